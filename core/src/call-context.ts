@@ -1,0 +1,235 @@
+/**
+ * The call context (`cx`): app, principal, depth, root and trace, with the verbs of core and of every source mounted
+ * on it. One class a bus, made from its sources; a verb's object is made when it is first touched.
+ */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import type { CallScope, Principal } from './context.ts'
+import type { DeadLetters } from './dead-letters/dead-letters.ts'
+import { DeadLetterStore } from './dead-letters/dead-letters.ts'
+import { OutbusError } from './errors.ts'
+import type { EmitOptions, EmitResult } from './outbox/emit.ts'
+import type { EmitQueue } from './outbox/emit-queue.ts'
+import type { Emitter } from './outbox/emitter.ts'
+import type { PreparedEvent, PrepareLimits } from './outbox/prepare.ts'
+import { prepareEvent } from './outbox/prepare.ts'
+import type { Plugins } from './plugins.ts'
+import type { AnySource, EventInput, SourceContext, SourceTransaction } from './source.ts'
+import type { Queryable, Sql, Statement } from './sql/statement.ts'
+import { TriggerRegistry } from './triggers/registry.ts'
+import type { Triggers } from './triggers/trigger.ts'
+import { withTransaction } from './database.ts'
+
+/** What every context has, whatever the sources. */
+export interface CoreContext<S extends AnySource = AnySource> {
+  readonly app: string
+  readonly principal: Principal | undefined
+  /** 0 for a service's own call; a handler's is one deeper than the emit that caused it. */
+  readonly depth: number
+  /** The root execution, once there is one. */
+  readonly rootId: string | undefined
+  readonly triggers: Triggers<S>
+  readonly deadLetters: DeadLetters
+  /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
+  emit<Name extends S['name']>(source: Name, event: EventInput<Extract<S, { name: Name }>['events']>, options?: EmitOptions): Promise<EmitResult>
+  /** All events in one statement: every row of every event, or none. `options` go by position. */
+  emitMany<Name extends S['name']>(
+    source: Name,
+    events: readonly EventInput<Extract<S, { name: Name }>['events']>[],
+    options?: readonly EmitOptions[],
+  ): Promise<EmitResult[]>
+  /**
+   * The same context inside a transaction that the caller has begun on `tx`: what it writes commits and rolls back
+   * with the rest. `emit.tx_closed` when no transaction is open on it.
+   */
+  with(tx: pg.ClientBase): Context<S>
+}
+
+/** The verbs of each source by its name: mapped, never intersected, so that sixty sources cost the compiler nothing. */
+export type SourceApis<S extends AnySource> = { readonly [Name in S['name']]: ReturnType<Extract<S, { name: Name }>['api']> }
+
+export type Context<S extends AnySource = AnySource> = CoreContext<S> & SourceApis<S>
+
+/** What all contexts of a bus share. */
+export interface ContextSurroundings {
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly plugins: Plugins
+  readonly emitter: Emitter
+  readonly queue: EmitQueue
+  readonly limits: PrepareLimits
+  readonly wakeUpChannel: string
+  /** A child logger that names the source. */
+  logOf(source: string): Logger
+  /** After a commit of the bus's own that may have written rows. */
+  onWritten(): void
+  assertOpen(): void
+}
+
+export type ContextFactory = (scope: CallScope, tx?: pg.ClientBase) => CoreContext
+
+export function contextFactory(around: ContextSurroundings): ContextFactory {
+  class BusContext extends BaseContext {
+    constructor(scope: CallScope, tx: pg.ClientBase | undefined) {
+      super(around, BusContext, scope, tx)
+    }
+  }
+  for (const source of around.plugins.sources.values()) {
+    const apis = new WeakMap<BaseContext, object>()
+    Object.defineProperty(BusContext.prototype, source.name, {
+      enumerable: true,
+      get(this: BaseContext) {
+        let api = apis.get(this)
+        if (api === undefined) apis.set(this, (api = source.api(this.sourceContext(source)) as object))
+        return api
+      },
+    })
+  }
+  return (scope, tx) => new BusContext(scope, tx)
+}
+
+abstract class BaseContext implements CoreContext {
+  readonly #around: ContextSurroundings
+  readonly #make: new (scope: CallScope, tx: pg.ClientBase | undefined) => BaseContext
+  readonly #scope: CallScope
+  readonly #tx: pg.ClientBase | undefined
+
+  constructor(
+    around: ContextSurroundings,
+    make: new (scope: CallScope, tx: pg.ClientBase | undefined) => BaseContext,
+    scope: CallScope,
+    tx: pg.ClientBase | undefined,
+  ) {
+    this.#around = around
+    this.#make = make
+    this.#scope = scope
+    this.#tx = tx
+  }
+
+  get app(): string {
+    return this.#scope.app
+  }
+
+  get principal(): Principal | undefined {
+    return this.#scope.principal
+  }
+
+  get depth(): number {
+    return this.#scope.depth
+  }
+
+  get rootId(): string | undefined {
+    return this.#scope.rootId
+  }
+
+  get triggers(): Triggers {
+    return new TriggerRegistry(this.#around.sql, this.#around.plugins, this.#on(), this.#scope)
+  }
+
+  get deadLetters(): DeadLetters {
+    return new DeadLetterStore(this.#around.sql, this.#on(), this.#scope, this.#around.wakeUpChannel)
+  }
+
+  async emit(source: string, event: unknown, options?: EmitOptions): Promise<EmitResult> {
+    const [result] = await this.#emitPrepared([this.#prepare(source, event, options)])
+    return result as EmitResult
+  }
+
+  async emitMany(source: string, events: readonly unknown[], options?: readonly EmitOptions[]): Promise<EmitResult[]> {
+    if (!Array.isArray(events)) throw new OutbusError('event.invalid', 'emitMany takes an array of events', { path: 'events', received: events })
+    const prepared = events.map((event, i) => this.#prepareNumbered(source, event, options?.[i], i))
+    return prepared.length === 0 ? [] : this.#emitPrepared(prepared)
+  }
+
+  with(tx: pg.ClientBase): Context {
+    assertTransaction(tx)
+    return new this.#make(this.#scope, tx) as unknown as Context
+  }
+
+  /** For the getter of a source's verbs. */
+  sourceContext(source: AnySource): SourceContext {
+    const { sql, pool } = this.#around
+    return {
+      app: this.#scope.app,
+      principal: this.#scope.principal,
+      scope: this.#scope,
+      log: this.#around.logOf(source.name),
+      run: <P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P) => sql.run(this.#on(), stated, parameters),
+      maxEventBytes: this.#around.limits.maxEventBytes,
+      check: (event: EventInput<AnySource['events']>, options?: EmitOptions) => void this.#prepare(source.name, event, options),
+      emit: (event: EventInput<AnySource['events']>, options?: EmitOptions) => this.emit(source.name, event, options),
+      transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
+        if (this.#tx !== undefined) return work(this.#sourceTransaction(source, this.#tx))
+        this.#around.assertOpen()
+        const result = await withTransaction(pool, (tx) => work(this.#sourceTransaction(source, tx)))
+        this.#around.onWritten()
+        return result
+      },
+    }
+  }
+
+  #sourceTransaction(source: AnySource, tx: pg.ClientBase): SourceTransaction {
+    const { sql, emitter } = this.#around
+    return {
+      run: (stated, parameters) => sql.run(tx, stated, parameters),
+      emit: (events, options) =>
+        emitter.write(
+          events.map((event, i) => this.#prepareNumbered(source.name, event, options?.[i], i)),
+          tx,
+          { transactional: true },
+        ),
+    }
+  }
+
+  async #emitPrepared(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
+    const { emitter, queue } = this.#around
+    if (this.#tx === undefined) {
+      this.#around.assertOpen()
+      return queue.emit(events)
+    }
+    assertTransaction(this.#tx)
+    return emitter.write(events, this.#tx, { transactional: true })
+  }
+
+  #on(): Queryable {
+    if (this.#tx === undefined) {
+      this.#around.assertOpen()
+      return this.#around.pool
+    }
+    assertTransaction(this.#tx)
+    return this.#tx
+  }
+
+  #prepare(source: string, event: unknown, options: EmitOptions | undefined): PreparedEvent {
+    return prepareEvent(this.#around.plugins, this.#around.limits, this.#scope, source, event, options)
+  }
+
+  /** Says which event of a batch was refused. */
+  #prepareNumbered(source: string, event: unknown, options: EmitOptions | undefined, i: number): PreparedEvent {
+    try {
+      return this.#prepare(source, event, options)
+    } catch (error) {
+      if (!(error instanceof OutbusError)) throw error
+      throw error.under(`events[${i}]`)
+    }
+  }
+}
+
+/** What `pg` says of the connection: `T` in a transaction, `E` in one that has failed, `I` in none. */
+function assertTransaction(tx: pg.ClientBase): void {
+  const status = statusOf(tx)
+  if (status === 'T') return
+  throw new OutbusError(
+    'emit.tx_closed',
+    status === 'E'
+      ? 'a statement of the transaction has failed: it takes nothing more until it is rolled back'
+      : 'no transaction is open on this client: it was not begun, or has ended already',
+    { path: 'tx', hint: 'await BEGIN before with(tx), and every call on it before COMMIT' },
+  )
+}
+
+function statusOf(tx: unknown): string | null {
+  const client = tx as { getTransactionStatus?: () => string | null }
+  if (typeof client?.getTransactionStatus === 'function') return client.getTransactionStatus()
+  throw new OutbusError('options.invalid', 'with() takes a connected pg client (8.17 or newer), not a pool', { path: 'tx' })
+}

@@ -1,0 +1,138 @@
+/** The composition root: the one file that knows tsyringe. Factories and typed tokens, no decorators. */
+import 'reflect-metadata'
+import pino from 'pino'
+import type { Logger } from 'pino'
+import { container as rootContainer, instanceCachingFactory } from 'tsyringe'
+import type { DependencyContainer, InjectionToken } from 'tsyringe'
+import type { ContextFactory } from './call-context.ts'
+import { contextFactory } from './call-context.ts'
+import { openDatabase } from './database.ts'
+import type { Database } from './database.ts'
+import { Dispatcher } from './dispatch/dispatcher.ts'
+import { FunctionRegistry, functionTarget } from './dispatch/function-target.ts'
+import { Plans } from './dispatch/plan.ts'
+import { WakeUp } from './dispatch/wake-up.ts'
+import { assertSchemaName } from './migrate/schema-name.ts'
+import type { BusSettings } from './options.ts'
+import { Emitter } from './outbox/emitter.ts'
+import { EmitQueue } from './outbox/emit-queue.ts'
+import { Plugins } from './plugins.ts'
+import { Sql } from './sql/statement.ts'
+import { IndexCache } from './triggers/index-cache.ts'
+import { wakeUpChannel } from './wake-up-channel.ts'
+
+/** The parts of one bus, made and wired. Whoever starts one stops it: the bus keeps that order, not the container. */
+export interface Parts {
+  readonly log: Logger
+  readonly database: Database
+  readonly sql: Sql
+  readonly plugins: Plugins
+  readonly functions: FunctionRegistry
+  readonly queue: EmitQueue
+  readonly dispatcher: Dispatcher
+  readonly contextFor: ContextFactory
+}
+
+const token = <T>(name: string): InjectionToken<T> => Symbol.for(`outbus.${name}`)
+
+const T = {
+  log: token<Logger>('log'),
+  database: token<Database>('database'),
+  sql: token<Sql>('sql'),
+  functions: token<FunctionRegistry>('functions'),
+  plugins: token<Plugins>('plugins'),
+  indexes: token<IndexCache>('indexes'),
+  wakeUp: token<WakeUp>('wakeUp'),
+  emitter: token<Emitter>('emitter'),
+  queue: token<EmitQueue>('queue'),
+  contextFor: token<ContextFactory>('contextFor'),
+  dispatcher: token<Dispatcher>('dispatcher'),
+}
+
+/** `assertOpen` throws once the bus has stopped. */
+export function compose(settings: BusSettings, assertOpen: () => void): Parts {
+  const c = rootContainer.createChildContainer()
+  const provide = <V>(name: InjectionToken<V>, make: (c: DependencyContainer) => V) =>
+    c.register(name, { useFactory: instanceCachingFactory(make) })
+
+  provide(T.log, () => settings.log ?? pino({ name: 'outbus', level: 'warn' }, pino.destination(2)))
+  provide(T.sql, () => new Sql(assertSchemaName(settings.schema), settings.prepare))
+  provide(T.functions, () => new FunctionRegistry())
+  provide(T.plugins, (c) => new Plugins(settings.sources, [functionTarget(c.resolve(T.functions)), ...settings.targets]))
+  provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log)))
+  provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
+  provide(T.wakeUp, () => new WakeUp())
+  provide(
+    T.emitter,
+    (c) =>
+      new Emitter(c.resolve(T.sql), c.resolve(T.indexes), {
+        channel: wakeUpChannel(settings.schema),
+        localDispatcherIsIdle: () => c.resolve(T.wakeUp).waiting > 0,
+      }),
+  )
+  provide(T.queue, (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => c.resolve(T.wakeUp).one()))
+  provide(T.contextFor, (c) => {
+    const pluginLogs = pluginContainers(c)
+    return contextFactory({
+      sql: c.resolve(T.sql),
+      pool: c.resolve(T.database).pool,
+      plugins: c.resolve(T.plugins),
+      emitter: c.resolve(T.emitter),
+      queue: c.resolve(T.queue),
+      limits: { maxEventBytes: settings.maxEventBytes },
+      wakeUpChannel: wakeUpChannel(settings.schema),
+      logOf: (source) => pluginLogs(source),
+      onWritten: () => c.resolve(T.wakeUp).one(),
+      assertOpen,
+    })
+  })
+  provide(T.dispatcher, (c) => {
+    const { connection } = c.resolve(T.database)
+    const contextFor = c.resolve(T.contextFor)
+    return new Dispatcher({
+      sql: c.resolve(T.sql),
+      connection,
+      listenConnection: settings.listenUrl === undefined ? connection : { connectionString: settings.listenUrl, connectionTimeoutMillis: 10_000 },
+      channel: wakeUpChannel(settings.schema),
+      plans: new Plans(c.resolve(T.plugins)),
+      rules: {
+        maxTriggerDepth: settings.dispatch.maxTriggerDepth,
+        strategies: settings.strategies,
+        random: Math.random,
+        now: () => new Date(),
+        log: c.resolve(T.log),
+      },
+      wakeUp: c.resolve(T.wakeUp),
+      log: c.resolve(T.log),
+      settings: settings.dispatch,
+      contextFor: (scope) => contextFor(scope),
+    })
+  })
+
+  // Resolved here, in this order, so that what is wrong with the options is found before a connection is opened.
+  return {
+    log: c.resolve(T.log),
+    sql: c.resolve(T.sql),
+    functions: c.resolve(T.functions),
+    plugins: c.resolve(T.plugins),
+    database: c.resolve(T.database),
+    queue: c.resolve(T.queue),
+    contextFor: c.resolve(T.contextFor),
+    dispatcher: c.resolve(T.dispatcher),
+  }
+}
+
+/** A child container for each plugin: its logger names it, and nothing that it registers reaches another one. */
+function pluginContainers(parent: DependencyContainer): (plugin: string) => Logger {
+  const children = new Map<string, DependencyContainer>()
+  return (plugin) => {
+    let child = children.get(plugin)
+    if (child === undefined) {
+      child = parent.createChildContainer()
+      const log = parent.resolve(T.log).child({ plugin })
+      child.register(T.log, { useValue: log })
+      children.set(plugin, child)
+    }
+    return child.resolve(T.log)
+  }
+}

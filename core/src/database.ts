@@ -1,0 +1,69 @@
+/** How the bus reaches Postgres: from a URL, or from a pool that the caller already has. */
+import pg from 'pg'
+import type { Logger } from 'pino'
+import { OutbusError } from './errors.ts'
+
+/** Of the pool that the bus makes from a URL. */
+const POOL_CONNECTIONS = 10
+/** A server that does not answer a connect within this is not there. */
+const CONNECT_TIMEOUT_MS = 10_000
+
+export interface Database {
+  /** For emits, triggers and what handlers do through their context. */
+  readonly pool: pg.Pool
+  /** What lanes, notes and the listener open connections of their own with. */
+  readonly connection: pg.ClientConfig
+  /** Ends the pool, if it is the bus's own. */
+  close(): Promise<void>
+}
+
+export function openDatabase(database: string | pg.Pool, log: Logger): Database {
+  if (typeof database !== 'string') {
+    return { pool: database, connection: clientConfigOf(database.options), close: async () => undefined }
+  }
+  assertUrl(database)
+  const connection: pg.ClientConfig = {
+    connectionString: database,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    application_name: 'outbus',
+  }
+  const pool = new pg.Pool({ ...connection, max: POOL_CONNECTIONS })
+  // Without a listener a connection that is lost while idle would end the process (G16).
+  pool.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
+  return { pool, connection, close: () => pool.end() }
+}
+
+function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
+  const { max: _max, min: _min, ...client } = options
+  // Not enumerable in a pool's options, so the spread leaves it out.
+  const { password } = options
+  return { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...client, ...(password === undefined ? {} : { password }) }
+}
+
+function assertUrl(database: string): void {
+  if (/^postgres(ql)?:\/\//.test(database) || database.startsWith('socket:') || database.startsWith('/')) return
+  // Not shown: a mistyped URL has its password in it.
+  throw new OutbusError('options.invalid', 'database is a postgres:// URL or a pg.Pool', { path: 'database' })
+}
+
+/** Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. */
+export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const result = await work(client)
+    const { command } = await client.query('commit')
+    if (command !== 'COMMIT') throw new Error(`a statement of the transaction had failed: Postgres answered ${command} to COMMIT`)
+    return result
+  } catch (error) {
+    await client.query('rollback').catch((rollbackError: Error) => {
+      // The connection is gone or unusable, and the transaction with it.
+      broken = rollbackError
+    })
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * What is kept of a failed attempt. Whatever a handler throws must become something that Postgres stores (G18):
+ * no NUL, no lone surrogate, a bounded length, and no call into the thrown value that could throw again.
+ */
+import type { FailureKind } from '../retry/failure.ts'
+
+export interface AttemptError {
+  readonly attempt: number
+  readonly kind: FailureKind
+  readonly message: string
+  readonly name?: string
+  readonly code?: string
+  readonly stack?: string
+  /** When the attempt failed, by the clock of the process that ran it. For people; nothing is decided by it. */
+  readonly at: string
+}
+
+const MAX_MESSAGE_CHARACTERS = 2_000
+const MAX_STACK_CHARACTERS = 4_000
+
+export function attemptError(attempt: number, kind: FailureKind, thrown: unknown, at: Date): AttemptError {
+  const name = textOf(() => (thrown as Error).name)
+  const code = textOf(() => (thrown as { code?: unknown }).code)
+  const stack = textOf(() => (thrown as Error).stack)
+  return {
+    attempt,
+    kind,
+    message: storable(messageOf(thrown), MAX_MESSAGE_CHARACTERS),
+    ...(name === undefined ? {} : { name: storable(name, 200) }),
+    ...(code === undefined ? {} : { code: storable(code, 200) }),
+    ...(stack === undefined ? {} : { stack: storable(stack, MAX_STACK_CHARACTERS) }),
+    at: at.toISOString(),
+  }
+}
+
+export function messageOf(thrown: unknown): string {
+  const message = textOf(() => (thrown as Error).message)
+  if (message !== undefined && message !== '') return message
+  try {
+    return thrown instanceof Error ? thrown.name : `threw ${String(thrown)}`
+  } catch {
+    // Its toString throws as well: that it was thrown is all there is to say.
+    return 'threw a value that cannot be shown'
+  }
+}
+
+/** As text that `json` and `text` columns take, cut to `max` characters. */
+export function storable(text: string, max: number): string {
+  const cut = text.length > max ? `${text.slice(0, max)}…` : text
+  return cut.toWellFormed().replaceAll('\0', '\u{fffd}')
+}
+
+function textOf(read: () => unknown): string | undefined {
+  try {
+    const value = read()
+    return typeof value === 'string' ? value : undefined
+  } catch {
+    // A getter of the thrown value threw, or it is null or undefined: it has no such text.
+    return undefined
+  }
+}

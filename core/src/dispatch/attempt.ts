@@ -1,0 +1,149 @@
+/** One attempt, from the row to what becomes of it. `runAttempt` runs it, `decide` is pure. */
+import type { Logger } from 'pino'
+import type { CustomStrategies } from '../retry/next-attempt.ts'
+import { capOf, nextAttempt } from '../retry/next-attempt.ts'
+import type { FailureKind } from '../retry/failure.ts'
+import type { RetryPolicy } from '../retry/policy.ts'
+import type { AttemptError } from './attempt-error.ts'
+import { attemptError } from './attempt-error.ts'
+import type { RowDelivery } from './delivery.ts'
+import { DeliveryFailure } from './failure.ts'
+import type { OutboxRow } from './outbox-row.ts'
+import { isVerdict } from './verdict.ts'
+
+/** What became of an attempt. */
+export type Outcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly error: AttemptError; readonly alone: boolean }
+  | { readonly kind: 'dead'; readonly reason: string; readonly error: AttemptError }
+  | { readonly kind: 'discarded'; readonly reason: string }
+  | { readonly kind: 'skipped'; readonly reason: string }
+
+export const DONE: Outcome = { kind: 'done' }
+
+/** What the target said, before the retry policy has had its word. */
+export type Result =
+  | { readonly kind: 'done' }
+  | {
+      readonly kind: 'failed'
+      readonly failure: FailureKind
+      readonly thrown: unknown
+      /** The other side's wish: no sooner than this. */
+      readonly retryAfterMs?: number
+      /** The handler's own word: exactly this, within the policy's cap. */
+      readonly delayMs?: number
+    }
+  | { readonly kind: 'dead'; readonly reason: string; readonly thrown: unknown }
+  | { readonly kind: 'discarded'; readonly reason: string }
+  | { readonly kind: 'skipped'; readonly reason: string }
+
+export interface AttemptRules {
+  readonly maxTriggerDepth: number
+  readonly strategies: CustomStrategies
+  readonly random: () => number
+  readonly now: () => Date
+  readonly log: Logger
+}
+
+/** Never rejects: every way for a handler to end is a result. */
+export async function runAttempt(delivery: RowDelivery, rules: AttemptRules): Promise<Result> {
+  const { plan, row } = delivery
+  if (row.depth > rules.maxTriggerDepth) {
+    return { kind: 'skipped', reason: `depth ${row.depth} is beyond maxTriggerDepth ${rules.maxTriggerDepth}` }
+  }
+  if (plan.problem !== undefined || plan.target === undefined) {
+    const problem = plan.problem ?? new DeliveryFailure('not_found', 'no target')
+    return { kind: 'failed', failure: problem.kind, thrown: problem }
+  }
+  try {
+    return resultOf(await plan.target.run(runArgs(delivery)))
+  } catch (thrown) {
+    return resultOfThrown(thrown)
+  }
+}
+
+/** Getters, so that a target that asks for neither signal nor log does not pay for them. */
+function runArgs(delivery: RowDelivery) {
+  return {
+    delivery,
+    config: delivery.plan.config,
+    get signal() {
+      return delivery.signal
+    },
+    get log() {
+      return delivery.log
+    },
+  }
+}
+
+function resultOf(returned: unknown): Result {
+  if (returned === undefined) return DONE as Result
+  if (isVerdict(returned)) return resultOfThrown(returned)
+  const problem = new DeliveryFailure(
+    'handler_error',
+    `the handler returned a ${returned === null ? 'null' : typeof returned}: return nothing, or retryAfter(), discard() or deadLetter()`,
+  )
+  return { kind: 'failed', failure: 'handler_error', thrown: problem }
+}
+
+function resultOfThrown(thrown: unknown): Result {
+  if (isVerdict(thrown)) {
+    switch (thrown.kind) {
+      case 'discard':
+        return { kind: 'discarded', reason: thrown.reason }
+      case 'deadLetter':
+        return { kind: 'dead', reason: thrown.reason, thrown: new Error(thrown.reason) }
+      case 'retryAfter':
+        return {
+          kind: 'failed',
+          failure: 'handler_error',
+          thrown: new Error(`the handler asked for a retry after ${thrown.delayMs} ms`),
+          delayMs: Math.max(0, Number(thrown.delayMs) || 0),
+        }
+    }
+  }
+  if (thrown instanceof DeliveryFailure) {
+    const after = thrown.retryAfterMs
+    return { kind: 'failed', failure: thrown.kind, thrown, ...(after === undefined ? {} : { retryAfterMs: after }) }
+  }
+  return { kind: 'failed', failure: 'handler_error', thrown }
+}
+
+/** The retry policy's word on a result. Pure but for the random and the clock of `rules`. */
+export function decide(row: OutboxRow, policy: RetryPolicy, result: Result, rules: AttemptRules): Outcome {
+  switch (result.kind) {
+    case 'done':
+    case 'discarded':
+    case 'skipped':
+      return result
+    case 'dead':
+      return { kind: 'dead', reason: result.reason, error: attemptError(row.attempt, 'handler_error', result.thrown, rules.now()) }
+    case 'failed': {
+      const { failure, thrown, retryAfterMs, delayMs } = result
+      const error = attemptError(row.attempt, failure, thrown, rules.now())
+      const next = nextAttempt({
+        policy,
+        attempt: row.attempt,
+        failure: { kind: failure, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+        random: rules.random,
+        strategies: rules.strategies,
+      })
+      if (!next.retry) return { kind: 'dead', reason: next.reason, error }
+      if (next.warning !== undefined) rules.log.warn({ deliveryId: row.id }, next.warning)
+      return { kind: 'retry', delayMs: delayMs === undefined ? next.delayMs : Math.min(delayMs, capOf(policy)), error, alone: false }
+    }
+  }
+}
+
+/**
+ * A delivery that was started and whose holder vanished: one attempt is charged. The first time it runs again at
+ * once, alone, for it may be beside the one that killed the process; one that was alone already did it itself and
+ * waits as its policy says.
+ */
+export function decideInterrupted(row: OutboxRow, policy: RetryPolicy, rules: AttemptRules): Outcome {
+  const thrown = new DeliveryFailure('crashed', 'the process or its connection ended while this delivery was running')
+  const outcome = decide(row, policy, { kind: 'failed', failure: 'crashed', thrown }, rules)
+  if (outcome.kind !== 'retry') return outcome
+  return { ...outcome, alone: true, delayMs: row.alone ? outcome.delayMs : 0 }
+}
+

@@ -1,0 +1,128 @@
+/**
+ * One outbox row on its way through the dispatcher, as a target and a handler see it. `deliveryId` is stable over
+ * attempts. What costs something (parsing the event, a child logger, a call context, an AbortController) is made
+ * when it is first asked for.
+ */
+import type { Logger } from 'pino'
+import type { CallScope } from '../context.ts'
+import type { TriggerEvent } from '../source.ts'
+import { DeliveryFailure } from './failure.ts'
+import type { OutboxRow } from './outbox-row.ts'
+import type { Plan } from './plan.ts'
+
+/** What a handler gets, as one object. `Event` and `Cx` are typed by the bus that registers it. */
+export interface HandlerArgs<Event = TriggerEvent, Cx = unknown> {
+  /** The trigger event, parsed when first read. */
+  readonly event: Event
+  /** A call context of the same app, one deeper than the emit, run as the trigger's registrant. */
+  readonly cx: Cx
+  /** Counts from 1; at most the policy's `maxAttempts`. */
+  readonly attempt: number
+  /** The same for every attempt: what to dedupe effects by. */
+  readonly deliveryId: string
+  /** A uuid; one event makes one delivery for each trigger that matched. */
+  readonly eventId: string
+  readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
+  /** Aborts at `timeoutMs`, when the claim or lease is lost and when the bus stops without more grace. */
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
+export type Delivery = HandlerArgs
+
+export interface DeliverySurroundings {
+  readonly log: Logger
+  contextFor(scope: CallScope): unknown
+}
+
+export class RowDelivery implements Delivery {
+  readonly row: OutboxRow
+  readonly plan: Plan
+  readonly #around: DeliverySurroundings
+  #event: { value: TriggerEvent } | undefined
+  #cx: unknown
+  #log: Logger | undefined
+  #abort: AbortController | undefined
+  #aborted: { reason: unknown } | undefined
+
+  constructor(row: OutboxRow, plan: Plan, around: DeliverySurroundings) {
+    this.row = row
+    this.plan = plan
+    this.#around = around
+  }
+
+  get event(): TriggerEvent {
+    return (this.#event ??= { value: this.#readEvent() }).value
+  }
+
+  get cx(): unknown {
+    return (this.#cx ??= this.#around.contextFor(this.#scope()))
+  }
+
+  get attempt(): number {
+    return this.row.attempt
+  }
+
+  get deliveryId(): string {
+    return this.row.id
+  }
+
+  get eventId(): string {
+    return this.row.must('event_id')
+  }
+
+  get trigger(): { id: string; name: string; source: string } {
+    return { id: this.row.must('trigger_id'), name: this.plan.name, source: this.plan.sourceName }
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController()
+      if (this.#aborted !== undefined) this.#abort.abort(this.#aborted.reason)
+    }
+    return this.#abort.signal
+  }
+
+  get log(): Logger {
+    return (this.#log ??= this.#around.log.child({
+      app: this.row.must('app_id'),
+      deliveryId: this.deliveryId,
+      trigger: this.plan.name,
+      attempt: this.attempt,
+    }))
+  }
+
+  /** For the dispatcher: what comes of the handler now changes nothing any more. */
+  abort(reason: unknown): void {
+    if (this.#aborted !== undefined) return
+    this.#aborted = { reason }
+    this.#abort?.abort(reason)
+  }
+
+  #readEvent(): TriggerEvent {
+    const value = JSON.parse(this.row.must('event')) as TriggerEvent
+    const from = Number(this.row.must('event_version'))
+    const { source, sourceName } = this.plan
+    if (source === undefined || from === source.version) return value
+    if (from > source.version || source.upcast === undefined) {
+      throw new DeliveryFailure(
+        'payload_invalid',
+        `the event was written by version ${from} of source ${sourceName}; version ${source.version} runs here and does not read it`,
+      )
+    }
+    return source.upcast({ event: value, from }) as TriggerEvent
+  }
+
+  #scope(): CallScope {
+    const chain = this.row.text('chain')
+    const { registrant } = this.plan
+    return {
+      app: this.row.must('app_id'),
+      principal: registrant === null ? undefined : { id: registrant },
+      depth: this.row.depth,
+      rootId: this.row.must('root_id'),
+      chain: [...(chain === null ? [] : (JSON.parse(chain) as string[])), this.row.must('trigger_id')],
+      traceContext: this.row.text('trace_context') ?? undefined,
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Whether this dispatcher says that it is idle, and how long its lanes sleep.
+ *
+ *   busy ──all lanes found nothing──▶ idle (announced, then looked once more) ──work without a pause──▶ busy
+ *
+ * Emitters NOTIFY only while some dispatcher is idle, so an idle one must say so before it sleeps, and a busy one
+ * need not be told. What slips between is found by the next poll.
+ */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { announceDispatcher } from '../sql/announce-dispatcher.ts'
+import { forgetDispatcher } from '../sql/forget-dispatcher.ts'
+import { nextDue } from '../sql/next-due.ts'
+import type { Sql } from '../sql/statement.ts'
+import type { WakeUp } from './wake-up.ts'
+
+export interface IdlenessOptions {
+  readonly dispatcherId: string
+  readonly lanes: number
+  readonly pollMs: number
+  readonly maxPollMs: number
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly wakeUp: WakeUp
+  readonly log: Logger
+  readonly listening: () => boolean
+}
+
+/** Work without a pause for this long, and emitters need not NOTIFY any more. */
+const BUSY_AFTER_MS = 50
+
+export class Idleness {
+  readonly #options: IdlenessOptions
+  #announced = false
+  #idleLanes = 0
+  #busySince: number | undefined
+
+  constructor(options: IdlenessOptions) {
+    this.#options = options
+  }
+
+  /** A lane's claim found rows. */
+  worked(): void {
+    const now = performance.now()
+    this.#busySince ??= now
+    if (this.#announced && now - this.#busySince > BUSY_AFTER_MS) {
+      this.#announced = false
+      void this.beat()
+    }
+  }
+
+  /** A lane's claim found nothing for the `rounds`-th time in a row: sleeps until there may be something. */
+  async rest(rounds: number, signal: AbortSignal): Promise<void> {
+    const { lanes, sql, pool, wakeUp } = this.#options
+    this.#idleLanes++
+    try {
+      if (this.#idleLanes === lanes) {
+        this.#busySince = undefined
+        if (!this.#announced) {
+          this.#announced = true
+          await sql.run(pool, announceDispatcher, [this.#options.dispatcherId, true])
+          // What was emitted before that was seen has notified nobody.
+          return
+        }
+      }
+      const [found] = await sql.run(pool, nextDue, [])
+      await wakeUp.wait(this.#sleepMs(rounds, found), signal)
+    } finally {
+      this.#idleLanes--
+    }
+  }
+
+  /** Says that this dispatcher lives, and whether it is idle. Never rejects. */
+  async beat(): Promise<void> {
+    const { sql, pool, dispatcherId, log } = this.#options
+    try {
+      await sql.run(pool, announceDispatcher, [dispatcherId, this.#announced])
+    } catch (error) {
+      // Only hints depend on it; the next beat says it again.
+      log.debug({ err: error }, 'a heartbeat was not written')
+    }
+  }
+
+  async signOff(): Promise<void> {
+    const { sql, pool, dispatcherId, log } = this.#options
+    try {
+      await sql.run(pool, forgetDispatcher, [dispatcherId])
+    } catch (error) {
+      // Another dispatcher sweeps it; until then emitters notify once too often.
+      log.debug({ err: error }, 'could not sign off')
+    }
+  }
+
+  #sleepMs(rounds: number, found: { wait_ms: number | null; in_hands: boolean } | undefined): number {
+    const { pollMs, maxPollMs, listening } = this.#options
+    // What others have in hands comes back without any NOTIFY when they die.
+    const relaxed = listening() && found?.in_hands !== true
+    const poll = relaxed ? Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10)) : pollMs
+    const untilDue = found?.wait_ms ?? Number.POSITIVE_INFINITY
+    return Math.max(1, Math.min(poll * (0.75 + Math.random() / 4), Math.ceil(untilDue)))
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Lets an interrupted row run with nothing beside it: batches share, the lane of interrupted rows excludes.
+ *
+ *   shared (n batches) ──last one leaves, somebody waits to exclude──▶ exclusive ──leave──▶ shared
+ *
+ * Who waits to exclude goes before batches that arrive later, or a busy process would never run alone.
+ */
+export class Isolation {
+  #shared = 0
+  #exclusive = false
+  readonly #toExclude: (() => void)[] = []
+  readonly #toShare: (() => void)[] = []
+
+  async share(): Promise<void> {
+    while (this.#exclusive || this.#toExclude.length > 0) await new Promise<void>((resolve) => this.#toShare.push(resolve))
+    this.#shared++
+  }
+
+  leaveShared(): void {
+    this.#shared--
+    this.#next()
+  }
+
+  async exclude(): Promise<void> {
+    if (this.#exclusive || this.#shared > 0) {
+      // The one who wakes it hands it the exclusion, so that no batch slips in between.
+      await new Promise<void>((resolve) => this.#toExclude.push(resolve))
+    } else this.#exclusive = true
+  }
+
+  leaveExclusive(): void {
+    this.#exclusive = false
+    this.#next()
+  }
+
+  #next(): void {
+    if (this.#exclusive || this.#shared > 0) return
+    const exclude = this.#toExclude.shift()
+    if (exclude !== undefined) {
+      this.#exclusive = true
+      exclude()
+    } else for (const share of this.#toShare.splice(0)) share()
+  }
+}

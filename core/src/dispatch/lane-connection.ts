@@ -1,0 +1,76 @@
+/** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
+import pg from 'pg'
+import type { RawOutboxRow } from '../sql/claim-batch.ts'
+import type { Sql, Statement } from '../sql/statement.ts'
+
+export interface LaneConnectionOptions {
+  readonly connection: pg.ClientConfig
+  readonly sql: Sql
+  /** Postgres itself ends a claim whose process has said nothing for this long. */
+  readonly frozenAfterMs: number
+}
+
+export class LaneConnection {
+  readonly #client: pg.Client
+  readonly #sql: Sql
+  readonly #begin: string
+  readonly #lost = new AbortController()
+
+  private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
+    this.#client = client
+    this.#sql = sql
+    // Local to each transaction, so that it works behind a transaction-mode pooler too. UTC and ISO: the lane compares
+    // and returns timestamps as the texts that Postgres sent.
+    this.#begin = `begin; set local idle_in_transaction_session_timeout = ${Math.ceil(frozenAfterMs)}; set local timezone = 'UTC'; set local datestyle = 'ISO'`
+    client.on('error', (error) => this.#lost.abort(error))
+    client.on('end', () => this.#lost.abort(new Error('the connection ended')))
+  }
+
+  static async open(options: LaneConnectionOptions): Promise<LaneConnection> {
+    const client = new pg.Client({
+      ...options.connection,
+      pipeline: true,
+      keepAlive: true,
+      // Above the server's own limit: only a connection that answers nothing at all gets here.
+      query_timeout: options.frozenAfterMs + 5_000,
+    })
+    const connection = new LaneConnection(client, options)
+    try {
+      await client.connect()
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+    return connection
+  }
+
+  /** Aborts when the connection is gone, and with it the claim. */
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  /** Begins a transaction and claims in it: one round trip. */
+  async claim<P extends readonly unknown[]>(claim: Statement<P, RawOutboxRow>, parameters: P): Promise<RawOutboxRow[]> {
+    const begun = this.#client.query(this.#begin)
+    const claimed = this.#sql.run(this.#client, claim, parameters)
+    const [, rows] = await Promise.all([begun, claimed])
+    return rows
+  }
+
+  /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */
+  async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
+    const sent = work(this.#client)
+    const committed = this.#client.query('commit')
+    // All are waited for, so that none rejects with nobody there to hear it; the first failure is the one that counts.
+    for (const answer of await Promise.allSettled([...sent, committed])) if (answer.status === 'rejected') throw answer.reason
+    const { command } = await committed
+    // In a pipeline, COMMIT of a failed transaction succeeds and says ROLLBACK.
+    if (command !== 'COMMIT') throw new Error(`Postgres answered ${command} to COMMIT`)
+  }
+
+  close(): void {
+    this.#lost.abort(new Error('the connection was closed'))
+    // Not awaited: on a half-open connection it would wait for an answer.
+    this.#client.end().catch(() => undefined)
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * A lane: one claim loop on one connection.
+ *
+ *   reserve permits ──▶ claim ──▶ note ──▶ run ──▶ settle ──▶ commit ──┐
+ *        ▲                │ nothing due                                │
+ *        │                └──▶ commit ──▶ wait ──┐                     │
+ *        └───────────────────────────────────────┴─────────────────────┘
+ *
+ * The claim is a DELETE in a transaction that stays open while the handlers run. Whatever happens to the process or
+ * its connection, Postgres gives the rows back at once, to everyone; the note, committed before the first handler
+ * starts, tells the next claimer which of them had been started (DESIGN §5).
+ */
+import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
+import type pg from 'pg'
+import { claimAlone } from '../sql/claim-alone.ts'
+import { claimBatch } from '../sql/claim-batch.ts'
+import { clearNote } from '../sql/clear-note.ts'
+import type { Sql } from '../sql/statement.ts'
+import { writeNote } from '../sql/write-note.ts'
+import type { AttemptRules, Outcome, Result } from './attempt.ts'
+import { decide, decideInterrupted } from './attempt.ts'
+import type { BatchEnd } from './batch.ts'
+import { runBatch } from './batch.ts'
+import { RowDelivery } from './delivery.ts'
+import type { DeliverySurroundings } from './delivery.ts'
+import type { ExecutionGate } from './gate.ts'
+import type { LaneConnection } from './lane-connection.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import { OutboxRow } from './outbox-row.ts'
+import type { Plans } from './plan.ts'
+import type { Run } from './run.ts'
+import { Settlement } from './settle.ts'
+import { Watermark } from './watermark.ts'
+
+export interface LaneOptions {
+  /** Rows a batch holds at most. */
+  readonly batchRows: number
+  /** Stored bytes of events that a batch holds at most; one row is always taken. */
+  readonly batchBytes: number
+  /** How long a claim transaction is held at most. */
+  readonly holdMs: number
+  readonly leaseMs: number
+}
+
+/** What a lane shares with the others of its process. */
+export interface LaneSurroundings extends DeliverySurroundings {
+  readonly sql: Sql
+  /** Where notes are committed: never the lane's own connection. */
+  readonly notesOn: pg.Pool
+  readonly gate: ExecutionGate
+  readonly leases: LeaseKeeper
+  readonly plans: Plans
+  readonly rules: AttemptRules
+  readonly log: Logger
+  /** After the commit that made it true. */
+  onOutcome(delivery: RowDelivery, outcome: Outcome): void
+  /** Interrupted deliveries were found and will be run alone. */
+  onInterrupted(count: number): void
+}
+
+/** Share of `holdMs` that a batch is meant to take: shorter means fewer rows in flight when a process dies. */
+const TARGET_SHARE = 0.25
+/** How much the newest batch says about how long handlers take. */
+const NEWEST_SHARE = 0.3
+
+export class Lane {
+  readonly #around: LaneSurroundings
+  readonly #options: LaneOptions
+  readonly #watermark = new Watermark()
+  /** Fresh after every lost claim, so that the note of what was lost stays until somebody has read it. */
+  #id = randomUUID()
+  #meanMs: number | undefined
+
+  constructor(around: LaneSurroundings, options: LaneOptions) {
+    this.#around = around
+    this.#options = options
+  }
+
+  /** Claims due rows and drives them to an outcome. Returns how many it claimed. `permits` are released in any case. */
+  async turn(connection: LaneConnection, permits: number): Promise<number> {
+    const { gate } = this.#around
+    let rows: OutboxRow[]
+    try {
+      rows = await this.#claim(connection, permits)
+    } catch (error) {
+      gate.release(permits)
+      throw error
+    }
+    if (rows.length === 0) gate.release(permits)
+    else await this.#drive(connection, rows, permits)
+    return rows.length
+  }
+
+  /** The same for one interrupted row, if one is due, under one permit. Answers with its run when it outlived the hold. */
+  async turnAlone(connection: LaneConnection): Promise<{ claimed: number; running: Run | undefined }> {
+    let rows: OutboxRow[]
+    try {
+      rows = (await connection.claim(claimAlone, [])).map((raw) => new OutboxRow(raw))
+      if (rows.length === 0) await connection.commit(() => [])
+    } catch (error) {
+      this.#around.gate.release(1)
+      throw error
+    }
+    if (rows.length === 0) {
+      this.#around.gate.release(1)
+      return { claimed: 0, running: undefined }
+    }
+    const end = await this.#drive(connection, rows, 1)
+    return { claimed: 1, running: end?.running[0] }
+  }
+
+  async #claim(connection: LaneConnection, permits: number): Promise<OutboxRow[]> {
+    const startedAt = performance.now()
+    const { levels, full } = this.#watermark.next(startedAt)
+    const [low, normal, high] = levels as [string, string, string]
+    const raw = await connection.claim(claimBatch, [this.#batchRows(permits), high, normal, low, this.#options.batchBytes])
+    if (full) this.#watermark.tookFullScan(performance.now() - startedAt)
+    const rows = raw.map((texts) => new OutboxRow(texts))
+    this.#watermark.claimed(rows)
+    if (rows.length > 0) return rows
+    await connection.commit(() => [])
+    if (!this.#watermark.isSet) return rows
+    // Nothing above the watermark; whether there is nothing at all, only a look from the start tells.
+    this.#watermark.reset(performance.now())
+    return this.#claim(connection, permits)
+  }
+
+  /** As many rows as the permits can finish in a share of the hold time, judged by recent handlers. */
+  #batchRows(permits: number): number {
+    if (this.#meanMs === undefined) return Math.min(permits, this.#options.batchRows)
+    const finishable = Math.floor((permits * this.#options.holdMs * TARGET_SHARE) / Math.max(this.#meanMs, 0.001))
+    return Math.min(this.#options.batchRows, Math.max(permits, finishable))
+  }
+
+  /** note → run → settle, over one claimed batch. Undefined when nothing was run. */
+  async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number): Promise<BatchEnd | undefined> {
+    const { gate, rules, plans } = this.#around
+    let interrupted: ReadonlySet<string>
+    try {
+      interrupted = await this.#note(rows)
+    } catch (error) {
+      gate.release(permits)
+      this.#id = randomUUID()
+      throw error
+    }
+    if (interrupted.size > 0) {
+      gate.release(permits)
+      await this.#giveBackInterrupted(connection, rows, interrupted)
+      return undefined
+    }
+    const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.must('trigger')), this.#around))
+    const abort = () => {
+      for (const delivery of deliveries) delivery.abort(connection.lost.reason)
+    }
+    connection.lost.addEventListener('abort', abort, { once: true })
+    const end = await runBatch(deliveries, permits, gate, this.#options.holdMs, rules)
+    connection.lost.removeEventListener('abort', abort)
+    this.#meanMs = this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
+    await this.#settle(connection, end)
+    return end
+  }
+
+  /** The ids among `rows` that were started before and never settled. */
+  async #note(rows: readonly OutboxRow[]): Promise<ReadonlySet<string>> {
+    const { sql, notesOn } = this.#around
+    const ids = rows.map((row) => row.id)
+    let lowest = BigInt(ids[0] as string)
+    let highest = lowest
+    for (const id of ids) {
+      const value = BigInt(id)
+      if (value < lowest) lowest = value
+      if (value > highest) highest = value
+    }
+    const attempts = rows.map((row) => String(row.attempt))
+    const overlaps = await sql.run(notesOn, writeNote, [this.#id, ids, attempts, String(lowest), String(highest)])
+    const interrupted = new Set(overlaps.map((overlap) => overlap.id))
+    // A lease that ran out: whoever held it has vanished.
+    for (const row of rows) if (row.leased) interrupted.add(row.id)
+    return interrupted
+  }
+
+  /** Charges the interrupted ones and puts all back, the others as they were: they are claimed again in a moment. */
+  async #giveBackInterrupted(connection: LaneConnection, rows: readonly OutboxRow[], interrupted: ReadonlySet<string>): Promise<void> {
+    const { plans, rules } = this.#around
+    const settlement = new Settlement()
+    const charged: { delivery: RowDelivery; outcome: Outcome }[] = []
+    for (const row of rows) {
+      if (!interrupted.has(row.id)) {
+        settlement.putBack(row)
+        continue
+      }
+      const delivery = new RowDelivery(row, plans.of(row.must('trigger')), this.#around)
+      const outcome = decideInterrupted(row, delivery.plan.policy, rules)
+      settlement.settle(row, delivery.plan, outcome)
+      charged.push({ delivery, outcome })
+    }
+    await this.#commit(connection, settlement)
+    this.#around.log.warn({ deliveries: charged.length }, 'deliveries were interrupted; each is charged one attempt and runs alone')
+    for (const { delivery, outcome } of charged) this.#around.onOutcome(delivery, outcome)
+    this.#around.onInterrupted(charged.length)
+  }
+
+  async #settle(connection: LaneConnection, end: BatchEnd): Promise<void> {
+    const { rules, leases } = this.#around
+    const settlement = new Settlement()
+    const settled = end.ended.map(({ delivery, result }) => ({ delivery, outcome: this.#decide(delivery, result, rules) }))
+    for (const { delivery, outcome } of settled) settlement.settle(delivery.row, delivery.plan, outcome)
+    for (const delivery of end.unstarted) settlement.putBack(delivery.row)
+    const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
+    for (const { run, token } of spilled) settlement.spill(run.delivery.row, token, this.#options.leaseMs)
+    try {
+      await this.#commit(connection, settlement)
+    } catch (error) {
+      for (const { run } of spilled) run.delivery.abort(error)
+      throw error
+    }
+    for (const { run, token } of spilled) leases.hold(run, token)
+    for (const { delivery, outcome } of settled) this.#around.onOutcome(delivery, outcome)
+  }
+
+  #decide(delivery: RowDelivery, result: Result, rules: AttemptRules): Outcome {
+    return decide(delivery.row, delivery.plan.policy, result, rules)
+  }
+
+  async #commit(connection: LaneConnection, settlement: Settlement): Promise<void> {
+    const { sql } = this.#around
+    try {
+      await connection.commit((on) => [...settlement.send(sql, on), sql.send(on, clearNote, [this.#id])])
+    } catch (error) {
+      // The rows are everybody's again, and the note says which had been started: it must not be overwritten.
+      this.#id = randomUUID()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Deliveries of this process that outlived their claim transaction. Each sits in the outbox under a lease, due when
+ * the lease expires; all leases are extended in one statement. A delivery settles only while its token is still on
+ * the row: when it is not, somebody took it over, and the late result changes nothing.
+ *
+ *   held ──handler ends──▶ settling ──token still there──▶ settled
+ *    │                        └───────token gone─────────▶ lost
+ *    └──lease found taken over──▶ lost (the handler's signal aborts)
+ */
+import type { Logger } from 'pino'
+import type pg from 'pg'
+import { extendLeases } from '../sql/extend-leases.ts'
+import { releaseLease } from '../sql/release-lease.ts'
+import type { Sql } from '../sql/statement.ts'
+import type { Outcome, Result } from './attempt.ts'
+import type { Run } from './run.ts'
+import { Settlement } from './settle.ts'
+
+interface Held {
+  readonly run: Run
+  readonly token: string
+}
+
+export interface LeaseKeeperOptions {
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly leaseMs: number
+  readonly log: Logger
+  decide(run: Run, result: Result): Outcome
+  /** After the commit that settled it. */
+  onSettled(run: Run, outcome: Outcome): void
+}
+
+/** Between tries to settle while Postgres does not answer. */
+const SETTLE_RETRY_MS = 250
+
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions
+  readonly #held = new Map<string, Held>()
+  readonly #settling = new Set<Promise<void>>()
+  readonly #timer: NodeJS.Timeout
+  #stopped = false
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => void this.#extend(), options.leaseMs / 3)
+    this.#timer.unref()
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  /** From the commit that put its row back under `token`. */
+  hold(run: Run, token: string): void {
+    const { deliveryId } = run.delivery
+    this.#held.set(deliveryId, { run, token })
+    const settled = run.ended.then((result) => this.#settle(deliveryId, { run, token }, result))
+    this.#settling.add(settled)
+    void settled.finally(() => this.#settling.delete(settled))
+  }
+
+  /** Resolves when all that is held has been settled. */
+  async drained(): Promise<void> {
+    while (this.#settling.size > 0) await Promise.all(this.#settling)
+  }
+
+  /** Ends every run with `result`; each is settled like any other. */
+  giveUp(result: Result, reason: unknown): void {
+    for (const { run } of this.#held.values()) run.giveUp(result, reason)
+  }
+
+  /** Stops extending. What could not be settled by now is left to its lease. */
+  stop(): void {
+    this.#stopped = true
+    clearInterval(this.#timer)
+  }
+
+  async #extend(): Promise<void> {
+    const held = [...this.#held]
+    if (held.length === 0) return
+    const { sql, pool, leaseMs, log } = this.#options
+    try {
+      const ids = held.map(([id]) => id)
+      const rows = await sql.run(pool, extendLeases, [ids, held.map(([, { token }]) => token), leaseMs])
+      const extended = new Set(rows.map((row) => row.id))
+      for (const [id, { run, token }] of held) {
+        if (!extended.has(id) && this.#held.get(id)?.token === token) this.#lose(id, run)
+      }
+    } catch (error) {
+      // The next turn tries again; a lease that runs out meanwhile is found lost then, and settling is fenced anyway.
+      log.warn({ err: error, leases: held.length }, 'leases could not be extended')
+    }
+  }
+
+  #lose(id: string, run: Run): void {
+    this.#held.delete(id)
+    run.delivery.log.warn('the lease was taken over; what the handler still does changes nothing')
+    run.delivery.abort(new Error('the lease of this delivery was taken over'))
+  }
+
+  async #settle(id: string, held: Held, result: Result): Promise<void> {
+    const { decide, onSettled, log } = this.#options
+    const outcome = decide(held.run, result)
+    while (this.#held.get(id)?.token === held.token) {
+      try {
+        const released = await this.#write(id, held, outcome)
+        this.#held.delete(id)
+        if (released) onSettled(held.run, outcome)
+        else held.run.delivery.log.warn('the lease was taken over before the delivery ended; its result changes nothing')
+        return
+      } catch (error) {
+        // Postgres is away. The result is kept and tried again; nothing else in this process depends on it.
+        log.warn({ err: error, deliveryId: id }, 'a delivery could not be settled yet')
+        if (this.#stopped) return
+        await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS))
+      }
+    }
+  }
+
+  async #write(id: string, { run, token }: Held, outcome: Outcome): Promise<boolean> {
+    const { sql, pool } = this.#options
+    const client = await pool.connect()
+    let failed: Error | undefined
+    try {
+      await client.query('begin')
+      const released = await sql.run(client, releaseLease, [id, token])
+      if (released.length > 0) {
+        const settlement = new Settlement()
+        settlement.settle(run.delivery.row, run.delivery.plan, outcome)
+        for (const sent of settlement.send(sql, client)) await sent
+      }
+      await client.query('commit')
+      return released.length > 0
+    } catch (error) {
+      failed = error as Error
+      throw error
+    } finally {
+      // A connection with a failed transaction on it is thrown away rather than repaired.
+      client.release(failed)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** An outbox row as it was claimed. Reads the texts that Postgres sent where they are needed, and not before. */
+import type { RawOutboxRow } from '../sql/claim-batch.ts'
+import { OUTBOX_COLUMNS } from '../sql/claim-batch.ts'
+
+type Column = (typeof OUTBOX_COLUMNS)[number]
+
+const AT = Object.fromEntries(OUTBOX_COLUMNS.map((column, i) => [column, i])) as Record<Column, number>
+const ID = AT.id
+const ATTEMPT = AT.attempt
+
+export class OutboxRow {
+  readonly #raw: RawOutboxRow
+  /** Counts from 1. */
+  readonly attempt: number
+
+  constructor(raw: RawOutboxRow) {
+    this.#raw = raw
+    this.attempt = Number(raw[ATTEMPT])
+  }
+
+  /** A column that may be null, as text. */
+  text(column: Column): string | null {
+    return this.#raw[AT[column]] ?? null
+  }
+
+  /** A column that is not null, as text. */
+  must(column: Column): string {
+    return this.#raw[AT[column]] as string
+  }
+
+  /** bigint as decimal text. Stable over attempts: the delivery's id. */
+  get id(): string {
+    return this.#raw[ID] as string
+  }
+
+  get depth(): number {
+    return Number(this.must('depth'))
+  }
+
+  get priority(): number {
+    return Number(this.must('priority'))
+  }
+
+  get alone(): boolean {
+    return this.must('alone') === 't'
+  }
+
+  get leased(): boolean {
+    return this.text('lease_token') !== null
+  }
+}

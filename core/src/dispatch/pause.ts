@@ -1,0 +1,20 @@
+/** Waiting that ends early. */
+
+/** Resolves after `ms` or as soon as the signal aborts; never rejects. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end, { once: true })
+  })
+}
+
+/** Between tries to reach Postgres: 50 ms doubling to 2 s, each ±50 %, so that a fleet does not come back in step. */
+export function backoffMs(failures: number): number {
+  return Math.min(2_000, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random())
+}

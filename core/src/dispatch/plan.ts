@@ -1,0 +1,78 @@
+/** What a row's trigger snapshot means to this process. Many rows share one text, so each text is read once. */
+import type { Plugins } from '../plugins.ts'
+import { DEFAULT_RETRY_POLICY, parseRetryPolicy } from '../retry/policy.ts'
+import type { RetryPolicy } from '../retry/policy.ts'
+import type { AnySource } from '../source.ts'
+import type { AnyTarget } from '../target.ts'
+import type { TriggerSnapshot } from '../triggers/snapshot.ts'
+import { DEFAULT_TIMEOUT_MS } from '../triggers/trigger.ts'
+import { DeliveryFailure } from './failure.ts'
+
+export interface Plan {
+  readonly name: string
+  readonly sourceName: string
+  readonly source: AnySource | undefined
+  readonly target: AnyTarget | undefined
+  readonly config: unknown
+  readonly policy: RetryPolicy
+  readonly timeoutMs: number
+  readonly registrant: string | null
+  /** Why this process cannot run it; it fails each attempt with this. */
+  readonly problem: DeliveryFailure | undefined
+}
+
+/** Texts of triggers that changed long ago go first. */
+const MAX_PLANS = 10_000
+
+export class Plans {
+  readonly #plugins: Plugins
+  readonly #byText = new Map<string, Plan>()
+
+  constructor(plugins: Plugins) {
+    this.#plugins = plugins
+  }
+
+  of(text: string): Plan {
+    let plan = this.#byText.get(text)
+    if (plan === undefined) {
+      plan = readPlan(this.#plugins, text)
+      this.#byText.set(text, plan)
+      if (this.#byText.size > MAX_PLANS) this.#byText.delete(this.#byText.keys().next().value as string)
+    }
+    return plan
+  }
+}
+
+function readPlan(plugins: Plugins, text: string): Plan {
+  const snapshot = JSON.parse(text) as TriggerSnapshot
+  const { type, ...rest } = snapshot.target
+  const target = plugins.targets.get(type)
+  let problem: DeliveryFailure | undefined
+  let config: unknown
+  if (target === undefined) problem = new DeliveryFailure('not_found', `no target of type ${JSON.stringify(type)} is installed here`)
+  else {
+    const parsed = target.config.safeParse(rest)
+    if (parsed.success) config = parsed.data
+    else problem = new DeliveryFailure('payload_invalid', `target ${type} refuses the stored configuration`, { cause: parsed.error })
+  }
+  return {
+    name: snapshot.name,
+    sourceName: snapshot.source,
+    source: plugins.sources.get(snapshot.source),
+    target,
+    config,
+    policy: readPolicy(snapshot.retry),
+    timeoutMs: snapshot.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    registrant: snapshot.registrant ?? null,
+    problem,
+  }
+}
+
+function readPolicy(stored: unknown): RetryPolicy {
+  try {
+    return parseRetryPolicy(stored)
+  } catch {
+    // It was valid when it was written, by another version of this program. A row must never be stuck for its policy.
+    return DEFAULT_RETRY_POLICY
+  }
+}

@@ -1,0 +1,39 @@
+/** Where idle lanes wait: woken by an emit of this process or by NOTIFY, or by nobody, when the poll interval ends (G12). */
+export class WakeUp {
+  readonly #waiting = new Set<() => void>()
+  /** Somebody was to be woken while nobody slept: the next one does not fall asleep. */
+  #missed = false
+
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  all(): void {
+    this.#missed = this.#waiting.size === 0
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  /** One lane is enough for one emit: were all of them woken, the others would find nothing. */
+  one(): void {
+    for (const wake of this.#waiting) return wake()
+    this.#missed = true
+  }
+
+  /** Resolves when woken, when the signal aborts, or after `ms`. */
+  wait(ms: number, signal: AbortSignal): Promise<void> {
+    const missed = this.#missed
+    this.#missed = false
+    if (missed || signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        this.#waiting.delete(end)
+        resolve()
+      }
+      const timer = setTimeout(end, ms)
+      signal.addEventListener('abort', end, { once: true })
+      this.#waiting.add(end)
+    })
+  }
+}

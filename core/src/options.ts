@@ -1,0 +1,70 @@
+/** What `createBus` takes. */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { DispatchOptions } from './dispatch/options.ts'
+import { dispatchSchema } from './dispatch/options.ts'
+import { OutbusError } from './errors.ts'
+import type { CustomStrategies } from './retry/next-attempt.ts'
+import type { AnySource } from './source.ts'
+import type { AnyTarget } from './target.ts'
+import { parseWith } from './validation/zod-error.ts'
+
+export interface BusOptions<S extends readonly AnySource[]> {
+  /** A `postgres://` URL, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. */
+  readonly database: string | pg.Pool
+  /** For LISTEN, when `database` goes through a transaction-mode pooler. Default: `database`. */
+  readonly listenUrl?: string
+  /** False behind a transaction-mode pooler: statements are not prepared by name. Default true. */
+  readonly prepare?: boolean
+  /** Lower case, at most 63 bytes. Default `outbus`. */
+  readonly schema?: string
+  /** Migrate before anything else. Default false: a schema that does not fit is refused. */
+  readonly migrate?: boolean
+  /** What can happen. Default none. */
+  readonly sources?: S
+  /** What can be run, beside the in-process function. Default none. */
+  readonly targets?: readonly AnyTarget[]
+  /** The app of a context that names none. Default none: every context names its app. */
+  readonly app?: string
+  /** Largest trigger event, in bytes of JSON. Default 262,144 (256 KiB). */
+  readonly maxEventBytes?: number
+  readonly dispatch?: DispatchOptions
+  /** Retry strategies by the name that a `custom` policy gives. Default none. */
+  readonly strategies?: CustomStrategies
+  /** A pino logger. Default: warnings and errors to standard error. */
+  readonly log?: Logger
+}
+
+const optionsSchema = z.strictObject({
+  database: z.unknown(),
+  listenUrl: z.string().optional(),
+  prepare: z.boolean().default(true),
+  schema: z.string().default('outbus'),
+  migrate: z.boolean().default(false),
+  sources: z.array(z.unknown()).default([]),
+  targets: z.array(z.unknown()).default([]),
+  app: z.string().optional(),
+  maxEventBytes: z.int().min(1_024).max(16_777_216).default(262_144),
+  dispatch: z.unknown().optional(),
+  strategies: z.record(z.string(), z.custom<CustomStrategies[string]>((value) => typeof value === 'function')).default({}),
+  log: z.unknown().optional(),
+})
+
+export function parseOptions(options: BusOptions<readonly AnySource[]>) {
+  const parsed = parseWith(optionsSchema, options, { code: 'options.invalid', what: 'createBus' })
+  if (options.database === undefined || options.database === null || options.database === '') {
+    throw new OutbusError('options.invalid', 'createBus: database is missing', { path: 'database', hint: 'a postgres:// URL or a pg.Pool' })
+  }
+  const dispatch = parseWith(dispatchSchema, parsed.dispatch ?? {}, { code: 'options.invalid', what: 'createBus', path: 'dispatch' })
+  if (dispatch.frozenAfterMs <= dispatch.holdMs) {
+    throw new OutbusError('options.invalid', 'createBus: dispatch.frozenAfterMs is more than dispatch.holdMs', {
+      path: 'dispatch.frozenAfterMs',
+      received: dispatch.frozenAfterMs,
+      limit: dispatch.holdMs,
+    })
+  }
+  return { ...parsed, database: options.database, sources: options.sources ?? [], targets: options.targets ?? [], log: options.log, dispatch }
+}
+
+export type BusSettings = ReturnType<typeof parseOptions>

@@ -1,0 +1,34 @@
+/** What an emitter says beside the event, and what it hears back. */
+import type { Priority } from '../priority.ts'
+
+export interface EmitOptions {
+  /**
+   * A repeated emit with the same key (per app and source) within the window writes nothing and answers with the
+   * first event's id. 1 to 255 bytes.
+   */
+  readonly dedupeKey?: string
+  /** How long the key is remembered, in ms. Default 86,400,000 (24 hours); it outlives the rows. */
+  readonly dedupeWindowMs?: number
+  /** Due no earlier than this long after the write, by the database's clock. Default 0; not with `runAt`. */
+  readonly delayMs?: number
+  /** Due no earlier than this; a Date or ISO text, at most ten years off. Not with `delayMs`. */
+  readonly runAt?: Date | string
+  /** Instead of each trigger's own priority. */
+  readonly priority?: Priority
+  /** Instead of the source's own ordering key. 1 to 255 bytes. */
+  readonly orderingKey?: string
+}
+
+export interface EmitResult {
+  /** A uuid (version 7). Of the first event when this one was a duplicate. */
+  readonly eventId: string
+  /** Outbox rows written: one for each matching trigger; 0 for a duplicate. */
+  readonly deliveries: number
+  /** True when the dedupe key was taken: nothing was written. */
+  readonly duplicate: boolean
+}
+
+/** Default of `dedupeWindowMs`: 24 hours. */
+export const DEFAULT_DEDUPE_WINDOW_MS = 86_400_000
+/** Cap of `dedupeWindowMs`: 90 days, so that the table of keys stays bounded. */
+export const MAX_DEDUPE_WINDOW_MS = 7_776_000_000

@@ -1,0 +1,149 @@
+/**
+ * Emit: match in memory, write every row in one statement, and be told by that statement when the index was stale.
+ *
+ *   match ──▶ statement ──▶ written
+ *     ▲           │ an app's epoch is another one
+ *     └── load ◀──┘
+ */
+import { OutbusError } from '../errors.ts'
+import { emitRows, emitRowsDeduped } from '../sql/emit-rows.ts'
+import type { EmitParameters, EmitRow } from '../sql/emit-rows.ts'
+import { findDedupeKey } from '../sql/find-dedupe-key.ts'
+import { readEpochs } from '../sql/read-epochs.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import type { IndexCache } from '../triggers/index-cache.ts'
+import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
+import type { IndexedTrigger, MatchingIndex } from '../triggers/matching-index.ts'
+import type { EmitResult } from './emit.ts'
+import { emitParameters, fanOut } from './fan-out.ts'
+import type { PreparedEvent } from './prepare.ts'
+
+/** Rounds against an index that is stale each time: only an app whose triggers change without pause needs a second. */
+const MAX_ROUNDS = 100
+
+export interface EmitterOptions {
+  /** Where idle dispatchers of other processes listen. */
+  readonly channel: string
+  /** Whether a dispatcher of this very process is idle and will be told directly. */
+  readonly localDispatcherIsIdle: () => boolean
+}
+
+export class Emitter {
+  readonly #sql: Sql
+  readonly #indexes: IndexCache
+  readonly #options: EmitterOptions
+
+  constructor(sql: Sql, indexes: IndexCache, options: EmitterOptions) {
+    this.#sql = sql
+    this.#indexes = indexes
+    this.#options = options
+  }
+
+  /**
+   * Writes all rows of all events on `on`, or none of them. `transactional`: the rows are seen when the caller's
+   * transaction commits, so nobody in this process can be told before.
+   */
+  async write(events: readonly PreparedEvent[], on: Queryable, { transactional }: { transactional: boolean }): Promise<EmitResult[]> {
+    const standIns = standInsByDedupeKey(events)
+    const written = new Map<PreparedEvent, EmitResult>()
+    let left = events.filter((event, i) => standIns[i] === event)
+    for (let round = 0; left.length > 0; round++) {
+      if (round === MAX_ROUNDS) throw new OutbusError('event.invalid', `the app's triggers changed ${MAX_ROUNDS} times while one event was emitted`)
+      left = await this.#writeRound(left, on, transactional, written)
+    }
+    return events.map((event, i) => {
+      const first = standIns[i] as PreparedEvent
+      const result = written.get(first) as EmitResult
+      return first === event ? result : { eventId: result.eventId, deliveries: 0, duplicate: true }
+    })
+  }
+
+  /** One statement; answers with the events that it left out and that have to be written again. */
+  async #writeRound(
+    events: readonly PreparedEvent[],
+    on: Queryable,
+    transactional: boolean,
+    written: Map<PreparedEvent, EmitResult>,
+  ): Promise<PreparedEvent[]> {
+    const indexes = await this.#latestIndexes(events, on)
+    const matched = matchAll(events, indexes)
+    const { stale, fresh } = await this.#runStatement(events, matched, indexes, on, transactional)
+    // Made the latest one here, so that the next round finds it.
+    for (const [app, epoch] of stale) if (this.#indexes.at(app, epoch) === undefined) await this.#indexes.load(app, on)
+    const again: PreparedEvent[] = []
+    for (const [i, event] of events.entries()) {
+      if (stale.has(event.app)) again.push(event)
+      else if (event.dedupeKey === null || fresh.has(event.eventId)) {
+        written.set(event, { eventId: event.eventId, deliveries: (matched[i] as IndexedTrigger[]).length, duplicate: false })
+      } else {
+        const first = await this.#firstWithKeyOf(event, on)
+        // No first one: its window ended between the two statements, and the key is free now.
+        if (first === undefined) again.push(event)
+        else written.set(event, { eventId: first, deliveries: 0, duplicate: true })
+      }
+    }
+    return again
+  }
+
+  async #runStatement(
+    events: readonly PreparedEvent[],
+    matched: readonly IndexedTrigger[][],
+    indexes: ReadonlyMap<string, MatchingIndex>,
+    on: Queryable,
+    transactional: boolean,
+  ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
+    const pairs = fanOut(events, matched)
+    const epochs = new Map([...indexes].map(([app, index]) => [app, index.epoch]))
+    if (pairs.pairEvents.length === 0 && !pairs.deduped) {
+      return { stale: await this.#staleOf(epochs, on), fresh: new Set() }
+    }
+    const dueNow = events.some((event) => event.delayMs === 0 && event.runAt === null)
+    const toldDirectly = !transactional && this.#options.localDispatcherIsIdle()
+    const parameters = emitParameters(events, epochs, pairs, dueNow && !toldDirectly ? this.#options.channel : null)
+    const rows: EmitRow[] = pairs.deduped
+      ? await this.#sql.run(on, emitRowsDeduped, parameters)
+      : await this.#sql.run(on, emitRows, parameters.slice(0, 20) as unknown as EmitParameters)
+    const row = rows[0] as EmitRow
+    return { stale: new Map(Object.entries(row.stale ?? {})), fresh: new Set(row.fresh ?? []) }
+  }
+
+  async #staleOf(epochs: ReadonlyMap<string, string>, on: Queryable): Promise<Map<string, string>> {
+    const rows = await this.#sql.run(on, readEpochs, [[...epochs.keys()]])
+    const seen = new Map(rows.map((row) => [row.app_id, row.epoch]))
+    const stale = new Map<string, string>()
+    for (const [app, expected] of epochs) {
+      const epoch = seen.get(app) ?? NO_TRIGGERS_EPOCH
+      if (epoch !== expected) stale.set(app, epoch)
+    }
+    return stale
+  }
+
+  async #latestIndexes(events: readonly PreparedEvent[], on: Queryable): Promise<Map<string, MatchingIndex>> {
+    const indexes = new Map<string, MatchingIndex>()
+    for (const { app } of events) {
+      if (!indexes.has(app)) indexes.set(app, this.#indexes.latest(app) ?? (await this.#indexes.load(app, on)))
+    }
+    return indexes
+  }
+
+  async #firstWithKeyOf(event: PreparedEvent, on: Queryable): Promise<string | undefined> {
+    const rows = await this.#sql.run(on, findDedupeKey, [event.app, event.source.name, event.dedupeKey as string])
+    return rows[0]?.event_id
+  }
+}
+
+function matchAll(events: readonly PreparedEvent[], indexes: ReadonlyMap<string, MatchingIndex>): IndexedTrigger[][] {
+  return events.map((event) => (indexes.get(event.app) as MatchingIndex).match(event.source, event.event))
+}
+
+/** Of several events of one batch with the same dedupe key, the first one stands for all: the statement may take a key once. */
+function standInsByDedupeKey(events: readonly PreparedEvent[]): PreparedEvent[] {
+  const firsts = new Map<string, PreparedEvent>()
+  return events.map((event) => {
+    if (event.dedupeKey === null) return event
+    const identity = JSON.stringify([event.app, event.source.name, event.dedupeKey])
+    const first = firsts.get(identity) ?? event
+    firsts.set(identity, first)
+    return first
+  })
+}

@@ -1,0 +1,59 @@
+/** Events × matching triggers, as the arrays that the emit statement takes. Pure. */
+import type { DedupedEmitParameters } from '../sql/emit-rows.ts'
+import type { IndexedTrigger } from '../triggers/matching-index.ts'
+import type { PreparedEvent } from './prepare.ts'
+
+export interface FanOut {
+  readonly pairEvents: number[]
+  readonly pairTriggers: number[]
+  readonly triggers: readonly IndexedTrigger[]
+  readonly deduped: boolean
+}
+
+export function fanOut(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): FanOut {
+  const pairEvents: number[] = []
+  const pairTriggers: number[] = []
+  const numbers = new Map<IndexedTrigger, number>()
+  for (const [eventIndex, triggers] of matched.entries()) {
+    for (const trigger of triggers) {
+      let number = numbers.get(trigger)
+      if (number === undefined) numbers.set(trigger, (number = numbers.size + 1))
+      pairEvents.push(eventIndex + 1)
+      pairTriggers.push(number)
+    }
+  }
+  return { pairEvents, pairTriggers, triggers: [...numbers.keys()], deduped: events.some((event) => event.dedupeKey !== null) }
+}
+
+export function emitParameters(
+  events: readonly PreparedEvent[],
+  epochs: ReadonlyMap<string, string>,
+  { pairEvents, pairTriggers, triggers }: FanOut,
+  channel: string | null,
+): DedupedEmitParameters {
+  return [
+    [...epochs.keys()],
+    [...epochs.values()],
+    pairEvents,
+    pairTriggers,
+    triggers.map((trigger) => trigger.id),
+    triggers.map((trigger) => trigger.snapshot),
+    triggers.map((trigger) => trigger.priority),
+    events.map((event) => event.app),
+    events.map((event) => event.eventId),
+    events.map((event) => event.text),
+    events.map((event) => event.source.version),
+    events.map((event) => event.priority),
+    events.map((event) => event.delayMs),
+    events.map((event) => event.runAt),
+    events.map((event) => event.depth),
+    events.map((event) => event.rootId),
+    events.map((event) => event.chain),
+    events.map((event) => event.orderingKey),
+    events.map((event) => event.traceContext),
+    channel,
+    events.map((event) => event.source.name),
+    events.map((event) => event.dedupeKey),
+    events.map((event) => event.dedupeWindowMs),
+  ]
+}

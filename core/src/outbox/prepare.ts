@@ -1,0 +1,113 @@
+/**
+ * From a service event to what the emit statement writes: source and op known, the event valid, the trigger event
+ * encoded, the options in range. No I/O; whatever is refused is refused here, before anything is written.
+ */
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import type { CallScope } from '../context.ts'
+import { OutbusError } from '../errors.ts'
+import type { Plugins } from '../plugins.ts'
+import { hintOf } from '../plugins.ts'
+import { PRIORITIES, priorityLevel } from '../priority.ts'
+import type { AnySource } from '../source.ts'
+import { encodeJson } from '../validation/json.ts'
+import { assertKey, resolveRunAt } from '../validation/names.ts'
+import { parseWith } from '../validation/zod-error.ts'
+import type { EmitOptions } from './emit.ts'
+import { DEFAULT_DEDUPE_WINDOW_MS, MAX_DEDUPE_WINDOW_MS } from './emit.ts'
+
+/** One event, ready to be matched and written. */
+export interface PreparedEvent {
+  readonly app: string
+  readonly source: AnySource
+  readonly event: { op: string }
+  readonly eventId: string
+  /** The trigger event as JSON text. */
+  readonly text: string
+  readonly priority: number | null
+  readonly delayMs: number
+  readonly runAt: string | null
+  /** Of the rows: one deeper than the emitter. */
+  readonly depth: number
+  readonly rootId: string
+  readonly chain: string | null
+  readonly orderingKey: string | null
+  readonly traceContext: string | null
+  readonly dedupeKey: string | null
+  readonly dedupeWindowMs: number
+}
+
+const optionsSchema = z.strictObject({
+  dedupeKey: z.string().optional(),
+  dedupeWindowMs: z.number().min(1).max(MAX_DEDUPE_WINDOW_MS).optional(),
+  delayMs: z.unknown().optional(),
+  runAt: z.unknown().optional(),
+  priority: z.enum(PRIORITIES).optional(),
+  orderingKey: z.string().optional(),
+})
+
+const NO_OPTIONS: z.output<typeof optionsSchema> = {}
+
+export interface PrepareLimits {
+  readonly maxEventBytes: number
+}
+
+export function prepareEvent(
+  plugins: Plugins,
+  limits: PrepareLimits,
+  scope: CallScope,
+  sourceName: string,
+  input: unknown,
+  options: EmitOptions | undefined,
+): PreparedEvent {
+  const source = plugins.source(sourceName)
+  const event = parseEvent(source, input)
+  const text = encodeJson(callSource(source, 'serialize', () => source.serialize(event)), { maxBytes: limits.maxEventBytes })
+  const given = options === undefined ? NO_OPTIONS : parseWith(optionsSchema, options, { code: 'event.invalid', what: 'emit options' })
+  const due = options === undefined ? undefined : resolveRunAt(options as { runAt?: Date | string; delayMs?: number }, Date.now())
+  const orderingKey = given.orderingKey ?? callSource(source, 'orderingKey', () => source.orderingKey?.(event))
+  if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key' })
+  if (given.dedupeKey !== undefined) assertKey(given.dedupeKey, { what: 'a dedupe key' })
+  const eventId = uuidv7()
+  return {
+    app: scope.app,
+    source,
+    event,
+    eventId,
+    text,
+    priority: given.priority === undefined ? null : priorityLevel(given.priority),
+    delayMs: due !== undefined && 'delayMs' in due ? due.delayMs : 0,
+    runAt: due !== undefined && 'runAt' in due ? due.runAt : null,
+    depth: scope.depth + 1,
+    rootId: scope.rootId ?? eventId,
+    chain: scope.chain.length === 0 ? null : JSON.stringify(scope.chain),
+    orderingKey: orderingKey ?? null,
+    traceContext: scope.traceContext ?? null,
+    dedupeKey: given.dedupeKey ?? null,
+    dedupeWindowMs: given.dedupeWindowMs ?? DEFAULT_DEDUPE_WINDOW_MS,
+  }
+}
+
+function parseEvent(source: AnySource, input: unknown): { op: string } {
+  if (typeof input !== 'object' || input === null) {
+    throw new OutbusError('event.invalid', `an event of source ${source.name} is an object with an op`, { received: input })
+  }
+  const { op, ...carried } = input as { op?: unknown }
+  const schema: z.ZodObject | undefined = typeof op === 'string' && Object.hasOwn(source.events, op) ? source.events[op] : undefined
+  if (schema === undefined) {
+    throw new OutbusError('event.unknown_op', `source ${source.name} has no op ${JSON.stringify(op) ?? typeof op}`, {
+      path: 'op',
+      received: op,
+      ...hintOf(op as string, Object.keys(source.events)),
+    })
+  }
+  return { op, ...parseWith(schema, carried, { code: 'event.invalid', what: `event ${source.name}.${String(op)}` }) } as { op: string }
+}
+
+function callSource<T>(source: AnySource, member: string, call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw new OutbusError('source.failed', `source ${JSON.stringify(source.name)}: ${member} threw`, { path: member, cause: error })
+  }
+}

@@ -1,0 +1,63 @@
+/** Listings: keyset pages with an opaque cursor that is good for one listing of one app. */
+import { OutbusError } from './errors.ts'
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Hand it back as `cursor` for the next page; absent on the last one. */
+  readonly nextCursor?: string
+}
+
+export interface PageOptions {
+  /** Items a page. Default 100; more than 1,000 is capped at 1,000. */
+  readonly limit?: number
+  /** From an earlier page's `nextCursor`. */
+  readonly cursor?: string
+}
+
+const DEFAULT_LIMIT = 100
+const MAX_LIMIT = 1_000
+
+export function pageLimit(limit: number | undefined): number {
+  if (limit === undefined) return DEFAULT_LIMIT
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new OutbusError('page.limit', 'a page limit is a whole number from 1', { path: 'limit', received: limit, limit: MAX_LIMIT })
+  }
+  return Math.min(limit, MAX_LIMIT)
+}
+
+/** `listing` names what is listed and for whom, so that a cursor cannot be carried into another listing or app. */
+export function encodeCursor(listing: readonly string[], position: string): string {
+  return Buffer.from(JSON.stringify([...listing, position])).toString('base64url')
+}
+
+export function decodeCursor(listing: readonly string[], cursor: string | undefined): string | undefined {
+  if (cursor === undefined) return undefined
+  const parts = readCursor(cursor)
+  const position = parts?.at(-1)
+  if (parts === undefined || position === undefined || parts.length !== listing.length + 1 || listing.some((part, i) => parts[i] !== part)) {
+    throw new OutbusError('page.cursor', 'the cursor does not belong to this listing', {
+      path: 'cursor',
+      received: cursor,
+      hint: 'pass the nextCursor of the page before, with the same app and filter',
+    })
+  }
+  return position
+}
+
+function readCursor(cursor: unknown): string[] | undefined {
+  if (typeof cursor !== 'string') return undefined
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    return Array.isArray(parts) && parts.every((part) => typeof part === 'string') ? parts : undefined
+  } catch {
+    // Not JSON, so not one of ours: the caller is told so in one error.
+    return undefined
+  }
+}
+
+/** Cuts the extra row that was asked for to know whether there is a next page. */
+export function toPage<T>(rows: readonly T[], limit: number, cursorOf: (last: T) => string): Page<T> {
+  if (rows.length <= limit) return { items: rows }
+  const items = rows.slice(0, limit)
+  return { items, nextCursor: cursorOf(items[limit - 1] as T) }
+}

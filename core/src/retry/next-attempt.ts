@@ -1,0 +1,153 @@
+/** What the retry policy says of a failed attempt. Pure: no I/O, no clock; `random` is handed in. */
+import type { FailureKind } from './failure.ts'
+import { FAILURE_KINDS } from './failure.ts'
+import type { RetryJitter, RetryPolicy } from './policy.ts'
+import { applyOverride, DEFAULT_MAX_DOUBLINGS, DEFAULT_RETRY_POLICY, MAX_DELAY_MS } from './policy.ts'
+
+export interface RetryFailure {
+  readonly kind: FailureKind
+  /** What the other side asked for (`Retry-After`), in ms. */
+  readonly retryAfterMs?: number
+}
+
+export interface CustomStrategyArgs {
+  /** The attempt that just failed, from 1: the delay asked for is the one before the `attempt`-th retry. */
+  readonly attempt: number
+  /** With the override for this kind of failure merged in. */
+  readonly policy: RetryPolicy
+  readonly failure: RetryFailure
+  /** In [0, 1). Draw from this one, and previews repeat. */
+  readonly random: () => number
+}
+
+/**
+ * Called once for each failed attempt that is to be retried. Pure: no I/O, no clock. Returns a delay in ms; it is
+ * spread by the policy's jitter (for custom strategies none unless asked for), clamped to `maxDelayMs` and rounded.
+ * Where it throws, or returns anything but a finite number from 0 up, the default policy's delay is taken instead.
+ */
+export type CustomStrategy = (args: CustomStrategyArgs) => number
+/** By the `name` that policies call them by. */
+export type CustomStrategies = Readonly<Record<string, CustomStrategy>>
+
+export interface NextAttemptArgs {
+  readonly policy: RetryPolicy
+  /** The attempt that just failed, from 1. */
+  readonly attempt: number
+  readonly failure: RetryFailure
+  /** In [0, 1), as `Math.random`. */
+  readonly random: () => number
+  /** Default none. */
+  readonly strategies?: CustomStrategies
+}
+
+export type NextAttempt =
+  /** `warning` says what in the policy or the failure could not be followed, for the log. */
+  | { readonly retry: true; readonly delayMs: number; readonly warning?: string }
+  | { readonly retry: false; readonly reason: 'attempts_used_up' | 'not_retryable' }
+
+/**
+ * Whether a failed attempt is followed by another, and after how many ms: an integer from 0 to the policy's cap.
+ *
+ * A delay and not a time, because only the database's clock decides what is due (G14): the statement that puts the
+ * row back adds it to `clock_timestamp()`.
+ *
+ * Strategy, then jitter, then `Retry-After` where it asks for longer, and the cap last. That the cap comes after the
+ * jitter is what makes pg-boss's timing exact: it computes `LEAST(retry_delay_max, jittered delay)`, so that delays
+ * well beyond the cap are the cap itself and no longer spread. Never throws.
+ */
+export function nextAttempt(args: NextAttemptArgs): NextAttempt {
+  const { policy, attempt, failure, random } = args
+  if (!isRetryable(policy, failure.kind)) return { retry: false, reason: 'not_retryable' }
+  const effective = policyFor(policy, failure.kind)
+  if (attempt >= effective.maxAttempts) return { retry: false, reason: 'attempts_used_up' }
+
+  const { range, warning } = delayRange({ ...args, policy: effective })
+  // Whole numbers at both ends and a floored share of what is between: an integer, and the upper end is never reached.
+  const jittered = range.minMs + Math.floor((range.maxMs - range.minMs) * random())
+  const asked = askedFor(failure.retryAfterMs)
+  const delayMs = Math.min(capOf(effective), Math.max(jittered, asked.ms))
+  const warnings = [warning, asked.warning].filter((text) => text !== undefined)
+  return { retry: true, delayMs, ...(warnings.length === 0 ? {} : { warning: warnings.join('; ') }) }
+}
+
+export function isRetryable(policy: RetryPolicy, kind: FailureKind): boolean {
+  // A plugin in plain JavaScript may throw a kind that is none. It is then the plugin's error, like any other it throws.
+  const known = Object.hasOwn(FAILURE_KINDS, kind) ? kind : 'handler_error'
+  return policy.overrides[known]?.retryable ?? FAILURE_KINDS[known].retryable
+}
+
+/** The policy with the override for this kind of failure merged in. */
+export function policyFor(policy: RetryPolicy, kind: FailureKind): RetryPolicy {
+  return applyOverride(policy, policy.overrides[kind])
+}
+
+/** In ms. */
+export function capOf(policy: RetryPolicy): number {
+  return policy.maxDelayMs ?? MAX_DELAY_MS
+}
+
+export interface DelayRange {
+  /** Integers; a delay is at least `minMs` and below `maxMs`, or equal to both. */
+  readonly minMs: number
+  readonly maxMs: number
+}
+
+/** Where jitter may take the delay, before `Retry-After` and the cap. */
+export function delayRange(args: NextAttemptArgs): { readonly range: DelayRange; readonly warning?: string } {
+  const { policy, attempt } = args
+  if (policy.strategy !== 'custom') return { range: spread(plainDelay(policy, attempt), policy.jitter) }
+  const custom = customDelay(args)
+  if (typeof custom === 'number') return { range: spread(custom, policy.jitter) }
+  return { range: spread(plainDelay(DEFAULT_RETRY_POLICY, attempt), DEFAULT_RETRY_POLICY.jitter), warning: custom.warning }
+}
+
+function plainDelay({ strategy, baseDelayMs, maxDoublings = DEFAULT_MAX_DOUBLINGS }: RetryPolicy, attempt: number): number {
+  if (strategy === 'constant') return baseDelayMs
+  if (strategy === 'linear') return baseDelayMs * attempt
+  return baseDelayMs * 2 ** Math.min(maxDoublings, attempt - 1)
+}
+
+/** The delay of the registered strategy, or why there is none. */
+function customDelay({ policy, attempt, failure, random, strategies = {} }: NextAttemptArgs): number | { warning: string } {
+  const name = policy.name ?? ''
+  const instead = 'the default policy was used'
+  const strategy = Object.hasOwn(strategies, name) ? strategies[name] : undefined
+  if (strategy === undefined) return { warning: `no retry strategy is registered as ${JSON.stringify(name)}: ${instead}` }
+  let delay: unknown
+  try {
+    delay = strategy({ attempt, policy, failure, random })
+  } catch (error) {
+    // A row must not be stuck because the code that says when to retry it is broken. The log gets to know.
+    return { warning: `retry strategy ${JSON.stringify(name)} threw ${shown(error)}: ${instead}` }
+  }
+  if (typeof delay === 'number' && Number.isFinite(delay) && delay >= 0) return delay
+  return { warning: `retry strategy ${JSON.stringify(name)} returned ${shown(delay)}, not a number of ms from 0 up: ${instead}` }
+}
+
+function spread(delay: number, jitter: RetryJitter): DelayRange {
+  // An overflow to Infinity would make NaN of `Infinity · 0`. Anything this long is clamped to the cap all the same.
+  const d = Math.min(delay, Number.MAX_SAFE_INTEGER)
+  const between = (min: number, max: number) => ({ minMs: Math.round(min), maxMs: Math.round(max) })
+  if (jitter === 'full') return between(0, d)
+  if (jitter === 'equal') return between(d / 2, d)
+  if (jitter === 'none') return between(d, d)
+  return between(d * (1 - jitter), d * (1 + jitter))
+}
+
+/** `Retry-After` is a wish of someone else's: what makes no sense is left aside, and infinity ends at the cap. */
+function askedFor(retryAfterMs: number | undefined): { ms: number; warning?: string } {
+  if (retryAfterMs === undefined) return { ms: 0 }
+  if (typeof retryAfterMs === 'number' && retryAfterMs >= 0) return { ms: Math.ceil(retryAfterMs) }
+  return { ms: 0, warning: `retryAfterMs was ${shown(retryAfterMs)}, not a number of ms from 0 up: it was ignored` }
+}
+
+const SHOWN_MAX_CHARACTERS = 100
+
+function shown(value: unknown): string {
+  try {
+    return String(value).slice(0, SHOWN_MAX_CHARACTERS)
+  } catch {
+    // A throwing toString, or an object without one: its type has to do.
+    return typeof value
+  }
+}

@@ -1,0 +1,75 @@
+/** A policy's schedule as data, for a command line, a dashboard, or a test. */
+import type { CustomStrategies, RetryFailure } from './next-attempt.ts'
+import { capOf, delayRange, isRetryable, nextAttempt, policyFor } from './next-attempt.ts'
+import type { RetryPolicy } from './policy.ts'
+
+export interface RetryPreviewOptions {
+  /** Any integer. The same seed gives the same schedule. */
+  readonly seed: number
+  /** What every attempt fails with. Default `{ kind: 'handler_error' }`. */
+  readonly failure?: RetryFailure
+  /** Needed to preview a custom policy as it would run. Default none. */
+  readonly strategies?: CustomStrategies
+}
+
+export interface RetryPreviewStep {
+  /** From 1: the retry after the `retry`-th attempt, which makes it attempt `retry + 1`. */
+  readonly retry: number
+  /** The delay before this retry, in ms. */
+  readonly afterMs: number
+  /** The delays up to and with this one, in ms from the first failure; the attempts themselves are counted as taking no time. */
+  readonly atMs: number
+  /**
+   * The bounds of `afterMs`: exact, but for a custom strategy, which may return anything from 0 to the cap. With
+   * jitter, a `maxMs` below the cap is approached and not reached.
+   */
+  readonly minMs: number
+  readonly maxMs: number
+  /** What in the policy could not be followed, such as a custom strategy that is not registered. */
+  readonly warning?: string
+}
+
+/**
+ * The schedule that a policy gives when every attempt fails: one step a retry, so `maxAttempts − 1` of them, and
+ * none where the failure is not retryable. It draws as a dispatcher does, but from `seed`, so it repeats.
+ */
+export function previewRetry(policy: RetryPolicy, { seed, failure = { kind: 'handler_error' }, strategies }: RetryPreviewOptions): readonly RetryPreviewStep[] {
+  if (!isRetryable(policy, failure.kind)) return []
+  const random = mulberry32(seed)
+  const effective = policyFor(policy, failure.kind)
+  const steps: RetryPreviewStep[] = []
+  let atMs = 0
+  for (let attempt = 1; attempt < effective.maxAttempts; attempt++) {
+    const next = nextAttempt({ policy, attempt, failure, random, ...(strategies === undefined ? {} : { strategies }) })
+    if (!next.retry) break
+    atMs += next.delayMs
+    const { minMs, maxMs } = bounds(effective, attempt, failure)
+    const warning = next.warning === undefined ? {} : { warning: next.warning }
+    steps.push({ retry: attempt, afterMs: next.delayMs, atMs, minMs, maxMs, ...warning })
+  }
+  return steps
+}
+
+function bounds(policy: RetryPolicy, attempt: number, failure: RetryFailure): { minMs: number; maxMs: number } {
+  const cap = capOf(policy)
+  if (policy.strategy === 'custom') return { minMs: 0, maxMs: cap }
+  // Without jitter to draw, `Retry-After` and the cap are monotone, so they carry the bounds over as they carry a delay.
+  const { range } = delayRange({ policy, attempt, failure, random: () => 0 })
+  const asked = failure.retryAfterMs ?? 0
+  const within = (ms: number) => Math.min(cap, Math.max(ms, asked >= 0 ? Math.ceil(asked) : 0))
+  return { minMs: within(range.minMs), maxMs: within(range.maxMs) }
+}
+
+/**
+ * A 32-bit generator, good enough to draw a schedule and small enough to read: mulberry32 by Tommy Ettinger,
+ * public domain, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c
+ */
+function mulberry32(seed: number): () => number {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}

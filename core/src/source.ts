@@ -1,0 +1,107 @@
+/**
+ * The source contract: a plugin that says what can happen.
+ *
+ * Vocabulary: a *source* emits *service events* (`op` and what that op carries). A *trigger* stores a *filter*
+ * of the source's own shape. For each trigger that matches, an outbox row carries the *trigger event*, which is
+ * what the source serialized the service event to and what a target receives.
+ */
+import type { Logger } from 'pino'
+import type { z } from 'zod'
+import type { CallScope, Principal } from './context.ts'
+import type { JsonValue } from './json.ts'
+import type { EmitOptions, EmitResult } from './outbox/emit.ts'
+import type { Sql, Statement } from './sql/statement.ts'
+
+/** What a target receives: any JSON value. */
+export type TriggerEvent = JsonValue
+
+/** Each op of a source and the schema of what it carries: `{ set: z.object({ … }), delete: z.object({ … }) }`. */
+export type EventSchemas = Record<string, z.ZodObject>
+
+/** A service event: its op and what the op carries, flat. */
+export type EventOf<E extends EventSchemas> = { [Op in keyof E & string]: { op: Op } & z.output<E[Op]> }[keyof E & string]
+
+/** A service event as an emitter writes it, before defaults of the schema are filled in. */
+export type EventInput<E extends EventSchemas> = { [Op in keyof E & string]: { op: Op } & z.input<E[Op]> }[keyof E & string]
+
+export interface EventSource<
+  Name extends string = string,
+  E extends EventSchemas = EventSchemas,
+  F extends z.ZodType = z.ZodType,
+  Api extends object = object,
+> {
+  /** Unique among the sources of a bus; lower case; where the verbs are mounted (`cx.kv`). */
+  readonly name: Name
+  /** The ops and what each carries. Parsed on every emit, so that matcher and serializer see only valid events. */
+  readonly events: E
+  /** What a trigger may filter on. Strict. Parsed when a trigger is written and when the index is built. */
+  readonly filter: F
+  /** Version of the trigger event, from 1. Stored with each row; `upcast` reads older ones. */
+  readonly version: number
+  /** Folder of forward-only `.sql` files, run on this source's own line after core's. */
+  readonly migrations?: URL
+  /**
+   * Where a trigger is filed. Called once per trigger when an index is built. Pure.
+   * Sound with `keysOf`: whenever `matches` is true, the two have a key in common. Not promised the other way.
+   */
+  keys(filter: z.output<F>): readonly string[]
+  /** Where triggers are looked up. Called once per emit. Pure. */
+  keysOf(event: EventOf<E>): readonly string[]
+  /** Decides among the candidates that share a key. Called once per candidate and emit. Pure: no I/O, no clock. */
+  matches(args: { event: EventOf<E>; filter: z.output<F> }): boolean
+  /** The trigger event. Called once per emit, whether anything matches or not. Pure. */
+  serialize(event: EventOf<E>): TriggerEvent
+  /** Reads a trigger event that version `from` of this source wrote. Called per delivery of an older row. Pure. */
+  upcast?(args: { event: TriggerEvent; from: number }): TriggerEvent
+  /** What "in order" means for this source; stored with each row, at most 255 bytes. Pure. */
+  orderingKey?(event: EventOf<E>): string
+  /** The source's verbs, mounted at `cx[name]`. Called at most once per call context; the verbs may do I/O. */
+  api(context: SourceContext<E>): Api
+}
+
+/** What a source's verbs are handed: never the container, never another plugin. */
+export interface SourceContext<E extends EventSchemas = EventSchemas> {
+  readonly app: string
+  readonly principal: Principal | undefined
+  readonly scope: CallScope
+  /** A child of the bus's logger that names the source. */
+  readonly log: Logger
+  /** Runs one statement in the caller's transaction when there is one, else by itself. */
+  run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
+  /**
+   * Runs `work` in the caller's transaction when there is one, else in one of the bus's own that commits when
+   * `work` resolves and rolls back when it throws.
+   */
+  transaction<T>(work: (tx: SourceTransaction<E>) => Promise<T>): Promise<T>
+  /** Largest trigger event, in bytes of JSON: the bus's `maxEventBytes`. */
+  readonly maxEventBytes: number
+  /**
+   * Refuses what `emit` would refuse of this event and these options, without any I/O. For a verb that writes
+   * something of its own first, so that a caller's transaction is never left with half of it.
+   */
+  check(event: EventInput<E>, options?: EmitOptions): void
+  /** Emits one event of this source: in the caller's transaction when there is one, else by itself. */
+  emit(event: EventInput<E>, options?: EmitOptions): Promise<EmitResult>
+}
+
+/** A transaction as a source's verb sees it. Valid until `work` settles. */
+export interface SourceTransaction<E extends EventSchemas = EventSchemas> {
+  run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
+  /** All events in one statement, in this transaction. */
+  emit(events: readonly EventInput<E>[], options?: readonly EmitOptions[]): Promise<EmitResult[]>
+}
+
+/** Infers a source's types from its definition; returns it unchanged. */
+export function defineSource<
+  const Name extends string,
+  E extends EventSchemas,
+  F extends z.ZodType,
+  Api extends object,
+>(source: EventSource<Name, E, F, Api>): EventSource<Name, E, F, Api> {
+  return source
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- the contract is invariant in its events: only `any` takes every source
+export type AnySource = EventSource<string, any, any, any>
+
+export type { Sql }

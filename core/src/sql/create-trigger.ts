@@ -1,0 +1,35 @@
+import { statement } from './statement.ts'
+import type { TriggerRow } from './trigger-row.ts'
+import { TRIGGER_COLUMNS } from './trigger-row.ts'
+
+/**
+ * Caller: TriggerRegistry.create. The epoch is bumped first: its row lock is the app's mutex, so that two
+ * transactions which change several triggers each cannot deadlock.
+ */
+export const createTrigger = statement<
+  [
+    appId: string,
+    id: string,
+    name: string,
+    source: string,
+    filter: string,
+    target: string,
+    retry: string,
+    priority: number,
+    timeoutMs: number,
+    registrant: string | null,
+    enabled: boolean,
+  ],
+  TriggerRow
+>(
+  'create_trigger',
+  `with bumped as (
+  insert into {schema}.trigger_epochs as e (app_id, epoch)
+  values ($1, nextval('{schema}.trigger_epoch_sequence'))
+  on conflict (app_id) do update set epoch = nextval('{schema}.trigger_epoch_sequence')
+  returning e.app_id
+)
+insert into {schema}.triggers (app_id, id, name, source, filter, target, retry, priority, timeout_ms, registrant, enabled)
+select app_id, $2::uuid, $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8::smallint, $9::integer, $10, $11::boolean from bumped
+returning ${TRIGGER_COLUMNS}`,
+)

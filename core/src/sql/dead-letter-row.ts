@@ -1,0 +1,50 @@
+import type { AttemptError } from '../dispatch/attempt-error.ts'
+import type { TriggerSnapshot } from '../triggers/snapshot.ts'
+import type { JsonValue } from '../json.ts'
+
+export interface DeadLetterRow {
+  readonly id: string
+  readonly app_id: string
+  readonly delivery_id: string
+  readonly source: string
+  readonly trigger_id: string
+  readonly trigger_name: string
+  readonly event_id: string
+  readonly event: JsonValue
+  readonly trigger: TriggerSnapshot
+  readonly replay_of: string | null
+  readonly attempts: number
+  readonly failure_kind: string
+  readonly reason: string
+  readonly errors: readonly AttemptError[]
+  readonly emitted_at: Date
+  readonly died_at: Date
+  readonly resolution: string | null
+  readonly resolved_at: Date | null
+}
+
+export const DEAD_LETTER_COLUMNS =
+  'id, app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, trigger, replay_of, attempts, failure_kind, reason, errors, emitted_at, died_at, resolution, resolved_at'
+
+/** The parameters of a dead-letter filter, in the order of {@link DEAD_LETTER_CONDITION}. A null does not restrict. */
+export type DeadLetterFilterParameters = [
+  appId: string,
+  source: string | null,
+  triggerId: string | null,
+  triggerName: string | null,
+  failureKind: string | null,
+  diedAfter: string | null,
+  diedBefore: string | null,
+  /** 'unresolved', 'any', or one of the resolutions. */
+  resolution: string,
+]
+
+/** The same condition for listing, counting, replaying and discarding: what a dry run shows is what is done. */
+export const DEAD_LETTER_CONDITION = `app_id = $1
+  and ($2::text is null or source = $2)
+  and ($3::uuid is null or trigger_id = $3)
+  and ($4::text is null or trigger_name = $4)
+  and ($5::text is null or failure_kind = $5)
+  and ($6::timestamptz is null or died_at >= $6)
+  and ($7::timestamptz is null or died_at < $7)
+  and case $8::text when 'any' then true when 'unresolved' then resolution is null else resolution = $8 end`

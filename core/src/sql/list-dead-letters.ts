@@ -1,0 +1,13 @@
+import type { DeadLetterFilterParameters, DeadLetterRow } from './dead-letter-row.ts'
+import { DEAD_LETTER_COLUMNS, DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
+import { statement } from './statement.ts'
+
+/** Caller: DeadLetterStore.list. Newest first. */
+export const listDeadLetters = statement<[...DeadLetterFilterParameters, beforeId: string | null, limit: number], DeadLetterRow>(
+  'list_dead_letters',
+  `select ${DEAD_LETTER_COLUMNS} from {schema}.dead_letters
+where ${DEAD_LETTER_CONDITION}
+  and ($9::bigint is null or id < $9)
+order by id desc
+limit $10`,
+)

@@ -1,0 +1,18 @@
+import { statement } from './statement.ts'
+import type { TriggerRow } from './trigger-row.ts'
+import { TRIGGER_COLUMNS } from './trigger-row.ts'
+
+/** Caller: TriggerRegistry.list. By name, which is unique in its app and so makes a keyset. */
+export const listTriggers = statement<
+  [appId: string, afterName: string | null, source: string | null, enabled: boolean | null, limit: number],
+  TriggerRow
+>(
+  'list_triggers',
+  `select ${TRIGGER_COLUMNS} from {schema}.triggers
+where app_id = $1
+  and ($2::text is null or name > $2)
+  and ($3::text is null or source = $3)
+  and ($4::boolean is null or enabled = $4)
+order by name
+limit $5`,
+)

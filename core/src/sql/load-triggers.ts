@@ -1,0 +1,27 @@
+import { statement } from './statement.ts'
+
+export interface LoadedTriggerRow {
+  readonly epoch: string
+  /** Null in the one row of an app whose triggers are all gone or disabled. */
+  readonly id: string | null
+  readonly name: string
+  readonly source: string
+  readonly filter: unknown
+  readonly target: { type: string } & Record<string, unknown>
+  readonly retry: unknown
+  readonly priority: number
+  readonly timeout_ms: number
+  readonly registrant: string | null
+}
+
+/**
+ * Caller: IndexCache. One statement, so one snapshot: the epoch and the triggers that it names. No row: the app
+ * never had a trigger, which is epoch 0.
+ */
+export const loadTriggers = statement<[appId: string], LoadedTriggerRow>(
+  'load_triggers',
+  `select e.epoch, t.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.registrant
+from {schema}.trigger_epochs e
+left join {schema}.triggers t on t.app_id = e.app_id and t.enabled
+where e.app_id = $1`,
+)

@@ -1,0 +1,35 @@
+import type { DeadLetterFilterParameters } from './dead-letter-row.ts'
+import { DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
+import { statement } from './statement.ts'
+
+/**
+ * Caller: DeadLetterStore.replay and replayAll. Marks the letters and writes one row for each, in one statement:
+ * a letter is never replayed twice by two callers at once, and never marked without its row. The row is a new
+ * delivery with all its attempts before it; target and retry policy are those of the row that died.
+ */
+export const replayDeadLetters = statement<
+  [...DeadLetterFilterParameters, id: string | null, force: boolean, limit: number, channel: string],
+  { replayed: number; notified: unknown }
+>(
+  'replay_dead_letters',
+  `with chosen as (
+  select id from {schema}.dead_letters
+  where ${DEAD_LETTER_CONDITION}
+    and ($9::bigint is null or id = $9)
+    and ($10::boolean or resolution is null)
+  order by id limit $11 for update
+), marked as (
+  update {schema}.dead_letters d set resolution = 'replayed', resolved_at = clock_timestamp()
+  from chosen where d.id = chosen.id
+  returning d.*
+), written as (
+  insert into {schema}.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
+    ordering_key, trace_context, dedupe_key, replay_of, emitted_at)
+  select priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
+    ordering_key, trace_context, dedupe_key, id, emitted_at
+  from marked order by id
+  returning id
+)
+select (select count(*) from written)::integer as replayed,
+  case when exists (select from written) and exists (select from {schema}.dispatchers where idle) then pg_notify($12, '') end as notified`,
+)

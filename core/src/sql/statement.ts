@@ -1,0 +1,81 @@
+/**
+ * One SQL statement: a name to prepare it by, its text with `{schema}` where the schema goes, and the types of
+ * its parameters and rows. Each stands in a file of its own with the function that runs it.
+ */
+import { createHash } from 'node:crypto'
+import type pg from 'pg'
+
+export interface Statement<Parameters extends readonly unknown[], Row> {
+  readonly name: string
+  readonly text: string
+  /** Rows come as arrays of the texts that Postgres sent, unparsed. For the claim path. */
+  readonly raw: boolean
+  /** Carries the types; never there at run time. */
+  readonly types?: { parameters: Parameters; row: Row }
+}
+
+export function statement<Parameters extends readonly unknown[], Row = never>(
+  name: string,
+  text: string,
+  options: { raw?: boolean } = {},
+): Statement<Parameters, Row> {
+  return { name, text, raw: options.raw ?? false }
+}
+
+/** A `pg` pool, client or pool client: whatever runs a query. */
+export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>
+
+const AS_SENT = { getTypeParser: () => (value: string) => value }
+
+/** Statements bound to one schema. Built once at start; the schema name has been checked by then. */
+export class Sql {
+  readonly schema: string
+  /** False behind a transaction-mode pooler, where a prepared statement may be on another server connection. */
+  readonly prepare: boolean
+  readonly #bound = new Map<string, { name: string; text: string }>()
+
+  constructor(schema: string, prepare: boolean) {
+    this.schema = schema
+    this.prepare = prepare
+  }
+
+  async run<Parameters extends readonly unknown[], Row>(
+    on: Queryable,
+    stated: Statement<Parameters, Row>,
+    parameters: Parameters,
+  ): Promise<Row[]> {
+    const result = await this.send(on, stated, parameters)
+    return result.rows as Row[]
+  }
+
+  /** Like {@link run}, for who needs the command tag as well. */
+  send<Parameters extends readonly unknown[], Row>(
+    on: Queryable,
+    stated: Statement<Parameters, Row>,
+    parameters: Parameters,
+  ): Promise<pg.QueryResult> {
+    const { name, text } = this.#bind(stated)
+    const config = {
+      text,
+      values: parameters as unknown as unknown[],
+      ...(this.prepare ? { name } : {}),
+      ...(stated.raw ? { rowMode: 'array' as const, types: AS_SENT } : {}),
+    }
+    return (on as pg.ClientBase).query(config)
+  }
+
+  #bind(stated: Statement<readonly unknown[], unknown>): { name: string; text: string } {
+    let bound = this.#bound.get(stated.name)
+    if (bound === undefined) {
+      // The schema is in the name because two buses with different schemas may share a caller's connection.
+      bound = { name: preparedName(`${this.schema}.${stated.name}`), text: stated.text.replaceAll('{schema}', `"${this.schema}"`) }
+      this.#bound.set(stated.name, bound)
+    }
+    return bound
+  }
+}
+
+/** Postgres cuts names at 63 bytes, so that two long ones could become one. */
+function preparedName(name: string): string {
+  return name.length <= 63 ? name : createHash('sha256').update(name).digest('hex').slice(0, 40)
+}

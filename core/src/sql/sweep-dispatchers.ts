@@ -1,0 +1,7 @@
+import { statement } from './statement.ts'
+
+/** Caller: Dispatcher's housekeeping. Dispatchers that have not been heard of for `silentMs` are gone. */
+export const sweepDispatchers = statement<[silentMs: number], never>(
+  'sweep_dispatchers',
+  `delete from {schema}.dispatchers where seen_at < clock_timestamp() - $1::double precision * interval '1 millisecond'`,
+)

@@ -1,0 +1,15 @@
+import { statement } from './statement.ts'
+
+/**
+ * Caller: Dispatcher's housekeeping. A note is needed while the outbox has a row of its id and attempt: a claim in
+ * progress (its delete is not committed, so the row is seen here) or an interrupted run that nobody has taken yet.
+ */
+export const sweepNotes = statement<[olderThanMs: number], never>(
+  'sweep_notes',
+  `delete from {schema}.claim_notes n
+where n.noted_at < clock_timestamp() - $1::double precision * interval '1 millisecond'
+  and not exists (
+    select from unnest(n.ids, n.attempts) as noted (id, attempt)
+    join {schema}.outbox o on o.id = noted.id and o.attempt = noted.attempt
+  )`,
+)

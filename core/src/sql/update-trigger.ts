@@ -1,0 +1,38 @@
+import { statement } from './statement.ts'
+import type { TriggerRow } from './trigger-row.ts'
+
+/** Caller: TriggerRegistry.update, enable, disable. A null leaves its column as it is. */
+export const updateTrigger = statement<
+  [
+    appId: string,
+    id: string,
+    name: string | null,
+    filter: string | null,
+    target: string | null,
+    retry: string | null,
+    priority: number | null,
+    timeoutMs: number | null,
+    enabled: boolean | null,
+  ],
+  TriggerRow
+>(
+  'update_trigger',
+  `with bumped as (
+  insert into {schema}.trigger_epochs as e (app_id, epoch)
+  values ($1, nextval('{schema}.trigger_epoch_sequence'))
+  on conflict (app_id) do update set epoch = nextval('{schema}.trigger_epoch_sequence')
+  returning e.app_id
+)
+update {schema}.triggers t
+set name = coalesce($3, t.name),
+    filter = coalesce($4::jsonb, t.filter),
+    target = coalesce($5::jsonb, t.target),
+    retry = coalesce($6::jsonb, t.retry),
+    priority = coalesce($7::smallint, t.priority),
+    timeout_ms = coalesce($8::integer, t.timeout_ms),
+    enabled = coalesce($9::boolean, t.enabled),
+    updated_at = clock_timestamp()
+from bumped
+where t.app_id = bumped.app_id and t.id = $2::uuid
+returning t.id, t.app_id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.registrant, t.enabled, t.created_at, t.updated_at`,
+)

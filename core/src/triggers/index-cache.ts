@@ -1,0 +1,57 @@
+/**
+ * Matching indexes by app. An epoch names one content of an app's triggers for ever, so an entry is never wrong,
+ * only unused: the emit statement says which epoch its snapshot sees, and this finds or loads that one.
+ */
+import type { Plugins } from '../plugins.ts'
+import { loadTriggers } from '../sql/load-triggers.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import { MatchingIndex } from './matching-index.ts'
+
+/** Apps whose indexes are kept; the least recently used goes first. */
+const MAX_APPS = 10_000
+/** An app has more than one epoch in use only while a transaction with its own trigger changes or an old snapshot is open. */
+const EPOCHS_PER_APP = 3
+
+export const NO_TRIGGERS_EPOCH = '0'
+
+export class IndexCache {
+  readonly #sql: Sql
+  readonly #plugins: Plugins
+  /** Newest use last, in both dimensions. */
+  readonly #byApp = new Map<string, MatchingIndex[]>()
+
+  constructor(sql: Sql, plugins: Plugins) {
+    this.#sql = sql
+    this.#plugins = plugins
+  }
+
+  /** The index used last for the app: right unless a trigger changed since, which the emit statement notices. */
+  latest(app: string): MatchingIndex | undefined {
+    return this.#byApp.get(app)?.at(-1)
+  }
+
+  /** The index of one epoch, if it is here; it becomes the latest. */
+  at(app: string, epoch: string): MatchingIndex | undefined {
+    const index = this.#byApp.get(app)?.find((candidate) => candidate.epoch === epoch)
+    if (index !== undefined) this.#keep(app, index)
+    return index
+  }
+
+  /** Reads what `on` sees: inside a transaction, its own uncommitted triggers and its snapshot. One round trip. */
+  async load(app: string, on: Queryable): Promise<MatchingIndex> {
+    const rows = await this.#sql.run(on, loadTriggers, [app])
+    const index = new MatchingIndex(rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources)
+    this.#keep(app, index)
+    return index
+  }
+
+  #keep(app: string, index: MatchingIndex): void {
+    const others = (this.#byApp.get(app) ?? []).filter((other) => other.epoch !== index.epoch)
+    this.#byApp.delete(app)
+    this.#byApp.set(app, [...others.slice(1 - EPOCHS_PER_APP), index])
+    if (this.#byApp.size > MAX_APPS) {
+      const oldest = this.#byApp.keys().next().value
+      if (oldest !== undefined) this.#byApp.delete(oldest)
+    }
+  }
+}

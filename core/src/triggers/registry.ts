@@ -1,0 +1,180 @@
+/** Triggers of one app: validated by the source's schema and the target's, stored, and the app's epoch moved on. */
+import { DatabaseError } from 'pg'
+import { v7 as uuidv7 } from 'uuid'
+import type { CallScope } from '../context.ts'
+import { OutbusError } from '../errors.ts'
+import { assertUuid } from '../ids.ts'
+import type { Page } from '../page.ts'
+import { decodeCursor, encodeCursor, pageLimit, toPage } from '../page.ts'
+import type { Plugins } from '../plugins.ts'
+import { priorityLevel, priorityOf } from '../priority.ts'
+import { parseRetryPolicy } from '../retry/policy.ts'
+import { createTrigger } from '../sql/create-trigger.ts'
+import { deleteTrigger } from '../sql/delete-trigger.ts'
+import { getTrigger } from '../sql/get-trigger.ts'
+import { listTriggers } from '../sql/list-triggers.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import type { TriggerRow } from '../sql/trigger-row.ts'
+import { updateTrigger } from '../sql/update-trigger.ts'
+import type { AnySource } from '../source.ts'
+import { encodeJson } from '../validation/json.ts'
+import { assertName } from '../validation/names.ts'
+import { parseWith } from '../validation/zod-error.ts'
+import type { TargetSpec, Trigger, TriggerListOptions, TriggerPatch, Triggers } from './trigger.ts'
+import { DEFAULT_TIMEOUT_MS, triggerPatchSchema, triggerSchema } from './trigger.ts'
+
+export class TriggerRegistry implements Triggers {
+  readonly #sql: Sql
+  readonly #plugins: Plugins
+  readonly #on: Queryable
+  readonly #scope: CallScope
+
+  constructor(sql: Sql, plugins: Plugins, on: Queryable, scope: CallScope) {
+    this.#sql = sql
+    this.#plugins = plugins
+    this.#on = on
+    this.#scope = scope
+  }
+
+  async create(input: unknown): Promise<Trigger> {
+    const given = parseWith(triggerSchema, input, { code: 'trigger.invalid', what: 'trigger' })
+    assertTriggerName(given.name)
+    const source = this.#plugins.source(given.source)
+    const rows = await this.#refusingDuplicates(given.name, () =>
+      this.#sql.run(this.#on, createTrigger, [
+        this.#scope.app,
+        uuidv7(),
+        given.name,
+        source.name,
+        encodeFilter(source, given.filter ?? {}),
+        this.#encodeTarget(given.target),
+        encodeJson(parseRetryPolicy(given.retry ?? {}, { path: 'retry' })),
+        priorityLevel(given.priority ?? 'normal'),
+        given.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        this.#scope.principal?.id ?? null,
+        given.enabled ?? true,
+      ]),
+    )
+    return this.#toTrigger(rows[0], given.name)
+  }
+
+  async get(id: string): Promise<Trigger> {
+    const rows = await this.#sql.run(this.#on, getTrigger, [this.#scope.app, assertUuid(id, 'a trigger id'), null])
+    return this.#toTrigger(rows[0], id)
+  }
+
+  async getByName(name: string): Promise<Trigger | undefined> {
+    assertTriggerName(name)
+    const rows = await this.#sql.run(this.#on, getTrigger, [this.#scope.app, null, name])
+    return rows[0] === undefined ? undefined : this.#toTrigger(rows[0], name)
+  }
+
+  async list(options: TriggerListOptions = {}): Promise<Page<Trigger>> {
+    const listing = ['triggers', this.#scope.app]
+    const limit = pageLimit(options.limit)
+    const rows = await this.#sql.run(this.#on, listTriggers, [
+      this.#scope.app,
+      decodeCursor(listing, options.cursor) ?? null,
+      options.source ?? null,
+      options.enabled ?? null,
+      limit + 1,
+    ])
+    const triggers = rows.map((row) => this.#toTrigger(row, row.id))
+    return toPage(triggers, limit, (last) => encodeCursor(listing, last.name))
+  }
+
+  async update(id: string, patch: TriggerPatch): Promise<Trigger> {
+    const given = parseWith(triggerPatchSchema, patch, { code: 'trigger.invalid', what: 'trigger' })
+    if (given.name !== undefined) assertTriggerName(given.name)
+    // The source cannot change, so reading it first and writing afterwards races with nothing.
+    const filter = given.filter === undefined ? null : encodeFilter(this.#plugins.source((await this.get(id)).source), given.filter)
+    const rows = await this.#refusingDuplicates(given.name ?? id, () =>
+      this.#sql.run(this.#on, updateTrigger, [
+        this.#scope.app,
+        assertUuid(id, 'a trigger id'),
+        given.name ?? null,
+        filter,
+        given.target === undefined ? null : this.#encodeTarget(given.target),
+        given.retry === undefined ? null : encodeJson(parseRetryPolicy(given.retry, { path: 'retry' })),
+        given.priority === undefined ? null : priorityLevel(given.priority),
+        given.timeoutMs ?? null,
+        given.enabled ?? null,
+      ]),
+    )
+    return this.#toTrigger(rows[0], id)
+  }
+
+  enable(id: string): Promise<Trigger> {
+    return this.update(id, { enabled: true })
+  }
+
+  disable(id: string): Promise<Trigger> {
+    return this.update(id, { enabled: false })
+  }
+
+  async delete(id: string): Promise<void> {
+    const rows = await this.#sql.run(this.#on, deleteTrigger, [this.#scope.app, assertUuid(id, 'a trigger id')])
+    if (rows[0] === undefined) throw notFound(id)
+  }
+
+  #encodeTarget(spec: TargetSpec): string {
+    const { type, ...config } = spec
+    parseWith(this.#plugins.target(type).config, config, { code: 'trigger.invalid', what: `target ${type}`, path: 'target' })
+    return encodeJson(spec, { path: 'target' })
+  }
+
+  #toTrigger(row: TriggerRow | undefined, sought: string): Trigger {
+    if (row === undefined) throw notFound(sought)
+    return {
+      id: row.id,
+      app: row.app_id,
+      name: row.name,
+      source: row.source,
+      filter: row.filter,
+      target: row.target,
+      retry: parseRetryPolicy(row.retry),
+      priority: priorityOf(row.priority),
+      timeoutMs: row.timeout_ms,
+      registrant: row.registrant ?? undefined,
+      enabled: row.enabled,
+      unresolved: !this.#resolves(row.target),
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+    }
+  }
+
+  #resolves(spec: TargetSpec): boolean {
+    const { type, ...config } = spec
+    const target = this.#plugins.targets.get(type)
+    return target !== undefined && (target.resolves === undefined || target.resolves(config))
+  }
+
+  async #refusingDuplicates<T>(name: string, write: () => Promise<T>): Promise<T> {
+    try {
+      return await write()
+    } catch (error) {
+      // Only the unique name is ours to explain; whatever else the database says goes up as it is.
+      if (!(error instanceof DatabaseError) || error.constraint !== 'triggers_name_is_unique_in_its_app') throw error
+      throw new OutbusError('trigger.duplicate_name', `the app has a trigger named ${JSON.stringify(name)} already`, {
+        path: 'name',
+        received: name,
+        hint: 'choose another name, or update the one there is',
+        cause: error,
+      })
+    }
+  }
+}
+
+function assertTriggerName(name: unknown): void {
+  assertName(name, { what: 'a trigger name', code: 'trigger.invalid' })
+}
+
+/** The filter is stored as it was written: its schema may transform it, and does so again whenever it is read. */
+function encodeFilter(source: AnySource, filter: unknown): string {
+  parseWith(source.filter, filter, { code: 'trigger.invalid', what: `filter of source ${source.name}`, path: 'filter' })
+  return encodeJson(filter, { path: 'filter' })
+}
+
+function notFound(sought: string): OutbusError {
+  return new OutbusError('trigger.not_found', 'the app has no such trigger', { path: 'id', received: sought })
+}

@@ -1,0 +1,11 @@
+import type { TargetSpec } from './trigger.ts'
+
+/** What an outbox row carries of its trigger, so that the dispatcher never joins back. Column `trigger`. */
+export interface TriggerSnapshot {
+  readonly name: string
+  readonly source: string
+  readonly target: TargetSpec
+  readonly retry: unknown
+  readonly timeoutMs: number
+  readonly registrant: string | null
+}

@@ -1,0 +1,94 @@
+/** A trigger: app, source, filter, target, retry policy, registrant, enabled. */
+import { z } from 'zod'
+import type { Page, PageOptions } from '../page.ts'
+import type { Priority } from '../priority.ts'
+import { PRIORITIES } from '../priority.ts'
+import type { RetryPolicy, RetryPolicyInput } from '../retry/policy.ts'
+import type { AnySource } from '../source.ts'
+
+/** Default of a trigger's `timeoutMs`: 5 minutes. */
+export const DEFAULT_TIMEOUT_MS = 300_000
+/** Cap of a trigger's `timeoutMs`: 24 hours. */
+export const MAX_TIMEOUT_MS = 86_400_000
+
+/** The target of a trigger: its type, and beside it what that target's config schema takes. */
+export type TargetSpec = { readonly type: string } & Readonly<Record<string, unknown>>
+
+interface TriggerSettings {
+  /** Unique in its app, 1 to 128 characters. */
+  readonly name: string
+  readonly target: TargetSpec
+  /** Default: exponential, 5 attempts, 1 s doubling to 1 h, jitter ±20 %. */
+  readonly retry?: RetryPolicyInput
+  /** Which level its rows wait in. Default `normal`. */
+  readonly priority?: Priority
+  /** When a running attempt is given up, in ms from its start. Default 300,000 (5 minutes), at most 86,400,000 (24 hours). */
+  readonly timeoutMs?: number
+  /** Default true. A disabled trigger gets no rows; rows that it already has still run. */
+  readonly enabled?: boolean
+}
+
+/** Typed by the sources of the bus: `source` picks the shape of `filter`. */
+export type TriggerInput<S extends AnySource = AnySource> = {
+  [Name in S['name']]: TriggerSettings & {
+    readonly source: Name
+    readonly filter: z.input<Extract<S, { name: Name }>['filter']>
+  }
+}[S['name']]
+
+export type TriggerPatch = Partial<TriggerSettings> & { readonly filter?: unknown }
+
+export interface Trigger {
+  readonly id: string
+  readonly app: string
+  readonly name: string
+  readonly source: string
+  /** As its registrant wrote it. */
+  readonly filter: unknown
+  readonly target: TargetSpec
+  readonly retry: RetryPolicy
+  readonly priority: Priority
+  readonly timeoutMs: number
+  /** The id of the principal who registered it, and whom it runs as. */
+  readonly registrant: string | undefined
+  readonly enabled: boolean
+  /** True where this process could not run the target now, such as a function that nobody has registered. */
+  readonly unresolved: boolean
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+export interface TriggerListOptions extends PageOptions {
+  readonly source?: string
+  readonly enabled?: boolean
+}
+
+/** The triggers of one app. Ids and names of other apps are not found. */
+export interface Triggers<S extends AnySource = AnySource> {
+  /** Refuses a filter, target or policy that its schema refuses, and a name that the app has already. */
+  create(trigger: TriggerInput<S>): Promise<Trigger>
+  /** `trigger.not_found` when the app has none with this id. */
+  get(id: string): Promise<Trigger>
+  getByName(name: string): Promise<Trigger | undefined>
+  /** By name, ascending. */
+  list(options?: TriggerListOptions): Promise<Page<Trigger>>
+  /** Changes what the patch names. The source of a trigger cannot change. Rows already written keep what they carry. */
+  update(id: string, patch: TriggerPatch): Promise<Trigger>
+  enable(id: string): Promise<Trigger>
+  disable(id: string): Promise<Trigger>
+  delete(id: string): Promise<void>
+}
+
+/** All but filter, target and retry, which have schemas of their own. */
+export const triggerSchema = z.strictObject({
+  name: z.string(),
+  source: z.string(),
+  filter: z.unknown().optional(),
+  target: z.looseObject({ type: z.string() }),
+  retry: z.unknown().optional(),
+  priority: z.enum(PRIORITIES).optional(),
+  timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).optional(),
+  enabled: z.boolean().optional(),
+})
+
+export const triggerPatchSchema = triggerSchema.omit({ source: true }).partial()

@@ -1,0 +1,168 @@
+/**
+ * JSON that Postgres stores and gives back equal, or one error that says where it is not. On the path of every emit.
+ */
+import { OutbusError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+
+export interface EncodeOptions {
+  /** Prefix of the path in errors. */
+  readonly path?: string
+  /** Largest text, in bytes of UTF-8. Default 262,144 (256 KiB). */
+  readonly maxBytes?: number
+  /** Deepest nesting of arrays and objects. Default 64. */
+  readonly maxDepth?: number
+}
+
+const DEFAULT_MAX_BYTES = 262_144
+const DEFAULT_MAX_DEPTH = 64
+
+/**
+ * The value as JSON text. As `JSON.stringify` does, a `Date` becomes its ISO text, an object with `toJSON` what that
+ * returns, and a property that is undefined is left out. Refused with a `payload.*` error is whatever would come
+ * back different, or not at all: see the codes. Every property is read once.
+ */
+export function encodeJson(value: unknown, { path = '', maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH }: EncodeOptions = {}): string {
+  const walk: Walk = { path: [path], ancestors: [], maxDepth }
+  const text = encode(value, walk)
+  if (text === undefined) throw refuse('payload.not_json', 'undefined is not JSON', walk, value)
+  // No character takes more than three bytes (of two code units, four), so most texts need not be measured.
+  if (text.length * 3 > maxBytes && (text.length > maxBytes || Buffer.byteLength(text) > maxBytes)) {
+    throw new OutbusError('payload.too_large', `the value is larger than ${maxBytes} bytes of JSON`, {
+      path,
+      received: `${text.length} characters of JSON`,
+      limit: maxBytes,
+      hint: 'store it elsewhere and send its key, or raise maxEventBytes',
+    })
+  }
+  return text
+}
+
+interface Walk {
+  readonly path: (string | number)[]
+  readonly ancestors: object[]
+  readonly maxDepth: number
+}
+
+/** Undefined where JSON leaves a property out. Written in one walk: what is checked is what is encoded. */
+function encode(value: unknown, walk: Walk): string | undefined {
+  switch (typeof value) {
+    case 'string':
+      return encodeText(value, walk)
+    case 'number':
+      return encodeNumber(value, walk)
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'undefined':
+      return undefined
+    case 'object':
+      return value === null ? 'null' : encodeObject(value, walk)
+    case 'bigint':
+      throw refuse('payload.bigint', 'a BigInt is not JSON', walk, value, 'send it as a string')
+    default:
+      throw refuse('payload.not_json', `a ${typeof value} is not JSON`, walk, value)
+  }
+}
+
+function encodeText(value: string, walk: Walk): string {
+  if (value.includes('\0')) throw refuse('payload.nul_character', 'Postgres stores no NUL character', walk, value, 'remove it, or encode the bytes as base64')
+  if (!value.isWellFormed()) {
+    throw refuse('payload.lone_surrogate', 'the text has half of a surrogate pair', walk, value, 'cut texts by code point, or use toWellFormed()')
+  }
+  return JSON.stringify(value)
+}
+
+function encodeNumber(value: number, walk: Walk): string {
+  if (!Number.isFinite(value)) throw refuse('payload.non_finite', `${value} is not JSON`, walk, value)
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw refuse('payload.unsafe_integer', 'integers beyond 2^53 − 1 are not exact', walk, value, 'send it as a string', Number.MAX_SAFE_INTEGER)
+  }
+  return value === 0 ? '0' : String(value)
+}
+
+function encodeObject(value: object, walk: Walk): string | undefined {
+  if (walk.ancestors.includes(value)) throw refuse('payload.circular', 'the value contains itself', walk, value)
+  if (walk.ancestors.length >= walk.maxDepth) {
+    throw refuse('payload.too_deep', `the value is nested deeper than ${walk.maxDepth}`, walk, undefined, undefined, walk.maxDepth)
+  }
+  walk.ancestors.push(value)
+  const text = encodeContent(value, walk)
+  walk.ancestors.pop()
+  return text
+}
+
+function encodeContent(value: object, walk: Walk): string | undefined {
+  if (Array.isArray(value)) return encodeArray(value, walk)
+  if (ArrayBuffer.isView(value)) throw refuse('payload.unsupported_type', 'bytes are not JSON', walk, value.constructor.name, 'encode them as base64')
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const toJson: unknown = read(walk, () => (value as { toJSON?: unknown }).toJSON)
+  if (typeof toJson === 'function') {
+    if (value instanceof Date && Number.isNaN(value.getTime())) throw refuse('payload.unsupported_type', 'an invalid Date has no JSON', walk, 'Invalid Date')
+    return encode(
+      read(walk, () => toJson.call(value, String(walk.path.at(-1))) as unknown),
+      walk,
+    )
+  }
+  if (prototype !== Object.prototype && prototype !== null) {
+    const name = value.constructor?.name ?? 'an object of a class'
+    throw refuse('payload.unsupported_type', `${name} has no JSON of its own`, walk, `[${name}]`, 'make it a plain object or array, or give it a toJSON')
+  }
+  return encodePlain(value as Record<string, unknown>, walk)
+}
+
+function encodeArray(value: readonly unknown[], walk: Walk): string {
+  let text = '['
+  for (let i = 0; i < value.length; i++) {
+    walk.path.push(i)
+    const element = encode(
+      read(walk, () => value[i]),
+      walk,
+    )
+    if (element === undefined) throw refuse('payload.not_json', 'undefined in an array would come back as null', walk, undefined)
+    text += i === 0 ? element : `,${element}`
+    walk.path.pop()
+  }
+  return `${text}]`
+}
+
+function encodePlain(value: Record<string, unknown>, walk: Walk): string {
+  let text = '{'
+  for (const key of Object.keys(value)) {
+    walk.path.push(key)
+    if (key === '__proto__') throw refuse('payload.reserved_key', 'an own key __proto__ pollutes whoever merges it', walk, key)
+    const member = read(walk, () => value[key])
+    if (key === 'constructor' && typeof member === 'object' && member !== null && Object.hasOwn(member, 'prototype')) {
+      walk.path.push('prototype')
+      throw refuse('payload.reserved_key', 'an own constructor.prototype pollutes whoever merges it', walk, key)
+    }
+    const encoded = encode(member, walk)
+    if (encoded !== undefined) text += `${text === '{' ? '' : ','}${encodeText(key, walk)}:${encoded}`
+    walk.path.pop()
+  }
+  return `${text}}`
+}
+
+function read<T>(walk: Walk, get: () => T): T {
+  try {
+    return get()
+  } catch (cause) {
+    throw new OutbusError('payload.serialize_failed', 'a getter or toJSON of the value threw', { path: showPath(walk), cause })
+  }
+}
+
+function refuse(code: ErrorCode, message: string, walk: Walk, received: unknown, hint?: string, limit?: number): OutbusError {
+  return new OutbusError(code, message, {
+    path: showPath(walk),
+    received,
+    ...(hint === undefined ? {} : { hint }),
+    ...(limit === undefined ? {} : { limit }),
+  })
+}
+
+function showPath({ path }: Walk): string {
+  let text = ''
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`
+    else text += text === '' || step === '' ? step : `.${step}`
+  }
+  return text
+}

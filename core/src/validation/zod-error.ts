@@ -1,0 +1,108 @@
+/** From what zod says of a value to the one error that its author gets. */
+import { z } from 'zod'
+import type { ErrorCode } from '../errors.ts'
+import { OutbusError } from '../errors.ts'
+import { nearest } from './nearest.ts'
+
+export interface ParseSubject {
+  readonly code: ErrorCode
+  /** What is being parsed, as the message names it: `trigger`, `filter of source kv`. */
+  readonly what: string
+  /** Where the value stands in what the caller gave. Default: it is the whole. */
+  readonly path?: string
+}
+
+type Issue = z.core.$ZodIssue
+
+/** The parsed value, or one `OutbusError` with path, received value, limit and nearest known name. */
+export function parseWith<T extends z.ZodType>(schema: T, input: unknown, subject: ParseSubject): z.output<T> {
+  let parsed: z.ZodSafeParseResult<z.output<T>>
+  try {
+    parsed = schema.safeParse(input)
+  } catch (cause) {
+    // A getter of the input or a refinement of a plugin's schema threw.
+    throw new OutbusError(subject.code, `${subject.what}: the value cannot be read`, { path: subject.path ?? '', cause })
+  }
+  if (parsed.success) return parsed.data
+  throw toError(schema, input, mostUseful(parsed.error.issues), subject)
+}
+
+function toError(schema: z.ZodType, input: unknown, issue: Issue, { code, what, path = '' }: ParseSubject): OutbusError {
+  const [unknownKey] = issue.code === 'unrecognized_keys' ? issue.keys : []
+  const place = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
+  const where = formatPath(path, place)
+  const limit = 'maximum' in issue ? issue.maximum : 'minimum' in issue ? issue.minimum : undefined
+  const hint = hintFor(schema, issue, valueAt(input, issue.path))
+  return new OutbusError(code, `${what}: ${where === '' ? '' : `${where}: `}${unknownKey === undefined ? issue.message : 'unknown key'}`, {
+    path: where,
+    received: valueAt(input, place),
+    ...(typeof limit === 'number' ? { limit } : {}),
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+/** A misspelt key explains a missing one, so it goes first; of a union, the branch that came closest speaks. */
+function mostUseful(issues: readonly Issue[]): Issue {
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? (issues[0] as Issue)
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue
+  const branches = issue.errors.filter((branch) => branch.length > 0)
+  const closest = branches.toSorted((a, b) => depthOf(b) - depthOf(a) || a.length - b.length)[0]
+  if (closest === undefined || depthOf(closest) === 0) return issue
+  const inner = mostUseful(closest)
+  return { ...inner, path: [...issue.path, ...inner.path] }
+}
+
+function depthOf(issues: readonly Issue[]): number {
+  return Math.max(...issues.map(({ path, code }) => path.length + (code === 'unrecognized_keys' ? 1 : 0)))
+}
+
+function hintFor(schema: z.ZodType, issue: Issue, received: unknown): string | undefined {
+  if (issue.code === 'unrecognized_keys') return nearestOf(issue.keys[0] as string, keysAt(schema, issue.path))
+  if (issue.code === 'invalid_value') return nearestOf(received, issue.values.map(String))
+  return undefined
+}
+
+function nearestOf(received: unknown, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined
+  const near = typeof received === 'string' ? nearest(received, known) : undefined
+  return near === undefined ? `known: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`
+}
+
+/** The keys that an object schema knows at a path; none where the way there is not plain objects and arrays. */
+function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  let at: unknown = schema
+  for (const step of path) {
+    at = unwrap(at)
+    if (at instanceof z.ZodObject) at = (at.shape as Record<PropertyKey, unknown>)[step]
+    else if (at instanceof z.ZodArray) at = at.element
+    else return []
+  }
+  at = unwrap(at)
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : []
+}
+
+function unwrap(schema: unknown): unknown {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable || schema instanceof z.ZodReadonly) {
+    return unwrap(schema.unwrap())
+  }
+  return schema instanceof z.ZodPipe ? unwrap(schema.in) : schema
+}
+
+/** `filter.ops[1]`. */
+export function formatPath(from: string, path: readonly PropertyKey[]): string {
+  let text = from
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`
+    else text += text === '' ? String(step) : `.${String(step)}`
+  }
+  return text
+}
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let at: unknown = input
+  for (const step of path) {
+    if (typeof at !== 'object' || at === null) return undefined
+    at = (at as Record<PropertyKey, unknown>)[step]
+  }
+  return at
+}

@@ -1,0 +1,33 @@
+/** Globs over names: `*` stands for any run of characters, also none; `?` for exactly one. No escapes, no brackets. */
+
+export function isGlob(pattern: string): boolean {
+  return /[*?]/.test(pattern)
+}
+
+/** The characters before the first `*` or `?`. Whatever matches begins with them. */
+export function literalPrefix(glob: string): string {
+  const at = glob.search(/[*?]/)
+  return at < 0 ? glob : glob.slice(0, at)
+}
+
+/** By two pointers, going back to the last star only: at most pattern × name steps, never exponential. */
+export function matchesGlob(glob: string, name: string): boolean {
+  let g = 0
+  let n = 0
+  let star = -1
+  let resume = 0
+  while (n < name.length) {
+    if (g < glob.length && glob[g] === '*') {
+      star = g++
+      resume = n
+    } else if (g < glob.length && (glob[g] === '?' || glob[g] === name[n])) {
+      g++
+      n++
+    } else if (star >= 0) {
+      g = star + 1
+      n = ++resume
+    } else return false
+  }
+  while (glob[g] === '*') g++
+  return g === glob.length
+}

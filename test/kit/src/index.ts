@@ -1,0 +1,5 @@
+export { startPostgres } from './postgres.ts'
+export type { PostgresKind, StartPostgresOptions, TestPostgres } from './postgres.ts'
+export { findSystemPostgres, systemPostgresMajor } from './system-postgres.ts'
+export { createTestDatabase } from './database.ts'
+export type { CreateTestDatabaseOptions, TestDatabase } from './database.ts'

@@ -1,0 +1,55 @@
+import { defineConfig } from 'vitest/config'
+import { findSystemPostgres, systemPostgresMajor } from './test/kit/src/system-postgres.ts'
+
+/** The major version of the embedded Postgres. */
+const EMBEDDED = 18
+
+const integration = [
+  'core/src/**/*.int.test.ts',
+  'plugins/*/src/**/*.int.test.ts',
+  'plugin-template/src/**/*.int.test.ts',
+  'test/kit/src/**/*.int.test.ts',
+  'test/integration/**/*.test.ts',
+]
+
+export default defineConfig({
+  // The workspaces run from source. This condition alone: adding `import` or `module` here breaks pg.
+  ssr: { resolve: { conditions: ['outbus-source'] } },
+  test: {
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    // Two cores, and Postgres wants one of them.
+    maxWorkers: 2,
+    testTimeout: 15_000,
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['{core,migrations,plugin-template,demo,bench}/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts', 'test/kit/src/**/*.test.ts'],
+          exclude: ['**/*.int.test.ts'],
+        },
+      },
+      ...postgresKinds().map(({ name, kind }) => ({
+        extends: true as const,
+        test: {
+          name,
+          include: integration,
+          globalSetup: ['./test/kit/src/global-setup.ts'],
+          provide: { postgresKind: kind },
+        },
+      })),
+    ],
+  },
+})
+
+/** One project for each Postgres: the one in OUTBUS_TEST_POSTGRES, or the embedded one and the system's. */
+function postgresKinds(): { name: string; kind: string }[] {
+  const chosen = process.env['OUTBUS_TEST_POSTGRES']
+  if (chosen) return [{ name: 'postgres', kind: chosen }]
+  const kinds = [{ name: `postgres-${EMBEDDED}`, kind: 'embedded' }]
+  const bin = findSystemPostgres()
+  const major = bin === undefined ? EMBEDDED : systemPostgresMajor(bin)
+  if (major !== EMBEDDED) kinds.push({ name: `postgres-${major}`, kind: 'system' })
+  return kinds
+}
