@@ -42,7 +42,7 @@ create table {schema}.outbox (
   event json not null,
   event_version integer not null,
   trigger_id uuid not null,
-  -- What the trigger said when the event was emitted: name, source, target, retry, timeoutMs, registrant.
+  -- What the trigger said when the event was emitted: id, name, source, target, retry, timeoutMs, registrant.
   trigger json not null,
   depth smallint not null,
   root_id uuid not null,
@@ -55,10 +55,10 @@ create table {schema}.outbox (
   -- The dead letter that this row is a replay of.
   replay_of bigint,
   -- The error of every earlier attempt, oldest first.
-  errors json,
+  errors jsonb,
   emitted_at timestamptz not null default clock_timestamp()
 ) with (
-  -- Every row is deleted: vacuum by a number of rows, never by a share of a table that was large a minute ago.
+  -- Every row is deleted in the end: vacuum by a number of rows, never by a share of a table that was large a minute ago.
   autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 20000,
   autovacuum_vacuum_insert_scale_factor = 0,
@@ -70,11 +70,14 @@ create table {schema}.outbox (
 create index outbox_due on {schema}.outbox (priority, due_at, id) where not alone;
 create index outbox_due_alone on {schema}.outbox (due_at, id) where alone;
 
--- What each lane has in its hands, committed before any handler starts (DESIGN §5.2).
+-- What each lane has in its hands, committed before any handler starts (DESIGN §5.2). As runs of neighbouring ids
+-- with the same attempt: a batch is mostly one run, and a note that stays small is updated in place, never toasted.
 create table {schema}.claim_notes (
   lane_id uuid primary key,
-  ids bigint[] not null,
-  attempts integer[] not null,
+  run_lows bigint[] not null,
+  run_highs bigint[] not null,
+  run_attempts integer[] not null,
+  -- Of all runs; null while the lane has nothing in its hands.
   lowest_id bigint,
   highest_id bigint,
   noted_at timestamptz not null default clock_timestamp()
@@ -121,7 +124,7 @@ create table {schema}.dead_letters (
   attempts integer not null,
   failure_kind text not null,
   reason text not null,
-  errors json not null,
+  errors jsonb not null,
   emitted_at timestamptz not null,
   died_at timestamptz not null default clock_timestamp(),
   resolution text check (resolution in ('handled', 'handler_failed', 'replayed', 'discarded')),

@@ -56,23 +56,30 @@ export async function runAttempt(delivery: RowDelivery, rules: AttemptRules): Pr
     return { kind: 'failed', failure: problem.kind, thrown: problem }
   }
   try {
-    return resultOf(await plan.target.run(runArgs(delivery)))
+    return resultOf(await plan.target.run(new RunArgs(delivery)))
   } catch (thrown) {
     return resultOfThrown(thrown)
   }
 }
 
-/** Getters, so that a target that asks for neither signal nor log does not pay for them. */
-function runArgs(delivery: RowDelivery) {
-  return {
-    delivery,
-    config: delivery.plan.config,
-    get signal() {
-      return delivery.signal
-    },
-    get log() {
-      return delivery.log
-    },
+/** Getters on a prototype, so that a target that asks for neither signal nor log does not pay for them. */
+class RunArgs {
+  readonly delivery: RowDelivery
+
+  constructor(delivery: RowDelivery) {
+    this.delivery = delivery
+  }
+
+  get config(): unknown {
+    return this.delivery.plan.config
+  }
+
+  get signal(): AbortSignal {
+    return this.delivery.signal
+  }
+
+  get log(): Logger {
+    return this.delivery.log
   }
 }
 

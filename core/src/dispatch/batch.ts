@@ -12,7 +12,8 @@ import { Run } from './run.ts'
 export interface BatchEnd {
   readonly ended: readonly { readonly delivery: RowDelivery; readonly result: Result }[]
   readonly running: readonly Run[]
-  readonly unstarted: readonly RowDelivery[]
+  /** How many were not started. */
+  readonly unstarted: number
   /** How much of one permit's time a delivery took, in ms. */
   readonly meanMs: number
 }
@@ -59,5 +60,5 @@ export async function runBatch(
   closed = true
   for (const run of running) run.armTimeout()
   const permitMs = (performance.now() - startedAt) * workers
-  return { ended, running: [...running], unstarted: deliveries.slice(next), meanMs: permitMs / Math.max(1, ended.length + running.size) }
+  return { ended, running: [...running], unstarted: deliveries.length - next, meanMs: permitMs / Math.max(1, ended.length + running.size) }
 }

@@ -72,7 +72,7 @@ export class RowDelivery implements Delivery {
   }
 
   get trigger(): { id: string; name: string; source: string } {
-    return { id: this.row.must('trigger_id'), name: this.plan.name, source: this.plan.sourceName }
+    return { id: this.plan.triggerId, name: this.plan.name, source: this.plan.sourceName }
   }
 
   get signal(): AbortSignal {
@@ -121,7 +121,7 @@ export class RowDelivery implements Delivery {
       principal: registrant === null ? undefined : { id: registrant },
       depth: this.row.depth,
       rootId: this.row.must('root_id'),
-      chain: [...(chain === null ? [] : (JSON.parse(chain) as string[])), this.row.must('trigger_id')],
+      chain: [...(chain === null ? [] : (JSON.parse(chain) as string[])), this.plan.triggerId],
       traceContext: this.row.text('trace_context') ?? undefined,
     }
   }

@@ -1,6 +1,6 @@
 /** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
 import pg from 'pg'
-import type { RawOutboxRow } from '../sql/claim-batch.ts'
+import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { Sql, Statement } from '../sql/statement.ts'
 
 export interface LaneConnectionOptions {
@@ -50,7 +50,7 @@ export class LaneConnection {
   }
 
   /** Begins a transaction and claims in it: one round trip. */
-  async claim<P extends readonly unknown[]>(claim: Statement<P, RawOutboxRow>, parameters: P): Promise<RawOutboxRow[]> {
+  async claim<P extends readonly unknown[]>(claim: Statement<P, ClaimedTexts>, parameters: P): Promise<ClaimedTexts[]> {
     const begun = this.#client.query(this.#begin)
     const claimed = this.#sql.run(this.#client, claim, parameters)
     const [, rows] = await Promise.all([begun, claimed])

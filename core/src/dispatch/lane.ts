@@ -6,7 +6,7 @@
  *        │                └──▶ commit ──▶ wait ──┐                     │
  *        └───────────────────────────────────────┴─────────────────────┘
  *
- * The claim is a DELETE in a transaction that stays open while the handlers run. Whatever happens to the process or
+ * The claim is row locks in a transaction that stays open while the handlers run. Whatever happens to the process or
  * its connection, Postgres gives the rows back at once, to everyone; the note, committed before the first handler
  * starts, tells the next claimer which of them had been started (DESIGN §5).
  */
@@ -27,6 +27,7 @@ import type { DeliverySurroundings } from './delivery.ts'
 import type { ExecutionGate } from './gate.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
+import { idsOf, runsOf } from './note.ts'
 import { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
 import type { Run } from './run.ts'
@@ -164,38 +165,28 @@ export class Lane {
   /** The ids among `rows` that were started before and never settled. */
   async #note(rows: readonly OutboxRow[]): Promise<ReadonlySet<string>> {
     const { sql, notesOn } = this.#around
-    const ids = rows.map((row) => row.id)
-    let lowest = BigInt(ids[0] as string)
-    let highest = lowest
-    for (const id of ids) {
-      const value = BigInt(id)
-      if (value < lowest) lowest = value
-      if (value > highest) highest = value
-    }
-    const attempts = rows.map((row) => String(row.attempt))
-    const overlaps = await sql.run(notesOn, writeNote, [this.#id, ids, attempts, String(lowest), String(highest)])
-    const interrupted = new Set(overlaps.map((overlap) => overlap.id))
+    const { lows, highs, attempts } = runsOf(rows)
+    const overlaps = await sql.run(notesOn, writeNote, [this.#id, lows, highs, attempts, lows[0] as bigint, highs.at(-1) as bigint])
+    const interrupted = idsOf(overlaps)
     // A lease that ran out: whoever held it has vanished.
     for (const row of rows) if (row.leased) interrupted.add(row.id)
     return interrupted
   }
 
-  /** Charges the interrupted ones and puts all back, the others as they were: they are claimed again in a moment. */
+  /** Charges the interrupted ones; the others were not started and are anybody's again after the commit. */
   async #giveBackInterrupted(connection: LaneConnection, rows: readonly OutboxRow[], interrupted: ReadonlySet<string>): Promise<void> {
     const { plans, rules } = this.#around
     const settlement = new Settlement()
     const charged: { delivery: RowDelivery; outcome: Outcome }[] = []
     for (const row of rows) {
-      if (!interrupted.has(row.id)) {
-        settlement.putBack(row)
-        continue
-      }
+      if (!interrupted.has(row.id)) continue
       const delivery = new RowDelivery(row, plans.of(row.must('trigger')), this.#around)
       const outcome = decideInterrupted(row, delivery.plan.policy, rules)
-      settlement.settle(row, delivery.plan, outcome)
+      settlement.settle(row, outcome)
       charged.push({ delivery, outcome })
     }
     await this.#commit(connection, settlement)
+    this.#watermark.reset(performance.now())
     this.#around.log.warn({ deliveries: charged.length }, 'deliveries were interrupted; each is charged one attempt and runs alone')
     for (const { delivery, outcome } of charged) this.#around.onOutcome(delivery, outcome)
     this.#around.onInterrupted(charged.length)
@@ -205,8 +196,7 @@ export class Lane {
     const { rules, leases } = this.#around
     const settlement = new Settlement()
     const settled = end.ended.map(({ delivery, result }) => ({ delivery, outcome: this.#decide(delivery, result, rules) }))
-    for (const { delivery, outcome } of settled) settlement.settle(delivery.row, delivery.plan, outcome)
-    for (const delivery of end.unstarted) settlement.putBack(delivery.row)
+    for (const { delivery, outcome } of settled) settlement.settle(delivery.row, outcome)
     const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
     for (const { run, token } of spilled) settlement.spill(run.delivery.row, token, this.#options.leaseMs)
     try {
@@ -215,6 +205,8 @@ export class Lane {
       for (const { run } of spilled) run.delivery.abort(error)
       throw error
     }
+    // Rows that were claimed and not started are below the watermark now.
+    if (end.unstarted > 0) this.#watermark.reset(performance.now())
     for (const { run, token } of spilled) leases.hold(run, token)
     for (const { delivery, outcome } of settled) this.#around.onOutcome(delivery, outcome)
   }

@@ -10,7 +10,7 @@
 import type { Logger } from 'pino'
 import type pg from 'pg'
 import { extendLeases } from '../sql/extend-leases.ts'
-import { releaseLease } from '../sql/release-lease.ts'
+import { lockLeased } from '../sql/lock-leased.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { Outcome, Result } from './attempt.ts'
 import type { Run } from './run.ts'
@@ -104,9 +104,9 @@ export class LeaseKeeper {
     const outcome = decide(held.run, result)
     while (this.#held.get(id)?.token === held.token) {
       try {
-        const released = await this.#write(id, held, outcome)
+        const settled = await this.#write(id, held, outcome)
         this.#held.delete(id)
-        if (released) onSettled(held.run, outcome)
+        if (settled) onSettled(held.run, outcome)
         else held.run.delivery.log.warn('the lease was taken over before the delivery ended; its result changes nothing')
         return
       } catch (error) {
@@ -124,14 +124,14 @@ export class LeaseKeeper {
     let failed: Error | undefined
     try {
       await client.query('begin')
-      const released = await sql.run(client, releaseLease, [id, token])
-      if (released.length > 0) {
+      const locked = await sql.run(client, lockLeased, [id, token])
+      if (locked.length > 0) {
         const settlement = new Settlement()
-        settlement.settle(run.delivery.row, run.delivery.plan, outcome)
+        settlement.settle(run.delivery.row, outcome)
         for (const sent of settlement.send(sql, client)) await sent
       }
       await client.query('commit')
-      return released.length > 0
+      return locked.length > 0
     } catch (error) {
       failed = error as Error
       throw error

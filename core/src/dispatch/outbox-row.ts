@@ -1,19 +1,19 @@
 /** An outbox row as it was claimed. Reads the texts that Postgres sent where they are needed, and not before. */
-import type { RawOutboxRow } from '../sql/claim-batch.ts'
-import { OUTBOX_COLUMNS } from '../sql/claim-batch.ts'
+import type { ClaimedTexts } from '../sql/claim-batch.ts'
+import { CLAIMED_COLUMNS } from '../sql/claim-batch.ts'
 
-type Column = (typeof OUTBOX_COLUMNS)[number]
+type Column = (typeof CLAIMED_COLUMNS)[number]
 
-const AT = Object.fromEntries(OUTBOX_COLUMNS.map((column, i) => [column, i])) as Record<Column, number>
+const AT = Object.fromEntries(CLAIMED_COLUMNS.map((column, i) => [column, i])) as Record<Column, number>
 const ID = AT.id
 const ATTEMPT = AT.attempt
 
 export class OutboxRow {
-  readonly #raw: RawOutboxRow
+  readonly #raw: ClaimedTexts
   /** Counts from 1. */
   readonly attempt: number
 
-  constructor(raw: RawOutboxRow) {
+  constructor(raw: ClaimedTexts) {
     this.#raw = raw
     this.attempt = Number(raw[ATTEMPT])
   }

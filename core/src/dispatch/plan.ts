@@ -9,6 +9,7 @@ import { DEFAULT_TIMEOUT_MS } from '../triggers/trigger.ts'
 import { DeliveryFailure } from './failure.ts'
 
 export interface Plan {
+  readonly triggerId: string
   readonly name: string
   readonly sourceName: string
   readonly source: AnySource | undefined
@@ -27,12 +28,22 @@ const MAX_PLANS = 10_000
 export class Plans {
   readonly #plugins: Plugins
   readonly #byText = new Map<string, Plan>()
+  #last: { readonly text: string; readonly plan: Plan } | undefined
 
   constructor(plugins: Plugins) {
     this.#plugins = plugins
   }
 
   of(text: string): Plan {
+    // Neighbours mostly share their trigger, and comparing two texts costs less than hashing one.
+    const last = this.#last
+    if (last !== undefined && last.text === text) return last.plan
+    const plan = this.#find(text)
+    this.#last = { text, plan }
+    return plan
+  }
+
+  #find(text: string): Plan {
     let plan = this.#byText.get(text)
     if (plan === undefined) {
       plan = readPlan(this.#plugins, text)
@@ -56,6 +67,7 @@ function readPlan(plugins: Plugins, text: string): Plan {
     else problem = new DeliveryFailure('payload_invalid', `target ${type} refuses the stored configuration`, { cause: parsed.error })
   }
   return {
+    triggerId: snapshot.id,
     name: snapshot.name,
     sourceName: snapshot.source,
     source: plugins.sources.get(snapshot.source),

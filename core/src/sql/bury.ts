@@ -1,43 +1,21 @@
 import { statement } from './statement.ts'
 
-/** Caller: Lane, in the claim's transaction: deliveries whose attempts are used up. */
+/** Caller: Settlement, for rows that its transaction has locked: from the outbox to the dead letters, with all they carry. */
 export const bury = statement<
-  [
-    appIds: readonly string[],
-    deliveryIds: readonly string[],
-    sources: readonly string[],
-    triggerIds: readonly string[],
-    triggerNames: readonly string[],
-    eventIds: readonly string[],
-    events: readonly string[],
-    eventVersions: readonly string[],
-    triggers: readonly string[],
-    priorities: readonly string[],
-    depths: readonly string[],
-    rootIds: readonly string[],
-    chains: readonly (string | null)[],
-    orderingKeys: readonly (string | null)[],
-    traceContexts: readonly (string | null)[],
-    dedupeKeys: readonly (string | null)[],
-    replayOfs: readonly (string | null)[],
-    attempts: readonly number[],
-    failureKinds: readonly string[],
-    reasons: readonly string[],
-    errors: readonly string[],
-    emittedAts: readonly string[],
-  ],
+  [ids: readonly string[], failureKinds: readonly string[], reasons: readonly string[], errors: readonly string[]],
   never
 >(
   'bury',
-  `insert into {schema}.dead_letters (app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version,
-  trigger, priority, depth, root_id, chain, ordering_key, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason,
-  errors, emitted_at)
-select app_id, delivery_id, source, trigger_id, trigger_name, event_id, event::json, event_version, trigger::json, priority,
-  depth, root_id, chain::json, ordering_key, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason,
-  errors::json, emitted_at
-from unnest($1::text[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::integer[], $9::text[],
-  $10::smallint[], $11::smallint[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bigint[],
-  $18::integer[], $19::text[], $20::text[], $21::text[], $22::timestamptz[])
-  as letter (app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version, trigger, priority, depth,
-    root_id, chain, ordering_key, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at)`,
+  `with last as (
+  select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as last (id, failure_kind, reason, error)
+), gone as (
+  delete from {schema}.outbox o using last where o.id = last.id
+  returning o.*, last.failure_kind, last.reason, last.error
+)
+insert into {schema}.dead_letters (app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version, trigger,
+  priority, depth, root_id, chain, ordering_key, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at)
+select app_id, id, trigger ->> 'source', trigger_id, trigger ->> 'name', event_id, event, event_version, trigger,
+  priority, depth, root_id, chain, ordering_key, trace_context, dedupe_key, replay_of, attempt, failure_kind, reason,
+  coalesce(errors, '[]') || error::jsonb, emitted_at
+from gone`,
 )

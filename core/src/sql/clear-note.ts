@@ -3,5 +3,7 @@ import { statement } from './statement.ts'
 /** Caller: Lane, inside the claim's own transaction: the note goes exactly when the claim is settled. */
 export const clearNote = statement<[laneId: string], never>(
   'clear_note',
-  `update {schema}.claim_notes set ids = '{}', attempts = '{}', lowest_id = null, highest_id = null where lane_id = $1`,
+  `update {schema}.claim_notes
+set run_lows = '{}', run_highs = '{}', run_attempts = '{}', lowest_id = null, highest_id = null
+where lane_id = $1`,
 )

@@ -9,7 +9,7 @@ export const sweepNotes = statement<[olderThanMs: number], never>(
   `delete from {schema}.claim_notes n
 where n.noted_at < clock_timestamp() - $1::double precision * interval '1 millisecond'
   and not exists (
-    select from unnest(n.ids, n.attempts) as noted (id, attempt)
-    join {schema}.outbox o on o.id = noted.id and o.attempt = noted.attempt
+    select from unnest(n.run_lows, n.run_highs, n.run_attempts) as run (low, high, attempt)
+    join {schema}.outbox o on o.id between run.low and run.high and o.attempt = run.attempt
   )`,
 )

@@ -2,25 +2,26 @@ import { statement } from './statement.ts'
 
 /**
  * Caller: Lane, committed on a connection of its own between the claim and the first handler. Writes the lane's
- * note and answers with the ids among them that some note names with the same attempt: deliveries that were
+ * note and answers with the runs of ids among them that some note names with the same attempt: deliveries that were
  * started, and whose lane never came to settle them. (A statement's reads do not see its own writes, so the lane's
- * own earlier note counts too.) Id ranges first, so that the notes of many lanes stay cheap.
+ * own earlier note counts too.) The range of all ids first, so that the notes of many lanes stay cheap.
  */
 export const writeNote = statement<
-  [laneId: string, ids: readonly string[], attempts: readonly string[], lowestId: string, highestId: string],
-  { id: string }
+  [laneId: string, runLows: readonly bigint[], runHighs: readonly bigint[], runAttempts: readonly number[], lowest: bigint, highest: bigint],
+  { low: string; high: string }
 >(
   'write_note',
   `with noted as (
-  insert into {schema}.claim_notes as n (lane_id, ids, attempts, lowest_id, highest_id)
-  values ($1, $2::bigint[], $3::integer[], $4::bigint, $5::bigint)
+  insert into {schema}.claim_notes as n (lane_id, run_lows, run_highs, run_attempts, lowest_id, highest_id)
+  values ($1, $2::bigint[], $3::bigint[], $4::integer[], $5::bigint, $6::bigint)
   on conflict (lane_id) do update
-  set ids = excluded.ids, attempts = excluded.attempts, lowest_id = excluded.lowest_id, highest_id = excluded.highest_id,
-    noted_at = clock_timestamp()
+  set run_lows = excluded.run_lows, run_highs = excluded.run_highs, run_attempts = excluded.run_attempts,
+    lowest_id = excluded.lowest_id, highest_id = excluded.highest_id, noted_at = clock_timestamp()
 )
-select distinct earlier.id
+select greatest(earlier.low, mine.low) as low, least(earlier.high, mine.high) as high
 from {schema}.claim_notes n
-cross join lateral unnest(n.ids, n.attempts) as earlier (id, attempt)
-join unnest($2::bigint[], $3::integer[]) as mine (id, attempt) on mine.id = earlier.id and mine.attempt = earlier.attempt
-where n.lowest_id <= $5::bigint and n.highest_id >= $4::bigint`,
+cross join lateral unnest(n.run_lows, n.run_highs, n.run_attempts) as earlier (low, high, attempt)
+join unnest($2::bigint[], $3::bigint[], $4::integer[]) as mine (low, high, attempt)
+  on mine.attempt = earlier.attempt and mine.low <= earlier.high and mine.high >= earlier.low
+where n.lowest_id <= $6::bigint and n.highest_id >= $5::bigint`,
 )

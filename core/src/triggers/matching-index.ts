@@ -101,7 +101,7 @@ class FiledTrigger implements Filed {
 
   get snapshot(): string {
     const { name, source, target, retry, timeout_ms, registrant } = this.#row
-    const content: TriggerSnapshot = { name, source, target, retry, timeoutMs: timeout_ms, registrant }
+    const content: TriggerSnapshot = { id: this.id, name, source, target, retry, timeoutMs: timeout_ms, registrant }
     return (this.#snapshot ??= JSON.stringify(content))
   }
 }

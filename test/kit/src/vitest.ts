@@ -1,6 +1,6 @@
 /** What test files import. The server comes from `global-setup.ts`, one for each vitest project. */
 import pg from 'pg'
-import { afterAll, expect, inject, onTestFinished } from 'vitest'
+import { afterAll, inject, onTestFinished, TestRunner } from 'vitest'
 import { createTestDatabase } from './database.ts'
 import type { CreateTestDatabaseOptions } from './database.ts'
 
@@ -20,26 +20,33 @@ export interface UsedTestDatabase {
   readonly pool: pg.Pool
 }
 
+type CleanUp = () => Promise<void>
+
+/** Vitest evaluates modules anew for every test file, so these are one file's; last in, first out. */
+const ofTheFile: CleanUp[] = []
+// Registered while this module is imported, because inside a beforeAll it would be too late: vitest drops it silently.
+afterAll(async () => {
+  for (const cleanUp of ofTheFile.splice(0).reverse()) await cleanUp()
+})
+
 /**
- * A database of this test file's (or this test's) own, so that files may run side by side; dropped when the file
- * (or the test) is over. Call it at the top of a file, `const db = await useTestDatabase()`, or inside a test;
- * inside a `beforeAll` or `beforeEach` vitest offers no way to clean up, and it throws.
+ * A database of its own, so that test files may run side by side. Called at the top of a file,
+ * `const db = await useTestDatabase()`, or in a `beforeAll`, it is dropped when the file is over; called inside a test
+ * or a `beforeEach`, when the test is.
  */
 export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): Promise<UsedTestDatabase> {
-  // Registered before the first await: vitest knows which file is being collected only until then.
-  const cleanUps: (() => Promise<void>)[] = []
-  const cleanUp = async () => {
-    for (const step of cleanUps.reverse()) await step()
-  }
-  if (expect.getState().currentTestName === undefined) afterAll(cleanUp)
-  else onTestFinished(cleanUp)
-
+  const inTest = TestRunner.getCurrentTest() !== undefined
   const database = await createTestDatabase(inject('postgresUrl'), options)
-  cleanUps.push(database.drop)
   const pool = new pg.Pool({ connectionString: database.url, max: 10 })
   // A test that ends a connection on purpose must not end the test process with it.
   pool.on('error', () => {})
-  cleanUps.push(() => pool.end())
+  const cleanUp = async () => {
+    // Dropped first, which ends what a test forgot to give back; else the pool would wait for it for ever.
+    await database.drop()
+    await pool.end()
+  }
+  if (inTest) onTestFinished(cleanUp)
+  else ofTheFile.push(cleanUp)
   return { url: database.url, name: database.name, pool }
 }
 

@@ -1,0 +1,77 @@
+/** One line's pending files through node-pg-migrate, each with its bookkeeping in one transaction. */
+import { runner } from 'node-pg-migrate'
+import type { MigrationBuilder } from 'node-pg-migrate'
+import { basename } from 'node:path'
+import type pg from 'pg'
+import type { LoadedLine, Migration } from './line.ts'
+
+/** The first line of a file that cannot run in a transaction, such as one with CREATE INDEX CONCURRENTLY. */
+const NO_TRANSACTION = /^-- outbus: no transaction[ \t]*\n/
+/** How long DDL may wait for a lock on a table: everybody who comes after it waits as well. */
+const LOCK_TIMEOUT = "set lock_timeout = '10s'"
+/** In a file without transaction every semicolon at the end of a line ends a statement. */
+const STATEMENT_END = /;[ \t]*$/m
+
+const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** `client` holds the migration lock. When this throws, `client` may be in an aborted transaction: end it. */
+export async function applyLine(client: pg.Client, schema: string, line: LoadedLine): Promise<void> {
+  await client.query(LOCK_TIMEOUT)
+  const byFile = new Map(line.migrations.map((migration) => [`${migration.name}.sql`, migration]))
+  let current: Migration | undefined
+  const unitOf = (filePath: string) => {
+    const migration = byFile.get(basename(filePath))
+    if (migration === undefined) throw new Error(`${filePath} appeared while migrating`)
+    const up = (builder: MigrationBuilder) => {
+      current = migration
+      stepsOf(migration, schema, line.name, builder)
+    }
+    return { id: filePath, filePaths: [filePath], actions: { up, down: false as const } }
+  }
+  try {
+    await runner({
+      dbClient: client,
+      dir: line.path,
+      direction: 'up',
+      // Search path too: a name that a file forgot to qualify ends up here, not in public.
+      schema,
+      migrationsTable: `migrations_${line.name}`,
+      migrationLoaderStrategies: [{ extensions: ['.sql'], loader: async (filePaths) => filePaths.map(unitOf) }],
+      singleTransaction: false,
+      // Ours is wider and waits otherwise: see lock.ts.
+      noLock: true,
+      logger: SILENT,
+    })
+  } catch (cause) {
+    const where = current === undefined ? line.path : `${current.name}.sql${lineOf(cause, current, schema)}`
+    throw new Error(`migration line ${line.name}: ${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+function stepsOf(migration: Migration, schema: string, line: string, builder: MigrationBuilder): void {
+  const text = textFor(migration, schema)
+  // Names are of a-z, 0-9 and _ by now, and the sum is hexadecimal. A file without transaction may be run twice.
+  const record = `insert into "${schema}".migration_checksums (line, name, sha256) values ('${line}', '${migration.name}', '${migration.sha256}')
+    on conflict (line, name) do update set sha256 = excluded.sha256, applied_at = excluded.applied_at`
+  if (NO_TRANSACTION.test(migration.text)) {
+    builder.noTransaction()
+    // CONCURRENTLY waits for every transaction there is, which holds nobody up and may take long.
+    builder.sql('set lock_timeout = 0')
+    for (const statement of text.split(STATEMENT_END)) if (statement.trim() !== '') builder.sql(statement)
+    builder.sql(LOCK_TIMEOUT)
+  } else {
+    builder.sql(text)
+  }
+  builder.sql(record)
+}
+
+function textFor(migration: Migration, schema: string): string {
+  return migration.text.replaceAll('{schema}', `"${schema}"`)
+}
+
+/** `:17` for an error of Postgres that points into the file, else nothing. */
+function lineOf(error: unknown, migration: Migration, schema: string): string {
+  const position = Number((error as { position?: string }).position)
+  if (!(position >= 1) || NO_TRANSACTION.test(migration.text)) return ''
+  return `:${textFor(migration, schema).slice(0, position).split('\n').length}`
+}

@@ -1,0 +1,68 @@
+/** What has been applied to a schema, read from its `migration_checksums`, and compared with what this program has. */
+import type pg from 'pg'
+import { OutbusError } from '../errors.ts'
+import type { LoadedLine, Migration } from './line.ts'
+
+/** Anything that runs a query: a pool, a client. */
+export type Database = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>
+
+interface Applied {
+  readonly line: string
+  readonly name: string
+  readonly sha256: string
+}
+
+/** Asked of the catalogue, for which no right is needed, on the schema either. */
+export async function stateOf(db: Database, schema: string): Promise<{ readonly schema: boolean; readonly ledger: boolean }> {
+  const { rows } = await (db as pg.ClientBase).query<{ schema: boolean; ledger: boolean }>(
+    `select exists (select from pg_catalog.pg_namespace where nspname = $1) as schema,
+            exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                    where n.nspname = $1 and c.relname = 'migration_checksums') as ledger`,
+    [schema],
+  )
+  return rows[0] ?? { schema: false, ledger: false }
+}
+
+/** Undefined: there is no such schema. A schema that has never been migrated has applied nothing. */
+export async function readLedger(db: Database, schema: string): Promise<readonly Applied[] | undefined> {
+  const state = await stateOf(db, schema)
+  if (!state.schema) return undefined
+  if (!state.ledger) return []
+  const { rows } = await (db as pg.ClientBase).query<Applied>(
+    `select line, name, sha256 from "${schema}".migration_checksums order by line, name`,
+  )
+  return rows
+}
+
+/**
+ * The migrations of one line that the schema lacks. Refuses a schema that is newer than this program, and a file
+ * that is not any more what was applied. Lines that this program does not have are nobody's business here.
+ */
+export function pendingOf(line: LoadedLine, ledger: readonly Applied[]): readonly Migration[] {
+  const applied = ledger.filter((entry) => entry.line === line.name)
+  const last = line.migrations.at(-1)
+  const newest = applied.at(-1)
+  if (last !== undefined && newest !== undefined && numberOf(newest.name) > last.number) {
+    throw new OutbusError(
+      'schema.newer',
+      `migration line ${line.name}: the database is at ${newest.name}, and this program knows no further than ${last.name}`,
+      { path: line.name, received: newest.name, limit: last.number, hint: 'a newer program has migrated it: upgrade this one' },
+    )
+  }
+  for (const entry of applied) {
+    const ours = line.migrations[numberOf(entry.name) - 1]
+    if (ours?.name === entry.name && ours.sha256 === entry.sha256) continue
+    const now = ours?.name === entry.name ? 'is not the same any more' : `is now ${ours?.name ?? 'gone'}`
+    throw new OutbusError('migration.changed', `migration line ${line.name}: ${entry.name}.sql was applied to this database and ${now}`, {
+      path: `${line.name}/${entry.name}.sql`,
+      received: ours?.sha256 ?? null,
+      hint: 'restore the file, and put the change into a new one',
+    })
+  }
+  const names = new Set(applied.map(({ name }) => name))
+  return line.migrations.filter(({ name }) => !names.has(name))
+}
+
+function numberOf(name: string): number {
+  return Number(name.slice(0, 4))
+}

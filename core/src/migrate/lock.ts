@@ -1,0 +1,27 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type pg from 'pg'
+
+const POLL_MS = 100
+
+/** What is hashed to the key of the lock: one for each schema of a database. */
+export function lockName(schema: string): string {
+  return `outbus migrations of schema ${schema}`
+}
+
+/**
+ * Takes the migration lock of one schema, waiting until it is free; it is the session's, and goes with it.
+ *
+ * It is asked for again and again, and not waited for inside Postgres: a session that sits in `pg_advisory_lock` holds a
+ * snapshot, for whose end the CREATE INDEX CONCURRENTLY of the one that holds the lock would wait. That is a deadlock.
+ */
+export async function takeMigrationLock(client: pg.Client, schema: string, onWait: () => void): Promise<void> {
+  for (let waited = false; ; waited = true) {
+    const { rows } = await client.query<{ taken: boolean }>(
+      'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
+      [lockName(schema)],
+    )
+    if (rows[0]?.taken === true) return
+    if (!waited) onWait()
+    await pause(POLL_MS)
+  }
+}

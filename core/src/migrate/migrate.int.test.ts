@@ -1,0 +1,242 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
+import pg from 'pg'
+import { expect, it, onTestFinished } from 'vitest'
+import { lockName } from './lock.ts'
+import { checkSchema, migrate } from './migrate.ts'
+import type { AppliedLine } from './migrate.ts'
+
+const PROCESS = fileURLToPath(new URL('testing/migrate-process.ts', import.meta.url))
+const run = promisify(execFile)
+
+type Files = Record<string, string>
+const A: Files = { '0001_a.sql': 'create table {schema}.a (id int);\n-- the end' }
+const B: Files = { '0002_b.sql': 'create table {schema}.b (id int);\ninsert into {schema}.b values (1);\n' }
+const C: Files = { '0003_c.sql': 'create table {schema}.c (id int);\n' }
+
+async function line(name: string, files: Files) {
+  const path = await mkdtemp(join(tmpdir(), 'outbus-migrations-'))
+  onTestFinished(() => rm(path, { recursive: true }))
+  for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text)
+  return { name, directory: pathToFileURL(`${path}/`) }
+}
+
+/** A database of the test's own, and the two functions on it. */
+async function setUp(schema = 'outbus') {
+  const db = await useTestDatabase()
+  const connection = { connectionString: db.url }
+  const rows = async <T>(sql: string) => (await db.pool.query<Record<string, T>>(sql)).rows
+  return {
+    db,
+    rows,
+    migrate: async (...lines: Awaited<ReturnType<typeof line>>[]) => migrate({ connection, schema, lines }),
+    check: async (...lines: Awaited<ReturnType<typeof line>>[]) => checkSchema({ db: db.pool, schema, lines }),
+    tables: async (of = schema) =>
+      (await rows<string>(`select tablename as t from pg_tables where schemaname = '${of}' order by 1`)).map((row) => row['t']),
+  }
+}
+
+/** Resolves when sessions of the database are in the given state: how the tests wait for Postgres, never for time. */
+async function until(pool: pg.Pool, condition: string, sessions = 1): Promise<number> {
+  for (;;) {
+    const { rows } = await pool.query<{ pid: number }>(
+      `select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and ${condition}`,
+    )
+    if (rows[0] !== undefined && rows.length >= sessions) return rows[0].pid
+  }
+}
+
+it('G17: of ten processes that migrate at once one applies, and none fails', async () => {
+  const { db, tables, check } = await setUp()
+  const core = await line('core', { ...A, ...B, ...C })
+  // None may begin before all of them have found work to do: the lock is the test's until then.
+  const holder = await db.pool.connect()
+  await holder.query('select pg_advisory_lock(hashtextextended($1, 0))', [lockName('outbus')])
+  const processes = Array.from({ length: 10 }, async () => {
+    const { stdout } = await run(process.execPath, ['--conditions=outbus-source', PROCESS, db.url, 'outbus', core.directory.href])
+    return (JSON.parse(stdout) as AppliedLine[])[0]?.applied
+  })
+  await until(db.pool, `query like '%pg_try_advisory_lock%'`, 10)
+  await holder.query('select pg_advisory_unlock_all()')
+  holder.release()
+  const results = await Promise.all(processes)
+  expect(results.filter((applied) => applied?.length !== 0)).toEqual([['0001_a', '0002_b', '0003_c']])
+  expect(await tables()).toEqual(['a', 'b', 'c', 'migration_checksums', 'migrations_core'])
+  await check(core)
+}, 60_000)
+
+it('G17: a process killed inside a file leaves nothing of that file, and the next one finishes', async () => {
+  const { db, tables, migrate } = await setUp()
+  const slow = { '0002_b.sql': 'create table {schema}.b (id int);\nselect pg_sleep(60);\ninsert into {schema}.b values (1);\n' }
+  const core = await line('core', { ...A, ...slow })
+  const child = execFile(process.execPath, ['--conditions=outbus-source', PROCESS, db.url, 'outbus', core.directory.href])
+  const backend = await until(db.pool, `wait_event = 'PgSleep'`)
+  child.kill('SIGKILL')
+  // What Postgres would find out for itself after the sleep.
+  await db.pool.query('select pg_terminate_backend($1)', [backend])
+  const whole = await line('core', { ...A, ...B })
+  expect(await migrate(whole)).toEqual([{ line: 'core', applied: ['0002_b'] }])
+  expect(await tables()).toContain('b')
+}, 60_000)
+
+it('G17: a file that fails leaves the ones before it, names itself and its line, and is taken up again', async () => {
+  const { rows, tables, migrate, check } = await setUp()
+  const broken = { '0002_b.sql': 'create table {schema}.b (id int);\n\ninsert into {schema}.nowhere values (1);\n' }
+  await expect(migrate(await line('core', { ...A, ...broken, ...C }))).rejects.toMatchObject({
+    message: 'migration line core: 0002_b.sql:3: relation "outbus.nowhere" does not exist',
+    cause: { code: '42P01' },
+  })
+  expect(await tables()).toEqual(['a', 'migration_checksums', 'migrations_core'])
+  const core = await line('core', { ...A, ...B, ...C })
+  await expect(check(core)).rejects.toMatchObject({ code: 'schema.outdated' })
+  expect(await migrate(core)).toEqual([{ line: 'core', applied: ['0002_b', '0003_c'] }])
+  expect(await rows('select count(*)::int as n from outbus.b')).toEqual([{ n: 1 }])
+  await check(core)
+  expect(await migrate(core)).toEqual([{ line: 'core', applied: [] }])
+})
+
+it('refuses a file that was changed after it was applied, and names line and file', async () => {
+  const { migrate, check, tables } = await setUp()
+  await migrate(await line('core', A))
+  const changed = await line('core', { '0001_a.sql': 'create table {schema}.a (id bigint);\n', ...B })
+  const refusal = {
+    code: 'migration.changed',
+    path: 'core/0001_a.sql',
+    message: expect.stringContaining('migration line core: 0001_a.sql was applied to this database and is not the same any more'),
+  }
+  await expect(migrate(changed)).rejects.toMatchObject(refusal)
+  await expect(check(changed)).rejects.toMatchObject(refusal)
+  const renamed = await line('core', { '0001_other.sql': A['0001_a.sql'] ?? '' })
+  await expect(check(renamed)).rejects.toMatchObject({ code: 'migration.changed', message: expect.stringContaining('is now 0001_other') })
+  expect(await tables()).not.toContain('b')
+})
+
+it('G17: an older program refuses a newer schema, says both versions, and touches no other line', async () => {
+  const { migrate, check, tables } = await setUp()
+  const kv = { '0001_kv.sql': 'create table {schema}.kv (id int);' }
+  const newer = { ...kv, '0002_more.sql': 'create table {schema}.more (id int);' }
+  await migrate(await line('core', A), await line('kv', newer))
+  const older = [await line('core', { ...A, ...B }), await line('kv', kv)] as const
+  const refusal = {
+    code: 'schema.newer',
+    message: expect.stringContaining('migration line kv: the database is at 0002_more, and this program knows no further than 0001_kv'),
+  }
+  await expect(migrate(...older)).rejects.toMatchObject(refusal)
+  await expect(check(older[1])).rejects.toMatchObject(refusal)
+  expect(await tables()).not.toContain('b')
+})
+
+it("keeps a plugin's line apart: its own numbers, added later, gone again", async () => {
+  const { rows, migrate, check } = await setUp()
+  const core = await line('core', { ...A, ...B })
+  const kv = await line('kv', { '0001_kv.sql': 'create table {schema}.kv (id int);' })
+  await migrate(core)
+  await expect(check(core, kv)).rejects.toMatchObject({ code: 'schema.outdated', message: expect.stringContaining('lacks kv/0001_kv') })
+  expect(await migrate(core, kv)).toEqual([
+    { line: 'core', applied: [] },
+    { line: 'kv', applied: ['0001_kv'] },
+  ])
+  expect(await rows('select name from outbus.migrations_kv')).toEqual([{ name: '0001_kv' }])
+  expect(await rows('select line, name from outbus.migration_checksums order by 1, 2')).toEqual([
+    { line: 'core', name: '0001_a' },
+    { line: 'core', name: '0002_b' },
+    { line: 'kv', name: '0001_kv' },
+  ])
+  await check(core)
+})
+
+it('keeps two schemas of one database apart, and leaves the connection settings and public alone', async () => {
+  const { db, tables, migrate: migrateShop, check } = await setUp('shop_bus')
+  const core = await line('core', { ...A, ...B })
+  const other = { connection: { connectionString: db.url }, schema: 'user', lines: [core] }
+  const [shop, user] = await Promise.all([migrateShop(core), migrate(other)])
+  expect(shop).toEqual([{ line: 'core', applied: ['0001_a', '0002_b'] }])
+  expect(user).toEqual(shop)
+  expect(await tables('shop_bus')).toEqual(['a', 'b', 'migration_checksums', 'migrations_core'])
+  expect(await tables('user')).toEqual(await tables('shop_bus'))
+  expect(await tables('public')).toEqual([])
+  await check(core)
+})
+
+it('runs a file without transaction statement by statement, even while another process waits for the lock', async () => {
+  const { db, rows, migrate } = await setUp()
+  const core = await line('core', {
+    ...A,
+    '0002_index.sql': `-- outbus: no transaction
+drop index concurrently if exists {schema}.a_id;
+create index concurrently a_id on {schema}.a (id);
+`,
+  })
+  // A transaction that CREATE INDEX CONCURRENTLY has to wait for, so that the second migrator surely finds the lock taken.
+  await migrate(await line('core', A))
+  const holder = await db.pool.connect()
+  await holder.query('begin')
+  await holder.query('insert into outbus.a values (1)')
+  const first = migrate(core)
+  await until(db.pool, `wait_event_type = 'Lock' and query ilike '%concurrently%'`)
+  const second = migrate(core)
+  await until(db.pool, `query like '%pg_try_advisory_lock%'`)
+  await holder.query('commit')
+  holder.release()
+  expect((await Promise.all([first, second])).map(([done]) => done?.applied)).toEqual([['0002_index'], []])
+  expect(await rows(`select indisvalid as valid from pg_index where indexrelid = 'outbus.a_id'::regclass`)).toEqual([{ valid: true }])
+})
+
+it('tells a schema that is missing from one that has never been migrated', async () => {
+  const { db, check, migrate: migrateOutbus } = await setUp()
+  const core = await line('core', A)
+  await expect(check(core)).rejects.toMatchObject({ code: 'schema.missing', message: expect.stringContaining('pass migrate: true') })
+  const inPublic = { connection: { connectionString: db.url }, schema: 'public', lines: [core] }
+  await expect(checkSchema({ ...inPublic, db: db.pool })).rejects.toMatchObject({
+    code: 'schema.outdated',
+    message: expect.stringContaining('lacks core/0001_a'),
+  })
+  expect(await migrate(inPublic)).toEqual([{ line: 'core', applied: ['0001_a'] }])
+  await expect(migrateOutbus()).resolves.toEqual([])
+})
+
+it('needs no right on the database where the schema exists, and none but SELECT where nothing is to be done', async () => {
+  const { db } = await setUp()
+  const role = `r_${db.name}`
+  await db.pool.query(`create role ${role} login password 'x'`)
+  onTestFinished(async () => {
+    const server = new pg.Client({ connectionString: db.url })
+    await server.connect()
+    await server.query(`drop owned by ${role}`)
+    await server.query(`drop role ${role}`)
+    await server.end()
+  })
+  const url = new URL(db.url)
+  url.username = role
+  url.password = 'x'
+  const core = await line('core', A)
+  const asRole = { connection: { connectionString: url.href }, schema: 'outbus', lines: [core] }
+
+  await expect(migrate(asRole)).rejects.toMatchObject({
+    code: 'schema.missing',
+    message: expect.stringContaining('create schema outbus authorization'),
+  })
+  await db.pool.query(`create schema outbus authorization ${role}`)
+  expect(await migrate(asRole)).toEqual([{ line: 'core', applied: ['0001_a'] }])
+  await db.pool.query(`alter schema outbus owner to current_user`)
+  await db.pool.query(`grant usage on schema outbus to ${role}`)
+  expect(await migrate(asRole)).toEqual([{ line: 'core', applied: [] }])
+})
+
+it('gives up on a lock that a table is held by, rather than stopping everybody behind it', async () => {
+  const { db, migrate } = await setUp()
+  await migrate(await line('core', A))
+  const quick = { '0002_alter.sql': `set local lock_timeout = '50ms';\nalter table {schema}.a add column name text;` }
+  const holder = await db.pool.connect()
+  await holder.query('begin')
+  await holder.query('select from outbus.a')
+  await expect(migrate(await line('core', { ...A, ...quick }))).rejects.toMatchObject({ cause: { code: '55P03' } })
+  await holder.query('rollback')
+  holder.release()
+  expect(await migrate(await line('core', { ...A, ...quick }))).toEqual([{ line: 'core', applied: ['0002_alter'] }])
+})

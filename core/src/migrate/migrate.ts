@@ -1,0 +1,141 @@
+/**
+ * The migration runner: forward-only `.sql` files, in lines (core's first, then one for each plugin), any number of
+ * processes at once (G17). node-pg-migrate applies the files; the lock, the checksums and the refusals are ours.
+ *
+ * A file is written with `{schema}` where the schema goes, and runs in one transaction together with its
+ * bookkeeping: killed half-way it has left nothing. If its first line is `-- outbus: no transaction`, it does not:
+ * then each semicolon at the end of a line ends a statement, each statement stands for itself, and the file must
+ * bear being run again from the top (`drop index concurrently if exists …;` before `create index concurrently …;`).
+ */
+import pg from 'pg'
+import type { Logger } from 'pino'
+import { OutbusError } from '../errors.ts'
+import { applyLine } from './apply.ts'
+import { pendingOf, readLedger, stateOf } from './ledger.ts'
+import type { Database } from './ledger.ts'
+import { loadLines } from './line.ts'
+import type { LoadedLine, MigrationLine } from './line.ts'
+import { takeMigrationLock } from './lock.ts'
+import { assertSchemaName } from './schema-name.ts'
+
+export type { MigrationLine } from './line.ts'
+
+export interface AppliedLine {
+  readonly line: string
+  /** The files that this call applied, without `.sql`, in order. */
+  readonly applied: readonly string[]
+}
+
+/** A migrator that is frozen, or whose machine vanished, loses its session, and with it the lock, after this. */
+const SESSION_SETTINGS = `
+  set statement_timeout = 0;
+  set idle_in_transaction_session_timeout = '60s';
+  set idle_session_timeout = '60s';
+  set tcp_keepalives_idle = 30;
+  set tcp_keepalives_interval = 10;
+  set tcp_keepalives_count = 3;
+  set client_min_messages = warning`
+
+/**
+ * Brings a schema to what this program's lines say, and tells what it applied. With nothing to do it needs no lock and
+ * no right beyond reading. The connection must hold a session: not one through a transaction-mode pooler.
+ *
+ * Errors: `schema.name`; `plugin.invalid` for a line whose files are not numbered from 0001 without gaps; `schema.newer`;
+ * `migration.changed`; `schema.missing` if the role may not create the schema; otherwise what Postgres said of a file,
+ * as the cause of an error that names line, file and line number. Files applied before that one stay applied.
+ */
+export async function migrate(options: {
+  readonly connection: pg.ClientConfig
+  readonly schema: string
+  readonly lines: readonly MigrationLine[]
+  readonly log?: Pick<Logger, 'info'>
+}): Promise<AppliedLine[]> {
+  const schema = assertSchemaName(options.schema)
+  const lines = await loadLines(options.lines)
+  // Limits of the application's own queries do not fit an index on a large table.
+  const client = new pg.Client({ ...options.connection, query_timeout: 0, statement_timeout: 0 })
+  // The statement that is under way, or the next one, reports a lost connection; unheard it would end the process.
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    if ((await pendingIn(client, schema, lines)).every(({ pending }) => pending.length === 0)) {
+      return lines.map(({ name }) => ({ line: name, applied: [] }))
+    }
+    await client.query(SESSION_SETTINGS)
+    await takeMigrationLock(client, schema, () => options.log?.info({ schema }, 'another process is migrating: waiting for it'))
+    return await applyPending(client, schema, lines, options.log)
+  } finally {
+    // The session ends, so do the lock and an aborted transaction.
+    await client.end().catch(() => undefined)
+  }
+}
+
+/**
+ * Refuses a schema that this program does not fit: `schema.missing`, `schema.outdated` (it lacks migrations of ours),
+ * `schema.newer`, `migration.changed`. Reads two small tables and locks nothing.
+ */
+export async function checkSchema(options: {
+  readonly db: Database
+  readonly schema: string
+  readonly lines: readonly MigrationLine[]
+}): Promise<void> {
+  const schema = assertSchemaName(options.schema)
+  const hint = 'run bus.migrate() or pass migrate: true'
+  const ledger = await readLedger(options.db, schema)
+  if (ledger === undefined) {
+    throw new OutbusError('schema.missing', `the database has no schema ${schema}`, { path: 'schema', received: schema, hint })
+  }
+  const pending = (await loadLines(options.lines)).flatMap((line) => pendingOf(line, ledger).map(({ name }) => `${line.name}/${name}`))
+  if (pending.length === 0) return
+  throw new OutbusError('schema.outdated', `schema ${schema} lacks ${pending.join(', ')}`, { path: 'schema', received: schema, hint })
+}
+
+async function pendingIn(client: pg.Client, schema: string, lines: readonly LoadedLine[]) {
+  const ledger = (await readLedger(client, schema)) ?? []
+  return lines.map((line) => ({ line, pending: pendingOf(line, ledger) }))
+}
+
+async function applyPending(
+  client: pg.Client,
+  schema: string,
+  lines: readonly LoadedLine[],
+  log: Pick<Logger, 'info'> | undefined,
+): Promise<AppliedLine[]> {
+  await ensureSchema(client, schema)
+  // Asked again, under the lock; and of all lines before anything of any is applied.
+  const work = await pendingIn(client, schema, lines)
+  for (const { line, pending } of work) {
+    if (pending.length === 0) continue
+    await applyLine(client, schema, line)
+    log?.info({ schema, line: line.name, applied: pending.map(({ name }) => name) }, 'migrated')
+  }
+  return work.map(({ line, pending }) => ({ line: line.name, applied: pending.map(({ name }) => name) }))
+}
+
+/** Under the lock, because IF NOT EXISTS races; and asked first, because it wants the right to create even if it would not. */
+async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
+  const state = await stateOf(client, schema)
+  if (!state.schema) await createSchema(client, schema)
+  if (state.ledger) return
+  await client.query(`create table if not exists "${schema}".migration_checksums (
+    line text not null,
+    name text not null,
+    sha256 text not null,
+    applied_at timestamptz not null default clock_timestamp(),
+    primary key (line, name)
+  )`)
+}
+
+async function createSchema(client: pg.Client, schema: string): Promise<void> {
+  try {
+    await client.query(`create schema if not exists "${schema}"`)
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== '42501') throw cause
+    throw new OutbusError('schema.missing', `there is no schema ${schema}, and this role may not create it`, {
+      path: 'schema',
+      received: schema,
+      hint: `let an administrator run: create schema ${schema} authorization <role>`,
+      cause,
+    })
+  }
+}

@@ -1,0 +1,28 @@
+import { statement } from './statement.ts'
+
+/**
+ * Caller: Settlement, for rows that its transaction has locked: another attempt, or the same one under a lease.
+ * Due `delay_ms` from now by the database's clock. An error is added to the row's history.
+ */
+export const reschedule = statement<
+  [
+    ids: readonly string[],
+    attempts: readonly number[],
+    delaysMs: readonly number[],
+    alone: readonly boolean[],
+    leaseTokens: readonly (string | null)[],
+    errors: readonly (string | null)[],
+  ],
+  never
+>(
+  'reschedule',
+  `update {schema}.outbox o
+set attempt = next.attempt,
+    due_at = clock_timestamp() + next.delay_ms * interval '1 millisecond',
+    alone = next.alone,
+    lease_token = next.lease_token,
+    errors = case when next.error is null then o.errors else coalesce(o.errors, '[]') || next.error::jsonb end
+from unnest($1::bigint[], $2::integer[], $3::double precision[], $4::boolean[], $5::uuid[], $6::text[])
+  as next (id, attempt, delay_ms, alone, lease_token, error)
+where o.id = next.id`,
+)
