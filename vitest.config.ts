@@ -19,14 +19,18 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**'],
     // Two cores, and Postgres wants one of them.
     maxWorkers: 2,
-    testTimeout: 15_000,
+    testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
-          include: ['{core,migrations,plugin-template,demo,bench}/src/**/*.test.ts', 'plugins/*/src/**/*.test.ts', 'test/kit/src/**/*.test.ts'],
+          include: [
+            '{core,migrations,plugin-template,demo,bench}/src/**/*.test.ts',
+            'plugins/*/src/**/*.test.ts',
+            'test/kit/src/**/*.test.ts',
+          ],
           exclude: ['**/*.int.test.ts'],
         },
       },

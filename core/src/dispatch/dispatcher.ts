@@ -12,6 +12,7 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import { aloneIsDue } from '../sql/alone-is-due.ts'
 import type { Sql } from '../sql/statement.ts'
+import { AloneLane } from './alone-lane.ts'
 import type { AttemptRules, Outcome } from './attempt.ts'
 import { decide } from './attempt.ts'
 import type { DeliverySurroundings, RowDelivery } from './delivery.ts'
@@ -27,7 +28,6 @@ import { Listener } from './listener.ts'
 import type { DispatchSettings } from './options.ts'
 import { backoffMs, sleep } from './pause.ts'
 import type { Plans } from './plan.ts'
-import type { Run } from './run.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeStats } from './stats.ts'
 import { WakeUp } from './wake-up.ts'
@@ -60,8 +60,6 @@ export interface DispatcherOptions extends DeliverySurroundings {
 
 const HEARTBEAT_MS = 10_000
 const ALONE_POLL_MS = 200
-/** How long the next interrupted row waits for one that outlived its hold. */
-const ALONE_PATIENCE_MS = 5_000
 /** For settling what was given up at the end of the grace. */
 const SETTLE_AFTER_GRACE_MS = 2_000
 
@@ -137,7 +135,7 @@ export class Dispatcher {
       const lane = new Lane(around, settings)
       return this.#keepOpen((connection, onWorking) => this.#claimLoop(lane, connection, onWorking))
     })
-    const alone = new Lane(around, settings)
+    const alone = new AloneLane(around, this.#isolation, settings.holdMs)
     this.#loops = Promise.all([...lanes, this.#keepOpen((connection, onWorking) => this.#aloneLoop(alone, connection, onWorking))])
   }
 
@@ -207,11 +205,12 @@ export class Dispatcher {
     const { signal } = this.#stop
     const share = Math.max(1, Math.ceil(settings.concurrency / settings.lanes))
     for (let emptyRounds = 0; !signal.aborted;) {
-      const permits = await this.#gate.reserve(share, signal)
+      // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
       await this.#isolation.share()
+      let permits: number
       let claimed: number
       try {
-        if (signal.aborted) return this.#gate.release(permits)
+        permits = await this.#gate.reserve(share, signal)
         claimed = await lane.turn(connection, permits)
       } finally {
         this.#isolation.leaveShared()
@@ -226,35 +225,14 @@ export class Dispatcher {
     }
   }
 
-  async #aloneLoop(lane: Lane, connection: LaneConnection, onWorking: () => void): Promise<void> {
+  async #aloneLoop(lane: AloneLane, connection: LaneConnection, onWorking: () => void): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
       const [found] = await this.#options.sql.run(this.#control, aloneIsDue, [])
-      if (found?.due === true) await this.#runAlone(lane, connection)
+      if (found?.due === true) await lane.turn(connection, signal)
       else await this.#aloneWakeUp.wait(ALONE_POLL_MS, signal)
       onWorking()
     }
-  }
-
-  /** One interrupted row after the other, with every batch of this process held off, until none is due or one takes long. */
-  async #runAlone(lane: Lane, connection: LaneConnection): Promise<void> {
-    const { signal } = this.#stop
-    let outlived: Run | undefined
-    await this.#isolation.exclude()
-    try {
-      for (let claimed = 1; claimed > 0 && outlived === undefined && !signal.aborted;) {
-        await this.#gate.reserve(1, signal)
-        const turn = await lane.turnAlone(connection)
-        claimed = turn.claimed
-        outlived = turn.running
-      }
-    } finally {
-      this.#isolation.leaveExclusive()
-    }
-    if (outlived === undefined) return
-    const ended = new AbortController()
-    await Promise.race([outlived.ended, sleep(ALONE_PATIENCE_MS, AbortSignal.any([signal, ended.signal]))])
-    ended.abort()
   }
 
   #onOutcome(delivery: RowDelivery, outcome: Outcome): void {

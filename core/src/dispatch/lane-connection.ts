@@ -68,6 +68,23 @@ export class LaneConnection {
     if (command !== 'COMMIT') throw new Error(`Postgres answered ${command} to COMMIT`)
   }
 
+  /** `work`, then `take`, in one transaction and one round trip. */
+  async exchange<P extends readonly unknown[], Row>(
+    work: (on: pg.Client) => Promise<pg.QueryResult>[],
+    take: Statement<P, Row>,
+    parameters: P,
+  ): Promise<{ worked: pg.QueryResult[]; rows: Row[] }> {
+    let worked: Promise<pg.QueryResult>[] = []
+    let taken: Promise<Row[]> | undefined
+    await this.commit((on) => {
+      const begun = on.query(this.#begin)
+      worked = work(on)
+      taken = this.#sql.run(on, take, parameters)
+      return [begun, ...worked, taken]
+    })
+    return { worked: await Promise.all(worked), rows: (await taken) as Row[] }
+  }
+
   close(): void {
     this.#lost.abort(new Error('the connection was closed'))
     // Not awaited: on a half-open connection it would wait for an answer.

@@ -13,7 +13,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type pg from 'pg'
-import { claimAlone } from '../sql/claim-alone.ts'
 import { claimBatch } from '../sql/claim-batch.ts'
 import { clearNote } from '../sql/clear-note.ts'
 import type { Sql } from '../sql/statement.ts'
@@ -30,7 +29,6 @@ import type { LeaseKeeper } from './lease-keeper.ts'
 import { idsOf, runsOf } from './note.ts'
 import { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
-import type { Run } from './run.ts'
 import { Settlement } from './settle.ts'
 import { Watermark } from './watermark.ts'
 
@@ -60,8 +58,8 @@ export interface LaneSurroundings extends DeliverySurroundings {
   onInterrupted(count: number): void
 }
 
-/** Share of `holdMs` that a batch is meant to take: shorter means fewer rows in flight when a process dies. */
-const TARGET_SHARE = 0.25
+/** How long a batch is meant to take: what is in flight when a process dies has to run again, one row after the other. */
+const TARGET_MS = 10
 /** How much the newest batch says about how long handlers take. */
 const NEWEST_SHARE = 0.3
 
@@ -93,30 +91,12 @@ export class Lane {
     return rows.length
   }
 
-  /** The same for one interrupted row, if one is due, under one permit. Answers with its run when it outlived the hold. */
-  async turnAlone(connection: LaneConnection): Promise<{ claimed: number; running: Run | undefined }> {
-    let rows: OutboxRow[]
-    try {
-      rows = (await connection.claim(claimAlone, [])).map((raw) => new OutboxRow(raw))
-      if (rows.length === 0) await connection.commit(() => [])
-    } catch (error) {
-      this.#around.gate.release(1)
-      throw error
-    }
-    if (rows.length === 0) {
-      this.#around.gate.release(1)
-      return { claimed: 0, running: undefined }
-    }
-    const end = await this.#drive(connection, rows, 1)
-    return { claimed: 1, running: end?.running[0] }
-  }
-
   async #claim(connection: LaneConnection, permits: number): Promise<OutboxRow[]> {
     const startedAt = performance.now()
     const { levels, full } = this.#watermark.next(startedAt)
     const [low, normal, high] = levels as [string, string, string]
     const raw = await connection.claim(claimBatch, [this.#batchRows(permits), high, normal, low, this.#options.batchBytes])
-    if (full) this.#watermark.tookFullScan(performance.now() - startedAt)
+    this.#watermark.scanned(performance.now() - startedAt, full)
     const rows = raw.map((texts) => new OutboxRow(texts))
     this.#watermark.claimed(rows)
     if (rows.length > 0) return rows
@@ -127,15 +107,15 @@ export class Lane {
     return this.#claim(connection, permits)
   }
 
-  /** As many rows as the permits can finish in a share of the hold time, judged by recent handlers. */
+  /** As many rows as the permits can finish in the target time, judged by recent handlers. */
   #batchRows(permits: number): number {
     if (this.#meanMs === undefined) return Math.min(permits, this.#options.batchRows)
-    const finishable = Math.floor((permits * this.#options.holdMs * TARGET_SHARE) / Math.max(this.#meanMs, 0.001))
+    const finishable = Math.floor((permits * TARGET_MS) / Math.max(this.#meanMs, 0.001))
     return Math.min(this.#options.batchRows, Math.max(permits, finishable))
   }
 
-  /** note → run → settle, over one claimed batch. Undefined when nothing was run. */
-  async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number): Promise<BatchEnd | undefined> {
+  /** note → run → settle, over one claimed batch. */
+  async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number): Promise<void> {
     const { gate, rules, plans } = this.#around
     let interrupted: ReadonlySet<string>
     try {
@@ -147,8 +127,7 @@ export class Lane {
     }
     if (interrupted.size > 0) {
       gate.release(permits)
-      await this.#giveBackInterrupted(connection, rows, interrupted)
-      return undefined
+      return this.#giveBackInterrupted(connection, rows, interrupted)
     }
     const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.must('trigger')), this.#around))
     const abort = () => {
@@ -159,7 +138,6 @@ export class Lane {
     connection.lost.removeEventListener('abort', abort)
     this.#meanMs = this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
     await this.#settle(connection, end)
-    return end
   }
 
   /** The ids among `rows` that were started before and never settled. */

@@ -10,7 +10,6 @@
 import type { Logger } from 'pino'
 import type pg from 'pg'
 import { extendLeases } from '../sql/extend-leases.ts'
-import { lockLeased } from '../sql/lock-leased.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { Outcome, Result } from './attempt.ts'
 import type { Run } from './run.ts'
@@ -51,13 +50,19 @@ export class LeaseKeeper {
     return this.#held.size
   }
 
-  /** From the commit that put its row back under `token`. */
+  /** From the commit that put its row under `token`. */
   hold(run: Run, token: string): void {
     const { deliveryId } = run.delivery
     this.#held.set(deliveryId, { run, token })
     const settled = run.ended.then((result) => this.#settle(deliveryId, { run, token }, result))
     this.#settling.add(settled)
     void settled.finally(() => this.#settling.delete(settled))
+  }
+
+  /** The same for a row whose lease is a short one and needs extending at once. */
+  async holdExtended(run: Run, token: string): Promise<void> {
+    this.hold(run, token)
+    await this.#extend()
   }
 
   /** Resolves when all that is held has been settled. */
@@ -104,7 +109,7 @@ export class LeaseKeeper {
     const outcome = decide(held.run, result)
     while (this.#held.get(id)?.token === held.token) {
       try {
-        const settled = await this.#write(id, held, outcome)
+        const settled = await this.#write(held, outcome)
         this.#held.delete(id)
         if (settled) onSettled(held.run, outcome)
         else held.run.delivery.log.warn('the lease was taken over before the delivery ended; its result changes nothing')
@@ -118,26 +123,12 @@ export class LeaseKeeper {
     }
   }
 
-  async #write(id: string, { run, token }: Held, outcome: Outcome): Promise<boolean> {
+  async #write({ run, token }: Held, outcome: Outcome): Promise<boolean> {
     const { sql, pool } = this.#options
-    const client = await pool.connect()
-    let failed: Error | undefined
-    try {
-      await client.query('begin')
-      const locked = await sql.run(client, lockLeased, [id, token])
-      if (locked.length > 0) {
-        const settlement = new Settlement()
-        settlement.settle(run.delivery.row, outcome)
-        for (const sent of settlement.send(sql, client)) await sent
-      }
-      await client.query('commit')
-      return locked.length > 0
-    } catch (error) {
-      failed = error as Error
-      throw error
-    } finally {
-      // A connection with a failed transaction on it is thrown away rather than repaired.
-      client.release(failed)
-    }
+    const settlement = new Settlement(token)
+    settlement.settle(run.delivery.row, outcome)
+    // One statement, so one transaction; it touches nothing once the token has gone.
+    const [settled] = await Promise.all(settlement.send(sql, pool))
+    return (settled?.rowCount ?? 0) > 0
   }
 }

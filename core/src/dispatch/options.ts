@@ -4,8 +4,8 @@ import { z } from 'zod'
 export const dispatchSchema = z.strictObject({
   /** Claim loops, each with a connection of its own. Default 2. */
   lanes: z.int().min(1).max(64).default(2),
-  /** Executions that run at a time in this process. Default 64. */
-  concurrency: z.int().min(1).max(100_000).default(64),
+  /** Executions that run at a time in this process. Default 20. */
+  concurrency: z.int().min(1).max(100_000).default(20),
   /** Rows that one claim takes at most. Default 500. */
   batchRows: z.int().min(1).max(10_000).default(500),
   /** Stored bytes of events that one claim takes at most; one row is always taken. Default 8 MiB. */

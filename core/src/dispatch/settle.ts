@@ -1,4 +1,8 @@
-/** From outcomes to the statements that settle them, for rows that the transaction has locked. What is not named stays as it was. */
+/**
+ * From outcomes to the statements that settle them: of rows that a claim transaction has locked, or of one that is
+ * under a lease. What is not named stays as it was.
+ */
+import type { QueryResult } from 'pg'
 import { bury } from '../sql/bury.ts'
 import { finish } from '../sql/finish.ts'
 import { reschedule } from '../sql/reschedule.ts'
@@ -26,9 +30,15 @@ interface Buried {
 const MAX_REASON_CHARACTERS = 500
 
 export class Settlement {
+  readonly #heldToken: string | null
   readonly #finished: string[] = []
   readonly #rescheduled: Rescheduled[] = []
   readonly #buried: Buried[] = []
+
+  /** `heldToken`: the lease that the row is held under; null for rows that the transaction has locked. */
+  constructor(heldToken: string | null = null) {
+    this.#heldToken = heldToken
+  }
 
   /** A row whose attempt ended. */
   settle({ id, attempt }: OutboxRow, outcome: Outcome): void {
@@ -45,16 +55,17 @@ export class Settlement {
   }
 
   /** Sends what there is to send without waiting in between: on a pipelined connection that is one round trip. */
-  send(sql: Sql, on: Queryable): Promise<unknown>[] {
-    const sent: Promise<unknown>[] = []
-    if (this.#finished.length > 0) sent.push(sql.send(on, finish, [this.#finished]))
-    if (this.#rescheduled.length > 0) sent.push(sql.send(on, reschedule, rescheduleParameters(this.#rescheduled)))
-    if (this.#buried.length > 0) sent.push(sql.send(on, bury, buryParameters(this.#buried)))
+  send(sql: Sql, on: Queryable): Promise<QueryResult>[] {
+    const token = this.#heldToken
+    const sent: Promise<QueryResult>[] = []
+    if (this.#finished.length > 0) sent.push(sql.send(on, finish, [this.#finished, token]))
+    if (this.#rescheduled.length > 0) sent.push(sql.send(on, reschedule, rescheduleParameters(this.#rescheduled, token)))
+    if (this.#buried.length > 0) sent.push(sql.send(on, bury, buryParameters(this.#buried, token)))
     return sent
   }
 }
 
-function rescheduleParameters(rows: readonly Rescheduled[]): NonNullable<(typeof reschedule)['types']>['parameters'] {
+function rescheduleParameters(rows: readonly Rescheduled[], heldToken: string | null): NonNullable<(typeof reschedule)['types']>['parameters'] {
   return [
     rows.map(({ id }) => id),
     rows.map(({ attempt }) => attempt),
@@ -62,14 +73,16 @@ function rescheduleParameters(rows: readonly Rescheduled[]): NonNullable<(typeof
     rows.map(({ alone }) => alone),
     rows.map(({ leaseToken }) => leaseToken),
     rows.map(({ error }) => (error === null ? null : JSON.stringify(error))),
+    heldToken,
   ]
 }
 
-function buryParameters(rows: readonly Buried[]): NonNullable<(typeof bury)['types']>['parameters'] {
+function buryParameters(rows: readonly Buried[], heldToken: string | null): NonNullable<(typeof bury)['types']>['parameters'] {
   return [
     rows.map(({ id }) => id),
     rows.map(({ error }) => error.kind),
     rows.map(({ reason }) => storable(reason, MAX_REASON_CHARACTERS)),
     rows.map(({ error }) => JSON.stringify(error)),
+    heldToken,
   ]
 }

@@ -9,18 +9,20 @@ import type { OutboxRow } from './outbox-row.ts'
 
 const FROM_THE_START = '-infinity'
 /** A row that is committed late, or given back by a dead lane, waits no longer than about this. */
-const RESET_EVERY_MS = 100
+const RESET_EVERY_MS = 25
 /** At most this share of the time goes into scans from the start. */
 const RESET_SHARE = 0.05
 
 export class Watermark {
   #levels = PRIORITIES.map(() => FROM_THE_START)
   #resetAt = 0
-  #fullScanMs = 0
+  #scanMs = 0
+  /** How much longer than another one the last scan from the start took. */
+  #excessMs = 0
 
   /** By level, lowest first. `full` when all begin at the start. */
   next(nowMs: number): { levels: readonly string[]; full: boolean } {
-    if (nowMs - this.#resetAt >= Math.max(RESET_EVERY_MS, this.#fullScanMs / RESET_SHARE)) this.reset(nowMs)
+    if (nowMs - this.#resetAt >= Math.max(RESET_EVERY_MS, this.#excessMs / RESET_SHARE)) this.reset(nowMs)
     return { levels: this.#levels, full: this.#levels.every((level) => level === FROM_THE_START) }
   }
 
@@ -33,8 +35,9 @@ export class Watermark {
     return this.#levels.some((level) => level !== FROM_THE_START)
   }
 
-  tookFullScan(ms: number): void {
-    this.#fullScanMs = ms
+  scanned(ms: number, full: boolean): void {
+    if (full) this.#excessMs = Math.max(0, ms - this.#scanMs)
+    else this.#scanMs = ms
   }
 
   /** Timestamps of one session in UTC and ISO style compare as texts, to the microsecond. */

@@ -44,7 +44,10 @@ export async function applyLine(client: pg.Client, schema: string, line: LoadedL
     })
   } catch (cause) {
     const where = current === undefined ? line.path : `${current.name}.sql${lineOf(cause, current, schema)}`
-    throw new Error(`migration line ${line.name}: ${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new Error(
+      `migration line ${line.name}: ${where}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
   }
 }
 

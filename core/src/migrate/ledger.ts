@@ -13,7 +13,10 @@ interface Applied {
 }
 
 /** Asked of the catalogue, for which no right is needed, on the schema either. */
-export async function stateOf(db: Database, schema: string): Promise<{ readonly schema: boolean; readonly ledger: boolean }> {
+export async function stateOf(
+  db: Database,
+  schema: string,
+): Promise<{ readonly schema: boolean; readonly ledger: boolean }> {
   const { rows } = await (db as pg.ClientBase).query<{ schema: boolean; ledger: boolean }>(
     `select exists (select from pg_catalog.pg_namespace where nspname = $1) as schema,
             exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -46,18 +49,27 @@ export function pendingOf(line: LoadedLine, ledger: readonly Applied[]): readonl
     throw new OutbusError(
       'schema.newer',
       `migration line ${line.name}: the database is at ${newest.name}, and this program knows no further than ${last.name}`,
-      { path: line.name, received: newest.name, limit: last.number, hint: 'a newer program has migrated it: upgrade this one' },
+      {
+        path: line.name,
+        received: newest.name,
+        limit: last.number,
+        hint: 'a newer program has migrated it: upgrade this one',
+      },
     )
   }
   for (const entry of applied) {
     const ours = line.migrations[numberOf(entry.name) - 1]
     if (ours?.name === entry.name && ours.sha256 === entry.sha256) continue
     const now = ours?.name === entry.name ? 'is not the same any more' : `is now ${ours?.name ?? 'gone'}`
-    throw new OutbusError('migration.changed', `migration line ${line.name}: ${entry.name}.sql was applied to this database and ${now}`, {
-      path: `${line.name}/${entry.name}.sql`,
-      received: ours?.sha256 ?? null,
-      hint: 'restore the file, and put the change into a new one',
-    })
+    throw new OutbusError(
+      'migration.changed',
+      `migration line ${line.name}: ${entry.name}.sql was applied to this database and ${now}`,
+      {
+        path: `${line.name}/${entry.name}.sql`,
+        received: ours?.sha256 ?? null,
+        hint: 'restore the file, and put the change into a new one',
+      },
+    )
   }
   const names = new Set(applied.map(({ name }) => name))
   return line.migrations.filter(({ name }) => !names.has(name))

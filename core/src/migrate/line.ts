@@ -35,7 +35,8 @@ const FILE_NAME = /^(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.sql$/
 export async function loadLines(lines: readonly MigrationLine[]): Promise<LoadedLine[]> {
   const seen = new Set<string>()
   for (const { name } of lines) {
-    if (!LINE_NAME.test(name)) refuse(name, 'a migration line is named like a source: lower case, at most 40 characters')
+    if (!LINE_NAME.test(name))
+      refuse(name, 'a migration line is named like a source: lower case, at most 40 characters')
     if (seen.has(name)) refuse(name, 'two migration lines have this name')
     seen.add(name)
   }
@@ -45,9 +46,11 @@ export async function loadLines(lines: readonly MigrationLine[]): Promise<Loaded
 async function loadLine({ name, directory }: MigrationLine): Promise<LoadedLine> {
   const path = fileURLToPath(directory)
   const files = await filesIn(name, path)
-  if (files.length === 0) refuse(name, `its folder ${path} has no migrations`, 'is it among the "files" of its package.json?')
+  if (files.length === 0)
+    refuse(name, `its folder ${path} has no migrations`, 'is it among the "files" of its package.json?')
   for (const file of files) {
-    if (!FILE_NAME.test(file)) refuse(name, `${JSON.stringify(file)} is not a name for a migration`, 'like 0001_create_outbox.sql')
+    if (!FILE_NAME.test(file))
+      refuse(name, `${JSON.stringify(file)} is not a name for a migration`, 'like 0001_create_outbox.sql')
   }
   const numbers = files.map((file) => Number(file.slice(0, 4)))
   for (const [index, number] of numbers.entries()) {
@@ -58,7 +61,12 @@ async function loadLine({ name, directory }: MigrationLine): Promise<LoadedLine>
   const migrations = await Promise.all(
     files.map(async (file, index) => {
       const text = (await readFile(new URL(file, withSlash(directory)), 'utf8')).replaceAll('\r\n', '\n')
-      return { name: file.slice(0, -'.sql'.length), number: index + 1, text, sha256: createHash('sha256').update(text).digest('hex') }
+      return {
+        name: file.slice(0, -'.sql'.length),
+        number: index + 1,
+        text,
+        sha256: createHash('sha256').update(text).digest('hex'),
+      }
     }),
   )
   return { name, path, migrations }
@@ -66,9 +74,12 @@ async function loadLine({ name, directory }: MigrationLine): Promise<LoadedLine>
 
 async function filesIn(line: string, path: string): Promise<string[]> {
   try {
-    return (await readdir(path)).filter((file) => !file.startsWith('.')).sort()
+    return (await readdir(path)).filter((file) => !file.startsWith('.')).toSorted()
   } catch (cause) {
-    throw new OutbusError('plugin.invalid', `migration line ${line}: its folder ${path} cannot be read`, { path: 'migrations', cause })
+    throw new OutbusError('plugin.invalid', `migration line ${line}: its folder ${path} cannot be read`, {
+      path: 'migrations',
+      cause,
+    })
   }
 }
 

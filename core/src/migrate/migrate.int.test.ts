@@ -37,7 +37,9 @@ async function setUp(schema = 'outbus') {
     migrate: async (...lines: Awaited<ReturnType<typeof line>>[]) => migrate({ connection, schema, lines }),
     check: async (...lines: Awaited<ReturnType<typeof line>>[]) => checkSchema({ db: db.pool, schema, lines }),
     tables: async (of = schema) =>
-      (await rows<string>(`select tablename as t from pg_tables where schemaname = '${of}' order by 1`)).map((row) => row['t']),
+      (await rows<string>(`select tablename as t from pg_tables where schemaname = '${of}' order by 1`)).map(
+        (row) => row['t'],
+      ),
   }
 }
 
@@ -58,7 +60,13 @@ it('G17: of ten processes that migrate at once one applies, and none fails', asy
   const holder = await db.pool.connect()
   await holder.query('select pg_advisory_lock(hashtextextended($1, 0))', [lockName('outbus')])
   const processes = Array.from({ length: 10 }, async () => {
-    const { stdout } = await run(process.execPath, ['--conditions=outbus-source', PROCESS, db.url, 'outbus', core.directory.href])
+    const { stdout } = await run(process.execPath, [
+      '--conditions=outbus-source',
+      PROCESS,
+      db.url,
+      'outbus',
+      core.directory.href,
+    ])
     return (JSON.parse(stdout) as AppliedLine[])[0]?.applied
   })
   await until(db.pool, `query like '%pg_try_advisory_lock%'`, 10)
@@ -72,9 +80,17 @@ it('G17: of ten processes that migrate at once one applies, and none fails', asy
 
 it('G17: a process killed inside a file leaves nothing of that file, and the next one finishes', async () => {
   const { db, tables, migrate } = await setUp()
-  const slow = { '0002_b.sql': 'create table {schema}.b (id int);\nselect pg_sleep(60);\ninsert into {schema}.b values (1);\n' }
+  const slow = {
+    '0002_b.sql': 'create table {schema}.b (id int);\nselect pg_sleep(60);\ninsert into {schema}.b values (1);\n',
+  }
   const core = await line('core', { ...A, ...slow })
-  const child = execFile(process.execPath, ['--conditions=outbus-source', PROCESS, db.url, 'outbus', core.directory.href])
+  const child = execFile(process.execPath, [
+    '--conditions=outbus-source',
+    PROCESS,
+    db.url,
+    'outbus',
+    core.directory.href,
+  ])
   const backend = await until(db.pool, `wait_event = 'PgSleep'`)
   child.kill('SIGKILL')
   // What Postgres would find out for itself after the sleep.
@@ -107,12 +123,17 @@ it('refuses a file that was changed after it was applied, and names line and fil
   const refusal = {
     code: 'migration.changed',
     path: 'core/0001_a.sql',
-    message: expect.stringContaining('migration line core: 0001_a.sql was applied to this database and is not the same any more'),
+    message: expect.stringContaining(
+      'migration line core: 0001_a.sql was applied to this database and is not the same any more',
+    ),
   }
   await expect(migrate(changed)).rejects.toMatchObject(refusal)
   await expect(check(changed)).rejects.toMatchObject(refusal)
   const renamed = await line('core', { '0001_other.sql': A['0001_a.sql'] ?? '' })
-  await expect(check(renamed)).rejects.toMatchObject({ code: 'migration.changed', message: expect.stringContaining('is now 0001_other') })
+  await expect(check(renamed)).rejects.toMatchObject({
+    code: 'migration.changed',
+    message: expect.stringContaining('is now 0001_other'),
+  })
   expect(await tables()).not.toContain('b')
 })
 
@@ -124,7 +145,9 @@ it('G17: an older program refuses a newer schema, says both versions, and touche
   const older = [await line('core', { ...A, ...B }), await line('kv', kv)] as const
   const refusal = {
     code: 'schema.newer',
-    message: expect.stringContaining('migration line kv: the database is at 0002_more, and this program knows no further than 0001_kv'),
+    message: expect.stringContaining(
+      'migration line kv: the database is at 0002_more, and this program knows no further than 0001_kv',
+    ),
   }
   await expect(migrate(...older)).rejects.toMatchObject(refusal)
   await expect(check(older[1])).rejects.toMatchObject(refusal)
@@ -136,7 +159,10 @@ it("keeps a plugin's line apart: its own numbers, added later, gone again", asyn
   const core = await line('core', { ...A, ...B })
   const kv = await line('kv', { '0001_kv.sql': 'create table {schema}.kv (id int);' })
   await migrate(core)
-  await expect(check(core, kv)).rejects.toMatchObject({ code: 'schema.outdated', message: expect.stringContaining('lacks kv/0001_kv') })
+  await expect(check(core, kv)).rejects.toMatchObject({
+    code: 'schema.outdated',
+    message: expect.stringContaining('lacks kv/0001_kv'),
+  })
   expect(await migrate(core, kv)).toEqual([
     { line: 'core', applied: [] },
     { line: 'kv', applied: ['0001_kv'] },
@@ -184,13 +210,18 @@ create index concurrently a_id on {schema}.a (id);
   await holder.query('commit')
   holder.release()
   expect((await Promise.all([first, second])).map(([done]) => done?.applied)).toEqual([['0002_index'], []])
-  expect(await rows(`select indisvalid as valid from pg_index where indexrelid = 'outbus.a_id'::regclass`)).toEqual([{ valid: true }])
+  expect(await rows(`select indisvalid as valid from pg_index where indexrelid = 'outbus.a_id'::regclass`)).toEqual([
+    { valid: true },
+  ])
 })
 
 it('tells a schema that is missing from one that has never been migrated', async () => {
   const { db, check, migrate: migrateOutbus } = await setUp()
   const core = await line('core', A)
-  await expect(check(core)).rejects.toMatchObject({ code: 'schema.missing', message: expect.stringContaining('pass migrate: true') })
+  await expect(check(core)).rejects.toMatchObject({
+    code: 'schema.missing',
+    message: expect.stringContaining('pass migrate: true'),
+  })
   const inPublic = { connection: { connectionString: db.url }, schema: 'public', lines: [core] }
   await expect(checkSchema({ ...inPublic, db: db.pool })).rejects.toMatchObject({
     code: 'schema.outdated',

@@ -62,7 +62,9 @@ export async function migrate(options: {
       return lines.map(({ name }) => ({ line: name, applied: [] }))
     }
     await client.query(SESSION_SETTINGS)
-    await takeMigrationLock(client, schema, () => options.log?.info({ schema }, 'another process is migrating: waiting for it'))
+    await takeMigrationLock(client, schema, () =>
+      options.log?.info({ schema }, 'another process is migrating: waiting for it'),
+    )
     return await applyPending(client, schema, lines, options.log)
   } finally {
     // The session ends, so do the lock and an aborted transaction.
@@ -83,11 +85,21 @@ export async function checkSchema(options: {
   const hint = 'run bus.migrate() or pass migrate: true'
   const ledger = await readLedger(options.db, schema)
   if (ledger === undefined) {
-    throw new OutbusError('schema.missing', `the database has no schema ${schema}`, { path: 'schema', received: schema, hint })
+    throw new OutbusError('schema.missing', `the database has no schema ${schema}`, {
+      path: 'schema',
+      received: schema,
+      hint,
+    })
   }
-  const pending = (await loadLines(options.lines)).flatMap((line) => pendingOf(line, ledger).map(({ name }) => `${line.name}/${name}`))
+  const pending = (await loadLines(options.lines)).flatMap((line) =>
+    pendingOf(line, ledger).map(({ name }) => `${line.name}/${name}`),
+  )
   if (pending.length === 0) return
-  throw new OutbusError('schema.outdated', `schema ${schema} lacks ${pending.join(', ')}`, { path: 'schema', received: schema, hint })
+  throw new OutbusError('schema.outdated', `schema ${schema} lacks ${pending.join(', ')}`, {
+    path: 'schema',
+    received: schema,
+    hint,
+  })
 }
 
 async function pendingIn(client: pg.Client, schema: string, lines: readonly LoadedLine[]) {

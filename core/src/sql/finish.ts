@@ -1,4 +1,10 @@
 import { statement } from './statement.ts'
 
-/** Caller: Settlement, for rows that its transaction has locked: they are done, discarded or skipped. */
-export const finish = statement<[ids: readonly string[]], never>('finish', `delete from {schema}.outbox where id = any ($1::bigint[])`)
+/**
+ * Caller: Settlement: rows that are done, discarded or skipped. Null for the token means rows that the transaction
+ * has locked by its claim; a row that is under another lease, or none, is not touched (G3).
+ */
+export const finish = statement<[ids: readonly string[], leaseToken: string | null], never>(
+  'finish',
+  `delete from {schema}.outbox where id = any ($1::bigint[]) and lease_token is not distinct from $2::uuid`,
+)

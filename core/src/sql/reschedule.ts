@@ -1,7 +1,7 @@
 import { statement } from './statement.ts'
 
 /**
- * Caller: Settlement, for rows that its transaction has locked: another attempt, or the same one under a lease.
+ * Caller: Settlement: another attempt, or the same one under a lease. Fenced by the token as in finish.ts.
  * Due `delay_ms` from now by the database's clock. An error is added to the row's history.
  */
 export const reschedule = statement<
@@ -12,6 +12,7 @@ export const reschedule = statement<
     alone: readonly boolean[],
     leaseTokens: readonly (string | null)[],
     errors: readonly (string | null)[],
+    heldToken: string | null,
   ],
   never
 >(
@@ -24,5 +25,5 @@ set attempt = next.attempt,
     errors = case when next.error is null then o.errors else coalesce(o.errors, '[]') || next.error::jsonb end
 from unnest($1::bigint[], $2::integer[], $3::double precision[], $4::boolean[], $5::uuid[], $6::text[])
   as next (id, attempt, delay_ms, alone, lease_token, error)
-where o.id = next.id`,
+where o.id = next.id and o.lease_token is not distinct from $7::uuid`,
 )

@@ -67,10 +67,14 @@ async function start(
   if (kind === 'embedded') return startServer(embeddedPostgres(), settings)
   if (kind === 'system') {
     const bin = findSystemPostgres()
-    if (bin === undefined) throw new Error('No Postgres server is installed on this system (looked in /usr/lib/postgresql, /usr/pgsql-* and PATH)')
+    if (bin === undefined)
+      throw new Error(
+        'No Postgres server is installed on this system (looked in /usr/lib/postgresql, /usr/pgsql-* and PATH)',
+      )
     return startServer(bin, settings)
   }
-  if (kind === 'container' || kind.startsWith('container:')) return startContainer(kind.slice('container:'.length) || CONTAINER_IMAGE, settings)
+  if (kind === 'container' || kind.startsWith('container:'))
+    return startContainer(kind.slice('container:'.length) || CONTAINER_IMAGE, settings)
   if (/^postgres(ql)?:\/\//.test(kind)) return { url: kind, stop: () => Promise.resolve() }
   throw new Error(
     `OUTBUS_TEST_POSTGRES is ${JSON.stringify(kind)}; it may be embedded, system, container, container:<image> or a postgres:// URL`,

@@ -27,5 +27,5 @@ function numbersIn(folder: string, pattern: RegExp): string[] {
   const number = (name: string) => Number(pattern.exec(name)?.[1])
   return readdirSync(folder)
     .filter((name) => pattern.test(name))
-    .sort((a, b) => number(b) - number(a))
+    .toSorted((a, b) => number(b) - number(a))
 }

@@ -26,7 +26,7 @@ type CleanUp = () => Promise<void>
 const ofTheFile: CleanUp[] = []
 // Registered while this module is imported, because inside a beforeAll it would be too late: vitest drops it silently.
 afterAll(async () => {
-  for (const cleanUp of ofTheFile.splice(0).reverse()) await cleanUp()
+  for (const cleanUp of ofTheFile.splice(0).toReversed()) await cleanUp()
 })
 
 /**
@@ -38,12 +38,16 @@ export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): 
   const inTest = TestRunner.getCurrentTest() !== undefined
   const database = await createTestDatabase(inject('postgresUrl'), options)
   const pool = new pg.Pool({ connectionString: database.url, max: 10 })
-  // A test that ends a connection on purpose must not end the test process with it.
+  // A test that ends a connection on purpose must not end the test process with it; the next query tells of it.
   pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   const cleanUp = async () => {
-    // Dropped first, which ends what a test forgot to give back; else the pool would wait for it for ever.
+    const kept = pool.totalCount - pool.idleCount
+    const ended = pool.end()
+    // The pool would wait for them for ever, and the test time out without saying why.
+    if (kept === 0) await ended
     await database.drop()
-    await pool.end()
+    if (kept > 0) throw new Error(`${kept} connections of useTestDatabase().pool are still in use after the test`)
   }
   if (inTest) onTestFinished(cleanUp)
   else ofTheFile.push(cleanUp)

@@ -1,0 +1,39 @@
+/** A dispatcher process for tests: runs jobs, and says each start and end before it goes on. Settings come as the first argument. */
+import { writeSync } from 'node:fs'
+import { createBus } from '@outbus/core'
+import { kv } from '@outbus/kv'
+import type { KvEvent } from '@outbus/kv'
+import pino from 'pino'
+import type { Job, WorkerLine, WorkerSettings } from './protocol.ts'
+
+const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
+
+/** Synchronous, so that what was said is in the pipe even when the process is killed in the next instant. */
+function say(line: WorkerLine): void {
+  const text = `${JSON.stringify(line)}\n`
+  for (;;) {
+    try {
+      writeSync(1, text)
+      return
+    } catch (error) {
+      // The pipe is full: the test reads it in another process, so it will not be for long.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+  }
+}
+
+const log = pino({ level: 'warn' }, { write: (line: string) => say({ kind: 'log', message: (JSON.parse(line) as { msg: string }).msg }) })
+const bus = await createBus({ database: settings.url, sources: [kv()], dispatch: settings.dispatch ?? {}, log })
+
+bus.handle<KvEvent & { op: 'set' }>('work', async ({ event, attempt, deliveryId }) => {
+  const job = event.value as Job
+  say({ kind: 'started', key: event.key, deliveryId, attempt, at: Date.now() })
+  if (job.ms !== undefined) await new Promise((resolve) => setTimeout(resolve, job.ms))
+  if (attempt <= (job.exits ?? 0)) process.exit(1)
+  if (attempt <= (job.kills ?? 0)) process.kill(process.pid, 'SIGKILL')
+  if (attempt <= (job.failures ?? 0)) throw new Error('fails on purpose')
+  say({ kind: 'ended', key: event.key, deliveryId, attempt, at: Date.now() })
+})
+process.on('SIGTERM', () => void bus.stop())
+await bus.start()
+say({ kind: 'ready' })
