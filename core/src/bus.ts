@@ -10,6 +10,7 @@ import { compose } from './container.ts'
 import type { Parts } from './container.ts'
 import type { Principal } from './context.ts'
 import { outermostScope } from './context.ts'
+import { reaching } from './database.ts'
 import type { HandlerArgs } from './dispatch/delivery.ts'
 import type { Handler } from './dispatch/function-target.ts'
 import type { OutcomeCounts } from './dispatch/stats.ts'
@@ -134,13 +135,13 @@ export class Bus<S extends AnySource = AnySource> {
   async migrate(): Promise<readonly AppliedLine[]> {
     this.#assertOpen()
     const { database, sql, log } = this.#parts
-    return migrate({ connection: database.connection, schema: sql.schema, lines: this.#lines, log })
+    return reaching(() => migrate({ connection: database.connection, schema: sql.schema, lines: this.#lines, log }))
   }
 
   /** Refuses a schema that this program does not fit: missing, older, or newer (G17). `start` asks the same. */
   async checkSchema(): Promise<void> {
     const { database, sql } = this.#parts
-    await checkSchema({ db: database.pool, schema: sql.schema, lines: this.#lines })
+    await reaching(() => checkSchema({ db: database.pool, schema: sql.schema, lines: this.#lines }))
   }
 
   /** Starts the targets and then dispatches. Emitting needs no start. */

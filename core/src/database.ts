@@ -47,9 +47,21 @@ function assertUrl(database: string): void {
   throw new OutbusError('options.invalid', 'database is a postgres:// URL or a pg.Pool', { path: 'database' })
 }
 
+/**
+ * A connection of the pool. A pool listens to the connections in it and not to those that are checked out: one that
+ * is lost then would end the process (G16). Whoever uses it hears of the loss from its next query.
+ */
+export async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
+  const client = await pool.connect()
+  if (!client.listeners('error').includes(heardElsewhere)) client.on('error', heardElsewhere)
+  return client
+}
+
+function heardElsewhere(): void {}
+
 /** Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. */
 export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
+  const client = await checkOut(pool)
   let broken: Error | undefined
   try {
     await client.query('begin')
@@ -66,4 +78,25 @@ export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient
   } finally {
     client.release(broken)
   }
+}
+
+const UNREACHABLE_SYSCALLS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'])
+/** Connection exceptions, too many connections, starting up or shutting down, bad credentials, no such database. */
+const UNREACHABLE_STATES = /^(08|28|57P|53300|3D000)/
+
+/** Runs `work` and, where Postgres could not be reached for it, says so in one error that has no password in it. */
+export async function reaching<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!isUnreachable(error)) throw error
+    throw new OutbusError('database.unreachable', `Postgres cannot be reached: ${error.message || String(error.code)}`, { cause: error })
+  }
+}
+
+function isUnreachable(error: unknown): error is Error & { code?: string } {
+  if (!(error instanceof Error) || error instanceof OutbusError) return false
+  const { code } = error as { code?: unknown }
+  if (error instanceof pg.DatabaseError) return typeof code === 'string' && UNREACHABLE_STATES.test(code)
+  return (typeof code === 'string' && UNREACHABLE_SYSCALLS.has(code)) || /timeout|terminated/i.test(error.message)
 }

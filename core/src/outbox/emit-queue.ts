@@ -11,6 +11,7 @@
  */
 import type pg from 'pg'
 import { DatabaseError } from 'pg'
+import { checkOut } from '../database.ts'
 import { OutbusError } from '../errors.ts'
 import type { EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
@@ -113,7 +114,7 @@ export class EmitQueue {
 
   async #connect(): Promise<pg.PoolClient> {
     try {
-      return await this.#pool.connect()
+      return await checkOut(this.#pool)
     } catch (error) {
       throw new OutbusError('database.unreachable', 'no connection to Postgres: nothing was written', { cause: error })
     }
