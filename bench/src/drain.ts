@@ -27,7 +27,9 @@ try {
     process.stderr.write(`round ${round}: raw ${rate(raw.at(-1))}, outbus ${rate(outbus.at(-1))} rows/s\n`)
   }
   const ratio = median(outbus) / median(raw)
-  process.stdout.write(`drain of ${ROWS} rows, Postgres ${server.version}, medians of ${ROUNDS}: outbus ${rate(median(outbus))}, raw ${rate(median(raw))} rows/s, ratio ${ratio.toFixed(2)}\n`)
+  process.stdout.write(
+    `drain of ${ROWS} rows, Postgres ${server.version}, medians of ${ROUNDS}: outbus ${rate(median(outbus))}, raw ${rate(median(raw))} rows/s, ratio ${ratio.toFixed(2)}\n`,
+  )
 } finally {
   await server.stop()
 }
@@ -61,7 +63,11 @@ async function fill(url: string) {
   bus.handle('noop', () => {})
   const cx = bus.context()
   await cx.triggers.create({ name: 'noop', source: 'note', filter: {}, target: { type: 'function', name: 'noop' } })
-  for (let i = 0; i < ROWS; i += EVENTS_A_BATCH) await cx.emitMany('note', Array(Math.min(EVENTS_A_BATCH, ROWS - i)).fill({ op: 'written', ...PAYLOAD }))
+  for (let i = 0; i < ROWS; i += EVENTS_A_BATCH)
+    await cx.emitMany(
+      'note',
+      Array.from({ length: Math.min(EVENTS_A_BATCH, ROWS - i) }, () => ({ op: 'written' as const, ...PAYLOAD })),
+    )
   await pool.query('vacuum analyze outbus.outbox')
   await pool.query('checkpoint')
   return { bus, pool }

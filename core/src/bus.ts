@@ -39,7 +39,9 @@ export type BusHandler<S extends AnySource, Event = TriggerEvent> = (
 ) => Promise<Verdict | void> | Verdict | void
 
 /** The trigger event of a source, as its `serialize` returns it. */
-export type TriggerEventOf<S extends AnySource, Name extends S['name']> = ReturnType<Extract<S, { name: Name }>['serialize']>
+export type TriggerEventOf<S extends AnySource, Name extends S['name']> = ReturnType<
+  Extract<S, { name: Name }>['serialize']
+>
 
 type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 'filter' | 'target'> & ContextOptions
 
@@ -52,7 +54,12 @@ export class Bus<S extends AnySource = AnySource> {
   #stopped: Promise<void> | undefined
 
   /** Use {@link createBus}. */
-  constructor(parts: Parts, lines: readonly MigrationLine[], app: string | undefined, lifecycle: { stopping: boolean }) {
+  constructor(
+    parts: Parts,
+    lines: readonly MigrationLine[],
+    app: string | undefined,
+    lifecycle: { stopping: boolean },
+  ) {
     this.#parts = parts
     this.#lines = lines
     this.#app = app
@@ -75,7 +82,7 @@ export class Bus<S extends AnySource = AnySource> {
     assertAppId(app)
     const principal = options.principal
     if (principal !== undefined) assertName(principal.id, { what: 'a principal id', code: 'options.invalid' })
-    return this.#parts.contextFor(outermostScope(app as string, principal, options.traceContext)) as unknown as Context<S>
+    return this.#parts.contextFor(outermostScope(app, principal, options.traceContext)) as unknown as Context<S>
   }
 
   /**
@@ -87,7 +94,8 @@ export class Bus<S extends AnySource = AnySource> {
    */
   handle<Event = TriggerEvent>(name: string, handler: BusHandler<S, Event>): this {
     assertName(name, { what: 'a function name', code: 'options.invalid' })
-    if (typeof handler !== 'function') throw new OutbusError('options.invalid', 'a handler is a function', { path: 'handler', received: handler })
+    if (typeof handler !== 'function')
+      throw new OutbusError('options.invalid', 'a handler is a function', { path: 'handler', received: handler })
     this.#parts.functions.set(name, handler as Handler)
     return this
   }
@@ -114,18 +122,22 @@ export class Bus<S extends AnySource = AnySource> {
     const existing = await triggers.getByName(name)
     if (existing === undefined) {
       try {
-        await triggers.create({ name, source, ...wanted } as unknown as TriggerInput<S>)
+        await triggers.create({ name, source, ...wanted })
         return
       } catch (error) {
         // Another process of the same service was a moment faster: then it is there to be updated.
         if (!isOutbusError(error, 'trigger.duplicate_name')) throw error
       }
     } else if (existing.source !== source) {
-      throw new OutbusError('trigger.duplicate_name', `trigger ${JSON.stringify(name)} exists with source ${existing.source}`, {
-        path: 'name',
-        received: name,
-        hint: 'choose another name, or delete the one there is',
-      })
+      throw new OutbusError(
+        'trigger.duplicate_name',
+        `trigger ${JSON.stringify(name)} exists with source ${existing.source}`,
+        {
+          path: 'name',
+          received: name,
+          hint: 'choose another name, or delete the one there is',
+        },
+      )
     }
     const present = existing ?? (await triggers.getByName(name))
     if (present !== undefined) await triggers.update(present.id, wanted)
@@ -157,7 +169,10 @@ export class Bus<S extends AnySource = AnySource> {
       try {
         await target.start?.()
       } catch (error) {
-        throw new OutbusError('plugin.init_failed', `target ${JSON.stringify(target.type)}: start failed`, { path: 'start', cause: error })
+        throw new OutbusError('plugin.init_failed', `target ${JSON.stringify(target.type)}: start failed`, {
+          path: 'start',
+          cause: error,
+        })
       }
     }
     this.#parts.dispatcher.start()
@@ -199,7 +214,9 @@ export class Bus<S extends AnySource = AnySource> {
  * A bus, checked: options and plugins are validated, the schema is migrated if `migrate` says so and compared with
  * what this program needs. It emits at once; it dispatches after `start()`.
  */
-export async function createBus<const S extends readonly AnySource[] = []>(options: BusOptions<S>): Promise<Bus<S[number]>> {
+export async function createBus<const S extends readonly AnySource[] = []>(
+  options: BusOptions<S>,
+): Promise<Bus<S[number]>> {
   const settings = parseOptions(options)
   if (settings.app !== undefined) assertAppId(settings.app)
   const lifecycle = { stopping: false }
@@ -208,7 +225,9 @@ export async function createBus<const S extends readonly AnySource[] = []>(optio
   })
   const lines = [
     { name: 'core', directory: coreMigrations },
-    ...settings.sources.flatMap(({ name, migrations }) => (migrations === undefined ? [] : [{ name, directory: migrations }])),
+    ...settings.sources.flatMap(({ name, migrations }) =>
+      migrations === undefined ? [] : [{ name, directory: migrations }],
+    ),
   ]
   const bus = new Bus<S[number]>(parts, lines, settings.app, lifecycle)
   if (settings.migrate) {

@@ -31,7 +31,11 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly triggers: Triggers<S>
   readonly deadLetters: DeadLetters
   /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
-  emit<Name extends S['name']>(source: Name, event: EventInput<Extract<S, { name: Name }>['events']>, options?: EmitOptions): Promise<EmitResult>
+  emit<Name extends S['name']>(
+    source: Name,
+    event: EventInput<Extract<S, { name: Name }>['events']>,
+    options?: EmitOptions,
+  ): Promise<EmitResult>
   /** All events in one statement: every row of every event, or none. `options` go by position. */
   emitMany<Name extends S['name']>(
     source: Name,
@@ -46,7 +50,9 @@ export interface CoreContext<S extends AnySource = AnySource> {
 }
 
 /** The verbs of each source by its name: mapped, never intersected, so that sixty sources cost the compiler nothing. */
-export type SourceApis<S extends AnySource> = { readonly [Name in S['name']]: ReturnType<Extract<S, { name: Name }>['api']> }
+export type SourceApis<S extends AnySource> = {
+  readonly [Name in S['name']]: ReturnType<Extract<S, { name: Name }>['api']>
+}
 
 export type Context<S extends AnySource = AnySource> = CoreContext<S> & SourceApis<S>
 
@@ -136,14 +142,15 @@ abstract class BaseContext implements CoreContext {
   }
 
   async emitMany(source: string, events: readonly unknown[], options?: readonly EmitOptions[]): Promise<EmitResult[]> {
-    if (!Array.isArray(events)) throw new OutbusError('event.invalid', 'emitMany takes an array of events', { path: 'events', received: events })
+    if (!Array.isArray(events))
+      throw new OutbusError('event.invalid', 'emitMany takes an array of events', { path: 'events', received: events })
     const prepared = events.map((event, i) => this.#prepareNumbered(source, event, options?.[i], i))
     return prepared.length === 0 ? [] : this.#emitPrepared(prepared)
   }
 
   with(tx: pg.ClientBase): Context {
     assertTransaction(tx)
-    return new this.#make(this.#scope, tx) as unknown as Context
+    return new this.#make(this.#scope, tx)
   }
 
   /** For the getter of a source's verbs. */
@@ -154,9 +161,11 @@ abstract class BaseContext implements CoreContext {
       principal: this.#scope.principal,
       scope: this.#scope,
       log: this.#around.logOf(source.name),
-      run: <P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P) => sql.run(this.#on(), stated, parameters),
+      run: <P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P) =>
+        sql.run(this.#on(), stated, parameters),
       maxEventBytes: this.#around.limits.maxEventBytes,
-      check: (event: EventInput<AnySource['events']>, options?: EmitOptions) => void this.#prepare(source.name, event, options),
+      check: (event: EventInput<AnySource['events']>, options?: EmitOptions) =>
+        void this.#prepare(source.name, event, options),
       emit: (event: EventInput<AnySource['events']>, options?: EmitOptions) => this.emit(source.name, event, options),
       transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
         if (this.#tx !== undefined) return work(this.#sourceTransaction(source, this.#tx))
@@ -231,5 +240,7 @@ function assertTransaction(tx: pg.ClientBase): void {
 function statusOf(tx: unknown): string | null {
   const client = tx as { getTransactionStatus?: () => string | null }
   if (typeof client?.getTransactionStatus === 'function') return client.getTransactionStatus()
-  throw new OutbusError('options.invalid', 'with() takes a connected pg client (8.17 or newer), not a pool', { path: 'tx' })
+  throw new OutbusError('options.invalid', 'with() takes a connected pg client (8.17 or newer), not a pool', {
+    path: 'tx',
+  })
 }

@@ -58,7 +58,10 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   provide(T.log, () => settings.log ?? pino({ name: 'outbus', level: 'warn' }, pino.destination(2)))
   provide(T.sql, () => new Sql(assertSchemaName(settings.schema), settings.prepare))
   provide(T.functions, () => new FunctionRegistry())
-  provide(T.plugins, (c) => new Plugins(settings.sources, [functionTarget(c.resolve(T.functions)), ...settings.targets]))
+  provide(
+    T.plugins,
+    (c) => new Plugins(settings.sources, [functionTarget(c.resolve(T.functions)), ...settings.targets]),
+  )
   provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log)))
   provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
   provide(T.wakeUp, () => new WakeUp())
@@ -70,7 +73,10 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         localDispatcherIsIdle: () => c.resolve(T.wakeUp).waiting > 0,
       }),
   )
-  provide(T.queue, (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => c.resolve(T.wakeUp).one()))
+  provide(
+    T.queue,
+    (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => c.resolve(T.wakeUp).one()),
+  )
   provide(T.contextFor, (c) => {
     const pluginLogs = pluginContainers(c)
     return contextFactory({
@@ -92,7 +98,10 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     return new Dispatcher({
       sql: c.resolve(T.sql),
       connection,
-      listenConnection: settings.listenUrl === undefined ? connection : { connectionString: settings.listenUrl, connectionTimeoutMillis: 10_000 },
+      listenConnection:
+        settings.listenUrl === undefined
+          ? connection
+          : { connectionString: settings.listenUrl, connectionTimeoutMillis: 10_000 },
       channel: wakeUpChannel(settings.schema),
       plans: new Plans(c.resolve(T.plugins)),
       rules: {

@@ -67,7 +67,8 @@ export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient
     await client.query('begin')
     const result = await work(client)
     const { command } = await client.query('commit')
-    if (command !== 'COMMIT') throw new Error(`a statement of the transaction had failed: Postgres answered ${command} to COMMIT`)
+    if (command !== 'COMMIT')
+      throw new Error(`a statement of the transaction had failed: Postgres answered ${command} to COMMIT`)
     return result
   } catch (error) {
     await client.query('rollback').catch((rollbackError: Error) => {
@@ -80,7 +81,17 @@ export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient
   }
 }
 
-const UNREACHABLE_SYSCALLS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'ENOENT'])
+const UNREACHABLE_SYSCALLS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+])
 /** Connection exceptions, too many connections, starting up or shutting down, bad credentials, no such database. */
 const UNREACHABLE_STATES = /^(08|28|57P|53300|3D000)/
 
@@ -90,7 +101,11 @@ export async function reaching<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (error) {
     if (!isUnreachable(error)) throw error
-    throw new OutbusError('database.unreachable', `Postgres cannot be reached: ${error.message || String(error.code)}`, { cause: error })
+    throw new OutbusError(
+      'database.unreachable',
+      `Postgres cannot be reached: ${error.message || String(error.code)}`,
+      { cause: error },
+    )
   }
 }
 

@@ -103,7 +103,12 @@ export class OutbusError extends Error {
   under(path: string): OutbusError {
     const outer = new OutbusError(this.code, this.message, { path: joinPath(path, this.path), cause: this.cause })
     const { received, limit, hint } = this
-    return Object.assign(outer, received === undefined ? {} : { received }, limit === undefined ? {} : { limit }, hint === undefined ? {} : { hint })
+    return Object.assign(
+      outer,
+      received === undefined ? {} : { received },
+      limit === undefined ? {} : { limit },
+      hint === undefined ? {} : { hint },
+    )
   }
 
   /** The same shape over code, HTTP and CLI. */
@@ -133,7 +138,8 @@ function showReceived(value: unknown, path: string | undefined): string {
   let text: string
   try {
     if (typeof value === 'string') text = value
-    else if (typeof value === 'object' && value !== null) text = JSON.stringify(value) ?? Object.prototype.toString.call(value)
+    else if (typeof value === 'object' && value !== null)
+      text = JSON.stringify(value) ?? Object.prototype.toString.call(value)
     else text = String(value)
   } catch {
     // The value was refused because it cannot be shown (circular, a throwing getter): its type has to do.

@@ -9,6 +9,7 @@ export function assertUuid(value: unknown, what: string): string {
 
 /** Row ids are bigint, carried as decimal text. */
 export function assertRowId(value: unknown, what: string): string {
-  if (typeof value === 'string' && /^[1-9]\d{0,18}$/.test(value) && BigInt(value) <= 9_223_372_036_854_775_807n) return value
+  if (typeof value === 'string' && /^[1-9]\d{0,18}$/.test(value) && BigInt(value) <= 9_223_372_036_854_775_807n)
+    return value
   throw new OutbusError('id.malformed', `${what} is a whole number as text`, { path: 'id', received: value })
 }

@@ -6,16 +6,38 @@ export type { CallScope, Principal } from './context.ts'
 export { withTransaction } from './database.ts'
 
 export { defineSource } from './source.ts'
-export type { AnySource, EventInput, EventOf, EventSchemas, EventSource, SourceContext, SourceTransaction, TriggerEvent } from './source.ts'
+export type {
+  AnySource,
+  EventInput,
+  EventOf,
+  EventSchemas,
+  EventSource,
+  SourceContext,
+  SourceTransaction,
+  TriggerEvent,
+} from './source.ts'
 export { defineTarget } from './target.ts'
 export type { AnyTarget, Target } from './target.ts'
 export { statement } from './sql/statement.ts'
 export type { Statement } from './sql/statement.ts'
 
 export type { EmitOptions, EmitResult } from './outbox/emit.ts'
-export type { TargetSpec, Trigger, TriggerInput, TriggerListOptions, TriggerPatch, Triggers } from './triggers/trigger.ts'
+export type {
+  TargetSpec,
+  Trigger,
+  TriggerInput,
+  TriggerListOptions,
+  TriggerPatch,
+  Triggers,
+} from './triggers/trigger.ts'
 export type { Priority } from './priority.ts'
-export type { DeadLetter, DeadLetterFilter, DeadLetters, DeadLetterSelection, Resolution } from './dead-letters/dead-letters.ts'
+export type {
+  DeadLetter,
+  DeadLetterFilter,
+  DeadLetters,
+  DeadLetterSelection,
+  Resolution,
+} from './dead-letters/dead-letters.ts'
 export { decodeCursor, encodeCursor, pageLimit, toPage } from './page.ts'
 export type { Page, PageOptions } from './page.ts'
 

@@ -47,16 +47,28 @@ const optionsSchema = z.strictObject({
   app: z.string().optional(),
   maxEventBytes: z.int().min(1_024).max(16_777_216).default(262_144),
   dispatch: z.unknown().optional(),
-  strategies: z.record(z.string(), z.custom<CustomStrategies[string]>((value) => typeof value === 'function')).default({}),
+  strategies: z
+    .record(
+      z.string(),
+      z.custom<CustomStrategies[string]>((value) => typeof value === 'function'),
+    )
+    .default({}),
   log: z.unknown().optional(),
 })
 
 export function parseOptions(options: BusOptions<readonly AnySource[]>) {
   const parsed = parseWith(optionsSchema, options, { code: 'options.invalid', what: 'createBus' })
   if (options.database === undefined || options.database === null || options.database === '') {
-    throw new OutbusError('options.invalid', 'createBus: database is missing', { path: 'database', hint: 'a postgres:// URL or a pg.Pool' })
+    throw new OutbusError('options.invalid', 'createBus: database is missing', {
+      path: 'database',
+      hint: 'a postgres:// URL or a pg.Pool',
+    })
   }
-  const dispatch = parseWith(dispatchSchema, parsed.dispatch ?? {}, { code: 'options.invalid', what: 'createBus', path: 'dispatch' })
+  const dispatch = parseWith(dispatchSchema, parsed.dispatch ?? {}, {
+    code: 'options.invalid',
+    what: 'createBus',
+    path: 'dispatch',
+  })
   if (dispatch.frozenAfterMs <= dispatch.holdMs) {
     throw new OutbusError('options.invalid', 'createBus: dispatch.frozenAfterMs is more than dispatch.holdMs', {
       path: 'dispatch.frozenAfterMs',
@@ -64,7 +76,14 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
       limit: dispatch.holdMs,
     })
   }
-  return { ...parsed, database: options.database, sources: options.sources ?? [], targets: options.targets ?? [], log: options.log, dispatch }
+  return {
+    ...parsed,
+    database: options.database,
+    sources: options.sources ?? [],
+    targets: options.targets ?? [],
+    log: options.log,
+    dispatch,
+  }
 }
 
 export type BusSettings = ReturnType<typeof parseOptions>

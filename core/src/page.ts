@@ -20,7 +20,11 @@ const MAX_LIMIT = 1_000
 export function pageLimit(limit: number | undefined): number {
   if (limit === undefined) return DEFAULT_LIMIT
   if (!Number.isInteger(limit) || limit < 1) {
-    throw new OutbusError('page.limit', 'a page limit is a whole number from 1', { path: 'limit', received: limit, limit: MAX_LIMIT })
+    throw new OutbusError('page.limit', 'a page limit is a whole number from 1', {
+      path: 'limit',
+      received: limit,
+      limit: MAX_LIMIT,
+    })
   }
   return Math.min(limit, MAX_LIMIT)
 }
@@ -34,7 +38,12 @@ export function decodeCursor(listing: readonly string[], cursor: string | undefi
   if (cursor === undefined) return undefined
   const parts = readCursor(cursor)
   const position = parts?.at(-1)
-  if (parts === undefined || position === undefined || parts.length !== listing.length + 1 || listing.some((part, i) => parts[i] !== part)) {
+  if (
+    parts === undefined ||
+    position === undefined ||
+    parts.length !== listing.length + 1 ||
+    listing.some((part, i) => parts[i] !== part)
+  ) {
     throw new OutbusError('page.cursor', 'the cursor does not belong to this listing', {
       path: 'cursor',
       received: cursor,

@@ -6,7 +6,20 @@ import { nearest } from './validation/nearest.ts'
 
 /** Members of a call context and words that SQL and logs use for something else. */
 const RESERVED_SOURCES = new Set([
-  'app', 'principal', 'scope', 'depth', 'emit', 'emitmany', 'with', 'triggers', 'request', 'explain', 'bus', 'core', 'constructor', 'then',
+  'app',
+  'principal',
+  'scope',
+  'depth',
+  'emit',
+  'emitmany',
+  'with',
+  'triggers',
+  'request',
+  'explain',
+  'bus',
+  'core',
+  'constructor',
+  'then',
 ])
 const SOURCE_NAME = /^[a-z][a-z0-9_]{0,39}$/
 const TARGET_TYPE = /^[a-z][a-z0-9_-]{0,39}$/
@@ -49,16 +62,28 @@ export function hintOf(name: string, known: readonly string[]): { hint?: string 
   return known.length === 0 ? {} : { hint: `known: ${known.join(', ')}` }
 }
 
-function byName<T>(plugins: readonly T[], kind: string, nameOf: (plugin: T) => string, assert: (plugin: T) => void): Map<string, T> {
+function byName<T>(
+  plugins: readonly T[],
+  kind: string,
+  nameOf: (plugin: T) => string,
+  assert: (plugin: T) => void,
+): Map<string, T> {
   const named = new Map<string, T>()
   for (const plugin of plugins) {
     if (typeof plugin !== 'object' || plugin === null) {
-      throw new OutbusError('plugin.invalid', `a ${kind} is an object made by define${kind === 'source' ? 'Source' : 'Target'}`, { received: plugin })
+      throw new OutbusError(
+        'plugin.invalid',
+        `a ${kind} is an object made by define${kind === 'source' ? 'Source' : 'Target'}`,
+        { received: plugin },
+      )
     }
     assert(plugin)
     const name = nameOf(plugin)
     if (named.has(name)) {
-      throw new OutbusError('plugin.duplicate_name', `two ${kind}s are named ${JSON.stringify(name)}`, { received: name, hint: 'give one of them another name' })
+      throw new OutbusError('plugin.duplicate_name', `two ${kind}s are named ${JSON.stringify(name)}`, {
+        received: name,
+        hint: 'give one of them another name',
+      })
     }
     named.set(name, plugin)
   }
@@ -67,49 +92,78 @@ function byName<T>(plugins: readonly T[], kind: string, nameOf: (plugin: T) => s
 
 function assertSource(source: AnySource): void {
   if (typeof source.name !== 'string' || !SOURCE_NAME.test(source.name)) {
-    throw new OutbusError('plugin.invalid', 'a source name is lower case, starts with a letter, at most 40 of a-z, 0-9 and _', {
+    throw new OutbusError(
+      'plugin.invalid',
+      'a source name is lower case, starts with a letter, at most 40 of a-z, 0-9 and _',
+      {
+        path: 'name',
+        received: source.name,
+      },
+    )
+  }
+  if (RESERVED_SOURCES.has(source.name)) {
+    throw new OutbusError('plugin.reserved_name', `the source name ${JSON.stringify(source.name)} is reserved`, {
       path: 'name',
       received: source.name,
     })
   }
-  if (RESERVED_SOURCES.has(source.name)) {
-    throw new OutbusError('plugin.reserved_name', `the source name ${JSON.stringify(source.name)} is reserved`, { path: 'name', received: source.name })
-  }
   const named = `source ${JSON.stringify(source.name)}`
-  for (const member of ['keys', 'keysOf', 'matches', 'serialize', 'api'] as const) assertFunction(source[member], named, member)
-  for (const member of ['upcast', 'orderingKey'] as const) if (source[member] !== undefined) assertFunction(source[member], named, member)
+  for (const member of ['keys', 'keysOf', 'matches', 'serialize', 'api'] as const)
+    assertFunction(source[member], named, member)
+  for (const member of ['upcast', 'orderingKey'] as const)
+    if (source[member] !== undefined) assertFunction(source[member], named, member)
   assertSchema(source.filter, named, 'filter')
   if (typeof source.events !== 'object' || source.events === null || Object.keys(source.events).length === 0) {
-    throw new OutbusError('plugin.invalid', `${named}: events names at least one op and its schema`, { path: 'events', received: source.events })
+    throw new OutbusError('plugin.invalid', `${named}: events names at least one op and its schema`, {
+      path: 'events',
+      received: source.events,
+    })
   }
   for (const [op, schema] of Object.entries(source.events)) assertSchema(schema, named, `events.${op}`)
   if (!Number.isInteger(source.version) || source.version < 1) {
-    throw new OutbusError('plugin.invalid', `${named}: version is a whole number from 1`, { path: 'version', received: source.version })
+    throw new OutbusError('plugin.invalid', `${named}: version is a whole number from 1`, {
+      path: 'version',
+      received: source.version,
+    })
   }
   if (source.migrations !== undefined && !(source.migrations instanceof URL)) {
-    throw new OutbusError('plugin.invalid', `${named}: migrations is the URL of a folder`, { path: 'migrations', received: source.migrations })
+    throw new OutbusError('plugin.invalid', `${named}: migrations is the URL of a folder`, {
+      path: 'migrations',
+      received: source.migrations,
+    })
   }
 }
 
 function assertTarget(target: AnyTarget): void {
   if (typeof target.type !== 'string' || !TARGET_TYPE.test(target.type)) {
-    throw new OutbusError('plugin.invalid', 'a target type is lower case, starts with a letter, at most 40 of a-z, 0-9, - and _', {
-      path: 'type',
-      received: target.type,
-    })
+    throw new OutbusError(
+      'plugin.invalid',
+      'a target type is lower case, starts with a letter, at most 40 of a-z, 0-9, - and _',
+      {
+        path: 'type',
+        received: target.type,
+      },
+    )
   }
   const named = `target ${JSON.stringify(target.type)}`
   assertFunction(target.run, named, 'run')
-  for (const member of ['resolves', 'start', 'stop'] as const) if (target[member] !== undefined) assertFunction(target[member], named, member)
+  for (const member of ['resolves', 'start', 'stop'] as const)
+    if (target[member] !== undefined) assertFunction(target[member], named, member)
   assertSchema(target.config, named, 'config')
 }
 
 function assertFunction(value: unknown, named: string, member: string): void {
   if (typeof value === 'function') return
-  throw new OutbusError('plugin.invalid', `${named}: ${member} is missing or not a function`, { path: member, received: value })
+  throw new OutbusError('plugin.invalid', `${named}: ${member} is missing or not a function`, {
+    path: member,
+    received: value,
+  })
 }
 
 function assertSchema(value: unknown, named: string, member: string): void {
   if (typeof value === 'object' && value !== null && 'safeParse' in value) return
-  throw new OutbusError('plugin.invalid', `${named}: ${member} is missing or not a zod schema`, { path: member, received: value })
+  throw new OutbusError('plugin.invalid', `${named}: ${member} is missing or not a zod schema`, {
+    path: member,
+    received: value,
+  })
 }

@@ -8,7 +8,10 @@ export const PRIORITIES = ['low', 'normal', 'high'] as const satisfies readonly 
 export function priorityLevel(priority: Priority): number {
   const level = PRIORITIES.indexOf(priority)
   if (level < 0) {
-    throw new OutbusError('event.invalid', 'priority is one of high, normal, low', { path: 'priority', received: priority })
+    throw new OutbusError('event.invalid', 'priority is one of high, normal, low', {
+      path: 'priority',
+      received: priority,
+    })
   }
   return level
 }

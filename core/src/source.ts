@@ -10,7 +10,7 @@ import type { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
 import type { JsonValue } from './json.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
-import type { Sql, Statement } from './sql/statement.ts'
+import type { Statement } from './sql/statement.ts'
 
 /** What a target receives: any JSON value. */
 export type TriggerEvent = JsonValue
@@ -19,10 +19,12 @@ export type TriggerEvent = JsonValue
 export type EventSchemas = Record<string, z.ZodObject>
 
 /** A service event: its op and what the op carries, flat. */
-export type EventOf<E extends EventSchemas> = { [Op in keyof E & string]: { op: Op } & z.output<E[Op]> }[keyof E & string]
+export type EventOf<E extends EventSchemas> = { [Op in keyof E & string]: { op: Op } & z.output<E[Op]> }[keyof E &
+  string]
 
 /** A service event as an emitter writes it, before defaults of the schema are filled in. */
-export type EventInput<E extends EventSchemas> = { [Op in keyof E & string]: { op: Op } & z.input<E[Op]> }[keyof E & string]
+export type EventInput<E extends EventSchemas> = { [Op in keyof E & string]: { op: Op } & z.input<E[Op]> }[keyof E &
+  string]
 
 export interface EventSource<
   Name extends string = string,
@@ -103,5 +105,3 @@ export function defineSource<
 
 // oxlint-disable-next-line typescript/no-explicit-any -- the contract is invariant in its events: only `any` takes every source
 export type AnySource = EventSource<string, any, any, any>
-
-export type { Sql }

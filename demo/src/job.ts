@@ -51,7 +51,13 @@ export async function runJob({ databaseUrl, onProgress }: JobOptions): Promise<B
   pool.on('error', () => undefined)
   const state: HandlerState = { runId: `demo-${randomUUID()}`, pool, committedAt: new Map() }
   // Silent: the failures are on purpose, and counted.
-  const bus: DemoBus = await createBus({ database: pool, schema: SCHEMA, sources: [kv()], migrate: true, log: pino({ level: 'silent' }) })
+  const bus: DemoBus = await createBus({
+    database: pool,
+    schema: SCHEMA,
+    sources: [kv()],
+    migrate: true,
+    log: pino({ level: 'silent' }),
+  })
   const outcomes = watchOutcomes(state.runId)
   try {
     await createLedger(pool)
@@ -69,7 +75,8 @@ export async function runJob({ databaseUrl, onProgress }: JobOptions): Promise<B
     const { deadLetters } = bus.context({ app: state.runId })
     const dryRun = await deadLetters.replayAll({ triggerName: BROKEN }, { dryRun: true })
     const { count: replayed } = await deadLetters.replayAll({ triggerName: BROKEN })
-    if (replayed !== dryRun.count) throw new Error(`the dry run promised ${dryRun.count} replays, there were ${replayed}`)
+    if (replayed !== dryRun.count)
+      throw new Error(`the dry run promised ${dryRun.count} replays, there were ${replayed}`)
     outcomes.onChange = () => report('replaying')
     await outcomes.reached((counts) => counts.done >= rows, PATIENCE_MS)
 
@@ -110,7 +117,11 @@ function isRolledBack(index: number): boolean {
 
 function expectedEffects(payloads: readonly Payload[]): Set<string> {
   const committed = payloads.filter((_, i) => !isRolledBack(i))
-  return new Set(TRIGGERS.flatMap((trigger) => committed.filter((payload) => trigger.wants(payload)).map(({ delivery }) => `${trigger.name}/${delivery}`)))
+  return new Set(
+    TRIGGERS.flatMap((trigger) =>
+      committed.filter((payload) => trigger.wants(payload)).map(({ delivery }) => `${trigger.name}/${delivery}`),
+    ),
+  )
 }
 
 const ON_PURPOSE = new Error('rolled back on purpose')

@@ -32,13 +32,10 @@ export interface Effect {
 export async function applyEffect(pool: pg.Pool, effect: Effect): Promise<void> {
   const { runId, trigger, delivery, starts, latencyMs, counted } = effect
   await withTransaction(pool, async (tx) => {
-    const { rowCount } = await tx.query(`insert into ${SCHEMA}.demo_effects values ($1, $2, $3, $4, $5) on conflict do nothing`, [
-      runId,
-      trigger,
-      delivery,
-      starts,
-      latencyMs,
-    ])
+    const { rowCount } = await tx.query(
+      `insert into ${SCHEMA}.demo_effects values ($1, $2, $3, $4, $5) on conflict do nothing`,
+      [runId, trigger, delivery, starts, latencyMs],
+    )
     if (rowCount === 0) return
     await tx.query(
       `insert into ${SCHEMA}.demo_aggregates as a values ($1, $2, $3, 1)

@@ -9,7 +9,10 @@ import type { Books } from './job.ts'
 const { json = false } = new Command('npm start --')
   .description('Feeds every payload of @octokit/webhooks-examples through kv.set and balances the books.')
   .option('--json', 'print one JSON object instead of the table')
-  .addHelpText('after', '\nUses DATABASE_URL when it is set (schema outbus_demo), else an embedded Postgres that is gone afterwards.')
+  .addHelpText(
+    'after',
+    '\nUses DATABASE_URL when it is set (schema outbus_demo), else an embedded Postgres that is gone afterwards.',
+  )
   .parse()
   .opts<{ json?: boolean }>()
 
@@ -35,7 +38,11 @@ if (books !== undefined) {
 /** A bar on a terminal, silence elsewhere. */
 function progress() {
   if (json || !process.stderr.isTTY) return {}
-  const bar = new SingleBar({ format: '{phase} {bar} {value}/{total} deliveries', stream: process.stderr, clearOnComplete: true })
+  const bar = new SingleBar({
+    format: '{phase} {bar} {value}/{total} deliveries',
+    stream: process.stderr,
+    clearOnComplete: true,
+  })
   let started = false
   return {
     onProgress({ settled, expected, phase }: { settled: number; expected: number; phase: string }) {

@@ -70,7 +70,10 @@ function handle(bus: DemoBus, { runId, pool, committedAt }: HandlerState, name: 
   })
 }
 
-function countedBy(name: string, { value, collection }: { value: unknown; collection: string }): { kind: string; name: string } {
+function countedBy(
+  name: string,
+  { value, collection }: { value: unknown; collection: string },
+): { kind: string; name: string } {
   if (name === 'count-repository') return { kind: 'repository', name: repositoryOf(value) ?? '(none)' }
   if (name === 'count-sender') return { kind: 'sender', name: senderOf(value) ?? '(none)' }
   return { kind: name, name: collection }

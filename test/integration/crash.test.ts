@@ -12,7 +12,13 @@ const MAX_ATTEMPTS = 3
 
 async function setUp() {
   const db = await useTestDatabase()
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', log: pino({ level: 'silent' }) })
+  const bus = await createBus({
+    database: db.url,
+    sources: [kv()],
+    migrate: true,
+    app: 'shop',
+    log: pino({ level: 'silent' }),
+  })
   onTestFinished(() => bus.stop())
   const cx = bus.context({ principal: { id: 'tester' } })
   await cx.triggers.create({
@@ -22,7 +28,8 @@ async function setUp() {
     target: { type: 'function', name: 'work' },
     retry: { strategy: 'constant', maxAttempts: MAX_ATTEMPTS, baseDelayMs: 10, jitter: 'none' },
   })
-  const emit = (jobs: Record<string, Job>) => cx.kv.setMany(Object.entries(jobs).map(([key, value]) => ({ collection: 'jobs', key, value })))
+  const emit = (jobs: Record<string, Job>) =>
+    cx.kv.setMany(Object.entries(jobs).map(([key, value]) => ({ collection: 'jobs', key, value })))
   return { db, bus, cx, emit }
 }
 
@@ -46,13 +53,20 @@ test('a dispatcher killed in the middle of a batch loses nothing, nothing runs m
   expect([...byKey.values()].filter((of) => of.length === 2).length).toBeGreaterThan(0)
   expect(Math.max(...[...byKey.values()].map((of) => of.length))).toBe(2)
   // An attempt is started once: what was interrupted is charged, and runs again under the next number.
-  for (const of of byKey.values()) expect(of.map(({ attempt }) => attempt).toSorted()).toEqual(of.length === 1 ? [of[0]?.attempt] : [1, 2])
+  for (const of of byKey.values())
+    expect(of.map(({ attempt }) => attempt).toSorted((a, b) => a - b)).toEqual(
+      of.length === 1 ? [of[0]?.attempt] : [1, 2],
+    )
   expect((await cx.deadLetters.list()).items).toEqual([])
 })
 
 test('a row whose handler ends the process is a dead letter after maxAttempts, and its neighbours succeed (G7)', async () => {
   const { db, cx, emit } = await setUp()
-  await emit({ ...jobs(20, { ms: 20 }, 'before'), killer: { ms: 10, exits: MAX_ATTEMPTS }, ...jobs(20, { ms: 20 }, 'after') })
+  await emit({
+    ...jobs(20, { ms: 20 }, 'before'),
+    killer: { ms: 10, exits: MAX_ATTEMPTS },
+    ...jobs(20, { ms: 20 }, 'after'),
+  })
   const starts: { key: string; attempt: number }[] = []
   // Whoever runs such a program starts it again; so does this test, until there is nothing left.
   for (let lives = 0; lives < MAX_ATTEMPTS; lives++) {
@@ -65,9 +79,14 @@ test('a row whose handler ends the process is a dead letter after maxAttempts, a
   starts.push(...last.started)
 
   const { items } = await cx.deadLetters.list()
-  expect(items.map(({ event, attempts, failureKind, errors }) => ({ key: (event as { key: string }).key, attempts, failureKind, errors: errors.length }))).toEqual([
-    { key: 'killer', attempts: MAX_ATTEMPTS, failureKind: 'crashed', errors: MAX_ATTEMPTS },
-  ])
+  expect(
+    items.map(({ event, attempts, failureKind, errors }) => ({
+      key: (event as { key: string }).key,
+      attempts,
+      failureKind,
+      errors: errors.length,
+    })),
+  ).toEqual([{ key: 'killer', attempts: MAX_ATTEMPTS, failureKind: 'crashed', errors: MAX_ATTEMPTS }])
   expect(starts.filter(({ key }) => key === 'killer').map(({ attempt }) => attempt)).toEqual([1, 2, 3])
   const neighbours = Map.groupBy(
     starts.filter(({ key }) => key !== 'killer'),

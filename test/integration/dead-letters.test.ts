@@ -11,7 +11,13 @@ type SetEvent = KvEvent & { op: 'set' }
 
 async function withDeadLetters(count: number) {
   const db = await useTestDatabase()
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', log: pino({ level: 'silent' }) })
+  const bus = await createBus({
+    database: db.url,
+    sources: [kv()],
+    migrate: true,
+    app: 'shop',
+    log: pino({ level: 'silent' }),
+  })
   onTestFinished(() => bus.stop())
   const cx = bus.context()
   await cx.triggers.create({
@@ -63,7 +69,9 @@ test('a listing goes page by page, newest first, and a cursor is good for its ow
   expect(ids).toEqual(ids.toSorted((a, b) => b - a))
   expect(ids.length).toBe(5)
   expect(third.nextCursor).toBeUndefined()
-  await expect(cx.deadLetters.list({}, { cursor: first.nextCursor as string })).rejects.toMatchObject({ code: 'page.cursor' })
+  await expect(cx.deadLetters.list({}, { cursor: first.nextCursor as string })).rejects.toMatchObject({
+    code: 'page.cursor',
+  })
 })
 
 test('a replay by filter does what its dry run counted, with all attempts before it, and once', async () => {
@@ -96,7 +104,9 @@ test('twenty callers who replay one letter at once make one delivery', async () 
   const { bus, cx, outcomes } = await withDeadLetters(1)
   bus.handle('fail', () => {})
   const [letter] = (await cx.deadLetters.list()).items
-  const replays = await Promise.allSettled(Array.from({ length: 20 }, () => cx.deadLetters.replay(letter?.id as string)))
+  const replays = await Promise.allSettled(
+    Array.from({ length: 20 }, () => cx.deadLetters.replay(letter?.id as string)),
+  )
   expect(replays.filter(({ status }) => status === 'fulfilled').length).toBe(1)
   await outcomes.until((all) => all.some(({ outcome }) => outcome.kind === 'done'))
 })

@@ -10,7 +10,13 @@ import { Worker } from './workers/worker.ts'
 
 async function setUp() {
   const db = await useTestDatabase()
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', log: pino({ level: 'silent' }) })
+  const bus = await createBus({
+    database: db.url,
+    sources: [kv()],
+    migrate: true,
+    app: 'shop',
+    log: pino({ level: 'silent' }),
+  })
   onTestFinished(() => bus.stop())
   const cx = bus.context()
   await cx.triggers.create({
@@ -20,7 +26,8 @@ async function setUp() {
     target: { type: 'function', name: 'work' },
     retry: { strategy: 'constant', maxAttempts: 3, baseDelayMs: 10, jitter: 'none' },
   })
-  const emit = (jobs: Record<string, Job>) => cx.kv.setMany(Object.entries(jobs).map(([key, value]) => ({ collection: 'jobs', key, value })))
+  const emit = (jobs: Record<string, Job>) =>
+    cx.kv.setMany(Object.entries(jobs).map(([key, value]) => ({ collection: 'jobs', key, value })))
   return { db, cx, emit }
 }
 
@@ -39,7 +46,9 @@ test('a process stopped within its claim for longer than frozenAfterMs and conti
   // It has ended the handlers of attempt 1, tried to settle them, and heard that its claim is over.
   await frozen.until((line) => line.kind === 'log' && line.message.startsWith('a lane lost its connection'))
 
-  expect(before.map(({ event, attempts }) => ({ key: (event as { key: string }).key, attempts }))).toEqual([{ key: 'c', attempts: 3 }])
+  expect(before.map(({ event, attempts }) => ({ key: (event as { key: string }).key, attempts }))).toEqual([
+    { key: 'c', attempts: 3 },
+  ])
   expect((await cx.deadLetters.list()).items).toEqual(before)
   await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
   expect(other.started.every(({ attempt }) => attempt > 1)).toBe(true)

@@ -13,10 +13,18 @@ type SetEvent = KvEvent & { op: 'set' }
 async function setUp() {
   const kind = inject('postgresKind')
   // Somebody else's server is not for crashing. Durable: what was committed must still be there after the crash.
-  const server = await startPostgres(kind.startsWith('postgres') || kind.startsWith('container') ? 'embedded' : kind, { durable: true })
+  const server = await startPostgres(kind.startsWith('postgres') || kind.startsWith('container') ? 'embedded' : kind, {
+    durable: true,
+  })
   onTestFinished(() => server.stop())
   const database = await createTestDatabase(server.url)
-  const bus = await createBus({ database: database.url, sources: [kv()], migrate: true, app: 'shop', log: pino({ level: 'silent' }) })
+  const bus = await createBus({
+    database: database.url,
+    sources: [kv()],
+    migrate: true,
+    app: 'shop',
+    log: pino({ level: 'silent' }),
+  })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const cx = bus.context()
   await cx.triggers.create({
@@ -46,7 +54,8 @@ async function setUntilWritten(set: () => Promise<unknown>): Promise<void> {
       await set()
       return
     } catch (error) {
-      if (isOutbusError(error) && error.code !== 'emit.outcome_unknown' && error.code !== 'database.unreachable') throw error
+      if (isOutbusError(error) && error.code !== 'emit.outcome_unknown' && error.code !== 'database.unreachable')
+        throw error
     }
   }
 }
@@ -66,8 +75,12 @@ test('work stops with Postgres and resumes by itself; nothing is lost, and the p
   await cx.kv.setMany(Array.from({ length: 200 }, (_, i) => ({ collection: 'jobs', key: `before-${i}`, value: i })))
   await outcomes.until((all) => all.length > 0)
   await crash(url)
-  for (let i = 0; i < 20; i++) await setUntilWritten(() => cx.kv.set('jobs', `after-${i}`, i, { dedupeKey: `after-${i}` }))
-  await outcomes.until((all) => new Set(all.filter(({ outcome }) => outcome.kind === 'done').map(({ deliveryId }) => deliveryId)).size >= 220)
+  for (let i = 0; i < 20; i++)
+    await setUntilWritten(() => cx.kv.set('jobs', `after-${i}`, i, { dedupeKey: `after-${i}` }))
+  await outcomes.until(
+    (all) =>
+      new Set(all.filter(({ outcome }) => outcome.kind === 'done').map(({ deliveryId }) => deliveryId)).size >= 220,
+  )
 
   expect(ran.size).toBe(220)
   expect(Math.max(...ran.values())).toBeLessThanOrEqual(2)
@@ -92,7 +105,9 @@ test('a handler that outlives a crash of Postgres is settled by the lease it hol
   watch.on('error', () => undefined)
   await watch.connect()
   for (let leased = 0; leased === 0;) {
-    const { rows } = await watch.query<{ leased: number }>('select count(*)::integer as leased from outbus.outbox, pg_sleep(0.02) where lease_token is not null')
+    const { rows } = await watch.query<{ leased: number }>(
+      'select count(*)::integer as leased from outbus.outbox, pg_sleep(0.02) where lease_token is not null',
+    )
     leased = rows[0]?.leased ?? 0
   }
   await crash(url)
@@ -102,7 +117,11 @@ test('a handler that outlives a crash of Postgres is settled by the lease it hol
 })
 
 test('a bus whose Postgres is not there says so in one line, hides the password, and can be stopped', async () => {
-  const attempt = createBus({ database: 'postgres://user:secret-word@127.0.0.1:1/none', migrate: true, log: pino({ level: 'silent' }) })
+  const attempt = createBus({
+    database: 'postgres://user:secret-word@127.0.0.1:1/none',
+    migrate: true,
+    log: pino({ level: 'silent' }),
+  })
   const error = (await attempt.catch((caught: unknown) => caught)) as Error
   expect(error).toMatchObject({ code: 'database.unreachable' })
   expect(`${error.message} ${String(error.cause)}`).not.toContain('secret-word')

@@ -130,15 +130,30 @@ export class DeadLetterStore implements DeadLetters {
 
   async replay(id: string, { force = false }: { force?: boolean } = {}): Promise<void> {
     const everything = this.#parameters({ resolution: 'any' })
-    const [row] = await this.#sql.run(this.#on, replayDeadLetters, [...everything, assertRowId(id, 'a dead letter id'), force, 1, this.#channel])
+    const [row] = await this.#sql.run(this.#on, replayDeadLetters, [
+      ...everything,
+      assertRowId(id, 'a dead letter id'),
+      force,
+      1,
+      this.#channel,
+    ])
     if (row?.replayed !== 1) await this.#refuseResolved(id, 'replay it again with { force: true }')
   }
 
-  async replayAll(selection: DeadLetterSelection, { dryRun = false }: { dryRun?: boolean } = {}): Promise<{ count: number }> {
+  async replayAll(
+    selection: DeadLetterSelection,
+    { dryRun = false }: { dryRun?: boolean } = {},
+  ): Promise<{ count: number }> {
     const parameters = this.#selection(selection)
     if (dryRun) return this.#count(parameters)
     for (let count = 0; ;) {
-      const [row] = await this.#sql.run(this.#on, replayDeadLetters, [...parameters, null, false, REPLAY_AT_ONCE, this.#channel])
+      const [row] = await this.#sql.run(this.#on, replayDeadLetters, [
+        ...parameters,
+        null,
+        false,
+        REPLAY_AT_ONCE,
+        this.#channel,
+      ])
       const replayed = row?.replayed ?? 0
       count += replayed
       if (replayed < REPLAY_AT_ONCE) return { count }
@@ -151,7 +166,10 @@ export class DeadLetterStore implements DeadLetters {
     if (rows.length === 0) await this.#refuseResolved(id)
   }
 
-  async discardAll(selection: DeadLetterSelection, { dryRun = false }: { dryRun?: boolean } = {}): Promise<{ count: number }> {
+  async discardAll(
+    selection: DeadLetterSelection,
+    { dryRun = false }: { dryRun?: boolean } = {},
+  ): Promise<{ count: number }> {
     const parameters = this.#selection(selection)
     if (dryRun) return this.#count(parameters)
     const rows = await this.#sql.run(this.#on, discardDeadLetters, [...parameters, null])
@@ -165,17 +183,25 @@ export class DeadLetterStore implements DeadLetters {
 
   async #refuseResolved(id: string, hint?: string): Promise<never> {
     const letter = await this.get(id)
-    throw new OutbusError('dead_letter.already_resolved', `the dead letter is resolved already: ${letter.resolution ?? 'by somebody else just now'}`, {
-      path: 'id',
-      received: id,
-      ...(hint === undefined ? {} : { hint }),
-    })
+    throw new OutbusError(
+      'dead_letter.already_resolved',
+      `the dead letter is resolved already: ${letter.resolution ?? 'by somebody else just now'}`,
+      {
+        path: 'id',
+        received: id,
+        ...(hint === undefined ? {} : { hint }),
+      },
+    )
   }
 
   /** For what changes many letters: nobody means all of them by leaving everything out. */
   #selection(selection: DeadLetterSelection): DeadLetterFilterParameters {
-    if ('all' in selection && selection.all === true && Object.keys(selection).length === 1) return this.#parameters({})
-    const given = parseWith(selectionSchema, selection, { code: 'options.invalid', what: 'dead letter selection', path: 'selection' })
+    if ('all' in selection && selection.all && Object.keys(selection).length === 1) return this.#parameters({})
+    const given = parseWith(selectionSchema, selection, {
+      code: 'options.invalid',
+      what: 'dead letter selection',
+      path: 'selection',
+    })
     const parameters = this.#parameters(given as DeadLetterFilter)
     if (parameters.slice(1, -1).every((parameter) => parameter === null)) {
       throw new OutbusError('dead_letter.filter_required', 'the selection names every dead letter of the app', {
@@ -188,7 +214,11 @@ export class DeadLetterStore implements DeadLetters {
   }
 
   #parameters(filter: DeadLetterFilter): DeadLetterFilterParameters {
-    const given = parseWith(filterSchema, filter, { code: 'options.invalid', what: 'dead letter filter', path: 'filter' })
+    const given = parseWith(filterSchema, filter, {
+      code: 'options.invalid',
+      what: 'dead letter filter',
+      path: 'filter',
+    })
     return [
       this.#scope.app,
       given.source ?? null,

@@ -124,7 +124,11 @@ export class AloneLane {
     const [texts] = rows
     if (texts === undefined) return undefined
     const row = new OutboxRow(texts)
-    return { delivery: new RowDelivery(row, plans.of(row.must('trigger')), this.#around), token, interrupted: texts[PREVIOUS_TOKEN] !== null }
+    return {
+      delivery: new RowDelivery(row, plans.of(row.must('trigger')), this.#around),
+      token,
+      interrupted: texts[PREVIOUS_TOKEN] !== null,
+    }
   }
 
   #settled({ taken, outcome }: Settled, settled: { readonly rowCount: number | null } | undefined): void {

@@ -33,7 +33,7 @@ export function attemptError(attempt: number, kind: FailureKind, thrown: unknown
   }
 }
 
-export function messageOf(thrown: unknown): string {
+function messageOf(thrown: unknown): string {
   const message = textOf(() => (thrown as Error).message)
   if (message !== undefined && message !== '') return message
   try {

@@ -19,7 +19,7 @@ export type Outcome =
   | { readonly kind: 'discarded'; readonly reason: string }
   | { readonly kind: 'skipped'; readonly reason: string }
 
-export const DONE: Outcome = { kind: 'done' }
+const DONE = { kind: 'done' } as const satisfies Outcome
 
 /** What the target said, before the retry policy has had its word. */
 export type Result =
@@ -84,7 +84,7 @@ class RunArgs {
 }
 
 function resultOf(returned: unknown): Result {
-  if (returned === undefined) return DONE as Result
+  if (returned === undefined) return DONE
   if (isVerdict(returned)) return resultOfThrown(returned)
   const problem = new DeliveryFailure(
     'handler_error',
@@ -105,7 +105,7 @@ function resultOfThrown(thrown: unknown): Result {
           kind: 'failed',
           failure: 'handler_error',
           thrown: new Error(`the handler asked for a retry after ${thrown.delayMs} ms`),
-          delayMs: Math.max(0, Number(thrown.delayMs) || 0),
+          delayMs: Math.max(0, thrown.delayMs || 0),
         }
     }
   }
@@ -124,7 +124,11 @@ export function decide(row: OutboxRow, policy: RetryPolicy, result: Result, rule
     case 'skipped':
       return result
     case 'dead':
-      return { kind: 'dead', reason: result.reason, error: attemptError(row.attempt, 'handler_error', result.thrown, rules.now()) }
+      return {
+        kind: 'dead',
+        reason: result.reason,
+        error: attemptError(row.attempt, 'handler_error', result.thrown, rules.now()),
+      }
     case 'failed': {
       const { failure, thrown, retryAfterMs, delayMs } = result
       const error = attemptError(row.attempt, failure, thrown, rules.now())
@@ -137,7 +141,12 @@ export function decide(row: OutboxRow, policy: RetryPolicy, result: Result, rule
       })
       if (!next.retry) return { kind: 'dead', reason: next.reason, error }
       if (next.warning !== undefined) rules.log.warn({ deliveryId: row.id }, next.warning)
-      return { kind: 'retry', delayMs: delayMs === undefined ? next.delayMs : Math.min(delayMs, capOf(policy)), error, alone: false }
+      return {
+        kind: 'retry',
+        delayMs: delayMs === undefined ? next.delayMs : Math.min(delayMs, capOf(policy)),
+        error,
+        alone: false,
+      }
     }
   }
 }
@@ -153,4 +162,3 @@ export function decideInterrupted(row: OutboxRow, policy: RetryPolicy, rules: At
   if (outcome.kind !== 'retry') return outcome
   return { ...outcome, alone: true, delayMs: row.alone ? outcome.delayMs : 0 }
 }
-

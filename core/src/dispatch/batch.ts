@@ -60,5 +60,10 @@ export async function runBatch(
   closed = true
   for (const run of running) run.armTimeout()
   const permitMs = (performance.now() - startedAt) * workers
-  return { ended, running: [...running], unstarted: deliveries.length - next, meanMs: permitMs / Math.max(1, ended.length + running.size) }
+  return {
+    ended,
+    running: [...running],
+    unstarted: deliveries.length - next,
+    meanMs: permitMs / Math.max(1, ended.length + running.size),
+  }
 }

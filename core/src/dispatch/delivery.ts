@@ -110,7 +110,7 @@ export class RowDelivery implements Delivery {
         `the event was written by version ${from} of source ${sourceName}; version ${source.version} runs here and does not read it`,
       )
     }
-    return source.upcast({ event: value, from }) as TriggerEvent
+    return source.upcast({ event: value, from })
   }
 
   #scope(): CallScope {

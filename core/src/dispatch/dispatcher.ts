@@ -84,7 +84,11 @@ export class Dispatcher {
     const { settings, sql, log, rules, wakeUp } = options
     this.#options = options
     this.#gate = new ExecutionGate(settings.concurrency)
-    this.#control = new pg.Pool({ ...options.connection, max: settings.lanes + 2, query_timeout: settings.frozenAfterMs + 5_000 })
+    this.#control = new pg.Pool({
+      ...options.connection,
+      max: settings.lanes + 2,
+      query_timeout: settings.frozenAfterMs + 5_000,
+    })
     this.#control.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
     this.#leases = new LeaseKeeper({
       sql,
@@ -136,7 +140,10 @@ export class Dispatcher {
       return this.#keepOpen((connection, onWorking) => this.#claimLoop(lane, connection, onWorking))
     })
     const alone = new AloneLane(around, this.#isolation, settings.holdMs)
-    this.#loops = Promise.all([...lanes, this.#keepOpen((connection, onWorking) => this.#aloneLoop(alone, connection, onWorking))])
+    this.#loops = Promise.all([
+      ...lanes,
+      this.#keepOpen((connection, onWorking) => this.#aloneLoop(alone, connection, onWorking)),
+    ])
   }
 
   /** Claims nothing more and waits for what runs; after `graceMs` what still runs is ended as `unavailable`. */
@@ -192,7 +199,8 @@ export class Dispatcher {
         await session(connection, () => (failures = 0))
       } catch (error) {
         // Postgres restarted, ended the claim, or cannot be reached: what was claimed is everybody's again.
-        if (!this.#stop.signal.aborted) log.warn({ err: error, failures }, 'a lane lost its connection; it will open another one')
+        if (!this.#stop.signal.aborted)
+          log.warn({ err: error, failures }, 'a lane lost its connection; it will open another one')
       } finally {
         connection?.close()
       }
@@ -255,9 +263,15 @@ export class Dispatcher {
 function logOutcome({ log }: RowDelivery, outcome: Exclude<Outcome, { kind: 'done' }>): void {
   switch (outcome.kind) {
     case 'retry':
-      return log.info({ failure: outcome.error.kind, error: outcome.error.message, delayMs: outcome.delayMs }, 'failed; will be retried')
+      return log.info(
+        { failure: outcome.error.kind, error: outcome.error.message, delayMs: outcome.delayMs },
+        'failed; will be retried',
+      )
     case 'dead':
-      return log.error({ failure: outcome.error.kind, error: outcome.error.message, reason: outcome.reason }, 'dead letter')
+      return log.error(
+        { failure: outcome.error.kind, error: outcome.error.message, reason: outcome.reason },
+        'dead letter',
+      )
     case 'discarded':
       return log.info({ reason: outcome.reason }, 'discarded')
     case 'skipped':

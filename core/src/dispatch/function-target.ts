@@ -29,7 +29,8 @@ export function functionTarget(functions: FunctionRegistry): AnyTarget {
     resolves: ({ name }) => functions.get(name) !== undefined,
     run({ delivery, config }) {
       const handler = functions.get(config.name)
-      if (handler === undefined) throw new DeliveryFailure('not_found', `no function named ${JSON.stringify(config.name)} is registered here`)
+      if (handler === undefined)
+        throw new DeliveryFailure('not_found', `no function named ${JSON.stringify(config.name)} is registered here`)
       return handler(delivery)
     },
   })

@@ -12,7 +12,8 @@ export class Isolation {
   readonly #toShare: (() => void)[] = []
 
   async share(): Promise<void> {
-    while (this.#exclusive || this.#toExclude.length > 0) await new Promise<void>((resolve) => this.#toShare.push(resolve))
+    while (this.#exclusive || this.#toExclude.length > 0)
+      await new Promise<void>((resolve) => this.#toShare.push(resolve))
     this.#shared++
   }
 

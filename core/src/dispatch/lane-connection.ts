@@ -62,7 +62,8 @@ export class LaneConnection {
     const sent = work(this.#client)
     const committed = this.#client.query('commit')
     // All are waited for, so that none rejects with nobody there to hear it; the first failure is the one that counts.
-    for (const answer of await Promise.allSettled([...sent, committed])) if (answer.status === 'rejected') throw answer.reason
+    for (const answer of await Promise.allSettled([...sent, committed]))
+      if (answer.status === 'rejected') throw answer.reason
     const { command } = await committed
     // In a pipeline, COMMIT of a failed transaction succeeds and says ROLLBACK.
     if (command !== 'COMMIT') throw new Error(`Postgres answered ${command} to COMMIT`)

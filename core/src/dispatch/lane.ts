@@ -95,7 +95,13 @@ export class Lane {
     const startedAt = performance.now()
     const { levels, full } = this.#watermark.next(startedAt)
     const [low, normal, high] = levels as [string, string, string]
-    const raw = await connection.claim(claimBatch, [this.#batchRows(permits), high, normal, low, this.#options.batchBytes])
+    const raw = await connection.claim(claimBatch, [
+      this.#batchRows(permits),
+      high,
+      normal,
+      low,
+      this.#options.batchBytes,
+    ])
     this.#watermark.scanned(performance.now() - startedAt, full)
     const rows = raw.map((texts) => new OutboxRow(texts))
     this.#watermark.claimed(rows)
@@ -136,7 +142,8 @@ export class Lane {
     connection.lost.addEventListener('abort', abort, { once: true })
     const end = await runBatch(deliveries, permits, gate, this.#options.holdMs, rules)
     connection.lost.removeEventListener('abort', abort)
-    this.#meanMs = this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
+    this.#meanMs =
+      this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
     await this.#settle(connection, end)
   }
 
@@ -144,7 +151,14 @@ export class Lane {
   async #note(rows: readonly OutboxRow[]): Promise<ReadonlySet<string>> {
     const { sql, notesOn } = this.#around
     const { lows, highs, attempts } = runsOf(rows)
-    const overlaps = await sql.run(notesOn, writeNote, [this.#id, lows, highs, attempts, lows[0] as bigint, highs.at(-1) as bigint])
+    const overlaps = await sql.run(notesOn, writeNote, [
+      this.#id,
+      lows,
+      highs,
+      attempts,
+      lows[0] as bigint,
+      highs.at(-1) as bigint,
+    ])
     const interrupted = idsOf(overlaps)
     // A lease that ran out: whoever held it has vanished.
     for (const row of rows) if (row.leased) interrupted.add(row.id)
@@ -152,7 +166,11 @@ export class Lane {
   }
 
   /** Charges the interrupted ones; the others were not started and are anybody's again after the commit. */
-  async #giveBackInterrupted(connection: LaneConnection, rows: readonly OutboxRow[], interrupted: ReadonlySet<string>): Promise<void> {
+  async #giveBackInterrupted(
+    connection: LaneConnection,
+    rows: readonly OutboxRow[],
+    interrupted: ReadonlySet<string>,
+  ): Promise<void> {
     const { plans, rules } = this.#around
     const settlement = new Settlement()
     const charged: { delivery: RowDelivery; outcome: Outcome }[] = []
@@ -165,7 +183,10 @@ export class Lane {
     }
     await this.#commit(connection, settlement)
     this.#watermark.reset(performance.now())
-    this.#around.log.warn({ deliveries: charged.length }, 'deliveries were interrupted; each is charged one attempt and runs alone')
+    this.#around.log.warn(
+      { deliveries: charged.length },
+      'deliveries were interrupted; each is charged one attempt and runs alone',
+    )
     for (const { delivery, outcome } of charged) this.#around.onOutcome(delivery, outcome)
     this.#around.onInterrupted(charged.length)
   }
@@ -173,7 +194,10 @@ export class Lane {
   async #settle(connection: LaneConnection, end: BatchEnd): Promise<void> {
     const { rules, leases } = this.#around
     const settlement = new Settlement()
-    const settled = end.ended.map(({ delivery, result }) => ({ delivery, outcome: this.#decide(delivery, result, rules) }))
+    const settled = end.ended.map(({ delivery, result }) => ({
+      delivery,
+      outcome: this.#decide(delivery, result, rules),
+    }))
     for (const { delivery, outcome } of settled) settlement.settle(delivery.row, outcome)
     const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
     for (const { run, token } of spilled) settlement.spill(run.delivery.row, token, this.#options.leaseMs)

@@ -112,7 +112,8 @@ export class LeaseKeeper {
         const settled = await this.#write(held, outcome)
         this.#held.delete(id)
         if (settled) onSettled(held.run, outcome)
-        else held.run.delivery.log.warn('the lease was taken over before the delivery ended; its result changes nothing')
+        else
+          held.run.delivery.log.warn('the lease was taken over before the delivery ended; its result changes nothing')
         return
       } catch (error) {
         // Postgres is away. The result is kept and tried again; nothing else in this process depends on it.

@@ -60,11 +60,15 @@ function readPlan(plugins: Plugins, text: string): Plan {
   const target = plugins.targets.get(type)
   let problem: DeliveryFailure | undefined
   let config: unknown
-  if (target === undefined) problem = new DeliveryFailure('not_found', `no target of type ${JSON.stringify(type)} is installed here`)
+  if (target === undefined)
+    problem = new DeliveryFailure('not_found', `no target of type ${JSON.stringify(type)} is installed here`)
   else {
     const parsed = target.config.safeParse(rest)
     if (parsed.success) config = parsed.data
-    else problem = new DeliveryFailure('payload_invalid', `target ${type} refuses the stored configuration`, { cause: parsed.error })
+    else
+      problem = new DeliveryFailure('payload_invalid', `target ${type} refuses the stored configuration`, {
+        cause: parsed.error,
+      })
   }
   return {
     triggerId: snapshot.id,

@@ -59,13 +59,17 @@ export class Settlement {
     const token = this.#heldToken
     const sent: Promise<QueryResult>[] = []
     if (this.#finished.length > 0) sent.push(sql.send(on, finish, [this.#finished, token]))
-    if (this.#rescheduled.length > 0) sent.push(sql.send(on, reschedule, rescheduleParameters(this.#rescheduled, token)))
+    if (this.#rescheduled.length > 0)
+      sent.push(sql.send(on, reschedule, rescheduleParameters(this.#rescheduled, token)))
     if (this.#buried.length > 0) sent.push(sql.send(on, bury, buryParameters(this.#buried, token)))
     return sent
   }
 }
 
-function rescheduleParameters(rows: readonly Rescheduled[], heldToken: string | null): NonNullable<(typeof reschedule)['types']>['parameters'] {
+function rescheduleParameters(
+  rows: readonly Rescheduled[],
+  heldToken: string | null,
+): NonNullable<(typeof reschedule)['types']>['parameters'] {
   return [
     rows.map(({ id }) => id),
     rows.map(({ attempt }) => attempt),
@@ -77,7 +81,10 @@ function rescheduleParameters(rows: readonly Rescheduled[], heldToken: string | 
   ]
 }
 
-function buryParameters(rows: readonly Buried[], heldToken: string | null): NonNullable<(typeof bury)['types']>['parameters'] {
+function buryParameters(
+  rows: readonly Buried[],
+  heldToken: string | null,
+): NonNullable<(typeof bury)['types']>['parameters'] {
   return [
     rows.map(({ id }) => id),
     rows.map(({ error }) => error.kind),

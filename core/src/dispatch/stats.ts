@@ -13,10 +13,13 @@ export interface OutcomeCounts {
   readonly interrupted: number
 }
 
-const COUNTED = { done: 'done', retry: 'retried', dead: 'dead', discarded: 'discarded', skipped: 'skipped' } as const satisfies Record<
-  Outcome['kind'],
-  keyof OutcomeCounts
->
+const COUNTED = {
+  done: 'done',
+  retry: 'retried',
+  dead: 'dead',
+  discarded: 'discarded',
+  skipped: 'skipped',
+} as const satisfies Record<Outcome['kind'], keyof OutcomeCounts>
 
 export class OutcomeStats {
   readonly #counts = { done: 0, retried: 0, dead: 0, discarded: 0, skipped: 0, interrupted: 0 }

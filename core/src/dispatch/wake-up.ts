@@ -10,7 +10,7 @@ export class WakeUp {
 
   all(): void {
     this.#missed = this.#waiting.size === 0
-    for (const wake of [...this.#waiting]) wake()
+    for (const wake of this.#waiting) wake()
   }
 
   /** One lane is enough for one emit: were all of them woken, the others would find nothing. */

@@ -45,7 +45,8 @@ export class Watermark {
     for (const row of rows) {
       const { priority } = row
       const dueAt = row.must('due_at')
-      if (dueAt > (this.#levels[priority] ?? dueAt) || this.#levels[priority] === FROM_THE_START) this.#levels[priority] = dueAt
+      if (dueAt > (this.#levels[priority] ?? dueAt) || this.#levels[priority] === FROM_THE_START)
+        this.#levels[priority] = dueAt
     }
   }
 }

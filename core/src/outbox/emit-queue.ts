@@ -65,7 +65,9 @@ export class EmitQueue {
     const keys = new Set<string>()
     let size = 0
     for (const waiting of this.#waiting) {
-      const own = waiting.events.flatMap((event) => (event.dedupeKey === null ? [] : [`${event.app}\n${event.source.name}\n${event.dedupeKey}`]))
+      const own = waiting.events.flatMap((event) =>
+        event.dedupeKey === null ? [] : [`${event.app}\n${event.source.name}\n${event.dedupeKey}`],
+      )
       const full = group.length > 0 && size + waiting.events.length > MAX_GROUP_EVENTS
       if (full || own.some((key) => keys.has(key))) {
         later.push(waiting)
@@ -89,7 +91,10 @@ export class EmitQueue {
       const [only] = group
       if (group.length === 1 && only !== undefined) only.reject(error)
       // A group whose outcome is unknown must not be written twice.
-      else if (error instanceof OutbusError && (error.code === 'emit.outcome_unknown' || error.code === 'database.unreachable')) {
+      else if (
+        error instanceof OutbusError &&
+        (error.code === 'emit.outcome_unknown' || error.code === 'database.unreachable')
+      ) {
         for (const waiting of group) waiting.reject(error)
       } else for (const waiting of group) await this.#flush([waiting])
     }
@@ -103,10 +108,14 @@ export class EmitQueue {
     } catch (error) {
       if (error instanceof OutbusError || isDefinite(error)) throw error
       broken = error as Error
-      throw new OutbusError('emit.outcome_unknown', 'the connection was lost before Postgres answered: the event may or may not be committed', {
-        hint: 'emit it again with the same dedupeKey',
-        cause: error,
-      })
+      throw new OutbusError(
+        'emit.outcome_unknown',
+        'the connection was lost before Postgres answered: the event may or may not be committed',
+        {
+          hint: 'emit it again with the same dedupeKey',
+          cause: error,
+        },
+      )
     } finally {
       client.release(broken)
     }
@@ -123,5 +132,10 @@ export class EmitQueue {
 
 /** An answer of the server that says the statement did not happen. One that says the server is going away does not. */
 function isDefinite(error: unknown): boolean {
-  return error instanceof DatabaseError && error.code !== undefined && !error.code.startsWith('57P') && !error.code.startsWith('08')
+  return (
+    error instanceof DatabaseError &&
+    error.code !== undefined &&
+    !error.code.startsWith('57P') &&
+    !error.code.startsWith('08')
+  )
 }

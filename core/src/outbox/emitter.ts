@@ -43,12 +43,20 @@ export class Emitter {
    * Writes all rows of all events on `on`, or none of them. `transactional`: the rows are seen when the caller's
    * transaction commits, so nobody in this process can be told before.
    */
-  async write(events: readonly PreparedEvent[], on: Queryable, { transactional }: { transactional: boolean }): Promise<EmitResult[]> {
+  async write(
+    events: readonly PreparedEvent[],
+    on: Queryable,
+    { transactional }: { transactional: boolean },
+  ): Promise<EmitResult[]> {
     const standIns = standInsByDedupeKey(events)
     const written = new Map<PreparedEvent, EmitResult>()
     let left = events.filter((event, i) => standIns[i] === event)
     for (let round = 0; left.length > 0; round++) {
-      if (round === MAX_ROUNDS) throw new OutbusError('event.invalid', `the app's triggers changed ${MAX_ROUNDS} times while one event was emitted`)
+      if (round === MAX_ROUNDS)
+        throw new OutbusError(
+          'event.invalid',
+          `the app's triggers changed ${MAX_ROUNDS} times while one event was emitted`,
+        )
       left = await this.#writeRound(left, on, transactional, written)
     }
     return events.map((event, i) => {
@@ -74,7 +82,11 @@ export class Emitter {
     for (const [i, event] of events.entries()) {
       if (stale.has(event.app)) again.push(event)
       else if (event.dedupeKey === null || fresh.has(event.eventId)) {
-        written.set(event, { eventId: event.eventId, deliveries: (matched[i] as IndexedTrigger[]).length, duplicate: false })
+        written.set(event, {
+          eventId: event.eventId,
+          deliveries: (matched[i] as IndexedTrigger[]).length,
+          duplicate: false,
+        })
       } else {
         const first = await this.#firstWithKeyOf(event, on)
         // No first one: its window ended between the two statements, and the key is free now.

@@ -22,7 +22,12 @@ export function fanOut(events: readonly PreparedEvent[], matched: readonly (read
       pairTriggers.push(number)
     }
   }
-  return { pairEvents, pairTriggers, triggers: [...numbers.keys()], deduped: events.some((event) => event.dedupeKey !== null) }
+  return {
+    pairEvents,
+    pairTriggers,
+    triggers: [...numbers.keys()],
+    deduped: events.some((event) => event.dedupeKey !== null),
+  }
 }
 
 export function emitParameters(

@@ -62,9 +62,15 @@ export function prepareEvent(
 ): PreparedEvent {
   const source = plugins.source(sourceName)
   const event = parseEvent(source, input)
-  const text = encodeJson(callSource(source, 'serialize', () => source.serialize(event)), { maxBytes: limits.maxEventBytes })
-  const given = options === undefined ? NO_OPTIONS : parseWith(optionsSchema, options, { code: 'event.invalid', what: 'emit options' })
-  const due = options === undefined ? undefined : resolveRunAt(options as { runAt?: Date | string; delayMs?: number }, Date.now())
+  const text = encodeJson(
+    callSource(source, 'serialize', () => source.serialize(event)),
+    { maxBytes: limits.maxEventBytes },
+  )
+  const given =
+    options === undefined
+      ? NO_OPTIONS
+      : parseWith(optionsSchema, options, { code: 'event.invalid', what: 'emit options' })
+  const due = options === undefined ? undefined : resolveRunAt(options, Date.now())
   const orderingKey = given.orderingKey ?? callSource(source, 'orderingKey', () => source.orderingKey?.(event))
   if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key' })
   if (given.dedupeKey !== undefined) assertKey(given.dedupeKey, { what: 'a dedupe key' })
@@ -90,10 +96,13 @@ export function prepareEvent(
 
 function parseEvent(source: AnySource, input: unknown): { op: string } {
   if (typeof input !== 'object' || input === null) {
-    throw new OutbusError('event.invalid', `an event of source ${source.name} is an object with an op`, { received: input })
+    throw new OutbusError('event.invalid', `an event of source ${source.name} is an object with an op`, {
+      received: input,
+    })
   }
   const { op, ...carried } = input as { op?: unknown }
-  const schema: z.ZodObject | undefined = typeof op === 'string' && Object.hasOwn(source.events, op) ? source.events[op] : undefined
+  const schema: z.ZodObject | undefined =
+    typeof op === 'string' && Object.hasOwn(source.events, op) ? source.events[op] : undefined
   if (schema === undefined) {
     throw new OutbusError('event.unknown_op', `source ${source.name} has no op ${JSON.stringify(op) ?? typeof op}`, {
       path: 'op',
@@ -101,13 +110,19 @@ function parseEvent(source: AnySource, input: unknown): { op: string } {
       ...hintOf(op as string, Object.keys(source.events)),
     })
   }
-  return { op, ...parseWith(schema, carried, { code: 'event.invalid', what: `event ${source.name}.${String(op)}` }) } as { op: string }
+  return {
+    op,
+    ...parseWith(schema, carried, { code: 'event.invalid', what: `event ${source.name}.${String(op)}` }),
+  } as { op: string }
 }
 
 function callSource<T>(source: AnySource, member: string, call: () => T): T {
   try {
     return call()
   } catch (error) {
-    throw new OutbusError('source.failed', `source ${JSON.stringify(source.name)}: ${member} threw`, { path: member, cause: error })
+    throw new OutbusError('source.failed', `source ${JSON.stringify(source.name)}: ${member} threw`, {
+      path: member,
+      cause: error,
+    })
   }
 }

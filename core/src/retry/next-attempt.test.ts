@@ -12,7 +12,13 @@ interface Given extends Partial<Omit<NextAttemptArgs, 'policy'>> {
 
 function next({ policy = {}, ...rest }: Given): NextAttempt {
   const failure = { kind: 'handler_error' } as const
-  return nextAttempt({ policy: parseRetryPolicy({ maxAttempts: 10_000, ...policy }), attempt: 1, failure, random: () => 0.5, ...rest })
+  return nextAttempt({
+    policy: parseRetryPolicy({ maxAttempts: 10_000, ...policy }),
+    attempt: 1,
+    failure,
+    random: () => 0.5,
+    ...rest,
+  })
 }
 
 function delay(given: Given): number {
@@ -36,10 +42,13 @@ describe('strategies', () => {
     expect([1, 2, 3, 4, 5].map((attempt) => delay({ policy, attempt }))).toEqual([100, 200, 400, 400, 400])
   })
 
-  test.each([0, 'none', 1, 'full', 'equal'] as const)('an exponent that overflows ends at the cap and is not NaN (jitter %s)', (jitter) => {
-    const policy = { baseDelayMs: 1_000_000, maxDelayMs: null, jitter, maxDoublings: 1023 }
-    expect(delay({ policy, attempt: 9999 })).toBe(MAX_DELAY_MS)
-  })
+  test.each([0, 'none', 1, 'full', 'equal'] as const)(
+    'an exponent that overflows ends at the cap and is not NaN (jitter %s)',
+    (jitter) => {
+      const policy = { baseDelayMs: 1_000_000, maxDelayMs: null, jitter, maxDoublings: 1023 }
+      expect(delay({ policy, attempt: 9999 })).toBe(MAX_DELAY_MS)
+    },
+  )
 })
 
 describe('jitter', () => {
@@ -81,7 +90,8 @@ describe('whether to retry', () => {
   })
 
   test('a failure kind that a plugin made up is its error, and does not break the dispatcher', () => {
-    for (const kind of ['made_up', 'constructor', '__proto__'] as never[]) expect(next({ failure: { kind } }).retry).toBe(true)
+    for (const kind of ['made_up', 'constructor', '__proto__'] as never[])
+      expect(next({ failure: { kind } }).retry).toBe(true)
     const policy = { overrides: { handler_error: false } } as const
     expect(next({ policy, failure: { kind: 'made_up' as never } }).retry).toBe(false)
   })
@@ -96,14 +106,21 @@ describe('overrides', () => {
   })
 
   test('the schedule of one kind does not leak into another', () => {
-    const policy = { baseDelayMs: 1000, jitter: 'none', overrides: { overloaded: { strategy: 'constant', baseDelayMs: 50 } } } as const
+    const policy = {
+      baseDelayMs: 1000,
+      jitter: 'none',
+      overrides: { overloaded: { strategy: 'constant', baseDelayMs: 50 } },
+    } as const
     expect(delay({ policy, attempt: 3, failure: { kind: 'overloaded' } })).toBe(50)
     expect(delay({ policy, attempt: 3, failure: { kind: 'timeout' } })).toBe(4000)
   })
 
   test('an override changes the number of attempts for its kind only', () => {
     const policy = { maxAttempts: 5, overrides: { not_found: { maxAttempts: 2 } } }
-    expect(next({ policy, attempt: 2, failure: { kind: 'not_found' } })).toEqual({ retry: false, reason: 'attempts_used_up' })
+    expect(next({ policy, attempt: 2, failure: { kind: 'not_found' } })).toEqual({
+      retry: false,
+      reason: 'attempts_used_up',
+    })
     expect(next({ policy, attempt: 2, failure: { kind: 'timeout' } }).retry).toBe(true)
   })
 })
@@ -144,7 +161,11 @@ describe('custom strategies', () => {
     const tides = vi.fn<CustomStrategies[string]>(({ random }) => random() * 100)
     const overriding = { overrides: { timeout: { ...policy, baseDelayMs: 7 } } } as const
     expect(delay({ policy: overriding, attempt: 3, failure: { kind: 'timeout' }, strategies: { tides } })).toBe(50)
-    expect(tides.mock.lastCall?.[0]).toMatchObject({ attempt: 3, failure: { kind: 'timeout' }, policy: { baseDelayMs: 7 } })
+    expect(tides.mock.lastCall?.[0]).toMatchObject({
+      attempt: 3,
+      failure: { kind: 'timeout' },
+      policy: { baseDelayMs: 7 },
+    })
   })
 
   test('jitter that the policy asks for is not dropped', () => {
@@ -154,9 +175,30 @@ describe('custom strategies', () => {
   test.each<[string, CustomStrategies]>([
     ['is not registered', {}],
     ['is registered under the name of an inherited member', Object.create({ tides: () => 1 }) as CustomStrategies],
-    ['throws', { tides: () => { throw new Error('low water') } }],
-    ['throws undefined', { tides: () => { throw undefined } }],
-    ['throws what cannot be shown', { tides: () => { throw Object.create(null) } }],
+    [
+      'throws',
+      {
+        tides: () => {
+          throw new Error('low water')
+        },
+      },
+    ],
+    [
+      'throws undefined',
+      {
+        tides: () => {
+          throw undefined
+        },
+      },
+    ],
+    [
+      'throws what cannot be shown',
+      {
+        tides: () => {
+          throw Object.create(null)
+        },
+      },
+    ],
     ['returns NaN', { tides: () => Number.NaN }],
     ['returns Infinity', { tides: () => Number.POSITIVE_INFINITY }],
     ['returns a negative number', { tides: () => -1 }],

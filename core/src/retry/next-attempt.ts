@@ -98,21 +98,34 @@ export function delayRange(args: NextAttemptArgs): { readonly range: DelayRange;
   if (policy.strategy !== 'custom') return { range: spread(plainDelay(policy, attempt), policy.jitter) }
   const custom = customDelay(args)
   if (typeof custom === 'number') return { range: spread(custom, policy.jitter) }
-  return { range: spread(plainDelay(DEFAULT_RETRY_POLICY, attempt), DEFAULT_RETRY_POLICY.jitter), warning: custom.warning }
+  return {
+    range: spread(plainDelay(DEFAULT_RETRY_POLICY, attempt), DEFAULT_RETRY_POLICY.jitter),
+    warning: custom.warning,
+  }
 }
 
-function plainDelay({ strategy, baseDelayMs, maxDoublings = DEFAULT_MAX_DOUBLINGS }: RetryPolicy, attempt: number): number {
+function plainDelay(
+  { strategy, baseDelayMs, maxDoublings = DEFAULT_MAX_DOUBLINGS }: RetryPolicy,
+  attempt: number,
+): number {
   if (strategy === 'constant') return baseDelayMs
   if (strategy === 'linear') return baseDelayMs * attempt
   return baseDelayMs * 2 ** Math.min(maxDoublings, attempt - 1)
 }
 
 /** The delay of the registered strategy, or why there is none. */
-function customDelay({ policy, attempt, failure, random, strategies = {} }: NextAttemptArgs): number | { warning: string } {
+function customDelay({
+  policy,
+  attempt,
+  failure,
+  random,
+  strategies = {},
+}: NextAttemptArgs): number | { warning: string } {
   const name = policy.name ?? ''
   const instead = 'the default policy was used'
   const strategy = Object.hasOwn(strategies, name) ? strategies[name] : undefined
-  if (strategy === undefined) return { warning: `no retry strategy is registered as ${JSON.stringify(name)}: ${instead}` }
+  if (strategy === undefined)
+    return { warning: `no retry strategy is registered as ${JSON.stringify(name)}: ${instead}` }
   let delay: unknown
   try {
     delay = strategy({ attempt, policy, failure, random })
@@ -121,7 +134,9 @@ function customDelay({ policy, attempt, failure, random, strategies = {} }: Next
     return { warning: `retry strategy ${JSON.stringify(name)} threw ${shown(error)}: ${instead}` }
   }
   if (typeof delay === 'number' && Number.isFinite(delay) && delay >= 0) return delay
-  return { warning: `retry strategy ${JSON.stringify(name)} returned ${shown(delay)}, not a number of ms from 0 up: ${instead}` }
+  return {
+    warning: `retry strategy ${JSON.stringify(name)} returned ${shown(delay)}, not a number of ms from 0 up: ${instead}`,
+  }
 }
 
 function spread(delay: number, jitter: RetryJitter): DelayRange {

@@ -23,12 +23,32 @@ describe('timing', () => {
   })
 
   test.each<[string, PgBossRetryOptions, number[]]>([
-    ['retryDelayMax 0 is a cap, not the absence of one', { retryDelay: 5, retryBackoff: true, retryDelayMax: 0 }, [0, 0, 0]],
-    ['a cap below the first delay is every delay', { retryDelay: 5, retryBackoff: true, retryDelayMax: 3 }, [3000, 3000, 3000]],
-    ['a cap at the first delay is every delay', { retryDelay: 5, retryBackoff: true, retryDelayMax: 5 }, [5000, 5000, 5000]],
-    ['a cap within the first delays cuts some of them', { retryDelay: 5, retryBackoff: true, retryDelayMax: 7 }, [7000, 7000, 7000]],
+    [
+      'retryDelayMax 0 is a cap, not the absence of one',
+      { retryDelay: 5, retryBackoff: true, retryDelayMax: 0 },
+      [0, 0, 0],
+    ],
+    [
+      'a cap below the first delay is every delay',
+      { retryDelay: 5, retryBackoff: true, retryDelayMax: 3 },
+      [3000, 3000, 3000],
+    ],
+    [
+      'a cap at the first delay is every delay',
+      { retryDelay: 5, retryBackoff: true, retryDelayMax: 5 },
+      [5000, 5000, 5000],
+    ],
+    [
+      'a cap within the first delays cuts some of them',
+      { retryDelay: 5, retryBackoff: true, retryDelayMax: 7 },
+      [7000, 7000, 7000],
+    ],
     ['a retryDelay of 0 counts as 1 s', { retryBackoff: true }, [1500, 3000, 6000]],
-    ['retryDelayMax null caps nothing', { retryDelay: 10, retryBackoff: true, retryDelayMax: null }, [15_000, 30_000, 60_000]],
+    [
+      'retryDelayMax null caps nothing',
+      { retryDelay: 10, retryBackoff: true, retryDelayMax: null },
+      [15_000, 30_000, 60_000],
+    ],
   ])('%s', (_, given, expected) => {
     expect([1, 2, 3].map((n) => delay(given, n, 0.5))).toEqual(expected)
   })
@@ -56,7 +76,9 @@ describe('bad input', () => {
     [{ retryBackoff: true, retryDelayMax: -1 }, 'retryDelayMax'],
     [{ retryBackoff: true, retryDelayMax: 2 ** 31 - 1 }, 'retryDelayMax'],
   ])('%j is not let in: retry.invalid at "%s"', (given, path) => {
-    expect(() => fromPgBoss(given as PgBossRetryOptions)).toThrow(expect.objectContaining({ code: 'retry.invalid', path }))
+    expect(() => fromPgBoss(given as PgBossRetryOptions)).toThrow(
+      expect.objectContaining({ code: 'retry.invalid', path }),
+    )
   })
 
   test('an unknown key is not ignored, and names the nearest', () => {

@@ -24,11 +24,24 @@ const MAX_DOUBLINGS = 15
 // The same refusals as pg-boss's validateRetryConfig (attorney.js), with upper limits where our policies have some.
 const optionsSchema = z
   .strictObject({
-    retryLimit: z.int().min(0).max(MAX_ATTEMPTS - 1).default(DEFAULTS.retryLimit),
+    retryLimit: z
+      .int()
+      .min(0)
+      .max(MAX_ATTEMPTS - 1)
+      .default(DEFAULTS.retryLimit),
     // Half the limit of a policy's delays, since with backoff the base is twice the delay.
-    retryDelay: z.int().min(0).max(MAX_DELAY_MS / 2000).default(DEFAULTS.retryDelay),
+    retryDelay: z
+      .int()
+      .min(0)
+      .max(MAX_DELAY_MS / 2000)
+      .default(DEFAULTS.retryDelay),
     retryBackoff: z.boolean().default(DEFAULTS.retryBackoff),
-    retryDelayMax: z.int().min(0).max(MAX_DELAY_MS / 1000).nullable().default(DEFAULTS.retryDelayMax),
+    retryDelayMax: z
+      .int()
+      .min(0)
+      .max(MAX_DELAY_MS / 1000)
+      .nullable()
+      .default(DEFAULTS.retryDelayMax),
   })
   .superRefine(({ retryBackoff, retryDelayMax }, context) => {
     if (retryBackoff || retryDelayMax === null) return

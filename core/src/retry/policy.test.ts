@@ -32,7 +32,9 @@ describe('defaults', () => {
   })
 
   test('a key that is there with undefined in it does not wipe out its default', () => {
-    expect(parseRetryPolicy({ maxAttempts: undefined, overrides: { timeout: { baseDelayMs: undefined } } })).toEqual(DEFAULT_RETRY_POLICY)
+    expect(parseRetryPolicy({ maxAttempts: undefined, overrides: { timeout: { baseDelayMs: undefined } } })).toEqual(
+      DEFAULT_RETRY_POLICY,
+    )
   })
 
   test('two triggers do not share one overrides object', () => {
@@ -118,7 +120,9 @@ describe('bad input', () => {
   })
 
   test('the path is that of the whole the policy is part of', () => {
-    expect(() => parseRetryPolicy({ maxAttempts: 0 }, { path: 'retry' })).toThrow(expect.objectContaining({ path: 'retry.maxAttempts' }))
+    expect(() => parseRetryPolicy({ maxAttempts: 0 }, { path: 'retry' })).toThrow(
+      expect.objectContaining({ path: 'retry.maxAttempts' }),
+    )
   })
 
   test('the schema alone takes and refuses the same as the parser', () => {

@@ -104,7 +104,9 @@ const kinds = Object.keys(FAILURE_KINDS) as FailureKind[]
 const spelledOutPolicy = z
   .strictObject({
     ...scheduleShape,
-    overrides: z.strictObject(Object.fromEntries(kinds.map((kind) => [kind, override])) as Record<FailureKind, typeof override>).optional(),
+    overrides: z
+      .strictObject(Object.fromEntries(kinds.map((kind) => [kind, override])) as Record<FailureKind, typeof override>)
+      .optional(),
   })
   .transform((input, context): RetryPolicy => {
     const { overrides: givenOverrides = {}, ...given } = input
@@ -141,7 +143,10 @@ export function parseRetryPolicy(input: unknown, { path = '' }: { readonly path?
  */
 function spellOut(input: unknown): unknown {
   if (!isObject(input) || !isObject(input['overrides'])) return input
-  const entries = Object.entries(input['overrides']).map(([kind, given]) => [kind, given === false ? { retryable: false } : given])
+  const entries = Object.entries(input['overrides']).map(([kind, given]) => [
+    kind,
+    given === false ? { retryable: false } : given,
+  ])
   return { ...input, overrides: Object.fromEntries(entries) as unknown }
 }
 

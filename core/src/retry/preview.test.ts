@@ -28,7 +28,13 @@ test('the same seed repeats, another seed does not', () => {
 })
 
 test('the draws of a seed stay what they are, so that a printed schedule can be had again', () => {
-  const policy = parseRetryPolicy({ strategy: 'constant', baseDelayMs: 1_000_000_000, maxDelayMs: null, jitter: 'full', maxAttempts: 4 })
+  const policy = parseRetryPolicy({
+    strategy: 'constant',
+    baseDelayMs: 1_000_000_000,
+    maxDelayMs: null,
+    jitter: 'full',
+    maxAttempts: 4,
+  })
   expect(previewRetry(policy, { seed: 42 }).map(({ afterMs }) => afterMs)).toMatchInlineSnapshot(`
     [
       601103751,
@@ -39,11 +45,20 @@ test('the draws of a seed stay what they are, so that a printed schedule can be 
 })
 
 test('a preview is of one kind of failure, with its override and its Retry-After', () => {
-  const policy = parseRetryPolicy({ jitter: 'none', overrides: { overloaded: { strategy: 'constant', baseDelayMs: 50, maxAttempts: 3 } } })
-  expect(previewRetry(policy, { seed: 1, failure: { kind: 'overloaded' } }).map(({ afterMs }) => afterMs)).toEqual([50, 50])
+  const policy = parseRetryPolicy({
+    jitter: 'none',
+    overrides: { overloaded: { strategy: 'constant', baseDelayMs: 50, maxAttempts: 3 } },
+  })
+  expect(previewRetry(policy, { seed: 1, failure: { kind: 'overloaded' } }).map(({ afterMs }) => afterMs)).toEqual([
+    50, 50,
+  ])
   expect(previewRetry(policy, { seed: 1, failure: { kind: 'forbidden' } })).toEqual([])
   expect(previewRetry(policy, { seed: 1, failure: { kind: 'unavailable', retryAfterMs: 3000 } })[0]).toEqual({
-    retry: 1, afterMs: 3000, atMs: 3000, minMs: 3000, maxMs: 3000,
+    retry: 1,
+    afterMs: 3000,
+    atMs: 3000,
+    minMs: 3000,
+    maxMs: 3000,
   })
 })
 
@@ -53,7 +68,9 @@ test('a policy without retries has an empty schedule', () => {
 
 test('a custom policy is previewed by its strategy, and says so where that is missing', () => {
   const policy = parseRetryPolicy({ strategy: 'custom', name: 'tides', maxAttempts: 2 })
-  expect(previewRetry(policy, { seed: 1, strategies: { tides: () => 77 } })).toEqual([{ retry: 1, afterMs: 77, atMs: 77, minMs: 0, maxMs: 3_600_000 }])
+  expect(previewRetry(policy, { seed: 1, strategies: { tides: () => 77 } })).toEqual([
+    { retry: 1, afterMs: 77, atMs: 77, minMs: 0, maxMs: 3_600_000 },
+  ])
   expect(previewRetry(policy, { seed: 1 })[0]?.warning).toContain('"tides"')
 })
 

@@ -33,7 +33,10 @@ export interface RetryPreviewStep {
  * The schedule that a policy gives when every attempt fails: one step a retry, so `maxAttempts − 1` of them, and
  * none where the failure is not retryable. It draws as a dispatcher does, but from `seed`, so it repeats.
  */
-export function previewRetry(policy: RetryPolicy, { seed, failure = { kind: 'handler_error' }, strategies }: RetryPreviewOptions): readonly RetryPreviewStep[] {
+export function previewRetry(
+  policy: RetryPolicy,
+  { seed, failure = { kind: 'handler_error' }, strategies }: RetryPreviewOptions,
+): readonly RetryPreviewStep[] {
   if (!isRetryable(policy, failure.kind)) return []
   const random = mulberry32(seed)
   const effective = policyFor(policy, failure.kind)

@@ -12,10 +12,17 @@ import { MAX_ATTEMPTS, MAX_DELAY_MS, parseRetryPolicy } from './policy.ts'
 import { previewRetry } from './preview.ts'
 
 /** In [0, 1), its ends included: the ends are where rounding goes wrong. */
-const randoms = fc.oneof(fc.constantFrom(0, 1 - 2 ** -53), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }))
+const randoms = fc.oneof(
+  fc.constantFrom(0, 1 - 2 ** -53),
+  fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+)
 
 const delays = fc.oneof(fc.integer({ min: 0, max: 5000 }), fc.integer({ min: 0, max: MAX_DELAY_MS }))
-const jitters = fc.oneof(fc.constantFrom('full' as const, 'equal' as const, 'none' as const), fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true }))
+const jitters = fc.oneof(
+  fc.constantFrom('full' as const, 'equal' as const, 'none' as const),
+  fc.constantFrom(0, 1),
+  fc.double({ min: 0, max: 1, noNaN: true }),
+)
 
 const attempts = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: MAX_ATTEMPTS }))
 const kinds = fc.constantFrom(...(Object.keys(FAILURE_KINDS) as FailureKind[]))
@@ -74,7 +81,12 @@ describe('every policy', () => {
       fc.property(fc.record(cases), ({ policy, attempt, drawn }) => {
         const parsed = parseRetryPolicy({ ...policy, maxAttempts: 10_000 })
         const cap = parsed.maxDelayMs ?? MAX_DELAY_MS
-        const args = { policy: parsed, attempt: Math.min(attempt, 9999), failure: { kind: 'timeout' }, random: () => drawn } as const
+        const args = {
+          policy: parsed,
+          attempt: Math.min(attempt, 9999),
+          failure: { kind: 'timeout' },
+          random: () => drawn,
+        } as const
         const delayMs = delay(args)
         const { minMs, maxMs } = delayRange(args).range
         expect(Number.isSafeInteger(delayMs)).toBe(true)
@@ -87,12 +99,18 @@ describe('every policy', () => {
 
   test('never waits for less after a later attempt than it may after an earlier one', () => {
     fc.assert(
-      fc.property(fc.record({ policy: policies, attempt: fc.integer({ min: 1, max: 9998 }) }), ({ policy, attempt }) => {
-        const args = { policy: parseRetryPolicy(policy), failure: { kind: 'timeout' }, random: () => 0 } as const
-        const [earlier, later] = [delayRange({ ...args, attempt }).range, delayRange({ ...args, attempt: attempt + 1 }).range]
-        expect(later.minMs).toBeGreaterThanOrEqual(earlier.minMs)
-        expect(later.maxMs).toBeGreaterThanOrEqual(earlier.maxMs)
-      }),
+      fc.property(
+        fc.record({ policy: policies, attempt: fc.integer({ min: 1, max: 9998 }) }),
+        ({ policy, attempt }) => {
+          const args = { policy: parseRetryPolicy(policy), failure: { kind: 'timeout' }, random: () => 0 } as const
+          const [earlier, later] = [
+            delayRange({ ...args, attempt }).range,
+            delayRange({ ...args, attempt: attempt + 1 }).range,
+          ]
+          expect(later.minMs).toBeGreaterThanOrEqual(earlier.minMs)
+          expect(later.maxMs).toBeGreaterThanOrEqual(earlier.maxMs)
+        },
+      ),
     )
   })
 
@@ -100,7 +118,12 @@ describe('every policy', () => {
     fc.assert(
       fc.property(fc.record({ ...cases, retryAfterMs: fc.double() }), ({ policy, attempt, drawn, retryAfterMs }) => {
         const parsed = parseRetryPolicy({ ...policy, maxAttempts: 10_000 })
-        const args = { policy: parsed, attempt: Math.min(attempt, 9999), failure: { kind: 'handler_error' }, random: () => drawn } as const
+        const args = {
+          policy: parsed,
+          attempt: Math.min(attempt, 9999),
+          failure: { kind: 'handler_error' },
+          random: () => drawn,
+        } as const
         const without = delay(args)
         const delayMs = delay({ ...args, failure: { kind: 'handler_error', retryAfterMs } })
         expect(delayMs).toBeGreaterThanOrEqual(without)
@@ -127,7 +150,13 @@ describe('every policy', () => {
           return value as never
         }
         const policy = parseRetryPolicy({ strategy: 'custom', name: 'tides' })
-        const delayMs = delay({ policy, attempt: 1, failure: { kind: 'timeout' }, random: () => 0.5, strategies: { tides } })
+        const delayMs = delay({
+          policy,
+          attempt: 1,
+          failure: { kind: 'timeout' },
+          random: () => 0.5,
+          strategies: { tides },
+        })
         expect(Number.isSafeInteger(delayMs) && delayMs >= 0 && delayMs <= 3_600_000).toBe(true)
       }),
     )
@@ -136,17 +165,20 @@ describe('every policy', () => {
 
 test('a preview keeps every delay within the bounds it states, and its times add up', () => {
   fc.assert(
-    fc.property(fc.record({ input: policies, seed: fc.integer(), retryAfterMs: fc.option(fc.double(), { nil: undefined }) }), ({ input, seed, retryAfterMs }) => {
-      const policy = parseRetryPolicy({ ...input, maxAttempts: 50 })
-      const failure = { kind: 'timeout', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } as const
-      let sum = 0
-      for (const { afterMs, atMs, minMs, maxMs } of previewRetry(policy, { seed, failure })) {
-        sum += afterMs
-        expect(atMs).toBe(sum)
-        expect(afterMs).toBeGreaterThanOrEqual(minMs)
-        expect(afterMs).toBeLessThanOrEqual(maxMs)
-      }
-    }),
+    fc.property(
+      fc.record({ input: policies, seed: fc.integer(), retryAfterMs: fc.option(fc.double(), { nil: undefined }) }),
+      ({ input, seed, retryAfterMs }) => {
+        const policy = parseRetryPolicy({ ...input, maxAttempts: 50 })
+        const failure = { kind: 'timeout', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) } as const
+        let sum = 0
+        for (const { afterMs, atMs, minMs, maxMs } of previewRetry(policy, { seed, failure })) {
+          sum += afterMs
+          expect(atMs).toBe(sum)
+          expect(afterMs).toBeGreaterThanOrEqual(minMs)
+          expect(afterMs).toBeLessThanOrEqual(maxMs)
+        }
+      },
+    ),
   )
 })
 
@@ -167,10 +199,17 @@ describe('from pg-boss', () => {
   }
 
   /** pg-boss 12.38.0, dist/plans.js, `failJobs`, in ms; LEAST leaves nulls aside. `retry_count` before the n-th retry is n − 1. */
-  function pgBossDelay({ retryDelay = 0, retryBackoff = false, retryDelayMax = null }: PgBossRetryOptions, n: number, drawn: number): number {
+  function pgBossDelay(
+    { retryDelay = 0, retryBackoff = false, retryDelayMax = null }: PgBossRetryOptions,
+    n: number,
+    drawn: number,
+  ): number {
     if (!retryBackoff) return retryDelay * 1000
     const power = 2 ** Math.min(16, n)
-    return 1000 * Math.min(retryDelayMax ?? Number.POSITIVE_INFINITY, Math.max(retryDelay, 1) * (power / 2 + (power / 2) * drawn))
+    return (
+      1000 *
+      Math.min(retryDelayMax ?? Number.POSITIVE_INFINITY, Math.max(retryDelay, 1) * (power / 2 + (power / 2) * drawn))
+    )
   }
 
   const options = fc.record({

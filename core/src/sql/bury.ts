@@ -2,7 +2,13 @@ import { statement } from './statement.ts'
 
 /** Caller: Settlement: from the outbox to the dead letters, with all they carry. Fenced by the token as in finish.ts. */
 export const bury = statement<
-  [ids: readonly string[], failureKinds: readonly string[], reasons: readonly string[], errors: readonly string[], heldToken: string | null],
+  [
+    ids: readonly string[],
+    failureKinds: readonly string[],
+    reasons: readonly string[],
+    errors: readonly string[],
+    heldToken: string | null,
+  ],
   never
 >(
   'bury',

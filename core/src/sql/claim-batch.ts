@@ -39,7 +39,10 @@ function dueOfLevel(level: number, watermark: string): string {
  * What the byte bound cuts off stays locked for the length of the batch, no longer. The first row is taken whatever
  * its size.
  */
-export const claimBatch = statement<[rows: number, highFrom: string, normalFrom: string, lowFrom: string, bytes: number], ClaimedTexts>(
+export const claimBatch = statement<
+  [rows: number, highFrom: string, normalFrom: string, lowFrom: string, bytes: number],
+  ClaimedTexts
+>(
   'claim_batch',
   `select ${COLUMNS} from (
   select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before

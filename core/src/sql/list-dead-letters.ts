@@ -3,7 +3,10 @@ import { DEAD_LETTER_COLUMNS, DEAD_LETTER_CONDITION } from './dead-letter-row.ts
 import { statement } from './statement.ts'
 
 /** Caller: DeadLetterStore.list. Newest first. */
-export const listDeadLetters = statement<[...DeadLetterFilterParameters, beforeId: string | null, limit: number], DeadLetterRow>(
+export const listDeadLetters = statement<
+  [...DeadLetterFilterParameters, beforeId: string | null, limit: number],
+  DeadLetterRow
+>(
   'list_dead_letters',
   `select ${DEAD_LETTER_COLUMNS} from {schema}.dead_letters
 where ${DEAD_LETTER_CONDITION}

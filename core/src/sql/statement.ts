@@ -68,7 +68,10 @@ export class Sql {
     let bound = this.#bound.get(stated.name)
     if (bound === undefined) {
       // The schema is in the name because two buses with different schemas may share a caller's connection.
-      bound = { name: preparedName(`${this.schema}.${stated.name}`), text: stated.text.replaceAll('{schema}', `"${this.schema}"`) }
+      bound = {
+        name: preparedName(`${this.schema}.${stated.name}`),
+        text: stated.text.replaceAll('{schema}', `"${this.schema}"`),
+      }
       this.#bound.set(stated.name, bound)
     }
     return bound

@@ -7,7 +7,14 @@ import { statement } from './statement.ts'
  * own earlier note counts too.) The range of all ids first, so that the notes of many lanes stay cheap.
  */
 export const writeNote = statement<
-  [laneId: string, runLows: readonly bigint[], runHighs: readonly bigint[], runAttempts: readonly number[], lowest: bigint, highest: bigint],
+  [
+    laneId: string,
+    runLows: readonly bigint[],
+    runHighs: readonly bigint[],
+    runAttempts: readonly number[],
+    lowest: bigint,
+    highest: bigint,
+  ],
   { low: string; high: string }
 >(
   'write_note',

@@ -113,7 +113,8 @@ function matches(source: AnySource, event: { op: string }, candidate: Filed): bo
   } catch (error) {
     throw pluginFailed(source, candidate, 'matches threw', error)
   }
-  if (typeof matched !== 'boolean') throw pluginFailed(source, candidate, `matches returned ${typeof matched}, not a boolean`)
+  if (typeof matched !== 'boolean')
+    throw pluginFailed(source, candidate, `matches returned ${typeof matched}, not a boolean`)
   return matched
 }
 
@@ -121,13 +122,20 @@ function callPlugin<T>(source: AnySource, member: string, call: () => T): T {
   try {
     return call()
   } catch (error) {
-    throw new OutbusError('source.failed', `source ${JSON.stringify(source.name)}: ${member} threw`, { path: member, cause: error })
+    throw new OutbusError('source.failed', `source ${JSON.stringify(source.name)}: ${member} threw`, {
+      path: member,
+      cause: error,
+    })
   }
 }
 
 function pluginFailed(source: AnySource, trigger: IndexedTrigger, what: string, cause?: unknown): OutbusError {
-  return new OutbusError('source.failed', `source ${JSON.stringify(source.name)}, trigger ${JSON.stringify(trigger.name)} (${trigger.id}): ${what}`, {
-    path: 'matches',
-    ...(cause === undefined ? {} : { cause }),
-  })
+  return new OutbusError(
+    'source.failed',
+    `source ${JSON.stringify(source.name)}, trigger ${JSON.stringify(trigger.name)} (${trigger.id}): ${what}`,
+    {
+      path: 'matches',
+      ...(cause === undefined ? {} : { cause }),
+    },
+  )
 }

@@ -87,7 +87,8 @@ export class TriggerRegistry implements Triggers {
     const given = parseWith(triggerPatchSchema, patch, { code: 'trigger.invalid', what: 'trigger' })
     if (given.name !== undefined) assertTriggerName(given.name)
     // The source cannot change, so reading it first and writing afterwards races with nothing.
-    const filter = given.filter === undefined ? null : encodeFilter(this.#plugins.source((await this.get(id)).source), given.filter)
+    const filter =
+      given.filter === undefined ? null : encodeFilter(this.#plugins.source((await this.get(id)).source), given.filter)
     const rows = await this.#refusingDuplicates(given.name ?? id, () =>
       this.#sql.run(this.#on, updateTrigger, [
         this.#scope.app,
@@ -119,7 +120,11 @@ export class TriggerRegistry implements Triggers {
 
   #encodeTarget(spec: TargetSpec): string {
     const { type, ...config } = spec
-    parseWith(this.#plugins.target(type).config, config, { code: 'trigger.invalid', what: `target ${type}`, path: 'target' })
+    parseWith(this.#plugins.target(type).config, config, {
+      code: 'trigger.invalid',
+      what: `target ${type}`,
+      path: 'target',
+    })
     return encodeJson(spec, { path: 'target' })
   }
 

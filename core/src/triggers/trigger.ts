@@ -9,7 +9,7 @@ import type { AnySource } from '../source.ts'
 /** Default of a trigger's `timeoutMs`: 5 minutes. */
 export const DEFAULT_TIMEOUT_MS = 300_000
 /** Cap of a trigger's `timeoutMs`: 24 hours. */
-export const MAX_TIMEOUT_MS = 86_400_000
+const MAX_TIMEOUT_MS = 86_400_000
 
 /** The target of a trigger: its type, and beside it what that target's config schema takes. */
 export type TargetSpec = { readonly type: string } & Readonly<Record<string, unknown>>

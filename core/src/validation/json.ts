@@ -21,7 +21,10 @@ const DEFAULT_MAX_DEPTH = 64
  * returns, and a property that is undefined is left out. Refused with a `payload.*` error is whatever would come
  * back different, or not at all: see the codes. Every property is read once.
  */
-export function encodeJson(value: unknown, { path = '', maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH }: EncodeOptions = {}): string {
+export function encodeJson(
+  value: unknown,
+  { path = '', maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH }: EncodeOptions = {},
+): string {
   const walk: Walk = { path: [path], ancestors: [], maxDepth }
   const text = encode(value, walk)
   if (text === undefined) throw refuse('payload.not_json', 'undefined is not JSON', walk, value)
@@ -64,9 +67,22 @@ function encode(value: unknown, walk: Walk): string | undefined {
 }
 
 function encodeText(value: string, walk: Walk): string {
-  if (value.includes('\0')) throw refuse('payload.nul_character', 'Postgres stores no NUL character', walk, value, 'remove it, or encode the bytes as base64')
+  if (value.includes('\0'))
+    throw refuse(
+      'payload.nul_character',
+      'Postgres stores no NUL character',
+      walk,
+      value,
+      'remove it, or encode the bytes as base64',
+    )
   if (!value.isWellFormed()) {
-    throw refuse('payload.lone_surrogate', 'the text has half of a surrogate pair', walk, value, 'cut texts by code point, or use toWellFormed()')
+    throw refuse(
+      'payload.lone_surrogate',
+      'the text has half of a surrogate pair',
+      walk,
+      value,
+      'cut texts by code point, or use toWellFormed()',
+    )
   }
   return JSON.stringify(value)
 }
@@ -74,7 +90,14 @@ function encodeText(value: string, walk: Walk): string {
 function encodeNumber(value: number, walk: Walk): string {
   if (!Number.isFinite(value)) throw refuse('payload.non_finite', `${value} is not JSON`, walk, value)
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw refuse('payload.unsafe_integer', 'integers beyond 2^53 − 1 are not exact', walk, value, 'send it as a string', Number.MAX_SAFE_INTEGER)
+    throw refuse(
+      'payload.unsafe_integer',
+      'integers beyond 2^53 − 1 are not exact',
+      walk,
+      value,
+      'send it as a string',
+      Number.MAX_SAFE_INTEGER,
+    )
   }
   return value === 0 ? '0' : String(value)
 }
@@ -82,7 +105,14 @@ function encodeNumber(value: number, walk: Walk): string {
 function encodeObject(value: object, walk: Walk): string | undefined {
   if (walk.ancestors.includes(value)) throw refuse('payload.circular', 'the value contains itself', walk, value)
   if (walk.ancestors.length >= walk.maxDepth) {
-    throw refuse('payload.too_deep', `the value is nested deeper than ${walk.maxDepth}`, walk, undefined, undefined, walk.maxDepth)
+    throw refuse(
+      'payload.too_deep',
+      `the value is nested deeper than ${walk.maxDepth}`,
+      walk,
+      undefined,
+      undefined,
+      walk.maxDepth,
+    )
   }
   walk.ancestors.push(value)
   const text = encodeContent(value, walk)
@@ -92,11 +122,19 @@ function encodeObject(value: object, walk: Walk): string | undefined {
 
 function encodeContent(value: object, walk: Walk): string | undefined {
   if (Array.isArray(value)) return encodeArray(value, walk)
-  if (ArrayBuffer.isView(value)) throw refuse('payload.unsupported_type', 'bytes are not JSON', walk, value.constructor.name, 'encode them as base64')
+  if (ArrayBuffer.isView(value))
+    throw refuse(
+      'payload.unsupported_type',
+      'bytes are not JSON',
+      walk,
+      value.constructor.name,
+      'encode them as base64',
+    )
   const prototype: unknown = Object.getPrototypeOf(value)
   const toJson: unknown = read(walk, () => (value as { toJSON?: unknown }).toJSON)
   if (typeof toJson === 'function') {
-    if (value instanceof Date && Number.isNaN(value.getTime())) throw refuse('payload.unsupported_type', 'an invalid Date has no JSON', walk, 'Invalid Date')
+    if (value instanceof Date && Number.isNaN(value.getTime()))
+      throw refuse('payload.unsupported_type', 'an invalid Date has no JSON', walk, 'Invalid Date')
     return encode(
       read(walk, () => toJson.call(value, String(walk.path.at(-1))) as unknown),
       walk,
@@ -104,7 +142,13 @@ function encodeContent(value: object, walk: Walk): string | undefined {
   }
   if (prototype !== Object.prototype && prototype !== null) {
     const name = value.constructor?.name ?? 'an object of a class'
-    throw refuse('payload.unsupported_type', `${name} has no JSON of its own`, walk, `[${name}]`, 'make it a plain object or array, or give it a toJSON')
+    throw refuse(
+      'payload.unsupported_type',
+      `${name} has no JSON of its own`,
+      walk,
+      `[${name}]`,
+      'make it a plain object or array, or give it a toJSON',
+    )
   }
   return encodePlain(value as Record<string, unknown>, walk)
 }
@@ -117,7 +161,8 @@ function encodeArray(value: readonly unknown[], walk: Walk): string {
       read(walk, () => value[i]),
       walk,
     )
-    if (element === undefined) throw refuse('payload.not_json', 'undefined in an array would come back as null', walk, undefined)
+    if (element === undefined)
+      throw refuse('payload.not_json', 'undefined in an array would come back as null', walk, undefined)
     text += i === 0 ? element : `,${element}`
     walk.path.pop()
   }
@@ -128,7 +173,8 @@ function encodePlain(value: Record<string, unknown>, walk: Walk): string {
   let text = '{'
   for (const key of Object.keys(value)) {
     walk.path.push(key)
-    if (key === '__proto__') throw refuse('payload.reserved_key', 'an own key __proto__ pollutes whoever merges it', walk, key)
+    if (key === '__proto__')
+      throw refuse('payload.reserved_key', 'an own key __proto__ pollutes whoever merges it', walk, key)
     const member = read(walk, () => value[key])
     if (key === 'constructor' && typeof member === 'object' && member !== null && Object.hasOwn(member, 'prototype')) {
       walk.path.push('prototype')
@@ -145,11 +191,21 @@ function read<T>(walk: Walk, get: () => T): T {
   try {
     return get()
   } catch (cause) {
-    throw new OutbusError('payload.serialize_failed', 'a getter or toJSON of the value threw', { path: showPath(walk), cause })
+    throw new OutbusError('payload.serialize_failed', 'a getter or toJSON of the value threw', {
+      path: showPath(walk),
+      cause,
+    })
   }
 }
 
-function refuse(code: ErrorCode, message: string, walk: Walk, received: unknown, hint?: string, limit?: number): OutbusError {
+function refuse(
+  code: ErrorCode,
+  message: string,
+  walk: Walk,
+  received: unknown,
+  hint?: string,
+  limit?: number,
+): OutbusError {
   return new OutbusError(code, message, {
     path: showPath(walk),
     received,

@@ -28,16 +28,30 @@ export function assertName(value: unknown, { what, code = 'event.name' }: NameSu
 export function assertAppId(value: unknown): asserts value is string {
   const problem = nameProblem(value)
   if (problem === undefined) return
-  throw new OutbusError('app.invalid', `an app id ${problem}`, { path: 'app', received: value, limit: MAX_NAME_CHARACTERS })
+  throw new OutbusError('app.invalid', `an app id ${problem}`, {
+    path: 'app',
+    received: value,
+    limit: MAX_NAME_CHARACTERS,
+  })
 }
 
 /** 1 to 255 bytes of UTF-8 that a text column takes. */
 export function assertKey(value: unknown, { what }: { readonly what: string }): asserts value is string {
-  if (typeof value !== 'string' || value === '') throw new OutbusError('event.name', `${what} is a text that is not empty`, { path: 'key', received: value })
-  if (value.includes('\0')) throw new OutbusError('payload.nul_character', `${what} has a NUL character`, { path: 'key', received: value })
-  if (!value.isWellFormed()) throw new OutbusError('payload.lone_surrogate', `${what} has half of a surrogate pair`, { path: 'key', received: value })
+  if (typeof value !== 'string' || value === '')
+    throw new OutbusError('event.name', `${what} is a text that is not empty`, { path: 'key', received: value })
+  if (value.includes('\0'))
+    throw new OutbusError('payload.nul_character', `${what} has a NUL character`, { path: 'key', received: value })
+  if (!value.isWellFormed())
+    throw new OutbusError('payload.lone_surrogate', `${what} has half of a surrogate pair`, {
+      path: 'key',
+      received: value,
+    })
   if (Buffer.byteLength(value) > MAX_KEY_BYTES) {
-    throw new OutbusError('event.key_too_long', `${what} is at most ${MAX_KEY_BYTES} bytes of UTF-8`, { path: 'key', received: value, limit: MAX_KEY_BYTES })
+    throw new OutbusError('event.key_too_long', `${what} is at most ${MAX_KEY_BYTES} bytes of UTF-8`, {
+      path: 'key',
+      received: value,
+      limit: MAX_KEY_BYTES,
+    })
   }
 }
 
@@ -59,14 +73,18 @@ export function resolveRunAt(
 ): { readonly delayMs: number } | { readonly runAt: string } | undefined {
   if (runAt !== undefined && delayMs !== undefined) throw refused('give runAt or delayMs, not both', 'runAt', runAt)
   if (delayMs !== undefined) {
-    if (typeof delayMs !== 'number' || !(delayMs >= 0)) throw refused('delayMs is a number of milliseconds from 0', 'delayMs', delayMs)
-    if (delayMs > MAX_YEARS_OFF * MS_A_YEAR) throw refused(`delayMs is at most ${MAX_YEARS_OFF} years`, 'delayMs', delayMs)
+    if (typeof delayMs !== 'number' || !(delayMs >= 0))
+      throw refused('delayMs is a number of milliseconds from 0', 'delayMs', delayMs)
+    if (delayMs > MAX_YEARS_OFF * MS_A_YEAR)
+      throw refused(`delayMs is at most ${MAX_YEARS_OFF} years`, 'delayMs', delayMs)
     return { delayMs }
   }
   if (runAt === undefined) return undefined
   const at = runAt instanceof Date ? runAt : typeof runAt === 'string' ? new Date(runAt) : new Date(Number.NaN)
-  if (Number.isNaN(at.getTime())) throw refused('runAt is a Date or ISO text', 'runAt', runAt instanceof Date ? 'Invalid Date' : runAt)
-  if (Math.abs(at.getTime() - nowMs) > MAX_YEARS_OFF * MS_A_YEAR) throw refused(`runAt is at most ${MAX_YEARS_OFF} years off`, 'runAt', runAt)
+  if (Number.isNaN(at.getTime()))
+    throw refused('runAt is a Date or ISO text', 'runAt', runAt instanceof Date ? 'Invalid Date' : runAt)
+  if (Math.abs(at.getTime() - nowMs) > MAX_YEARS_OFF * MS_A_YEAR)
+    throw refused(`runAt is at most ${MAX_YEARS_OFF} years off`, 'runAt', runAt)
   return { runAt: at.toISOString() }
 }
 

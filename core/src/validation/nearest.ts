@@ -16,7 +16,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment); `enough` or more is not told apart. */
-export function editDistance(a: string, b: string, enough = Number.POSITIVE_INFINITY): number {
+function editDistance(a: string, b: string, enough = Number.POSITIVE_INFINITY): number {
   if (Math.abs(a.length - b.length) >= enough) return enough
   let before: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
@@ -25,7 +25,8 @@ export function editDistance(a: string, b: string, enough = Number.POSITIVE_INFI
     for (let j = 1; j <= b.length; j++) {
       const replaced = (previous[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
       let least = Math.min(replaced, (previous[j] as number) + 1, (current[j - 1] as number) + 1)
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) least = Math.min(least, (before[j - 2] as number) + 1)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        least = Math.min(least, (before[j - 2] as number) + 1)
       current.push(least)
     }
     before = previous

@@ -21,29 +21,42 @@ export function parseWith<T extends z.ZodType>(schema: T, input: unknown, subjec
     parsed = schema.safeParse(input)
   } catch (cause) {
     // A getter of the input or a refinement of a plugin's schema threw.
-    throw new OutbusError(subject.code, `${subject.what}: the value cannot be read`, { path: subject.path ?? '', cause })
+    throw new OutbusError(subject.code, `${subject.what}: the value cannot be read`, {
+      path: subject.path ?? '',
+      cause,
+    })
   }
   if (parsed.success) return parsed.data
   throw toError(schema, input, mostUseful(parsed.error.issues), subject)
 }
 
-function toError(schema: z.ZodType, input: unknown, issue: Issue, { code, what, path = '' }: ParseSubject): OutbusError {
+function toError(
+  schema: z.ZodType,
+  input: unknown,
+  issue: Issue,
+  { code, what, path = '' }: ParseSubject,
+): OutbusError {
   const [unknownKey] = issue.code === 'unrecognized_keys' ? issue.keys : []
   const place = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
   const where = formatPath(path, place)
   const limit = 'maximum' in issue ? issue.maximum : 'minimum' in issue ? issue.minimum : undefined
   const hint = hintFor(schema, issue, valueAt(input, issue.path))
-  return new OutbusError(code, `${what}: ${where === '' ? '' : `${where}: `}${unknownKey === undefined ? issue.message : 'unknown key'}`, {
-    path: where,
-    received: valueAt(input, place),
-    ...(typeof limit === 'number' ? { limit } : {}),
-    ...(hint === undefined ? {} : { hint }),
-  })
+  return new OutbusError(
+    code,
+    `${what}: ${where === '' ? '' : `${where}: `}${unknownKey === undefined ? issue.message : 'unknown key'}`,
+    {
+      path: where,
+      received: valueAt(input, place),
+      ...(typeof limit === 'number' ? { limit } : {}),
+      ...(hint === undefined ? {} : { hint }),
+    },
+  )
 }
 
 /** A misspelt key explains a missing one, so it goes first; of a union, the branch that came closest speaks. */
 function mostUseful(issues: readonly Issue[]): Issue {
-  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? (issues[0] as Issue)
+  const [first] = issues as readonly [Issue]
+  const issue: Issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? first
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue
   const branches = issue.errors.filter((branch) => branch.length > 0)
   const closest = branches.toSorted((a, b) => depthOf(b) - depthOf(a) || a.length - b.length)[0]
@@ -57,7 +70,7 @@ function depthOf(issues: readonly Issue[]): number {
 }
 
 function hintFor(schema: z.ZodType, issue: Issue, received: unknown): string | undefined {
-  if (issue.code === 'unrecognized_keys') return nearestOf(issue.keys[0] as string, keysAt(schema, issue.path))
+  if (issue.code === 'unrecognized_keys') return nearestOf(issue.keys[0], keysAt(schema, issue.path))
   if (issue.code === 'invalid_value') return nearestOf(received, issue.values.map(String))
   return undefined
 }
@@ -82,14 +95,19 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
 }
 
 function unwrap(schema: unknown): unknown {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable || schema instanceof z.ZodReadonly) {
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodReadonly
+  ) {
     return unwrap(schema.unwrap())
   }
   return schema instanceof z.ZodPipe ? unwrap(schema.in) : schema
 }
 
 /** `filter.ops[1]`. */
-export function formatPath(from: string, path: readonly PropertyKey[]): string {
+function formatPath(from: string, path: readonly PropertyKey[]): string {
   let text = from
   for (const step of path) {
     if (typeof step === 'number') text += `[${step}]`

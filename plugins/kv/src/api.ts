@@ -1,6 +1,14 @@
 /** The verbs at `cx.kv`. Every mutation and the rows of its triggers commit together, in the caller's transaction when there is one. */
 import { decodeCursor, encodeCursor, encodeJson, OutbusError, pageLimit, toPage } from '@outbus/core'
-import type { EmitOptions, EmitResult, JsonValue, Page, PageOptions, SourceContext, SourceTransaction } from '@outbus/core'
+import type {
+  EmitOptions,
+  EmitResult,
+  JsonValue,
+  Page,
+  PageOptions,
+  SourceContext,
+  SourceTransaction,
+} from '@outbus/core'
 import { assertCollection, assertEntryKey } from './events.ts'
 import type { kvEvents } from './events.ts'
 import { above } from './prefix.ts'
@@ -99,10 +107,23 @@ export function kvApi(context: Context): KvApi {
       assertDistinct(writes)
       if (writes.length === 0) return []
       return context.transaction(async (tx) => {
-        const rows = await tx.run(putEntries, [context.app, writes.map((write) => write.collection), writes.map((write) => write.key), texts])
+        const rows = await tx.run(putEntries, [
+          context.app,
+          writes.map((write) => write.collection),
+          writes.map((write) => write.key),
+          texts,
+        ])
         const versions = new Map(rows.map((row) => [addressOf(row), Number(row.version)]))
         const written = writes.map((write) => ({ ...write, version: versions.get(addressOf(write)) as number }))
-        const emitted = await tx.emit(written.map(({ collection, key, value, version }) => ({ op: 'set', collection, key, value: value as JsonValue, version })))
+        const emitted = await tx.emit(
+          written.map(({ collection, key, value, version }) => ({
+            op: 'set',
+            collection,
+            key,
+            value: value as JsonValue,
+            version,
+          })),
+        )
         return emitted.map((result, i) => ({ ...result, version: (written[i] as { version: number }).version }))
       })
     },
@@ -126,13 +147,27 @@ export function kvApi(context: Context): KvApi {
       if (prefix !== '') assertEntryKey(prefix)
       const listing = ['kv', context.app, collection, prefix]
       const size = pageLimit(limit)
-      const rows = await context.run(listEntries, [context.app, collection, prefix, above(prefix), decodeCursor(listing, cursor) ?? null, size + 1])
+      const rows = await context.run(listEntries, [
+        context.app,
+        collection,
+        prefix,
+        above(prefix),
+        decodeCursor(listing, cursor) ?? null,
+        size + 1,
+      ])
       return toPage(rows.map(toEntry), size, (last) => encodeCursor(listing, last.key))
     },
   }
 }
 
-async function writeOne(app: string, tx: Transaction, collection: string, key: string, text: string, ifVersion: number | undefined): Promise<number> {
+async function writeOne(
+  app: string,
+  tx: Transaction,
+  collection: string,
+  key: string,
+  text: string,
+  ifVersion: number | undefined,
+): Promise<number> {
   const [row] =
     ifVersion === undefined
       ? await tx.run(putEntries, [app, [collection], [key], [text]])
@@ -150,7 +185,10 @@ function assertAddress(collection: unknown, key: unknown): void {
 
 function assertVersion(ifVersion: number | undefined): void {
   if (ifVersion === undefined || (Number.isSafeInteger(ifVersion) && ifVersion >= 0)) return
-  throw new OutbusError('options.invalid', 'ifVersion is a whole number from 0', { path: 'ifVersion', received: ifVersion })
+  throw new OutbusError('options.invalid', 'ifVersion is a whole number from 0', {
+    path: 'ifVersion',
+    received: ifVersion,
+  })
 }
 
 function assertDistinct(writes: readonly KvWrite[]): void {
@@ -158,7 +196,10 @@ function assertDistinct(writes: readonly KvWrite[]): void {
   for (const [i, write] of writes.entries()) {
     const address = addressOf(write)
     if (seen.has(address)) {
-      throw new OutbusError('options.invalid', `setMany writes the key ${JSON.stringify(write.key)} twice`, { path: `writes[${i}].key`, received: write.key })
+      throw new OutbusError('options.invalid', `setMany writes the key ${JSON.stringify(write.key)} twice`, {
+        path: `writes[${i}].key`,
+        received: write.key,
+      })
     }
     seen.add(address)
   }
@@ -170,11 +211,15 @@ function addressOf({ collection, key }: { collection: string; key: string }): st
 
 function conflict(collection: string, key: string, ifVersion: number): OutbusError {
   const expected = ifVersion === 0 ? 'is there already' : 'has another version, or is gone'
-  return new OutbusError('version.conflict', `the entry ${JSON.stringify(key)} of ${JSON.stringify(collection)} ${expected}`, {
-    path: 'ifVersion',
-    received: ifVersion,
-    hint: 'read it again and decide anew',
-  })
+  return new OutbusError(
+    'version.conflict',
+    `the entry ${JSON.stringify(key)} of ${JSON.stringify(collection)} ${expected}`,
+    {
+      path: 'ifVersion',
+      received: ifVersion,
+      hint: 'read it again and decide anew',
+    },
+  )
 }
 
 function toEntry(row: EntryRow): KvEntry {

@@ -6,7 +6,12 @@ import { z } from 'zod'
 import { isGlob, literalPrefix, matchesGlob } from './glob.ts'
 
 /** Set of any JSON; delete of what was there. `version` is the entry's own, from the store's sequence. */
-const set = z.strictObject({ collection: z.string(), key: z.string(), value: z.custom<JsonValue>(() => true), version: z.int().min(0) })
+const set = z.strictObject({
+  collection: z.string(),
+  key: z.string(),
+  value: z.custom<JsonValue>(() => true),
+  version: z.int().min(0),
+})
 const remove = z.strictObject({ collection: z.string(), key: z.string(), version: z.int().min(0) })
 
 export const kvEvents = { set, delete: remove }
@@ -20,7 +25,10 @@ export const kvFilter = z.strictObject({
   /** The collection's name, or a glob: `*` for any run of characters, `?` for one. Default every collection. */
   collection: z.string().min(1).max(128).default('*'),
   /** Default both. */
-  ops: z.array(z.enum(['set', 'delete'])).min(1).default(['set', 'delete']),
+  ops: z
+    .array(z.enum(['set', 'delete']))
+    .min(1)
+    .default(['set', 'delete']),
   /** Keys that begin with it. Default every key. */
   keyPrefix: z.string().min(1).max(512).optional(),
 })
@@ -36,15 +44,24 @@ export function kvKeys({ collection }: KvFilter): string[] {
 
 export function kvKeysOf({ collection }: { collection: string }): string[] {
   const keys = [`=${collection}`]
-  for (let length = 0; length <= Math.min(INDEXED_PREFIX, collection.length); length++) keys.push(`^${collection.slice(0, length)}`)
+  for (let length = 0; length <= Math.min(INDEXED_PREFIX, collection.length); length++)
+    keys.push(`^${collection.slice(0, length)}`)
   return keys
 }
 
-export function kvMatches({ event, filter }: { event: { op: string; collection: string; key: string }; filter: KvFilter }): boolean {
+export function kvMatches({
+  event,
+  filter,
+}: {
+  event: { op: string; collection: string; key: string }
+  filter: KvFilter
+}): boolean {
   return (
     (filter.ops as readonly string[]).includes(event.op) &&
     (filter.keyPrefix === undefined || event.key.startsWith(filter.keyPrefix)) &&
-    (isGlob(filter.collection) ? matchesGlob(filter.collection, event.collection) : filter.collection === event.collection)
+    (isGlob(filter.collection)
+      ? matchesGlob(filter.collection, event.collection)
+      : filter.collection === event.collection)
   )
 }
 

@@ -22,7 +22,10 @@ function say(line: WorkerLine): void {
   }
 }
 
-const log = pino({ level: 'warn' }, { write: (line: string) => say({ kind: 'log', message: (JSON.parse(line) as { msg: string }).msg }) })
+const log = pino(
+  { level: 'warn' },
+  { write: (line: string) => say({ kind: 'log', message: (JSON.parse(line) as { msg: string }).msg }) },
+)
 const bus = await createBus({ database: settings.url, sources: [kv()], dispatch: settings.dispatch ?? {}, log })
 
 bus.handle<KvEvent & { op: 'set' }>('work', async ({ event, attempt, deliveryId }) => {

@@ -12,7 +12,7 @@ export function watchOutcomes(app: string) {
   const listener = (message: unknown) => {
     if ((message as OutcomeMessage).app !== app) return
     seen.push(message as OutcomeMessage)
-    for (const check of [...waiting]) check()
+    for (const check of waiting) check()
   }
   subscribe(OUTCOME_CHANNEL, listener)
   onTestFinished(() => void unsubscribe(OUTCOME_CHANNEL, listener))

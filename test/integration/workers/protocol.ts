@@ -20,6 +20,18 @@ export interface WorkerSettings {
 /** One line on the worker's standard output. Times are `Date.now()`. */
 export type WorkerLine =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'started'; readonly key: string; readonly deliveryId: string; readonly attempt: number; readonly at: number }
-  | { readonly kind: 'ended'; readonly key: string; readonly deliveryId: string; readonly attempt: number; readonly at: number }
+  | {
+      readonly kind: 'started'
+      readonly key: string
+      readonly deliveryId: string
+      readonly attempt: number
+      readonly at: number
+    }
+  | {
+      readonly kind: 'ended'
+      readonly key: string
+      readonly deliveryId: string
+      readonly attempt: number
+      readonly at: number
+    }
   | { readonly kind: 'log'; readonly message: string }

@@ -18,12 +18,14 @@ export class Worker {
   readonly #watching = new Set<(line: WorkerLine) => void>()
 
   private constructor(settings: WorkerSettings) {
-    this.#child = spawn(process.execPath, ['--conditions=outbus-source', SCRIPT, JSON.stringify(settings)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child = spawn(process.execPath, ['--conditions=outbus-source', SCRIPT, JSON.stringify(settings)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     this.#exited = once(this.#child, 'close')
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (text) => {
       const line = JSON.parse(text) as WorkerLine
       this.lines.push(line)
-      for (const watch of [...this.#watching]) watch(line)
+      for (const watch of this.#watching) watch(line)
     })
   }
 
@@ -50,7 +52,9 @@ export class Worker {
         resolve(line)
       }
       this.#watching.add(watch)
-      void this.#exited.then(() => reject(new Error(`the worker ended before that; it said ${JSON.stringify(this.lines.slice(-5))}`)))
+      void this.#exited.then(() =>
+        reject(new Error(`the worker ended before that; it said ${JSON.stringify(this.lines.slice(-5))}`)),
+      )
     })
   }
 
