@@ -1,0 +1,110 @@
+/** Triggers: created, listed, changed and deleted, each app's own. */
+import { createBus } from '@outbus/core'
+import { kv } from '@outbus/kv'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
+import pino from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
+
+async function setUp() {
+  const db = await useTestDatabase()
+  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, log: pino({ level: 'silent' }) })
+  onTestFinished(() => bus.stop())
+  const cx = bus.context({ app: 'shop', principal: { id: 'u_1' } })
+  const input = (name: string, more: object = {}) => ({
+    name,
+    source: 'kv' as const,
+    filter: { collection: 'users' },
+    target: { type: 'function', name: 'f' },
+    ...more,
+  })
+  return { db, bus, cx, input }
+}
+
+test('a trigger comes back as it was written, with its defaults and its registrant', async () => {
+  const { cx, input } = await setUp()
+  const created = await cx.triggers.create(input('one', { retry: { maxAttempts: 2 } }))
+  expect(created).toMatchObject({
+    app: 'shop',
+    name: 'one',
+    source: 'kv',
+    filter: { collection: 'users' },
+    target: { type: 'function', name: 'f' },
+    retry: { strategy: 'exponential', maxAttempts: 2, baseDelayMs: 1_000 },
+    priority: 'normal',
+    timeoutMs: 300_000,
+    registrant: 'u_1',
+    enabled: true,
+    unresolved: true,
+  })
+  expect(await cx.triggers.get(created.id)).toEqual(created)
+  expect(await cx.triggers.getByName('one')).toEqual(created)
+  expect(await cx.triggers.getByName('two')).toBeUndefined()
+})
+
+test('a function that is registered here resolves its trigger', async () => {
+  const { bus, cx, input } = await setUp()
+  const { id } = await cx.triggers.create(input('one'))
+  bus.handle('f', () => {})
+  expect((await cx.triggers.get(id)).unresolved).toBe(false)
+})
+
+test('an update changes what it names and nothing else; emits go by it at once', async () => {
+  const { cx, input } = await setUp()
+  const { id } = await cx.triggers.create(input('one'))
+  expect((await cx.kv.set('users', 'a', 1)).deliveries).toBe(1)
+  const updated = await cx.triggers.update(id, { filter: { collection: 'orders' }, priority: 'high' })
+  expect(updated).toMatchObject({ name: 'one', filter: { collection: 'orders' }, priority: 'high', timeoutMs: 300_000 })
+  expect((await cx.kv.set('users', 'a', 1)).deliveries).toBe(0)
+  expect((await cx.kv.set('orders', 'a', 1)).deliveries).toBe(1)
+  await cx.triggers.disable(id)
+  expect((await cx.kv.set('orders', 'a', 1)).deliveries).toBe(0)
+  await cx.triggers.enable(id)
+  expect((await cx.kv.set('orders', 'a', 1)).deliveries).toBe(1)
+  await cx.triggers.delete(id)
+  expect((await cx.kv.set('orders', 'a', 1)).deliveries).toBe(0)
+  await expect(cx.triggers.get(id)).rejects.toMatchObject({ code: 'trigger.not_found' })
+})
+
+test('a listing goes page by page, by name, with filters; its cursor is of this listing and app', async () => {
+  const { bus, cx, input } = await setUp()
+  for (const name of ['c', 'a', 'e', 'b', 'd']) await cx.triggers.create(input(name, { enabled: name !== 'e' }))
+  const first = await cx.triggers.list({ limit: 2 })
+  const second = await cx.triggers.list({ limit: 2, cursor: first.nextCursor as string })
+  const third = await cx.triggers.list({ limit: 2, cursor: second.nextCursor as string })
+  expect([first, second, third].map(({ items }) => items.map(({ name }) => name))).toEqual([['a', 'b'], ['c', 'd'], ['e']])
+  expect(third.nextCursor).toBeUndefined()
+  expect((await cx.triggers.list({ enabled: false })).items.map(({ name }) => name)).toEqual(['e'])
+  expect((await cx.triggers.list({ limit: 1e9 })).items.length).toBe(5)
+  const other = bus.context({ app: 'other' })
+  await expect(other.triggers.list({ cursor: first.nextCursor as string })).rejects.toMatchObject({ code: 'page.cursor' })
+  await expect(cx.triggers.list({ cursor: 'nonsense' })).rejects.toMatchObject({ code: 'page.cursor' })
+})
+
+test("another app's trigger is not found, by id, by name, by change or by delete (G15)", async () => {
+  const { bus, cx, input } = await setUp()
+  const { id } = await cx.triggers.create(input('one'))
+  const other = bus.context({ app: 'other' }).triggers
+  const notFound = { code: 'trigger.not_found' }
+  await expect(other.get(id)).rejects.toMatchObject(notFound)
+  await expect(other.update(id, { priority: 'low' })).rejects.toMatchObject(notFound)
+  await expect(other.disable(id)).rejects.toMatchObject(notFound)
+  await expect(other.delete(id)).rejects.toMatchObject(notFound)
+  expect(await other.getByName('one')).toBeUndefined()
+  expect((await other.list()).items).toEqual([])
+  // A name is of its app: the other one may use it too.
+  expect((await other.create(input('one'))).app).toBe('other')
+})
+
+test('bus.on declares function and trigger, and brings an existing one to what it says', async () => {
+  const { bus } = await setUp()
+  const cx = bus.context({ app: 'shop' })
+  for (const collection of ['users', 'orders']) await bus.on('greet', 'kv', { collection }, () => {}, { app: 'shop', priority: 'high' })
+  const { items } = await cx.triggers.list()
+  expect(items).toMatchObject([{ name: 'greet', filter: { collection: 'orders' }, priority: 'high', unresolved: false }])
+})
+
+test('ten processes that declare one trigger at once make one', async () => {
+  const { bus } = await setUp()
+  await Promise.all(Array.from({ length: 10 }, () => bus.on('greet', 'kv', {}, () => {}, { app: 'shop' })))
+  expect((await bus.context({ app: 'shop' }).triggers.list()).items.length).toBe(1)
+})
