@@ -37,7 +37,8 @@ async function setUp() {
   const cx = bus.context({ app: 'shop' })
   const trigger = (name: string, topic = 'a', on = cx) =>
     on.triggers.create({ name, source: 'topics', filter: { topic }, target: { type: 'function', name: 'f' } })
-  const rows = async () => (await db.pool.query<Record<string, unknown>>('select * from outbus.outbox order by id')).rows
+  const rows = async () =>
+    (await db.pool.query<Record<string, unknown>>('select * from outbus.outbox order by id')).rows
   return { db, bus, cx, open, trigger, rows }
 }
 
@@ -119,7 +120,14 @@ test('an emit is one round trip once the index is there, in a transaction and ou
   }
   expect(await counted(() => cx.emit('topics', said()))).toBe(1)
   expect(await counted(() => cx.emit('topics', said('nobody wants this')))).toBe(1)
-  expect(await counted(() => cx.emitMany('topics', Array.from({ length: 500 }, () => said())))).toBe(1)
+  expect(
+    await counted(() =>
+      cx.emitMany(
+        'topics',
+        Array.from({ length: 500 }, () => said()),
+      ),
+    ),
+  ).toBe(1)
   // BEGIN and COMMIT are the caller's.
   expect(await counted(() => withTransaction(pool, (tx) => cx.with(tx).emit('topics', said())))).toBe(3)
 })
@@ -215,13 +223,19 @@ test('delay, time and priority are in the row; due is what the database says', a
     `select priority, round(extract(epoch from due_at - emitted_at))::integer as seconds, due_at = $1 as at from outbus.outbox order by id`,
     [at],
   )
-  expect(rows).toMatchObject([{ priority: 2, seconds: 60 }, { priority: 1, at: true }, { priority: 1, seconds: 0 }])
+  expect(rows).toMatchObject([
+    { priority: 2, seconds: 60 },
+    { priority: 1, at: true },
+    { priority: 1, seconds: 0 },
+  ])
 })
 
 test('200 concurrent emits all arrive, and the bad one among them fails alone', async () => {
   const { cx, db, trigger } = await setUp()
   await trigger('one')
-  const emits = Array.from({ length: 200 }, (_, i) => cx.emit('topics', i === 100 ? (said('a', 10n) as never) : said('a', i)))
+  const emits = Array.from({ length: 200 }, (_, i) =>
+    cx.emit('topics', i === 100 ? (said('a', 10n) as never) : said('a', i)),
+  )
   const results = await Promise.allSettled(emits)
   expect(results.filter(({ status }) => status === 'rejected').length).toBe(1)
   const { rows } = await db.pool.query('select count(distinct event_id)::integer as count from outbus.outbox')

@@ -71,12 +71,18 @@ test('a listing goes page by page, by name, with filters; its cursor is of this 
   const first = await cx.triggers.list({ limit: 2 })
   const second = await cx.triggers.list({ limit: 2, cursor: first.nextCursor as string })
   const third = await cx.triggers.list({ limit: 2, cursor: second.nextCursor as string })
-  expect([first, second, third].map(({ items }) => items.map(({ name }) => name))).toEqual([['a', 'b'], ['c', 'd'], ['e']])
+  expect([first, second, third].map(({ items }) => items.map(({ name }) => name))).toEqual([
+    ['a', 'b'],
+    ['c', 'd'],
+    ['e'],
+  ])
   expect(third.nextCursor).toBeUndefined()
   expect((await cx.triggers.list({ enabled: false })).items.map(({ name }) => name)).toEqual(['e'])
   expect((await cx.triggers.list({ limit: 1e9 })).items.length).toBe(5)
   const other = bus.context({ app: 'other' })
-  await expect(other.triggers.list({ cursor: first.nextCursor as string })).rejects.toMatchObject({ code: 'page.cursor' })
+  await expect(other.triggers.list({ cursor: first.nextCursor as string })).rejects.toMatchObject({
+    code: 'page.cursor',
+  })
   await expect(cx.triggers.list({ cursor: 'nonsense' })).rejects.toMatchObject({ code: 'page.cursor' })
 })
 
@@ -98,9 +104,12 @@ test("another app's trigger is not found, by id, by name, by change or by delete
 test('bus.on declares function and trigger, and brings an existing one to what it says', async () => {
   const { bus } = await setUp()
   const cx = bus.context({ app: 'shop' })
-  for (const collection of ['users', 'orders']) await bus.on('greet', 'kv', { collection }, () => {}, { app: 'shop', priority: 'high' })
+  for (const collection of ['users', 'orders'])
+    await bus.on('greet', 'kv', { collection }, () => {}, { app: 'shop', priority: 'high' })
   const { items } = await cx.triggers.list()
-  expect(items).toMatchObject([{ name: 'greet', filter: { collection: 'orders' }, priority: 'high', unresolved: false }])
+  expect(items).toMatchObject([
+    { name: 'greet', filter: { collection: 'orders' }, priority: 'high', unresolved: false },
+  ])
 })
 
 test('ten processes that declare one trigger at once make one', async () => {

@@ -69,7 +69,8 @@ const MAX_ORDERING_KEY_BYTES = 255
 
 /** Each entry is an order of its own. A name that is too long for an ordering key is stood for by its hash. */
 export function kvOrderingKey({ collection, key }: { collection: string; key: string }): string {
-  const name = `${collection}/${key}`
+  // A separator that no collection has: `a/b` + `c` is not `a` + `b/c`.
+  const name = `${collection}\u001f${key}`
   return Buffer.byteLength(name) <= MAX_ORDERING_KEY_BYTES ? name : createHash('sha256').update(name).digest('hex')
 }
 
