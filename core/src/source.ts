@@ -31,6 +31,7 @@ export interface EventSource<
   E extends EventSchemas = EventSchemas,
   F extends z.ZodType = z.ZodType,
   Api extends object = object,
+  T extends TriggerEvent = TriggerEvent,
 > {
   /** Unique among the sources of a bus; lower case; where the verbs are mounted (`cx.kv`). */
   readonly name: Name
@@ -52,9 +53,9 @@ export interface EventSource<
   /** Decides among the candidates that share a key. Called once per candidate and emit. Pure: no I/O, no clock. */
   matches(args: { event: EventOf<E>; filter: z.output<F> }): boolean
   /** The trigger event. Called once per emit, whether anything matches or not. Pure. */
-  serialize(event: EventOf<E>): TriggerEvent
+  serialize(event: EventOf<E>): T
   /** Reads a trigger event that version `from` of this source wrote. Called per delivery of an older row. Pure. */
-  upcast?(args: { event: TriggerEvent; from: number }): TriggerEvent
+  upcast?(args: { event: TriggerEvent; from: number }): T
   /** What "in order" means for this source; stored with each row, at most 255 bytes. Pure. */
   orderingKey?(event: EventOf<E>): string
   /** The source's verbs, mounted at `cx[name]`. Called at most once per call context; the verbs may do I/O. */
@@ -99,9 +100,10 @@ export function defineSource<
   E extends EventSchemas,
   F extends z.ZodType,
   Api extends object,
->(source: EventSource<Name, E, F, Api>): EventSource<Name, E, F, Api> {
+  T extends TriggerEvent,
+>(source: EventSource<Name, E, F, Api, T>): EventSource<Name, E, F, Api, T> {
   return source
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- the contract is invariant in its events: only `any` takes every source
-export type AnySource = EventSource<string, any, any, any>
+export type AnySource = EventSource<string, any, any, any, any>

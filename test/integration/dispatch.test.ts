@@ -140,7 +140,7 @@ test.for([
   ],
   [
     'an unknown return value',
-    (): number => 42,
+    (() => 42) as never,
     'the handler returned a number: return nothing, or retryAfter(), discard() or deadLetter()',
   ],
 ] as const)(
@@ -148,7 +148,7 @@ test.for([
   async ([, handler, message]) => {
     const { bus, cx, trigger, outcomes } = await setUp()
     await trigger('odd', { maxAttempts: 1 })
-    bus.handle('odd', handler as () => void)
+    bus.handle('odd', handler)
     await bus.start()
     await cx.kv.set('jobs', 'a', 1)
     await outcomes.until((all) => all.some(({ outcome }) => outcome.kind === 'dead'))

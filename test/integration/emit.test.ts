@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 
 /** A source with nothing to it but a topic, so that what is tested is core. */
-function topics(name = 'topics') {
+function topics<const Name extends string>(name: Name) {
   return defineSource({
     name,
     version: 1,
@@ -29,7 +29,7 @@ const log = pino({ level: 'silent' })
 async function setUp() {
   const db = await useTestDatabase()
   const open = async (database: string | pg.Pool) => {
-    const bus = await createBus({ database, sources: [topics(), topics('others')], migrate: true, log })
+    const bus = await createBus({ database, sources: [topics('topics'), topics('others')], migrate: true, log })
     onTestFinished(() => bus.stop())
     return bus
   }

@@ -1,5 +1,6 @@
 /** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
 import pg from 'pg'
+import { beginClaim } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { Sql, Statement } from '../sql/statement.ts'
 
@@ -19,9 +20,7 @@ export class LaneConnection {
   private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
     this.#client = client
     this.#sql = sql
-    // Local to each transaction, so that it works behind a transaction-mode pooler too. UTC and ISO: the lane compares
-    // and returns timestamps as the texts that Postgres sent.
-    this.#begin = `begin; set local idle_in_transaction_session_timeout = ${Math.ceil(frozenAfterMs)}; set local timezone = 'UTC'; set local datestyle = 'ISO'`
+    this.#begin = beginClaim(frozenAfterMs)
     client.on('error', (error) => this.#lost.abort(error))
     client.on('end', () => this.#lost.abort(new Error('the connection ended')))
   }

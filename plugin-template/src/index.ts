@@ -1,0 +1,2 @@
+export { notes } from './source.ts'
+export type { NotesApi } from './source.ts'

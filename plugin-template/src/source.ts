@@ -1,0 +1,46 @@
+/** Notes by topic. A source plugin with nothing more to it than a source plugin needs. */
+import { assertName, defineSource, encodeJson } from '@outbus/core'
+import type { EmitResult, JsonValue } from '@outbus/core'
+import { z } from 'zod'
+import { insertNote } from './sql/insert-note.ts'
+
+export interface NotesApi {
+  /** Stores the note and emits `written`, in one transaction. */
+  write(topic: string, body: unknown): Promise<EmitResult & { readonly id: string }>
+}
+
+export function notes() {
+  return defineSource({
+    name: 'notes',
+    version: 1,
+    migrations: new URL('../migrations/', import.meta.url),
+
+    // What can happen, and what each op carries. Strict, so that a misspelt member is refused and not dropped.
+    events: { written: z.strictObject({ id: z.string(), topic: z.string(), body: z.custom<JsonValue>(() => true) }) },
+
+    // What a trigger may filter on.
+    filter: z.strictObject({ topic: z.string().min(1).max(128).optional() }),
+
+    // Where a trigger is filed, and where it is looked up: under its topic, or under nothing for all of them.
+    keys: ({ topic }) => [topic === undefined ? 'any' : `topic:${topic}`],
+    keysOf: ({ topic }) => ['any', `topic:${topic}`],
+    matches: ({ event, filter }) => filter.topic === undefined || filter.topic === event.topic,
+
+    // What a handler receives.
+    serialize: ({ id, topic, body }) => ({ id, topic, body }),
+
+    // The verbs at `cx.notes`.
+    api: (context): NotesApi => ({
+      async write(topic, body) {
+        assertName(topic, { what: 'a topic' })
+        const text = encodeJson(body, { path: 'body' })
+        return context.transaction(async (tx) => {
+          const [row] = await tx.run(insertNote, [context.app, topic, text])
+          const id = row?.id as string
+          const [emitted] = await tx.emit([{ op: 'written', id, topic, body: body as JsonValue }])
+          return { ...(emitted as EmitResult), id }
+        })
+      },
+    }),
+  })
+}
