@@ -157,7 +157,7 @@ export function decide(row: OutboxRow, policy: RetryPolicy, result: Result, rule
  * waits as its policy says.
  */
 export function decideInterrupted(row: OutboxRow, policy: RetryPolicy, rules: AttemptRules): Outcome {
-  const thrown = new DeliveryFailure('crashed', 'the process or its connection ended while this delivery was running')
+  const thrown = { message: 'the process or its connection ended while this delivery was running' }
   const outcome = decide(row, policy, { kind: 'failed', failure: 'crashed', thrown }, rules)
   if (outcome.kind !== 'retry') return outcome
   return { ...outcome, alone: true, delayMs: row.alone ? outcome.delayMs : 0 }

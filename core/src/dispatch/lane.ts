@@ -172,16 +172,19 @@ export class Lane {
     interrupted: ReadonlySet<string>,
   ): Promise<void> {
     const { plans, rules } = this.#around
-    const settlement = new Settlement()
+    const settlements: Settlement[] = []
     const charged: { delivery: RowDelivery; outcome: Outcome }[] = []
     for (const row of rows) {
       if (!interrupted.has(row.id)) continue
       const delivery = new RowDelivery(row, plans.of(row.must('trigger')), this.#around)
       const outcome = decideInterrupted(row, delivery.plan.policy, rules)
+      // Under the token that its vanished holder left on it.
+      const settlement = new Settlement(row.text('lease_token'))
       settlement.settle(row, outcome)
+      settlements.push(settlement)
       charged.push({ delivery, outcome })
     }
-    await this.#commit(connection, settlement)
+    await this.#commit(connection, settlements)
     this.#watermark.reset(performance.now())
     this.#around.log.warn(
       { deliveries: charged.length },
@@ -202,7 +205,7 @@ export class Lane {
     const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
     for (const { run, token } of spilled) settlement.spill(run.delivery.row, token, this.#options.leaseMs)
     try {
-      await this.#commit(connection, settlement)
+      await this.#commit(connection, [settlement])
     } catch (error) {
       for (const { run } of spilled) run.delivery.abort(error)
       throw error
@@ -217,10 +220,13 @@ export class Lane {
     return decide(delivery.row, delivery.plan.policy, result, rules)
   }
 
-  async #commit(connection: LaneConnection, settlement: Settlement): Promise<void> {
+  async #commit(connection: LaneConnection, settlements: readonly Settlement[]): Promise<void> {
     const { sql } = this.#around
     try {
-      await connection.commit((on) => [...settlement.send(sql, on), sql.send(on, clearNote, [this.#id])])
+      await connection.commit((on) => [
+        ...settlements.flatMap((settlement) => settlement.send(sql, on)),
+        sql.send(on, clearNote, [this.#id]),
+      ])
     } catch (error) {
       // The rows are everybody's again, and the note says which had been started: it must not be overwritten.
       this.#id = randomUUID()

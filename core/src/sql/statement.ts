@@ -3,7 +3,8 @@
  * its parameters and rows. Each stands in a file of its own with the function that runs it.
  */
 import { createHash } from 'node:crypto'
-import type pg from 'pg'
+import pg from 'pg'
+import { OutbusError } from '../errors.ts'
 
 export interface Statement<Parameters extends readonly unknown[], Row> {
   readonly name: string
@@ -25,6 +26,7 @@ export function statement<Parameters extends readonly unknown[], Row = never>(
 /** A `pg` pool, client or pool client: whatever runs a query. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>
 
+const FAILED_TRANSACTION = '25P02'
 const AS_SENT = { getTypeParser: () => (value: string) => value }
 
 /** Statements bound to one schema. Built once at start; the schema name has been checked by then. */
@@ -44,8 +46,18 @@ export class Sql {
     stated: Statement<Parameters, Row>,
     parameters: Parameters,
   ): Promise<Row[]> {
-    const result = await this.send(on, stated, parameters)
-    return result.rows as Row[]
+    try {
+      const result = await this.send(on, stated, parameters)
+      return result.rows as Row[]
+    } catch (error) {
+      // Only the caller's own transaction can have failed before: a status that `pg` learns a moment after the failure.
+      if (!(error instanceof pg.DatabaseError) || error.code !== FAILED_TRANSACTION) throw error
+      throw new OutbusError(
+        'emit.tx_closed',
+        'a statement of the transaction has failed: it takes nothing more until it is rolled back',
+        { path: 'tx', cause: error },
+      )
+    }
   }
 
   /** Like {@link run}, for who needs the command tag as well. */
