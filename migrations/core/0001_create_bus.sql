@@ -42,7 +42,7 @@ create table {schema}.outbox (
   event json not null,
   event_version integer not null,
   trigger_id uuid not null,
-  -- What the trigger said when the event was emitted: id, name, source, target, retry, timeoutMs, registrant.
+  -- What the trigger said when the event was emitted: app, id, name, source, target, retry, timeoutMs, registrant.
   trigger json not null,
   depth smallint not null,
   root_id uuid not null,

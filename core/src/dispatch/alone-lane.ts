@@ -123,7 +123,7 @@ export class AloneLane {
     if (last !== undefined) this.#settled(last, worked[0])
     const [texts] = rows
     if (texts === undefined) return undefined
-    const row = new OutboxRow(texts)
+    const row = new OutboxRow(texts, true)
     return {
       delivery: new RowDelivery(row, plans.of(row.must('trigger')), this.#around),
       token,

@@ -85,7 +85,7 @@ export class RowDelivery implements Delivery {
 
   get log(): Logger {
     return (this.#log ??= this.#around.log.child({
-      app: this.row.must('app_id'),
+      app: this.plan.app,
       deliveryId: this.deliveryId,
       trigger: this.plan.name,
       attempt: this.attempt,
@@ -117,10 +117,10 @@ export class RowDelivery implements Delivery {
     const chain = this.row.text('chain')
     const { registrant } = this.plan
     return {
-      app: this.row.must('app_id'),
+      app: this.plan.app,
       principal: registrant === null ? undefined : { id: registrant },
       depth: this.row.depth,
-      rootId: this.row.must('root_id'),
+      rootId: this.row.rootId,
       chain: [...(chain === null ? [] : (JSON.parse(chain) as string[])), this.plan.triggerId],
       traceContext: this.row.text('trace_context') ?? undefined,
     }

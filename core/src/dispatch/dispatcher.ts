@@ -249,7 +249,7 @@ export class Dispatcher {
     if (!this.#outcomes.hasSubscribers) return
     const message: OutcomeMessage = {
       schema: this.#options.sql.schema,
-      app: delivery.row.must('app_id'),
+      app: delivery.plan.app,
       deliveryId: delivery.deliveryId,
       eventId: delivery.eventId,
       trigger: delivery.plan.name,

@@ -77,7 +77,7 @@ export class LaneConnection {
     let worked: Promise<pg.QueryResult>[] = []
     let taken: Promise<Row[]> | undefined
     await this.commit((on) => {
-      const begun = on.query(this.#begin)
+      const begun = on.query('begin')
       worked = work(on)
       taken = this.#sql.run(on, take, parameters)
       return [begun, ...worked, taken]

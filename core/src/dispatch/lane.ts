@@ -59,7 +59,7 @@ export interface LaneSurroundings extends DeliverySurroundings {
 }
 
 /** How long a batch is meant to take: what is in flight when a process dies has to run again, one row after the other. */
-const TARGET_MS = 10
+const TARGET_MS = 6
 /** How much the newest batch says about how long handlers take. */
 const NEWEST_SHARE = 0.3
 

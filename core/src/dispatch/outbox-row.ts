@@ -12,9 +12,12 @@ export class OutboxRow {
   readonly #raw: ClaimedTexts
   /** Counts from 1. */
   readonly attempt: number
+  /** Interrupted once before, and taken by the lane that runs such rows with nothing beside them. */
+  readonly alone: boolean
 
-  constructor(raw: ClaimedTexts) {
+  constructor(raw: ClaimedTexts, alone = false) {
     this.#raw = raw
+    this.alone = alone
     this.attempt = Number(raw[ATTEMPT])
   }
 
@@ -41,8 +44,8 @@ export class OutboxRow {
     return Number(this.must('priority'))
   }
 
-  get alone(): boolean {
-    return this.must('alone') === 't'
+  get rootId(): string {
+    return this.text('other_root_id') ?? this.must('event_id')
   }
 
   get leased(): boolean {

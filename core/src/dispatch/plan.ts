@@ -9,6 +9,7 @@ import { DEFAULT_TIMEOUT_MS } from '../triggers/trigger.ts'
 import { DeliveryFailure } from './failure.ts'
 
 export interface Plan {
+  readonly app: string
   readonly triggerId: string
   readonly name: string
   readonly sourceName: string
@@ -71,6 +72,7 @@ function readPlan(plugins: Plugins, text: string): Plan {
       })
   }
   return {
+    app: snapshot.app,
     triggerId: snapshot.id,
     name: snapshot.name,
     sourceName: snapshot.source,

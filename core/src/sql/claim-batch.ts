@@ -1,31 +1,36 @@
 import { statement } from './statement.ts'
 
-/** What a lane reads of a claimed row, as Postgres sent it: texts and nulls, in this order. `OutboxRow` reads it. */
+/**
+ * What a lane reads of a claimed row, as Postgres sent it: texts and nulls, in this order. `OutboxRow` reads it. Every
+ * column costs Postgres an output and this process a string, so what the trigger's snapshot says too (the app) is left out.
+ */
 export const CLAIMED_COLUMNS = [
   'id',
   'priority',
-  'alone',
   'due_at',
   'attempt',
   'lease_token',
-  'app_id',
   'event_id',
   'event',
   'event_version',
   'trigger',
   'depth',
-  'root_id',
+  /** Null where the row's own event is the root. */
+  'other_root_id',
   'chain',
   'trace_context',
 ] as const
 
 export type ClaimedTexts = readonly (string | null)[]
 
-const COLUMNS = CLAIMED_COLUMNS.join(', ')
+/** For the select list. */
+export const CLAIMED = CLAIMED_COLUMNS.map((column) =>
+  column === 'other_root_id' ? 'nullif(root_id, event_id) as other_root_id' : column,
+).join(', ')
 
 function dueOfLevel(level: number, watermark: string): string {
   return `select * from (
-      select ${COLUMNS} from {schema}.outbox
+      select ${CLAIMED} from {schema}.outbox
       where not alone and priority = ${level} and due_at <= now() and due_at >= ${watermark}
       order by due_at, id limit $1 for update skip locked
     ) as level_${level}`
@@ -44,7 +49,7 @@ export const claimBatch = statement<
   ClaimedTexts
 >(
   'claim_batch',
-  `select ${COLUMNS} from (
+  `select ${CLAIMED_COLUMNS.join(', ')} from (
   select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before
   from (
     ${dueOfLevel(2, '$2::timestamptz')}

@@ -1,4 +1,4 @@
-import { CLAIMED_COLUMNS } from './claim-batch.ts'
+import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
 import { statement } from './statement.ts'
 
@@ -12,13 +12,13 @@ export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
 export const takeAlone = statement<[leaseToken: string, leaseMs: number], ClaimedTexts>(
   'take_alone',
   `with due as (
-  select id, lease_token as previous_token from {schema}.outbox
+  select id as due_id, lease_token as previous_token from {schema}.outbox
   where alone and due_at <= clock_timestamp()
   order by due_at, id limit 1 for update skip locked
 )
 update {schema}.outbox o
 set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond'
-from due where o.id = due.id
-returning ${CLAIMED_COLUMNS.map((column) => `o.${column}`).join(', ')}, due.previous_token`,
+from due where o.id = due.due_id
+returning ${CLAIMED}, due.previous_token`,
   { raw: true },
 )

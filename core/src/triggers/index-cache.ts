@@ -40,7 +40,7 @@ export class IndexCache {
   /** Reads what `on` sees: inside a transaction, its own uncommitted triggers and its snapshot. One round trip. */
   async load(app: string, on: Queryable): Promise<MatchingIndex> {
     const rows = await this.#sql.run(on, loadTriggers, [app])
-    const index = new MatchingIndex(rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources)
+    const index = new MatchingIndex(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources)
     this.#keep(app, index)
     return index
   }

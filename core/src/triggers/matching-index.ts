@@ -25,10 +25,12 @@ interface Filed extends IndexedTrigger {
 const BROKEN = Symbol('broken')
 
 export class MatchingIndex {
+  readonly app: string
   readonly epoch: string
   readonly #bySource = new Map<string, Map<string | typeof BROKEN, Filed[]>>()
 
-  constructor(epoch: string, rows: readonly LoadedTriggerRow[], sources: ReadonlyMap<string, AnySource>) {
+  constructor(app: string, epoch: string, rows: readonly LoadedTriggerRow[], sources: ReadonlyMap<string, AnySource>) {
+    this.app = app
     this.epoch = epoch
     for (const row of rows) {
       // A trigger of a source that this process does not have can match nothing that this process emits.
@@ -72,7 +74,7 @@ export class MatchingIndex {
       broken = error
       keys = [BROKEN]
     }
-    const trigger = new FiledTrigger(row, filter, broken)
+    const trigger = new FiledTrigger(this.app, row, filter, broken)
     for (const key of new Set(keys)) {
       const bucket = filed.get(key)
       if (bucket === undefined) filed.set(key, [trigger])
@@ -87,21 +89,32 @@ class FiledTrigger implements Filed {
   readonly priority: number
   readonly filter: unknown
   readonly broken: unknown
+  readonly #app: string
   readonly #row: LoadedTriggerRow
   #snapshot: string | undefined
 
-  constructor(row: LoadedTriggerRow & { id: string }, filter: unknown, broken: unknown) {
+  constructor(app: string, row: LoadedTriggerRow & { id: string }, filter: unknown, broken: unknown) {
     this.id = row.id
     this.name = row.name
     this.priority = row.priority
     this.filter = filter
     this.broken = broken
+    this.#app = app
     this.#row = row
   }
 
   get snapshot(): string {
     const { name, source, target, retry, timeout_ms, registrant } = this.#row
-    const content: TriggerSnapshot = { id: this.id, name, source, target, retry, timeoutMs: timeout_ms, registrant }
+    const content: TriggerSnapshot = {
+      app: this.#app,
+      id: this.id,
+      name,
+      source,
+      target,
+      retry,
+      timeoutMs: timeout_ms,
+      registrant,
+    }
     return (this.#snapshot ??= JSON.stringify(content))
   }
 }

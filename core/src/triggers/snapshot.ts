@@ -2,6 +2,7 @@ import type { TargetSpec } from './trigger.ts'
 
 /** What an outbox row carries of its trigger, so that the dispatcher never joins back. Column `trigger`. */
 export interface TriggerSnapshot {
+  readonly app: string
   readonly id: string
   readonly name: string
   readonly source: string
