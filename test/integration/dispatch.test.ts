@@ -1,5 +1,5 @@
 /** From a due row to its outcome, in one process. */
-import { createBus, deadLetter, discard, retryAfter } from '@outbus/core'
+import { createBus, deadLetter, DeliveryFailure, discard, retryAfter } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
@@ -139,6 +139,42 @@ const ODD: readonly (readonly [what: string, handler: () => unknown, message: st
     'threw a value that cannot be shown',
   ],
   [
+    'a proxy that throws when it is looked at',
+    () => {
+      throw new Proxy(
+        {},
+        {
+          has() {
+            throw new Error('no')
+          },
+          getPrototypeOf() {
+            throw new Error('no')
+          },
+        },
+      )
+    },
+    'the handler threw, or returned, a value that cannot be read',
+  ],
+  [
+    'a retryAfter of no number',
+    () => {
+      throw retryAfter('soon' as never)
+    },
+    'retryAfter takes a number of milliseconds from 0',
+  ],
+  [
+    'a hand-made verdict with a BigInt',
+    () => ({ [Symbol.for('outbus.verdict')]: true, kind: 'retryAfter', delayMs: 10n }),
+    'the handler asked for a retry after 10 ms',
+  ],
+  [
+    'a failure of an unknown kind',
+    () => {
+      throw new DeliveryFailure('bogus' as never, 'x')
+    },
+    expect.stringContaining('no kind of failure is named bogus') as never,
+  ],
+  [
     'an unknown return value',
     () => 42,
     'the handler returned a number: return nothing, or retryAfter(), discard() or deadLetter()',
@@ -193,6 +229,26 @@ test('a handler says retryAfter, discard or deadLetter, thrown or returned, and 
   expect(attempts).toEqual([1, 2])
   const { items } = await cx.deadLetters.list()
   expect(items.map(({ reason, attempts: used }) => ({ reason, used }))).toEqual([{ reason: 'beyond help', used: 1 }])
+})
+
+test('a verdict whose reason is no text is taken at its word all the same, and costs its neighbours nothing (G18)', async () => {
+  const { bus, cx, trigger, outcomes } = await setUp()
+  await trigger('say', { maxAttempts: 1 })
+  bus.handle<SetEvent>('say', ({ event }) => {
+    if (event.key === 'error') throw deadLetter(new Error('beyond\0help'))
+    if (event.key === 'object') return { [Symbol.for('outbus.verdict')]: true, kind: 'deadLetter', reason: {} } as never
+    return event.key === 'number' ? discard(42 as never) : undefined
+  })
+  await cx.kv.setMany(
+    ['a', 'error', 'b', 'object', 'number', 'c'].map((key) => ({ collection: 'jobs', key, value: 1 })),
+  )
+  await bus.start()
+  await outcomes.until((all) => all.length === 6)
+  expect([outcomes.count('done'), outcomes.count('dead'), outcomes.count('discarded')]).toEqual([3, 2, 1])
+  const { items } = await cx.deadLetters.list()
+  expect(items.map(({ reason }) => reason)).toEqual(
+    expect.arrayContaining(['beyond\u{fffd}help', 'threw [object Object]']),
+  )
 })
 
 test('a function that nobody registered fails as not_found and is a dead letter in the end', async () => {

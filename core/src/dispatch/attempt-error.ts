@@ -44,6 +44,11 @@ function messageOf(thrown: unknown): string {
   }
 }
 
+/** The reason that a handler gives for its verdict: a text, or whatever it has instead. */
+export function reasonOf(reason: unknown): string {
+  return typeof reason === 'string' ? reason : messageOf(reason)
+}
+
 /** As text that `json` and `text` columns take, cut to `max` characters. */
 export function storable(text: string, max: number): string {
   const cut = text.length > max ? `${text.slice(0, max)}…` : text

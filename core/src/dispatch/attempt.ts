@@ -5,7 +5,7 @@ import { capOf, nextAttempt } from '../retry/next-attempt.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
 import type { AttemptError } from './attempt-error.ts'
-import { attemptError } from './attempt-error.ts'
+import { attemptError, reasonOf } from './attempt-error.ts'
 import type { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
@@ -85,7 +85,7 @@ class RunArgs {
 
 function resultOf(returned: unknown): Result {
   if (returned === undefined) return DONE
-  if (isVerdict(returned)) return resultOfThrown(returned)
+  if (isVerdict(returned)) return readThrown(returned)
   const problem = new DeliveryFailure(
     'handler_error',
     `the handler returned a ${returned === null ? 'null' : typeof returned}: return nothing, or retryAfter(), discard() or deadLetter()`,
@@ -94,19 +94,32 @@ function resultOf(returned: unknown): Result {
 }
 
 function resultOfThrown(thrown: unknown): Result {
+  try {
+    return readThrown(thrown)
+  } catch {
+    // A proxy that throws when it is looked at: all there is to say is that something was thrown.
+    const unreadable = new Error('the handler threw, or returned, a value that cannot be read')
+    return { kind: 'failed', failure: 'handler_error', thrown: unreadable }
+  }
+}
+
+function readThrown(thrown: unknown): Result {
   if (isVerdict(thrown)) {
     switch (thrown.kind) {
       case 'discard':
-        return { kind: 'discarded', reason: thrown.reason }
+        return { kind: 'discarded', reason: reasonOf(thrown.reason) }
       case 'deadLetter':
-        return { kind: 'dead', reason: thrown.reason, thrown: new Error(thrown.reason) }
-      case 'retryAfter':
+        return { kind: 'dead', reason: reasonOf(thrown.reason), thrown: new Error(reasonOf(thrown.reason)) }
+      case 'retryAfter': {
+        // A verdict may come from another copy of this package, or be hand-made: nothing in it is taken on trust.
+        const delayMs = Number(thrown.delayMs)
         return {
           kind: 'failed',
           failure: 'handler_error',
-          thrown: new Error(`the handler asked for a retry after ${thrown.delayMs} ms`),
-          delayMs: Math.max(0, thrown.delayMs || 0),
+          thrown: new Error(`the handler asked for a retry after ${delayMs} ms`),
+          ...(delayMs >= 0 ? { delayMs } : {}),
         }
+      }
     }
   }
   if (thrown instanceof DeliveryFailure) {

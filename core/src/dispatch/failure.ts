@@ -1,6 +1,11 @@
+import { OutbusError } from '../errors.ts'
 import type { FailureKind } from '../retry/failure.ts'
+import { FAILURE_KINDS } from '../retry/failure.ts'
 
-/** A failure of a known kind, for targets to throw. Anything else that a target throws is a `handler_error`. */
+/**
+ * A failure of a known kind, for targets and handlers to throw. Anything else that one throws is a `handler_error`,
+ * and so is what this constructor throws of an unknown kind: an `options.invalid`.
+ */
 export class DeliveryFailure extends Error {
   override readonly name = 'DeliveryFailure'
   readonly kind: FailureKind
@@ -9,7 +14,15 @@ export class DeliveryFailure extends Error {
 
   constructor(kind: FailureKind, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    if (!Object.hasOwn(FAILURE_KINDS, kind)) {
+      throw new OutbusError('options.invalid', `no kind of failure is named ${String(kind)}`, {
+        path: 'kind',
+        received: kind,
+        hint: `known: ${Object.keys(FAILURE_KINDS).join(', ')}`,
+      })
+    }
     this.kind = kind
-    this.retryAfterMs = options.retryAfterMs
+    const { retryAfterMs } = options
+    this.retryAfterMs = typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined
   }
 }

@@ -1,5 +1,8 @@
 /** What a handler may say of its delivery other than "done": returned or thrown, it means the same. */
 
+import { OutbusError } from '../errors.ts'
+import { reasonOf } from './attempt-error.ts'
+
 const VERDICT = Symbol.for('outbus.verdict')
 
 export type Verdict =
@@ -7,21 +10,31 @@ export type Verdict =
   | { readonly [VERDICT]: true; readonly kind: 'discard'; readonly reason: string }
   | { readonly [VERDICT]: true; readonly kind: 'deadLetter'; readonly reason: string }
 
-/** A failed attempt whose next one is due in `delayMs` (within the policy's `maxDelayMs`), if attempts are left. */
+/**
+ * A failed attempt whose next one is due in `delayMs` (within the policy's `maxDelayMs`), if attempts are left.
+ * Throws an `options.invalid` where that is not a number from 0: in a handler, a failure like any other.
+ */
 export function retryAfter(delayMs: number): Verdict {
+  if (typeof delayMs !== 'number' || !(delayMs >= 0)) {
+    throw new OutbusError('options.invalid', 'retryAfter takes a number of milliseconds from 0', {
+      path: 'delayMs',
+      received: delayMs,
+    })
+  }
   return { [VERDICT]: true, kind: 'retryAfter', delayMs }
 }
 
 /** Not to be run again, and no dead letter either: the event turned out not to matter. Logged and counted. */
-export function discard(reason: string): Verdict {
-  return { [VERDICT]: true, kind: 'discard', reason }
+export function discard(reason: string | Error): Verdict {
+  return { [VERDICT]: true, kind: 'discard', reason: reasonOf(reason) }
 }
 
 /** A dead letter at once, whatever attempts are left. */
-export function deadLetter(reason: string): Verdict {
-  return { [VERDICT]: true, kind: 'deadLetter', reason }
+export function deadLetter(reason: string | Error): Verdict {
+  return { [VERDICT]: true, kind: 'deadLetter', reason: reasonOf(reason) }
 }
 
+/** By a registered symbol, so that a verdict of another copy of this package is one too. */
 export function isVerdict(value: unknown): value is Verdict {
   return typeof value === 'object' && value !== null && VERDICT in value
 }
