@@ -5,24 +5,34 @@
  *      └───────────────stop──────────────────▲
  */
 import { coreMigrations } from '@outbus/migrations'
+import { z } from 'zod'
 import type { Context } from './call-context.ts'
 import { compose } from './container.ts'
 import type { Parts } from './container.ts'
-import type { Principal } from './context.ts'
+import type { CallScope, Principal } from './context.ts'
 import { outermostScope } from './context.ts'
 import { reaching } from './database.ts'
 import type { HandlerArgs } from './dispatch/delivery.ts'
 import type { Handler } from './dispatch/function-target.ts'
 import type { OutcomeCounts } from './dispatch/stats.ts'
 import type { Verdict } from './dispatch/verdict.ts'
-import { OutbusError, isOutbusError } from './errors.ts'
+import { OutbusError } from './errors.ts'
+import { Grace } from './grace.ts'
 import { checkSchema, migrate } from './migrate/migrate.ts'
 import type { AppliedLine, MigrationLine } from './migrate/migrate.ts'
 import type { BusOptions } from './options.ts'
 import { parseOptions } from './options.ts'
 import type { AnySource, TriggerEvent } from './source.ts'
+import type { AnyTarget } from './target.ts'
+import { declareTrigger } from './triggers/declare.ts'
 import type { TriggerInput } from './triggers/trigger.ts'
-import { assertAppId, assertName } from './validation/names.ts'
+import { assertAppId, assertName, nameSchema } from './validation/names.ts'
+import { parseWith } from './validation/zod-error.ts'
+
+/** A traceparent of version 00 has 55; later versions may say more. */
+const MAX_TRACE_CONTEXT_CHARACTERS = 512
+/** What a timer takes. */
+const MAX_GRACE_MS = 2_147_483_647
 
 export interface ContextOptions {
   /** 1 to 128 characters. Default: the bus's `app`, if it has one. */
@@ -45,6 +55,17 @@ export type TriggerEventOf<S extends AnySource, Name extends S['name']> = Return
 
 type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 'filter' | 'target'> & ContextOptions
 
+const contextSchema = z.strictObject({
+  app: z.unknown().optional(),
+  principal: z.strictObject({ id: nameSchema('options.invalid') }).optional(),
+  traceContext: z
+    .string()
+    .max(MAX_TRACE_CONTEXT_CHARACTERS)
+    .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-[\x21-\x7e]*)?$/, 'is a W3C traceparent')
+    .optional(),
+})
+const stopSchema = z.strictObject({ graceMs: z.number().min(0).max(MAX_GRACE_MS).default(10_000) })
+
 export class Bus<S extends AnySource = AnySource> {
   readonly #parts: Parts
   readonly #lines: readonly MigrationLine[]
@@ -52,6 +73,7 @@ export class Bus<S extends AnySource = AnySource> {
   readonly #lifecycle: { stopping: boolean }
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
+  #grace: Grace | undefined
 
   /** Use {@link createBus}. */
   constructor(
@@ -78,31 +100,34 @@ export class Bus<S extends AnySource = AnySource> {
 
   /** A call context: where every emit, trigger and verb of a source is called from. Cheap; make one a request. */
   context(options: ContextOptions = {}): Context<S> {
-    const app = options.app ?? this.#app
+    return this.#parts.contextFor(this.#scopeOf(options)) as unknown as Context<S>
+  }
+
+  #scopeOf(options: ContextOptions): CallScope {
+    const given = parseWith(contextSchema, options, { code: 'options.invalid', what: 'context' })
+    const app = given.app === undefined ? this.#app : given.app
     assertAppId(app)
-    const principal = options.principal
-    if (principal !== undefined) assertName(principal.id, { what: 'a principal id', code: 'options.invalid' })
-    return this.#parts.contextFor(outermostScope(app, principal, options.traceContext)) as unknown as Context<S>
+    return outermostScope(app, given.principal, given.traceContext)
   }
 
   /**
-   * Registers the in-process function that triggers name as `{ type: 'function', name }`. May be called before or
-   * after `start`; the last handler under a name is the one that runs.
+   * Registers the in-process function that triggers name as `{ type: 'function', name }`, for every app. May be called
+   * before or after `start`; the last handler under a name is the one that runs.
    *
    * A handler that blocks the event loop for longer than `dispatch.frozenAfterMs` costs its batch a second run:
    * Postgres takes the process for frozen. Work of that kind belongs in a worker or another process.
    */
   handle<Event = TriggerEvent>(name: string, handler: BusHandler<S, Event>): this {
-    assertName(name, { what: 'a function name', code: 'options.invalid' })
-    if (typeof handler !== 'function')
-      throw new OutbusError('options.invalid', 'a handler is a function', { path: 'handler', received: handler })
+    assertHandler(name, handler)
     this.#parts.functions.set(name, handler as Handler)
     return this
   }
 
   /**
-   * Function and trigger in one line, idempotent by name: creates the trigger `name` with the function `name` as its
-   * target, or brings the one there is to this filter and these options.
+   * Function and trigger in one line, idempotent by name: registers the function `name` for the context's app, and
+   * creates the trigger `name` with it as its target, or brings the one there is to this filter and these options,
+   * those that are not named to their defaults. Only whether it is enabled stays as it is unless `enabled` says so.
+   * Where the trigger is refused, the function that was registered before stays.
    */
   async on<Name extends S['name']>(
     name: string,
@@ -111,36 +136,22 @@ export class Bus<S extends AnySource = AnySource> {
     handler: BusHandler<S, TriggerEventOf<S, Name>>,
     options: Partial<OnOptions<S>> = {},
   ): Promise<void> {
-    const { app, principal, traceContext, ...settings } = options as ContextOptions & Record<string, unknown>
-    this.handle(name, handler)
-    const { triggers } = this.context({
+    assertHandler(name, handler)
+    const { app, principal, traceContext, ...settings } = { ...options } as ContextOptions & Record<string, unknown>
+    const scope = this.#scopeOf({
       ...(app === undefined ? {} : { app }),
       ...(principal === undefined ? {} : { principal }),
       ...(traceContext === undefined ? {} : { traceContext }),
     })
-    const wanted = { filter, target: { type: 'function', name }, ...settings }
-    const existing = await triggers.getByName(name)
-    if (existing === undefined) {
-      try {
-        await triggers.create({ name, source, ...wanted })
-        return
-      } catch (error) {
-        // Another process of the same service was a moment faster: then it is there to be updated.
-        if (!isOutbusError(error, 'trigger.duplicate_name')) throw error
-      }
-    } else if (existing.source !== source) {
-      throw new OutbusError(
-        'trigger.duplicate_name',
-        `trigger ${JSON.stringify(name)} exists with source ${existing.source}`,
-        {
-          path: 'name',
-          received: name,
-          hint: 'choose another name, or delete the one there is',
-        },
-      )
+    const { triggers } = this.#parts.contextFor(scope)
+    // Before the trigger: from the moment that one is there, its rows need the function.
+    const putBack = this.#parts.functions.setFor(scope.app, name, handler as Handler)
+    try {
+      await declareTrigger(triggers, { name, source, filter, target: { type: 'function', name }, ...settings })
+    } catch (error) {
+      putBack()
+      throw error
     }
-    const present = existing ?? (await triggers.getByName(name))
-    if (present !== undefined) await triggers.update(present.id, wanted)
   }
 
   /** Runs what is missing of core's migrations and of each source's, in that order. Safe from many processes at once. */
@@ -159,16 +170,25 @@ export class Bus<S extends AnySource = AnySource> {
   /** Starts the targets and then dispatches. Emitting needs no start. */
   async start(): Promise<void> {
     this.#assertOpen()
-    this.#started ??= this.#start()
-    await this.#started
+    const starting = (this.#started ??= this.#start())
+    try {
+      await starting
+    } catch (error) {
+      // It may be tried again, once what was in its way is mended.
+      if (this.#started === starting) this.#started = undefined
+      throw error
+    }
   }
 
   async #start(): Promise<void> {
     await this.checkSchema()
+    const started: AnyTarget[] = []
     for (const target of this.#parts.plugins.targets.values()) {
       try {
         await target.start?.()
+        started.unshift(target)
       } catch (error) {
+        await this.#stopTargets(started)
         throw new OutbusError('plugin.init_failed', `target ${JSON.stringify(target.type)}: start failed`, {
           path: 'start',
           cause: error,
@@ -180,25 +200,42 @@ export class Bus<S extends AnySource = AnySource> {
 
   /**
    * Claims nothing more, waits up to `graceMs` (default 10,000) for what runs, answers every emit that was asked for,
-   * and closes what the bus opened. What still runs after the grace is ended as a failed attempt. Idempotent.
+   * and closes what the bus opened. What still runs after the grace is ended as a failed attempt, and an emit that has
+   * no answer by then is refused. Idempotent; of several calls the one that gives the least time counts. A handler
+   * that awaits it waits for itself, until the grace is over.
    */
-  async stop({ graceMs = 10_000 }: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#stopped ??= this.#stop(graceMs)
+  async stop(options: { readonly graceMs?: number } = {}): Promise<void> {
+    const { graceMs } = parseWith(stopSchema, options, { code: 'options.invalid', what: 'stop' })
+    this.#grace ??= new Grace(graceMs)
+    this.#grace.shortenTo(graceMs)
+    this.#stopped ??= this.#stop(this.#grace)
     await this.#stopped
   }
 
-  async #stop(graceMs: number): Promise<void> {
+  async #stop(grace: Grace): Promise<void> {
     const { dispatcher, queue, database, plugins } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,
       () => false,
     )
     // Handlers that are still running may emit; everybody else may not.
-    await dispatcher.stop(graceMs)
+    await dispatcher.stop(grace.over)
     this.#lifecycle.stopping = true
-    await queue.settled()
-    if (wasStarted === true) for (const target of [...plugins.targets.values()].toReversed()) await target.stop?.()
-    await database.close()
+    await queue.settled(grace.over)
+    if (wasStarted === true) await this.#stopTargets([...plugins.targets.values()].toReversed())
+    await database.close(grace.over)
+    grace.end()
+  }
+
+  async #stopTargets(targets: readonly AnyTarget[]): Promise<void> {
+    for (const target of targets) {
+      try {
+        await target.stop?.()
+      } catch (error) {
+        // The others and the database are to be closed all the same.
+        this.#parts.log.error({ err: error, target: target.type }, 'a target failed to stop')
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -206,8 +243,14 @@ export class Bus<S extends AnySource = AnySource> {
   }
 
   #assertOpen(): void {
-    if (this.#lifecycle.stopping) throw new OutbusError('bus.stopped', 'the bus has been stopped')
+    if (this.#stopped !== undefined) throw new OutbusError('bus.stopped', 'the bus has been stopped')
   }
+}
+
+function assertHandler(name: unknown, handler: unknown): void {
+  assertName(name, { what: 'a function name', code: 'options.invalid' })
+  if (typeof handler !== 'function')
+    throw new OutbusError('options.invalid', 'a handler is a function', { path: 'handler', received: handler })
 }
 
 /**

@@ -14,7 +14,9 @@ import type { Emitter } from './outbox/emitter.ts'
 import type { PreparedEvent, PrepareLimits } from './outbox/prepare.ts'
 import { prepareEvent } from './outbox/prepare.ts'
 import type { Plugins } from './plugins.ts'
-import type { AnySource, EventInput, SourceContext, SourceTransaction } from './source.ts'
+import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
+import { reserveDedupeKey } from './outbox/reservation.ts'
+import type { AnySource, EventInput, Reservation, SourceContext, SourceTransaction } from './source.ts'
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
@@ -144,6 +146,7 @@ abstract class BaseContext implements CoreContext {
   async emitMany(source: string, events: readonly unknown[], options?: readonly EmitOptions[]): Promise<EmitResult[]> {
     if (!Array.isArray(events))
       throw new OutbusError('event.invalid', 'emitMany takes an array of events', { path: 'events', received: events })
+    assertOptionsByPosition(events, options)
     const prepared = events.map((event, i) => this.#prepareNumbered(source, event, options?.[i], i))
     return prepared.length === 0 ? [] : this.#emitPrepared(prepared)
   }
@@ -168,7 +171,10 @@ abstract class BaseContext implements CoreContext {
         void this.#prepare(source.name, event, options),
       emit: (event: EventInput<AnySource['events']>, options?: EmitOptions) => this.emit(source.name, event, options),
       transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
-        if (this.#tx !== undefined) return work(this.#sourceTransaction(source, this.#tx))
+        if (this.#tx !== undefined) {
+          assertTransaction(this.#tx)
+          return work(this.#sourceTransaction(source, this.#tx))
+        }
         this.#around.assertOpen()
         const result = await withTransaction(pool, (tx) => work(this.#sourceTransaction(source, tx)))
         this.#around.onWritten()
@@ -179,14 +185,34 @@ abstract class BaseContext implements CoreContext {
 
   #sourceTransaction(source: AnySource, tx: pg.ClientBase): SourceTransaction {
     const { sql, emitter } = this.#around
+    const reserved = new Map<string, string>()
     return {
-      run: (stated, parameters) => sql.run(tx, stated, parameters),
-      emit: (events, options) =>
-        emitter.write(
-          events.map((event, i) => this.#prepareNumbered(source.name, event, options?.[i], i)),
-          tx,
-          { transactional: true },
-        ),
+      run: async (stated, parameters) => {
+        assertTransaction(tx)
+        return sql.run(tx, stated, parameters)
+      },
+      reserve: async (options) => {
+        const { dedupeKey: key, dedupeWindowMs: windowMs = DEFAULT_DEDUPE_WINDOW_MS } = options ?? {}
+        if (key === undefined) return NOTHING_RESERVED
+        assertTransaction(tx)
+        const taken = await reserveDedupeKey(sql, tx, { app: this.app, source: source.name, key, windowMs })
+        if (taken.takenBy !== undefined) return { takenBy: taken.takenBy, release: async () => undefined }
+        reserved.set(key, taken.eventId)
+        const release = async () => {
+          reserved.delete(key)
+          await taken.release()
+        }
+        return { takenBy: undefined, release }
+      },
+      emit: async (events, options) => {
+        assertTransaction(tx)
+        const prepared = events.map((event, i) => {
+          const given = options?.[i]
+          const key = given?.dedupeKey
+          return this.#prepareNumbered(source.name, event, given, i, key === undefined ? undefined : reserved.get(key))
+        })
+        return emitter.write(prepared, tx, { transactional: true })
+      },
     }
   }
 
@@ -209,19 +235,38 @@ abstract class BaseContext implements CoreContext {
     return this.#tx
   }
 
-  #prepare(source: string, event: unknown, options: EmitOptions | undefined): PreparedEvent {
-    return prepareEvent(this.#around.plugins, this.#around.limits, this.#scope, source, event, options)
+  #prepare(source: string, event: unknown, options: EmitOptions | undefined, reservedId?: string): PreparedEvent {
+    return prepareEvent(this.#around.plugins, this.#around.limits, this.#scope, source, event, options, reservedId)
   }
 
   /** Says which event of a batch was refused. */
-  #prepareNumbered(source: string, event: unknown, options: EmitOptions | undefined, i: number): PreparedEvent {
+  #prepareNumbered(
+    source: string,
+    event: unknown,
+    options: EmitOptions | undefined,
+    i: number,
+    reservedId?: string,
+  ): PreparedEvent {
     try {
-      return this.#prepare(source, event, options)
+      return this.#prepare(source, event, options, reservedId)
     } catch (error) {
       if (!(error instanceof OutbusError)) throw error
       throw error.under(`events[${i}]`)
     }
   }
+}
+
+const NOTHING_RESERVED: Reservation = { takenBy: undefined, release: async () => undefined }
+
+function assertOptionsByPosition(events: readonly unknown[], options: unknown): void {
+  if (options === undefined || (Array.isArray(options) && options.length <= events.length)) return
+  throw new OutbusError(
+    'event.invalid',
+    Array.isArray(options)
+      ? 'emitMany: there are more options than events'
+      : 'emitMany takes an array of options, one for each event by position',
+    { path: 'options', received: options },
+  )
 }
 
 /** What `pg` says of the connection: `T` in a transaction, `E` in one that has failed, `I` in none. */

@@ -69,6 +69,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     T.emitter,
     (c) =>
       new Emitter(c.resolve(T.sql), c.resolve(T.indexes), {
+        log: c.resolve(T.log),
         channel: wakeUpChannel(settings.schema),
         localDispatcherIsIdle: () => c.resolve(T.wakeUp).waiting > 0,
       }),

@@ -13,15 +13,15 @@ export interface Database {
   readonly pool: pg.Pool
   /** What lanes, notes and the listener open connections of their own with. */
   readonly connection: pg.ClientConfig
-  /** Ends the pool, if it is the bus's own. */
-  close(): Promise<void>
+  /** Ends the pool, if it is the bus's own: waits for the connections in use, and cuts them when `over` aborts. */
+  close(over: AbortSignal): Promise<void>
 }
 
-export function openDatabase(database: string | pg.Pool, log: Logger): Database {
-  if (typeof database !== 'string') {
+export function openDatabase(database: unknown, log: Logger): Database {
+  if (isPool(database)) {
     return { pool: database, connection: clientConfigOf(database.options), close: async () => undefined }
   }
-  assertUrl(database)
+  assertPostgresUrl(database, 'database')
   const connection: pg.ClientConfig = {
     connectionString: database,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -31,7 +31,19 @@ export function openDatabase(database: string | pg.Pool, log: Logger): Database 
   const pool = new pg.Pool({ ...connection, max: POOL_CONNECTIONS })
   // Without a listener a connection that is lost while idle would end the process (G16).
   pool.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
-  return { pool, connection, close: () => pool.end() }
+  const inUse = new Set<pg.PoolClient>()
+  pool.on('acquire', (client) => inUse.add(client))
+  pool.on('release', (_error, client) => inUse.delete(client))
+  const close = async (over: AbortSignal) => {
+    const cut = () => {
+      for (const client of inUse) void client.end()
+    }
+    over.addEventListener('abort', cut, { once: true })
+    const ended = pool.end()
+    if (over.aborted) cut()
+    await ended
+  }
+  return { pool, connection, close }
 }
 
 function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
@@ -41,10 +53,27 @@ function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
   return { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...client, ...(password === undefined ? {} : { password }) }
 }
 
-function assertUrl(database: string): void {
-  if (/^postgres(ql)?:\/\//.test(database) || database.startsWith('socket:') || database.startsWith('/')) return
+/** Told from a client, which also connects and queries, by what only a pool counts. From any copy of `pg`. */
+function isPool(database: unknown): database is pg.Pool {
+  return (
+    typeof database === 'object' &&
+    database !== null &&
+    'totalCount' in database &&
+    'connect' in database &&
+    typeof database.connect === 'function'
+  )
+}
+
+export function assertPostgresUrl(url: unknown, path: 'database' | 'listenUrl'): asserts url is string {
+  if (typeof url === 'string' && /^(postgres(ql)?:\/\/|socket:|\/)/.test(url)) return
   // Not shown: a mistyped URL has its password in it.
-  throw new OutbusError('options.invalid', 'database is a postgres:// URL or a pg.Pool', { path: 'database' })
+  throw new OutbusError(
+    'options.invalid',
+    `${path} is a postgres:// URL${path === 'database' ? ' or a pg.Pool' : ''}`,
+    {
+      path,
+    },
+  )
 }
 
 /**

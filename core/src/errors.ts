@@ -35,6 +35,8 @@ export type ErrorCode =
   | 'trigger.duplicate_name'
   | 'trigger.not_found'
   | 'target.unknown'
+  // what a filter looks for
+  | 'pattern.wildcard'
   // retry policies
   | 'retry.invalid'
   // plugins
@@ -76,6 +78,8 @@ export interface OutbusErrorDetails {
 }
 
 const RECEIVED_MAX_CHARACTERS = 100
+/** Of a URL under any name, mistyped ones too. */
+const PASSWORD_IN_URL = /(:\/\/[^\s/@:]*:)[^\s/@]*@/g
 const SECRET = /pass(word|wd)?|secret|token|authorization|api[-_]?key|credential/i
 
 export class OutbusError extends Error {
@@ -133,17 +137,22 @@ function joinPath(outer: string, inner: string | undefined): string {
   return inner.startsWith('[') ? `${outer}${inner}` : `${outer}.${inner}`
 }
 
+function hideSecrets(key: string, value: unknown): unknown {
+  return SECRET.test(key) ? '[hidden]' : value
+}
+
 function showReceived(value: unknown, path: string | undefined): string {
   if (path !== undefined && SECRET.test(path)) return '[hidden]'
   let text: string
   try {
     if (typeof value === 'string') text = value
     else if (typeof value === 'object' && value !== null)
-      text = JSON.stringify(value) ?? Object.prototype.toString.call(value)
+      text = JSON.stringify(value, hideSecrets) ?? Object.prototype.toString.call(value)
     else text = String(value)
   } catch {
-    // The value was refused because it cannot be shown (circular, a throwing getter): its type has to do.
-    text = Object.prototype.toString.call(value)
+    // The value was refused because it cannot be shown (circular, a throwing getter): its kind has to do.
+    text = `a value of type ${typeof value} that cannot be shown`
   }
+  text = text.replaceAll(PASSWORD_IN_URL, '$1[hidden]@')
   return text.length > RECEIVED_MAX_CHARACTERS ? `${text.slice(0, RECEIVED_MAX_CHARACTERS)}…` : text
 }

@@ -13,6 +13,7 @@ export type {
   EventSchemas,
   EventSource,
   SourceContext,
+  Reservation,
   SourceTransaction,
   TriggerEvent,
 } from './source.ts'
@@ -21,6 +22,7 @@ export type { AnyTarget, Target } from './target.ts'
 export { statement } from './sql/statement.ts'
 export type { Statement } from './sql/statement.ts'
 
+export { emitOptionsSchema } from './outbox/emit.ts'
 export type { EmitOptions, EmitResult } from './outbox/emit.ts'
 export type {
   TargetSpec,
@@ -38,7 +40,7 @@ export type {
   DeadLetterSelection,
   Resolution,
 } from './dead-letters/dead-letters.ts'
-export { decodeCursor, encodeCursor, pageLimit, toPage } from './page.ts'
+export { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from './page.ts'
 export type { Page, PageOptions } from './page.ts'
 
 export type { AttemptError } from './dispatch/attempt-error.ts'
@@ -55,11 +57,15 @@ export type { Verdict } from './dispatch/verdict.ts'
 export { FAILURE_KINDS } from './retry/failure.ts'
 export type { FailureKind } from './retry/failure.ts'
 export { fromPgBoss } from './retry/pg-boss.ts'
+export { parseRetryPolicy } from './retry/policy.ts'
+export type { RetryPolicy, RetryPolicyInput } from './retry/policy.ts'
+export type { CustomStrategies, CustomStrategy } from './retry/next-attempt.ts'
 export { previewRetry } from './retry/preview.ts'
+export type { RetryPreviewOptions, RetryPreviewStep } from './retry/preview.ts'
 
 export { isOutbusError, OutbusError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
-export { encodeJson } from './validation/json.ts'
+export { encodeJson, readJson } from './validation/json.ts'
 export { parseWith } from './validation/zod-error.ts'
-export { assertKey, assertName } from './validation/names.ts'
+export { assertKey, assertName, keySchema, nameSchema } from './validation/names.ts'
 export type { JsonObject, JsonPrimitive, JsonValue } from './json.ts'

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { DispatchOptions } from './dispatch/options.ts'
 import { dispatchSchema } from './dispatch/options.ts'
+import { assertPostgresUrl } from './database.ts'
 import { OutbusError } from './errors.ts'
 import type { CustomStrategies } from './retry/next-attempt.ts'
 import type { AnySource } from './source.ts'
@@ -64,6 +65,7 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
       hint: 'a postgres:// URL or a pg.Pool',
     })
   }
+  if (options.listenUrl !== undefined) assertPostgresUrl(options.listenUrl, 'listenUrl')
   const dispatch = parseWith(dispatchSchema, parsed.dispatch ?? {}, {
     code: 'options.invalid',
     what: 'createBus',

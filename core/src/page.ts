@@ -1,4 +1,5 @@
 /** Listings: keyset pages with an opaque cursor that is good for one listing of one app. */
+import { z } from 'zod'
 import { OutbusError } from './errors.ts'
 
 export interface Page<T> {
@@ -14,12 +15,15 @@ export interface PageOptions {
   readonly cursor?: string
 }
 
+/** For the options of a listing, beside its own. What is wrong with one of the two is said by `pageLimit` and `decodeCursor`. */
+export const pageSchema = { limit: z.unknown().optional(), cursor: z.unknown().optional() }
+
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
-export function pageLimit(limit: number | undefined): number {
+export function pageLimit(limit: unknown): number {
   if (limit === undefined) return DEFAULT_LIMIT
-  if (!Number.isInteger(limit) || limit < 1) {
+  if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1) {
     throw new OutbusError('page.limit', 'a page limit is a whole number from 1', {
       path: 'limit',
       received: limit,
@@ -29,12 +33,20 @@ export function pageLimit(limit: number | undefined): number {
   return Math.min(limit, MAX_LIMIT)
 }
 
-/** `listing` names what is listed and for whom, so that a cursor cannot be carried into another listing or app. */
+/**
+ * `listing` names what is listed, for whom and by which filter, so that a cursor cannot be carried into another
+ * listing or app.
+ */
 export function encodeCursor(listing: readonly string[], position: string): string {
   return Buffer.from(JSON.stringify([...listing, position])).toString('base64url')
 }
 
-export function decodeCursor(listing: readonly string[], cursor: string | undefined): string | undefined {
+/** The position, if the cursor is one of this listing and `assertPosition` does not throw of it; else `page.cursor`. */
+export function decodeCursor(
+  listing: readonly string[],
+  cursor: unknown,
+  assertPosition: (position: string) => unknown,
+): string | undefined {
   if (cursor === undefined) return undefined
   const parts = readCursor(cursor)
   const position = parts?.at(-1)
@@ -42,7 +54,8 @@ export function decodeCursor(listing: readonly string[], cursor: string | undefi
     parts === undefined ||
     position === undefined ||
     parts.length !== listing.length + 1 ||
-    listing.some((part, i) => parts[i] !== part)
+    listing.some((part, i) => parts[i] !== part) ||
+    !passes(assertPosition, position)
   ) {
     throw new OutbusError('page.cursor', 'the cursor does not belong to this listing', {
       path: 'cursor',
@@ -51,6 +64,17 @@ export function decodeCursor(listing: readonly string[], cursor: string | undefi
     })
   }
   return position
+}
+
+function passes(assertPosition: (position: string) => unknown, position: string): boolean {
+  try {
+    assertPosition(position)
+    return true
+  } catch (error) {
+    // Hand-made: the caller hears that the cursor is none of ours, not what is wrong inside it.
+    if (error instanceof OutbusError) return false
+    throw error
+  }
 }
 
 function readCursor(cursor: unknown): string[] | undefined {

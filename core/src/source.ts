@@ -87,8 +87,22 @@ export interface SourceContext<E extends EventSchemas = EventSchemas> {
   emit(event: EventInput<E>, options?: EmitOptions): Promise<EmitResult>
 }
 
+/** What became of a dedupe key that a verb asked for. */
+export interface Reservation {
+  /** The id of the event that took the key first. Undefined: none was given, or it was free and is this verb's now. */
+  readonly takenBy: string | undefined
+  /** Gives the key back: for a verb that is refused after all, in a transaction that may go on. */
+  release(): Promise<void>
+}
+
 /** A transaction as a source's verb sees it. Valid until `work` settles. */
 export interface SourceTransaction<E extends EventSchemas = EventSchemas> {
+  /**
+   * Takes the dedupe key of `options`, if it has one, before the verb writes anything of its own; `emit` in this
+   * transaction with the same key then emits the event that has it. Undoing what was written, once the emit says that
+   * it was a duplicate, would undo what else the caller's transaction did meanwhile.
+   */
+  reserve(options: EmitOptions | undefined): Promise<Reservation>
   run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
   /** All events in one statement, in this transaction. */
   emit(events: readonly EventInput<E>[], options?: readonly EmitOptions[]): Promise<EmitResult[]>

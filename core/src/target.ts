@@ -23,7 +23,7 @@ export interface Target<Type extends string = string, C extends z.ZodType = z.Zo
     readonly log: Logger
   }): Promise<Verdict | void> | Verdict | void
   /** Whether this process can run the config now. Shown with a trigger as `unresolved`; never refuses one. */
-  resolves?(config: z.output<C>): boolean
+  resolves?(config: z.output<C>, where: { readonly app: string }): boolean
   /** Called once by `bus.start()`, before anything is claimed. */
   start?(): Promise<void>
   /** Called once by `bus.stop()`, after the last delivery. */

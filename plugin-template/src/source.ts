@@ -1,5 +1,5 @@
 /** Notes by topic. A source plugin with nothing more to it than a source plugin needs. */
-import { assertName, defineSource, encodeJson } from '@outbus/core'
+import { assertName, defineSource, nameSchema, readJson } from '@outbus/core'
 import type { EmitResult, JsonValue } from '@outbus/core'
 import { z } from 'zod'
 import { insertNote } from './sql/insert-note.ts'
@@ -19,7 +19,7 @@ export function notes() {
     events: { written: z.strictObject({ id: z.string(), topic: z.string(), body: z.custom<JsonValue>(() => true) }) },
 
     // What a trigger may filter on.
-    filter: z.strictObject({ topic: z.string().min(1).max(128).optional() }),
+    filter: z.strictObject({ topic: nameSchema('trigger.invalid').optional() }),
 
     // Where a trigger is filed, and where it is looked up: under its topic, or under nothing for all of them.
     keys: ({ topic }) => [topic === undefined ? 'any' : `topic:${topic}`],
@@ -32,12 +32,13 @@ export function notes() {
     // The verbs at `cx.notes`.
     api: (context): NotesApi => ({
       async write(topic, body) {
-        assertName(topic, { what: 'a topic' })
-        const text = encodeJson(body, { path: 'body' })
+        assertName(topic, { what: 'a topic', path: 'topic' })
+        // Read once: what is stored is what is emitted, whatever the caller does to the body meanwhile.
+        const { text, value } = readJson(body, { path: 'body', maxBytes: context.maxEventBytes })
         return context.transaction(async (tx) => {
           const [row] = await tx.run(insertNote, [context.app, topic, text])
           const id = row?.id as string
-          const [emitted] = await tx.emit([{ op: 'written', id, topic, body: body as JsonValue }])
+          const [emitted] = await tx.emit([{ op: 'written', id, topic, body: value }])
           return { ...(emitted as EmitResult), id }
         })
       },

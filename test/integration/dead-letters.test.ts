@@ -121,6 +121,29 @@ test('discarding keeps the letter with its resolution; a selection that restrict
   expect(await cx.deadLetters.discardAll({ all: true })).toEqual({ count: 1 })
 })
 
+test('what dies while many are replayed or discarded is not meant: each call ends, and does what its dry run counted', async () => {
+  const { db, bus } = await withDeadLetters(1)
+  await bus.stop()
+  const columns = `app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version, trigger, priority,
+    depth, root_id, attempts, failure_kind, reason, errors, emitted_at`
+  await db.pool.query(`insert into outbus.dead_letters (${columns})
+    select ${columns} from outbus.dead_letters, generate_series(1, 1099)`)
+  // Whatever is replayed dies at once, before the next of the statements that replay all.
+  await db.pool.query(`create function die_at_once() returns trigger language plpgsql as $$ begin
+    insert into outbus.dead_letters (${columns}) select ${columns} from outbus.dead_letters where id = new.replay_of;
+    return new; end $$`)
+  await db.pool.query(
+    'create trigger die_at_once after insert on outbus.outbox for each row execute function die_at_once()',
+  )
+  const again = await createBus({ database: db.url, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+  onTestFinished(() => again.stop())
+  const { deadLetters } = again.context()
+  expect(await deadLetters.replayAll({ source: 'kv' })).toEqual({ count: 1_100 })
+  expect(await deadLetters.discardAll({ all: true }, { dryRun: true })).toEqual({ count: 1_100 })
+  expect(await deadLetters.discardAll({ all: true })).toEqual({ count: 1_100 })
+  expect(await deadLetters.discardAll({ all: true })).toEqual({ count: 0 })
+})
+
 test('another app sees, replays and discards none of them (G15)', async () => {
   const { bus, cx } = await withDeadLetters(1)
   const [letter] = (await cx.deadLetters.list()).items

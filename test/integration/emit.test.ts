@@ -275,3 +275,34 @@ test('an emit on a transaction that has ended, failed, or never begun is refused
     tx.release()
   }
 })
+
+test('an emit whose dedupe key an open transaction holds waits alone, and hears how that one ended', async () => {
+  const { bus, cx, db, trigger } = await setUp()
+  await trigger('one')
+  const tx = await db.pool.connect()
+  await tx.query('begin')
+  const { eventId } = await cx.with(tx).emit('topics', said(), { dedupeKey: 'held' })
+  const waiting = cx.emit('topics', said(), { dedupeKey: 'held' })
+  const others = Array.from({ length: 20 }, (_, i) =>
+    bus.context({ app: `app${i % 2}` }).emit('topics', said(), i < 10 ? {} : { dedupeKey: `free${i}` }),
+  )
+  expect((await Promise.all(others)).map(({ duplicate }) => duplicate)).toEqual(others.map(() => false))
+  await tx.query('commit')
+  tx.release()
+  expect(await waiting).toMatchObject({ eventId, duplicate: true })
+})
+
+test('stop answers an emit that is still waiting for its dedupe key when the grace is over', async () => {
+  const { bus, cx, db, trigger } = await setUp()
+  await trigger('one')
+  const tx = await db.pool.connect()
+  await tx.query('begin')
+  await cx.with(tx).emit('topics', said(), { dedupeKey: 'held' })
+  const waiting = expect(cx.emit('topics', said(), { dedupeKey: 'held' })).rejects.toMatchObject({
+    code: expect.stringMatching(/bus.stopped|emit.outcome_unknown/),
+  })
+  await bus.stop({ graceMs: 50 })
+  await waiting
+  await tx.query('rollback')
+  tx.release()
+})

@@ -6,17 +6,18 @@ import { OutbusError } from '../errors.ts'
 import { assertRowId, assertUuid } from '../ids.ts'
 import type { JsonValue } from '../json.ts'
 import type { Page, PageOptions } from '../page.ts'
-import { decodeCursor, encodeCursor, pageLimit, toPage } from '../page.ts'
+import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { FAILURE_KINDS } from '../retry/failure.ts'
 import { countDeadLetters } from '../sql/count-dead-letters.ts'
-import type { DeadLetterFilterParameters, DeadLetterRow } from '../sql/dead-letter-row.ts'
+import type { DeadLetterFilterParameters, DeadLetterRow, LetterRange } from '../sql/dead-letter-row.ts'
 import { discardDeadLetters } from '../sql/discard-dead-letters.ts'
 import { getDeadLetter } from '../sql/get-dead-letter.ts'
 import { listDeadLetters } from '../sql/list-dead-letters.ts'
 import { replayDeadLetters } from '../sql/replay-dead-letters.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { TargetSpec } from '../triggers/trigger.ts'
+import { nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 
 export type Resolution = 'handled' | 'handler_failed' | 'replayed' | 'discarded'
@@ -85,20 +86,26 @@ export interface DeadLetters {
 
 const RESOLUTIONS = ['handled', 'handler_failed', 'replayed', 'discarded'] as const
 
+/** What Postgres and ISO text agree on. */
+const time = z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z'))
+
 const filterSchema = z.strictObject({
-  source: z.string().optional(),
+  source: nameSchema('options.invalid').optional(),
   triggerId: z.string().optional(),
-  triggerName: z.string().optional(),
+  triggerName: nameSchema('options.invalid').optional(),
   failureKind: z.enum(Object.keys(FAILURE_KINDS) as [FailureKind, ...FailureKind[]]).optional(),
-  diedAfter: z.date().optional(),
-  diedBefore: z.date().optional(),
+  diedAfter: time.optional(),
+  diedBefore: time.optional(),
   resolution: z.enum([...RESOLUTIONS, 'unresolved', 'any']).optional(),
 })
 
-const selectionSchema = filterSchema.omit({ resolution: true })
+const selectionSchema = filterSchema.omit({ resolution: true }).extend({ all: z.literal(true).optional() })
+const listSchema = z.strictObject(pageSchema)
+const replaySchema = z.strictObject({ force: z.boolean().default(false) })
+const manySchema = z.strictObject({ dryRun: z.boolean().default(false) })
 
-/** Letters that one statement replays; more are replayed by several, each its own transaction unless the caller has one. */
-const REPLAY_AT_ONCE = 1_000
+/** Letters that one statement takes; more are taken by several, each its own transaction unless the caller has one. */
+const AT_ONCE = 1_000
 
 export class DeadLetterStore implements DeadLetters {
   readonly #sql: Sql
@@ -115,9 +122,10 @@ export class DeadLetterStore implements DeadLetters {
 
   async list(filter: DeadLetterFilter = {}, page: PageOptions = {}): Promise<Page<DeadLetter>> {
     const parameters = this.#parameters(filter)
+    const given = parseWith(listSchema, page, { code: 'options.invalid', what: 'deadLetters.list', path: 'page' })
     const listing = ['dead_letters', ...parameters.map(String)]
-    const limit = pageLimit(page.limit)
-    const before = decodeCursor(listing, page.cursor)
+    const limit = pageLimit(given.limit)
+    const before = decodeCursor(listing, given.cursor, (position) => assertRowId(position, 'a dead letter id'))
     const rows = await this.#sql.run(this.#on, listDeadLetters, [...parameters, before ?? null, limit + 1])
     return toPage(rows.map(toDeadLetter), limit, (last) => encodeCursor(listing, last.id))
   }
@@ -128,57 +136,54 @@ export class DeadLetterStore implements DeadLetters {
     return toDeadLetter(row)
   }
 
-  async replay(id: string, { force = false }: { force?: boolean } = {}): Promise<void> {
-    const everything = this.#parameters({ resolution: 'any' })
-    const [row] = await this.#sql.run(this.#on, replayDeadLetters, [
-      ...everything,
-      assertRowId(id, 'a dead letter id'),
-      force,
-      1,
-      this.#channel,
-    ])
-    if (row?.replayed !== 1) await this.#refuseResolved(id, 'replay it again with { force: true }')
+  async replay(id: string, options: { force?: boolean } = {}): Promise<void> {
+    const { force } = parseWith(replaySchema, options, { code: 'options.invalid', what: 'deadLetters.replay' })
+    const replayed = await this.#replay(this.#parameters({ resolution: 'any' }), oneLetter(id), force)
+    if (replayed.count === 0) await this.#refuseResolved(id, 'replay it again with { force: true }')
   }
 
-  async replayAll(
-    selection: DeadLetterSelection,
-    { dryRun = false }: { dryRun?: boolean } = {},
-  ): Promise<{ count: number }> {
-    const parameters = this.#selection(selection)
-    if (dryRun) return this.#count(parameters)
-    for (let count = 0; ;) {
-      const [row] = await this.#sql.run(this.#on, replayDeadLetters, [
-        ...parameters,
-        null,
-        false,
-        REPLAY_AT_ONCE,
-        this.#channel,
-      ])
-      const replayed = row?.replayed ?? 0
-      count += replayed
-      if (replayed < REPLAY_AT_ONCE) return { count }
-    }
+  async replayAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<{ count: number }> {
+    return this.#all('replayAll', selection, options, (parameters, range) => this.#replay(parameters, range, false))
   }
 
   async discard(id: string): Promise<void> {
-    const everything = this.#parameters({ resolution: 'any' })
-    const rows = await this.#sql.run(this.#on, discardDeadLetters, [...everything, assertRowId(id, 'a dead letter id')])
-    if (rows.length === 0) await this.#refuseResolved(id)
+    const discarded = await this.#discard(this.#parameters({ resolution: 'any' }), oneLetter(id))
+    if (discarded.count === 0) await this.#refuseResolved(id)
   }
 
-  async discardAll(
+  async discardAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<{ count: number }> {
+    return this.#all('discardAll', selection, options, (parameters, range) => this.#discard(parameters, range))
+  }
+
+  /** What died after the call began is not meant: a replay whose deliveries die again would never end. */
+  async #all(
+    verb: string,
     selection: DeadLetterSelection,
-    { dryRun = false }: { dryRun?: boolean } = {},
+    options: { dryRun?: boolean },
+    some: (parameters: DeadLetterFilterParameters, range: LetterRange) => Promise<Taken>,
   ): Promise<{ count: number }> {
+    const { dryRun } = parseWith(manySchema, options, { code: 'options.invalid', what: `deadLetters.${verb}` })
     const parameters = this.#selection(selection)
-    if (dryRun) return this.#count(parameters)
-    const rows = await this.#sql.run(this.#on, discardDeadLetters, [...parameters, null])
-    return { count: rows.length }
+    const [selected] = await this.#sql.run(this.#on, countDeadLetters, parameters)
+    const last = selected?.last_id ?? undefined
+    if (dryRun || last === undefined) return { count: selected?.count ?? 0 }
+    let count = 0
+    for (let from = '1'; ;) {
+      const taken = await some(parameters, [from, last, AT_ONCE])
+      count += taken.count
+      if (taken.count < AT_ONCE || taken.lastId === undefined) return { count }
+      from = taken.lastId
+    }
   }
 
-  async #count(parameters: DeadLetterFilterParameters): Promise<{ count: number }> {
-    const [row] = await this.#sql.run(this.#on, countDeadLetters, parameters)
-    return { count: row?.count ?? 0 }
+  async #replay(parameters: DeadLetterFilterParameters, range: LetterRange, force: boolean): Promise<Taken> {
+    const rows = await this.#sql.run(this.#on, replayDeadLetters, [...parameters, ...range, force, this.#channel])
+    return { count: rows[0]?.replayed ?? 0, lastId: rows[0]?.last_id ?? undefined }
+  }
+
+  async #discard(parameters: DeadLetterFilterParameters, range: LetterRange): Promise<Taken> {
+    const rows = await this.#sql.run(this.#on, discardDeadLetters, [...parameters, ...range])
+    return { count: rows[0]?.discarded ?? 0, lastId: rows[0]?.last_id ?? undefined }
   }
 
   async #refuseResolved(id: string, hint?: string): Promise<never> {
@@ -196,21 +201,25 @@ export class DeadLetterStore implements DeadLetters {
 
   /** For what changes many letters: nobody means all of them by leaving everything out. */
   #selection(selection: DeadLetterSelection): DeadLetterFilterParameters {
-    if ('all' in selection && selection.all && Object.keys(selection).length === 1) return this.#parameters({})
-    const given = parseWith(selectionSchema, selection, {
+    const { all, ...filter } = parseWith(selectionSchema, selection, {
       code: 'options.invalid',
       what: 'dead letter selection',
       path: 'selection',
     })
-    const parameters = this.#parameters(given as DeadLetterFilter)
-    if (parameters.slice(1, -1).every((parameter) => parameter === null)) {
-      throw new OutbusError('dead_letter.filter_required', 'the selection names every dead letter of the app', {
-        path: 'selection',
-        received: selection,
-        hint: 'restrict it, or say { all: true }',
+    const parameters = this.#parameters(filter as DeadLetterFilter)
+    const restricts = parameters.slice(1, -1).some((parameter) => parameter !== null)
+    if (restricts && all === true) {
+      throw new OutbusError('options.invalid', 'the selection says { all: true } and restricts as well', {
+        path: 'selection.all',
+        hint: 'leave one of the two out',
       })
     }
-    return parameters
+    if (restricts || all === true) return parameters
+    throw new OutbusError('dead_letter.filter_required', 'the selection names every dead letter of the app', {
+      path: 'selection',
+      received: selection,
+      hint: 'restrict it, or say { all: true }',
+    })
   }
 
   #parameters(filter: DeadLetterFilter): DeadLetterFilterParameters {
@@ -230,6 +239,17 @@ export class DeadLetterStore implements DeadLetters {
       given.resolution ?? 'unresolved',
     ]
   }
+}
+
+/** What one statement replayed or discarded. */
+interface Taken {
+  readonly count: number
+  readonly lastId: string | undefined
+}
+
+function oneLetter(id: unknown): LetterRange {
+  const rowId = assertRowId(id, 'a dead letter id')
+  return [rowId, rowId, 1]
 }
 
 function toDeadLetter(row: DeadLetterRow): DeadLetter {

@@ -12,6 +12,7 @@ import type { Plan } from './plan.ts'
 
 /** What a handler gets, as one object. `Event` and `Cx` are typed by the bus that registers it. */
 export interface HandlerArgs<Event = TriggerEvent, Cx = unknown> {
+  readonly app: string
   /** The trigger event, parsed when first read. */
   readonly event: Event
   /** A call context of the same app, one deeper than the emit, run as the trigger's registrant. */
@@ -49,6 +50,10 @@ export class RowDelivery implements Delivery {
     this.row = row
     this.plan = plan
     this.#around = around
+  }
+
+  get app(): string {
+    return this.plan.app
   }
 
   get event(): TriggerEvent {

@@ -26,7 +26,7 @@ import { LaneConnection } from './lane-connection.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Listener } from './listener.ts'
 import type { DispatchSettings } from './options.ts'
-import { backoffMs, sleep } from './pause.ts'
+import { aborted, backoffMs, sleep } from './pause.ts'
 import type { Plans } from './plan.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeStats } from './stats.ts'
@@ -146,28 +146,23 @@ export class Dispatcher {
     ])
   }
 
-  /** Claims nothing more and waits for what runs; after `graceMs` what still runs is ended as `unavailable`. */
-  async stop(graceMs: number): Promise<void> {
-    const startedAt = performance.now()
+  /** Claims nothing more and waits for what runs; when the grace is over, what still runs is ended as `unavailable`. */
+  async stop(grace: AbortSignal): Promise<void> {
     this.#stop.abort(new Error('the bus is stopping'))
     clearInterval(this.#heartbeat)
     await this.#loops
-    await this.#drained(graceMs - (performance.now() - startedAt))
+    await Promise.race([this.#leases.drained(), aborted(grace)])
     if (this.#leases.size > 0) {
       const reason = new Error('the bus stopped before the handler ended')
       this.#leases.giveUp({ kind: 'failed', failure: 'unavailable', thrown: reason }, reason)
-      await this.#drained(SETTLE_AFTER_GRACE_MS)
+      const drained = new AbortController()
+      await Promise.race([this.#leases.drained(), sleep(SETTLE_AFTER_GRACE_MS, drained.signal)])
+      drained.abort()
     }
     this.#leases.stop()
     await this.#listener.stop()
     await this.#idleness.signOff()
     await this.#control.end()
-  }
-
-  async #drained(withinMs: number): Promise<void> {
-    const drained = new AbortController()
-    await Promise.race([this.#leases.drained(), sleep(Math.max(0, withinMs), drained.signal)])
-    drained.abort()
   }
 
   #surroundings(): LaneSurroundings {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { AnyTarget } from '../target.ts'
 import { defineTarget } from '../target.ts'
+import { nameSchema } from '../validation/names.ts'
 import type { HandlerArgs } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { Verdict } from './verdict.ts'
@@ -9,26 +10,45 @@ import type { Verdict } from './verdict.ts'
 // oxlint-disable-next-line typescript/no-explicit-any -- typed where it is registered: by the bus's sources
 export type Handler<Event = any, Cx = any> = (args: HandlerArgs<Event, Cx>) => Promise<Verdict | void> | Verdict | void
 
-export class FunctionRegistry {
-  readonly #handlers = new Map<string, Handler>()
+interface Registered {
+  /** For every app that has none of its own. */
+  everywhere?: Handler
+  readonly byApp: Map<string, Handler>
+}
 
-  /** The last one registered under a name is the one that runs. */
+export class FunctionRegistry {
+  readonly #handlers = new Map<string, Registered>()
+
+  /** For every app; the last one registered under a name is the one that runs. */
   set(name: string, handler: Handler): void {
-    this.#handlers.set(name, handler)
+    this.#handlers.set(name, { everywhere: handler, byApp: new Map() })
   }
 
-  get(name: string): Handler | undefined {
-    return this.#handlers.get(name)
+  /** For one app. Answers with what puts back the one that was there before. */
+  setFor(app: string, name: string, handler: Handler): () => void {
+    const registered = this.#handlers.get(name) ?? { byApp: new Map<string, Handler>() }
+    this.#handlers.set(name, registered)
+    const before = registered.byApp.get(app)
+    registered.byApp.set(app, handler)
+    return () => {
+      if (before === undefined) registered.byApp.delete(app)
+      else registered.byApp.set(app, before)
+    }
+  }
+
+  get(app: string, name: string): Handler | undefined {
+    const registered = this.#handlers.get(name)
+    return registered?.byApp.get(app) ?? registered?.everywhere
   }
 }
 
 export function functionTarget(functions: FunctionRegistry): AnyTarget {
   return defineTarget({
     type: 'function',
-    config: z.strictObject({ name: z.string().min(1).max(128) }),
-    resolves: ({ name }) => functions.get(name) !== undefined,
+    config: z.strictObject({ name: nameSchema('trigger.invalid') }),
+    resolves: ({ name }, { app }) => functions.get(app, name) !== undefined,
     run({ delivery, config }) {
-      const handler = functions.get(config.name)
+      const handler = functions.get(delivery.app, config.name)
       if (handler === undefined)
         throw new DeliveryFailure('not_found', `no function named ${JSON.stringify(config.name)} is registered here`)
       return handler(delivery)

@@ -18,3 +18,9 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
 export function backoffMs(failures: number): number {
   return Math.min(2_000, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random())
 }
+
+/** Resolves when the signal aborts; never, if it does not. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

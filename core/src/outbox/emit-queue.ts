@@ -3,35 +3,69 @@
  * its commit. Nobody waits for company: a lone caller's statement goes at once.
  *
  *   idle ──emit──▶ in flight ──done, others waiting──▶ in flight
- *    ▲                 │
- *    └────done─────────┘
+ *    ▲                 │  ▲
+ *    └────done─────────┘  └──pause── a dedupe key is held by a transaction that is still open
  *
  * Each caller is answered after the commit that holds its rows. A group that the server refuses is redone one by
- * one, so that nobody fails for a neighbour.
+ * one, so that nobody fails for a neighbour. Events with dedupe keys go on a line of their own, because only they
+ * can have to wait for somebody else's transaction.
  */
 import type pg from 'pg'
 import { DatabaseError } from 'pg'
 import { checkOut } from '../database.ts'
 import { OutbusError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
 const MAX_GROUP_EVENTS = 1_000
+/** Between two looks at a dedupe key that an open transaction holds, in ms: the first, doubling to the last. */
+const FIRST_PAUSE_MS = 5
+const LAST_PAUSE_MS = 200
+/** What ends a group for each of its callers: asking again one by one would change nothing, or write twice. */
+const FOR_ALL: ReadonlySet<ErrorCode> = new Set(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
+const LOCK_NOT_AVAILABLE = '55P03'
+
+export class EmitQueue {
+  readonly #plain: Line
+  readonly #keyed: Line
+
+  constructor(emitter: Emitter, pool: pg.Pool, onWritten: () => void) {
+    this.#plain = new Line(emitter, pool, onWritten)
+    this.#keyed = new Line(emitter, pool, onWritten)
+  }
+
+  emit(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
+    const line = events.some((event) => event.dedupeKey !== null) ? this.#keyed : this.#plain
+    return line.emit(events)
+  }
+
+  /** Resolves when every emit that was asked for has been answered: at the latest when `over` aborts, with a refusal. */
+  async settled(over: AbortSignal): Promise<void> {
+    await Promise.all([this.#plain.settled(over), this.#keyed.settled(over)])
+  }
+}
 
 interface Waiting {
   readonly events: readonly PreparedEvent[]
+  /** How often its dedupe key was found held. */
+  held: number
   resolve(results: EmitResult[]): void
   reject(error: unknown): void
 }
 
-export class EmitQueue {
+class Line {
   readonly #emitter: Emitter
   readonly #pool: pg.Pool
   readonly #onWritten: () => void
   #waiting: Waiting[] = []
+  readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
+  #client: pg.PoolClient | undefined
+  #giveUpConnecting: ((error: OutbusError) => void) | undefined
+  #emptied: (() => void) | undefined
 
   constructor(emitter: Emitter, pool: pg.Pool, onWritten: () => void) {
     this.#emitter = emitter
@@ -41,14 +75,34 @@ export class EmitQueue {
 
   emit(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ events, resolve, reject })
-      this.#inFlight ??= this.#drain()
+      this.#enqueue({ events, held: 0, resolve, reject })
     })
   }
 
-  /** Resolves when every emit that was asked for has been answered. */
-  async settled(): Promise<void> {
-    await this.#inFlight
+  async settled(over: AbortSignal): Promise<void> {
+    const end = () => this.#refuseAll()
+    over.addEventListener('abort', end, { once: true })
+    if (over.aborted) end()
+    while (this.#inFlight !== undefined || this.#paused.size > 0)
+      await (this.#inFlight ?? new Promise<void>((resolve) => (this.#emptied = resolve)))
+    over.removeEventListener('abort', end)
+  }
+
+  #enqueue(waiting: Waiting): void {
+    this.#waiting.push(waiting)
+    this.#inFlight ??= this.#drain()
+  }
+
+  /** What was not sent was not written. What was sent is given up: its caller hears that nobody knows. */
+  #refuseAll(): void {
+    const refused = [...this.#waiting, ...this.#paused.keys()]
+    for (const timer of this.#paused.values()) clearTimeout(timer)
+    this.#waiting = []
+    this.#paused.clear()
+    for (const { reject } of refused) reject(stoppedBefore())
+    this.#giveUpConnecting?.(stoppedBefore())
+    void this.#client?.end()
+    this.#emptied?.()
   }
 
   async #drain(): Promise<void> {
@@ -56,6 +110,7 @@ export class EmitQueue {
     await Promise.resolve()
     while (this.#waiting.length > 0) await this.#flush(this.#nextGroup())
     this.#inFlight = undefined
+    this.#emptied?.()
   }
 
   /** Two emits with the same dedupe key never share a group: the second one is to hear of the first. */
@@ -68,8 +123,9 @@ export class EmitQueue {
       const own = waiting.events.flatMap((event) =>
         event.dedupeKey === null ? [] : [`${event.app}\n${event.source.name}\n${event.dedupeKey}`],
       )
-      const full = group.length > 0 && size + waiting.events.length > MAX_GROUP_EVENTS
-      if (full || own.some((key) => keys.has(key))) {
+      // One whose key was held is asked for alone: the others are not to wait for it again.
+      const full = group.length > 0 && (size + waiting.events.length > MAX_GROUP_EVENTS || waiting.held > 0)
+      if (full || group[0]?.held || own.some((key) => keys.has(key))) {
         later.push(waiting)
         continue
       }
@@ -89,19 +145,28 @@ export class EmitQueue {
       for (const waiting of group) waiting.resolve(results.slice(from, (from += waiting.events.length)))
     } catch (error) {
       const [only] = group
-      if (group.length === 1 && only !== undefined) only.reject(error)
+      if (group.length === 1 && only !== undefined) {
+        if (error instanceof DatabaseError && error.code === LOCK_NOT_AVAILABLE) this.#pause(only)
+        else only.reject(error)
+      }
       // A group whose outcome is unknown must not be written twice.
-      else if (
-        error instanceof OutbusError &&
-        (error.code === 'emit.outcome_unknown' || error.code === 'database.unreachable')
-      ) {
+      else if (error instanceof OutbusError && FOR_ALL.has(error.code)) {
         for (const waiting of group) waiting.reject(error)
       } else for (const waiting of group) await this.#flush([waiting])
     }
   }
 
+  #pause(waiting: Waiting): void {
+    const pauseMs = Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** waiting.held++)
+    const resume = () => {
+      this.#paused.delete(waiting)
+      this.#enqueue(waiting)
+    }
+    this.#paused.set(waiting, setTimeout(resume, pauseMs))
+  }
+
   async #write(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
-    const client = await this.#connect()
+    const client = (this.#client = await this.#connect())
     let broken: Error | undefined
     try {
       return await this.#emitter.write(events, client, { transactional: false })
@@ -117,17 +182,34 @@ export class EmitQueue {
         },
       )
     } finally {
+      this.#client = undefined
       client.release(broken)
     }
   }
 
   async #connect(): Promise<pg.PoolClient> {
+    const connecting = checkOut(this.#pool)
     try {
-      return await checkOut(this.#pool)
+      return await new Promise((resolve, reject) => {
+        this.#giveUpConnecting = reject
+        connecting.then(resolve, reject)
+      })
     } catch (error) {
+      if (error instanceof OutbusError) {
+        // Nobody waits for it any more; whatever becomes of it has been answered.
+        connecting.then(
+          (client) => client.release(),
+          () => undefined,
+        )
+        throw error
+      }
       throw new OutbusError('database.unreachable', 'no connection to Postgres: nothing was written', { cause: error })
     }
   }
+}
+
+function stoppedBefore(): OutbusError {
+  return new OutbusError('bus.stopped', 'the bus stopped before the event could be written: nothing was written')
 }
 
 /** An answer of the server that says the statement did not happen. One that says the server is going away does not. */

@@ -1,5 +1,8 @@
 /** What an emitter says beside the event, and what it hears back. */
+import { z } from 'zod'
 import type { Priority } from '../priority.ts'
+import { PRIORITIES } from '../priority.ts'
+import { keySchema } from '../validation/names.ts'
 
 export interface EmitOptions {
   /**
@@ -32,3 +35,15 @@ export interface EmitResult {
 export const DEFAULT_DEDUPE_WINDOW_MS = 86_400_000
 /** Cap of `dedupeWindowMs`: 90 days, so that the table of keys stays bounded. */
 export const MAX_DEDUPE_WINDOW_MS = 7_776_000_000
+
+/** Of what every emit takes. A verb with options of its own extends it, so that all of them are read in one place. */
+export const emitOptionsSchema = z.strictObject({
+  dedupeKey: keySchema().optional(),
+  dedupeWindowMs: z.number().min(1).max(MAX_DEDUPE_WINDOW_MS).optional(),
+  delayMs: z.unknown().optional(),
+  runAt: z.unknown().optional(),
+  priority: z.enum(PRIORITIES).optional(),
+  orderingKey: keySchema().optional(),
+})
+
+export type ParsedEmitOptions = z.output<typeof emitOptionsSchema>

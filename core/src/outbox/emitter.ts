@@ -5,6 +5,7 @@
  *     ▲           │ an app's epoch is another one
  *     └── load ◀──┘
  */
+import type { Logger } from 'pino'
 import { OutbusError } from '../errors.ts'
 import { emitRows, emitRowsDeduped } from '../sql/emit-rows.ts'
 import type { EmitParameters, EmitRow } from '../sql/emit-rows.ts'
@@ -21,7 +22,17 @@ import type { PreparedEvent } from './prepare.ts'
 /** Rounds against an index that is stale each time: only an app whose triggers change without pause needs a second. */
 const MAX_ROUNDS = 100
 
+/**
+ * Of a statement that is a transaction of its own, for a dedupe key that another transaction holds and has not
+ * committed: it is refused then (55P03) and gives its connection back. In a caller's transaction it waits.
+ */
+const PATIENCE = '20ms'
+
+/** A trigger that fires itself is warned of once, as long as it is one of so many. */
+const MAX_LOOPS_REMEMBERED = 10_000
+
 export interface EmitterOptions {
+  readonly log: Logger
   /** Where idle dispatchers of other processes listen. */
   readonly channel: string
   /** Whether a dispatcher of this very process is idle and will be told directly. */
@@ -32,6 +43,7 @@ export class Emitter {
   readonly #sql: Sql
   readonly #indexes: IndexCache
   readonly #options: EmitterOptions
+  readonly #loops = new Set<string>()
 
   constructor(sql: Sql, indexes: IndexCache, options: EmitterOptions) {
     this.#sql = sql
@@ -75,13 +87,14 @@ export class Emitter {
   ): Promise<PreparedEvent[]> {
     const indexes = await this.#latestIndexes(events, on)
     const matched = matchAll(events, indexes)
+    for (const [i, event] of events.entries()) if (event.chain !== null) this.#warnOfLoop(event, matched[i] ?? [])
     const { stale, fresh } = await this.#runStatement(events, matched, indexes, on, transactional)
     // Made the latest one here, so that the next round finds it.
     for (const [app, epoch] of stale) if (this.#indexes.at(app, epoch) === undefined) await this.#indexes.load(app, on)
     const again: PreparedEvent[] = []
     for (const [i, event] of events.entries()) {
       if (stale.has(event.app)) again.push(event)
-      else if (event.dedupeKey === null || fresh.has(event.eventId)) {
+      else if (event.dedupeWindowMs === null || fresh.has(event.eventId)) {
         written.set(event, {
           eventId: event.eventId,
           deliveries: (matched[i] as IndexedTrigger[]).length,
@@ -111,12 +124,25 @@ export class Emitter {
     }
     const dueNow = events.some((event) => event.delayMs === 0 && event.runAt === null)
     const toldDirectly = !transactional && this.#options.localDispatcherIsIdle()
-    const parameters = emitParameters(events, epochs, pairs, dueNow && !toldDirectly ? this.#options.channel : null)
+    const channel = dueNow && !toldDirectly ? this.#options.channel : null
+    const parameters = emitParameters(events, epochs, pairs, channel, transactional ? null : PATIENCE)
     const rows: EmitRow[] = pairs.deduped
       ? await this.#sql.run(on, emitRowsDeduped, parameters)
       : await this.#sql.run(on, emitRows, parameters.slice(0, 20) as unknown as EmitParameters)
     const row = rows[0] as EmitRow
     return { stale: new Map(Object.entries(row.stale ?? {})), fresh: new Set(row.fresh ?? []) }
+  }
+
+  /** What a handler emits is known only here: no trigger can be refused for what its target will do. */
+  #warnOfLoop({ app, chain }: PreparedEvent, matched: readonly IndexedTrigger[]): void {
+    for (const { id } of matched) {
+      if (chain?.includes(id) !== true || this.#loops.has(id)) continue
+      if (this.#loops.size >= MAX_LOOPS_REMEMBERED) this.#loops.clear()
+      this.#loops.add(id)
+      const message =
+        'a trigger fires itself: what its handler does matches it again, and maxTriggerDepth alone ends it'
+      this.#options.log.warn({ app, triggerId: id, chain }, message)
+    }
   }
 
   async #staleOf(epochs: ReadonlyMap<string, string>, on: Queryable): Promise<Map<string, string>> {
@@ -152,7 +178,7 @@ function matchAll(events: readonly PreparedEvent[], indexes: ReadonlyMap<string,
 function standInsByDedupeKey(events: readonly PreparedEvent[]): PreparedEvent[] {
   const firsts = new Map<string, PreparedEvent>()
   return events.map((event) => {
-    if (event.dedupeKey === null) return event
+    if (event.dedupeWindowMs === null) return event
     const identity = JSON.stringify([event.app, event.source.name, event.dedupeKey])
     const first = firsts.get(identity) ?? event
     firsts.set(identity, first)

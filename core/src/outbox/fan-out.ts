@@ -35,6 +35,7 @@ export function emitParameters(
   epochs: ReadonlyMap<string, string>,
   { pairEvents, pairTriggers, triggers }: FanOut,
   channel: string | null,
+  lockTimeout: string | null,
 ): DedupedEmitParameters {
   return [
     [...epochs.keys()],
@@ -60,5 +61,6 @@ export function emitParameters(
     events.map((event) => event.source.name),
     events.map((event) => event.dedupeKey),
     events.map((event) => event.dedupeWindowMs),
+    lockTimeout,
   ]
 }

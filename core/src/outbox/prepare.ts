@@ -3,18 +3,18 @@
  * encoded, the options in range. No I/O; whatever is refused is refused here, before anything is written.
  */
 import { v7 as uuidv7 } from 'uuid'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { CallScope } from '../context.ts'
 import { OutbusError } from '../errors.ts'
 import type { Plugins } from '../plugins.ts'
 import { hintOf } from '../plugins.ts'
-import { PRIORITIES, priorityLevel } from '../priority.ts'
+import { priorityLevel } from '../priority.ts'
 import type { AnySource } from '../source.ts'
 import { encodeJson } from '../validation/json.ts'
 import { assertKey, resolveRunAt } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
-import type { EmitOptions } from './emit.ts'
-import { DEFAULT_DEDUPE_WINDOW_MS, MAX_DEDUPE_WINDOW_MS } from './emit.ts'
+import type { EmitOptions, ParsedEmitOptions } from './emit.ts'
+import { DEFAULT_DEDUPE_WINDOW_MS, emitOptionsSchema } from './emit.ts'
 
 /** One event, ready to be matched and written. */
 export interface PreparedEvent {
@@ -34,24 +34,17 @@ export interface PreparedEvent {
   readonly orderingKey: string | null
   readonly traceContext: string | null
   readonly dedupeKey: string | null
-  readonly dedupeWindowMs: number
+  /** Null where there is no key to take: none was given, or the event has it already. */
+  readonly dedupeWindowMs: number | null
 }
 
-const optionsSchema = z.strictObject({
-  dedupeKey: z.string().optional(),
-  dedupeWindowMs: z.number().min(1).max(MAX_DEDUPE_WINDOW_MS).optional(),
-  delayMs: z.unknown().optional(),
-  runAt: z.unknown().optional(),
-  priority: z.enum(PRIORITIES).optional(),
-  orderingKey: z.string().optional(),
-})
-
-const NO_OPTIONS: z.output<typeof optionsSchema> = {}
+const NO_OPTIONS: ParsedEmitOptions = {}
 
 export interface PrepareLimits {
   readonly maxEventBytes: number
 }
 
+/** `reservedId`: of an event that has taken its dedupe key before, see `SourceTransaction.reserve`. */
 export function prepareEvent(
   plugins: Plugins,
   limits: PrepareLimits,
@@ -59,6 +52,7 @@ export function prepareEvent(
   sourceName: string,
   input: unknown,
   options: EmitOptions | undefined,
+  reservedId?: string,
 ): PreparedEvent {
   const source = plugins.source(sourceName)
   const event = parseEvent(source, input)
@@ -69,12 +63,11 @@ export function prepareEvent(
   const given =
     options === undefined
       ? NO_OPTIONS
-      : parseWith(optionsSchema, options, { code: 'event.invalid', what: 'emit options' })
+      : parseWith(emitOptionsSchema, options, { code: 'event.invalid', what: 'emit options' })
   const due = options === undefined ? undefined : resolveRunAt(options, Date.now())
   const orderingKey = given.orderingKey ?? callSource(source, 'orderingKey', () => source.orderingKey?.(event))
-  if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key' })
-  if (given.dedupeKey !== undefined) assertKey(given.dedupeKey, { what: 'a dedupe key' })
-  const eventId = uuidv7()
+  if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key', path: 'orderingKey' })
+  const eventId = reservedId ?? uuidv7()
   return {
     app: scope.app,
     source,
@@ -90,7 +83,10 @@ export function prepareEvent(
     orderingKey: orderingKey ?? null,
     traceContext: scope.traceContext ?? null,
     dedupeKey: given.dedupeKey ?? null,
-    dedupeWindowMs: given.dedupeWindowMs ?? DEFAULT_DEDUPE_WINDOW_MS,
+    dedupeWindowMs:
+      given.dedupeKey === undefined || reservedId !== undefined
+        ? null
+        : (given.dedupeWindowMs ?? DEFAULT_DEDUPE_WINDOW_MS),
   }
 }
 
@@ -100,20 +96,32 @@ function parseEvent(source: AnySource, input: unknown): { op: string } {
       received: input,
     })
   }
-  const { op, ...carried } = input as { op?: unknown }
+  const { op, ...carried } = readMembers(input)
   const schema: z.ZodObject | undefined =
     typeof op === 'string' && Object.hasOwn(source.events, op) ? source.events[op] : undefined
   if (schema === undefined) {
-    throw new OutbusError('event.unknown_op', `source ${source.name} has no op ${JSON.stringify(op) ?? typeof op}`, {
-      path: 'op',
-      received: op,
-      ...hintOf(op as string, Object.keys(source.events)),
-    })
+    throw new OutbusError(
+      'event.unknown_op',
+      `source ${source.name} has no op ${typeof op === 'string' ? JSON.stringify(op) : `that is a ${typeof op}`}`,
+      {
+        path: 'op',
+        received: op,
+        ...hintOf(op as string, Object.keys(source.events)),
+      },
+    )
   }
   return {
     op,
     ...parseWith(schema, carried, { code: 'event.invalid', what: `event ${source.name}.${String(op)}` }),
   } as { op: string }
+}
+
+function readMembers(input: object): { op?: unknown } {
+  try {
+    return { ...input }
+  } catch (cause) {
+    throw new OutbusError('payload.serialize_failed', 'a getter or a proxy of the event threw', { cause })
+  }
 }
 
 function callSource<T>(source: AnySource, member: string, call: () => T): T {

@@ -1,7 +1,12 @@
 /** A policy's schedule as data, for a command line, a dashboard, or a test. */
+import { z } from 'zod'
+import { parseWith } from '../validation/zod-error.ts'
 import type { CustomStrategies, RetryFailure } from './next-attempt.ts'
 import { capOf, delayRange, isRetryable, nextAttempt, policyFor } from './next-attempt.ts'
-import type { RetryPolicy } from './policy.ts'
+import type { FailureKind } from './failure.ts'
+import { FAILURE_KINDS } from './failure.ts'
+import type { RetryPolicy, RetryPolicyInput } from './policy.ts'
+import { parseRetryPolicy } from './policy.ts'
 
 export interface RetryPreviewOptions {
   /** Any integer. The same seed gives the same schedule. */
@@ -11,6 +16,17 @@ export interface RetryPreviewOptions {
   /** Needed to preview a custom policy as it would run. Default none. */
   readonly strategies?: CustomStrategies
 }
+
+const optionsSchema = z.strictObject({
+  seed: z.int(),
+  failure: z
+    .strictObject({
+      kind: z.enum(Object.keys(FAILURE_KINDS) as [FailureKind, ...FailureKind[]]),
+      retryAfterMs: z.custom<number>((value) => typeof value === 'number').exactOptional(),
+    })
+    .default({ kind: 'handler_error' }),
+  strategies: z.custom<CustomStrategies>((value) => typeof value === 'object').optional(),
+})
 
 export interface RetryPreviewStep {
   /** From 1: the retry after the `retry`-th attempt, which makes it attempt `retry + 1`. */
@@ -32,11 +48,15 @@ export interface RetryPreviewStep {
 /**
  * The schedule that a policy gives when every attempt fails: one step a retry, so `maxAttempts − 1` of them, and
  * none where the failure is not retryable. It draws as a dispatcher does, but from `seed`, so it repeats.
+ *
+ * @throws OutbusError `retry.invalid` where a trigger with this policy would be refused
  */
-export function previewRetry(
-  policy: RetryPolicy,
-  { seed, failure = { kind: 'handler_error' }, strategies }: RetryPreviewOptions,
-): readonly RetryPreviewStep[] {
+export function previewRetry(policyInput: RetryPolicyInput, options: RetryPreviewOptions): readonly RetryPreviewStep[] {
+  const policy = parseRetryPolicy(policyInput)
+  const { seed, failure, strategies } = parseWith(optionsSchema, options, {
+    code: 'options.invalid',
+    what: 'previewRetry',
+  })
   if (!isRetryable(policy, failure.kind)) return []
   const random = mulberry32(seed)
   const effective = policyFor(policy, failure.kind)

@@ -39,6 +39,9 @@ export type DeadLetterFilterParameters = [
   resolution: string,
 ]
 
+/** Of a replay or a discard: from and to are inclusive. */
+export type LetterRange = [fromId: string, toId: string, limit: number]
+
 /** The same condition for listing, counting, replaying and discarding: what a dry run shows is what is done. */
 export const DEAD_LETTER_CONDITION = `app_id = $1
   and ($2::text is null or source = $2)

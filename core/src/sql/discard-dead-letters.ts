@@ -1,13 +1,23 @@
-import type { DeadLetterFilterParameters } from './dead-letter-row.ts'
+import type { DeadLetterFilterParameters, LetterRange } from './dead-letter-row.ts'
 import { DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
 import { statement } from './statement.ts'
 
 /** Caller: DeadLetterStore.discard and discardAll. Kept, with their resolution; what is resolved stays as it is. */
-export const discardDeadLetters = statement<[...DeadLetterFilterParameters, id: string | null], { id: string }>(
+export const discardDeadLetters = statement<
+  [...DeadLetterFilterParameters, ...LetterRange],
+  { discarded: number; last_id: string | null }
+>(
   'discard_dead_letters',
-  `update {schema}.dead_letters set resolution = 'discarded', resolved_at = clock_timestamp()
-where ${DEAD_LETTER_CONDITION}
-  and ($9::bigint is null or id = $9)
-  and resolution is null
-returning id`,
+  `with chosen as (
+  select id from {schema}.dead_letters
+  where ${DEAD_LETTER_CONDITION}
+    and id between $9::bigint and $10::bigint
+    and resolution is null
+  order by id limit $11 for update
+), marked as (
+  update {schema}.dead_letters d set resolution = 'discarded', resolved_at = clock_timestamp()
+  from chosen where d.id = chosen.id
+  returning d.id
+)
+select count(*)::integer as discarded, max(id) as last_id from marked`,
 )

@@ -37,7 +37,10 @@ export type DedupedEmitParameters = [
   ...EmitParameters,
   sources: readonly string[],
   dedupeKeys: readonly (string | null)[],
-  dedupeWindowsMs: readonly number[],
+  /** Null: there is no key to take, or the event has it already. */
+  dedupeWindowsMs: readonly (number | null)[],
+  /** How long to wait for another transaction that has taken the same key; null: as long as the session says. */
+  lockTimeout: string | null,
 ]
 
 export interface EmitRow {
@@ -86,25 +89,28 @@ select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTI
 
 /**
  * The same with dedupe keys. A key that is taken leaves its event out; one whose window is over is taken over.
- * Keys are taken in one order, to keep two batches from deadlocking.
+ * Keys are taken in one order, to keep two batches from deadlocking. An event whose window is null takes no key.
  */
 export const emitRowsDeduped = statement<DedupedEmitParameters, EmitRow>(
   'emit_rows_deduped',
   `with ${STALE}, event as (
   select * from unnest(${EVENT_ARRAYS}, $21::text[], $22::text[], $23::double precision[])
     with ordinality as e (${EVENT_COLUMNS}, source, dedupe_key, dedupe_window_ms, n)
+), patience as materialized (
+  select case when $24::text is null then '' else set_config('lock_timeout', $24, true) end as lock_timeout
 ), fresh as (
   insert into {schema}.dedupe_keys as d (app_id, source, key, event_id, expires_at)
   select app_id, source, dedupe_key, event_id, clock_timestamp() + dedupe_window_ms * interval '1 millisecond'
   from event e
-  where dedupe_key is not null and not exists (select from stale where stale.app_id = e.app_id)
+  where dedupe_window_ms is not null and (select lock_timeout from patience) is not null
+    and not exists (select from stale where stale.app_id = e.app_id)
   order by app_id, source, dedupe_key
   on conflict (app_id, source, key) do update set event_id = excluded.event_id, expires_at = excluded.expires_at
     where d.expires_at <= clock_timestamp()
   returning d.event_id
 ), ${written('event e', {
     column: 'e.dedupe_key',
-    where: `\n    and (e.dedupe_key is null or exists (select from fresh where fresh.event_id = e.event_id))`,
+    where: `\n    and (e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))`,
   })}
 select (select json_object_agg(app_id, epoch::text) from stale) as stale,
   array(select event_id::text from fresh) as fresh, ${NOTIFIED}`,

@@ -1,4 +1,4 @@
-import type { DeadLetterFilterParameters } from './dead-letter-row.ts'
+import type { DeadLetterFilterParameters, LetterRange } from './dead-letter-row.ts'
 import { DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
 import { statement } from './statement.ts'
 
@@ -8,15 +8,15 @@ import { statement } from './statement.ts'
  * delivery with all its attempts before it; target and retry policy are those of the row that died.
  */
 export const replayDeadLetters = statement<
-  [...DeadLetterFilterParameters, id: string | null, force: boolean, limit: number, channel: string],
-  { replayed: number; notified: unknown }
+  [...DeadLetterFilterParameters, ...LetterRange, force: boolean, channel: string],
+  { replayed: number; last_id: string | null; notified: unknown }
 >(
   'replay_dead_letters',
   `with chosen as (
   select id from {schema}.dead_letters
   where ${DEAD_LETTER_CONDITION}
-    and ($9::bigint is null or id = $9)
-    and ($10::boolean or resolution is null)
+    and id between $9::bigint and $10::bigint
+    and ($12::boolean or resolution is null)
   order by id limit $11 for update
 ), marked as (
   update {schema}.dead_letters d set resolution = 'replayed', resolved_at = clock_timestamp()
@@ -30,6 +30,6 @@ export const replayDeadLetters = statement<
   from marked order by id
   returning id
 )
-select (select count(*) from written)::integer as replayed,
-  case when exists (select from written) and exists (select from {schema}.dispatchers where idle) then pg_notify($12, '') end as notified`,
+select (select count(*) from written)::integer as replayed, (select max(id) from marked) as last_id,
+  case when exists (select from written) and exists (select from {schema}.dispatchers where idle) then pg_notify($13, '') end as notified`,
 )

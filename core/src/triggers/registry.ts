@@ -21,7 +21,7 @@ import { encodeJson } from '../validation/json.ts'
 import { assertName } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import type { TargetSpec, Trigger, TriggerListOptions, TriggerPatch, Triggers } from './trigger.ts'
-import { DEFAULT_TIMEOUT_MS, triggerPatchSchema, triggerSchema } from './trigger.ts'
+import { DEFAULT_TIMEOUT_MS, triggerListSchema, triggerPatchSchema, triggerSchema } from './trigger.ts'
 
 export class TriggerRegistry implements Triggers {
   readonly #sql: Sql
@@ -46,9 +46,9 @@ export class TriggerRegistry implements Triggers {
         uuidv7(),
         given.name,
         source.name,
-        encodeFilter(source, given.filter ?? {}),
+        encodeFilter(source, given.filter === undefined ? {} : given.filter),
         this.#encodeTarget(given.target),
-        encodeJson(parseRetryPolicy(given.retry ?? {}, { path: 'retry' })),
+        encodeJson(parseRetryPolicy(given.retry === undefined ? {} : given.retry, { path: 'retry' })),
         priorityLevel(given.priority ?? 'normal'),
         given.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         this.#scope.principal?.id ?? null,
@@ -70,13 +70,15 @@ export class TriggerRegistry implements Triggers {
   }
 
   async list(options: TriggerListOptions = {}): Promise<Page<Trigger>> {
-    const listing = ['triggers', this.#scope.app]
-    const limit = pageLimit(options.limit)
+    const given = parseWith(triggerListSchema, options, { code: 'options.invalid', what: 'triggers.list' })
+    const { source = null, enabled = null } = given
+    const listing = ['triggers', this.#scope.app, String(source), String(enabled)]
+    const limit = pageLimit(given.limit)
     const rows = await this.#sql.run(this.#on, listTriggers, [
       this.#scope.app,
-      decodeCursor(listing, options.cursor) ?? null,
-      options.source ?? null,
-      options.enabled ?? null,
+      decodeCursor(listing, given.cursor, assertTriggerName) ?? null,
+      source,
+      enabled,
       limit + 1,
     ])
     const triggers = rows.map((row) => this.#toTrigger(row, row.id))
@@ -151,7 +153,7 @@ export class TriggerRegistry implements Triggers {
   #resolves(spec: TargetSpec): boolean {
     const { type, ...config } = spec
     const target = this.#plugins.targets.get(type)
-    return target !== undefined && (target.resolves === undefined || target.resolves(config))
+    return target !== undefined && (target.resolves === undefined || target.resolves(config, this.#scope))
   }
 
   async #refusingDuplicates<T>(name: string, write: () => Promise<T>): Promise<T> {

@@ -1,10 +1,12 @@
 /** A trigger: app, source, filter, target, retry policy, registrant, enabled. */
 import { z } from 'zod'
 import type { Page, PageOptions } from '../page.ts'
+import { pageSchema } from '../page.ts'
 import type { Priority } from '../priority.ts'
 import { PRIORITIES } from '../priority.ts'
 import type { RetryPolicy, RetryPolicyInput } from '../retry/policy.ts'
 import type { AnySource } from '../source.ts'
+import { nameSchema } from '../validation/names.ts'
 
 /** Default of a trigger's `timeoutMs`: 5 minutes. */
 export const DEFAULT_TIMEOUT_MS = 300_000
@@ -92,3 +94,9 @@ export const triggerSchema = z.strictObject({
 })
 
 export const triggerPatchSchema = triggerSchema.omit({ source: true }).partial()
+
+export const triggerListSchema = z.strictObject({
+  ...pageSchema,
+  source: nameSchema('options.invalid').optional(),
+  enabled: z.boolean().optional(),
+})

@@ -3,6 +3,7 @@
  */
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { JsonValue } from '../json.ts'
 
 export interface EncodeOptions {
   /** Prefix of the path in errors. */
@@ -26,7 +27,7 @@ export function encodeJson(
   { path = '', maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH }: EncodeOptions = {},
 ): string {
   const walk: Walk = { path: [path], ancestors: [], maxDepth }
-  const text = encode(value, walk)
+  const text = encodeAll(value, walk)
   if (text === undefined) throw refuse('payload.not_json', 'undefined is not JSON', walk, value)
   // No character takes more than three bytes (of two code units, four), so most texts need not be measured.
   if (text.length * 3 > maxBytes && (text.length > maxBytes || Buffer.byteLength(text) > maxBytes)) {
@@ -38,6 +39,28 @@ export function encodeJson(
     })
   }
   return text
+}
+
+/**
+ * The same, and beside it the value as it stands in the text: a plain copy. For a verb that stores a value and emits
+ * it too, a moment later: what its caller does to the value meanwhile changes neither.
+ */
+export function readJson(
+  value: unknown,
+  options: EncodeOptions = {},
+): { readonly text: string; readonly value: JsonValue } {
+  const text = encodeJson(value, options)
+  return { text, value: JSON.parse(text) as JsonValue }
+}
+
+function encodeAll(value: unknown, walk: Walk): string | undefined {
+  try {
+    return encode(value, walk)
+  } catch (cause) {
+    if (cause instanceof OutbusError) throw cause
+    // A proxy whose traps throw when it is asked for its keys, its prototype or whether it is an array.
+    throw new OutbusError('payload.serialize_failed', 'the value cannot be read', { path: showPath(walk), cause })
+  }
 }
 
 interface Walk {

@@ -1,4 +1,5 @@
 /** Names, keys, app ids and due times, checked before they reach SQL. Pure. */
+import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -11,53 +12,85 @@ const MS_A_YEAR = 365.25 * 86_400_000
 // oxlint-disable-next-line no-control-regex -- they are what it looks for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/
 
+/** A date, or a date and time with its offset: without one it would mean another moment on each machine. */
+const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d))?$/i
+
 export interface NameSubject {
   /** What the message calls it: `a trigger name`. */
   readonly what: string
+  /** Where it stands in what the caller gave. Default `name`. */
+  readonly path?: string
   /** Default `event.name`. */
   readonly code?: ErrorCode
 }
 
-/** 1 to 128 characters, none of them control or bidirectional formatting. */
-export function assertName(value: unknown, { what, code = 'event.name' }: NameSubject): asserts value is string {
+/** 1 to 128 characters, none of them control or bidirectional formatting, and not only blanks. */
+export function assertName(
+  value: unknown,
+  { what, path = 'name', code = 'event.name' }: NameSubject,
+): asserts value is string {
   const problem = nameProblem(value)
   if (problem === undefined) return
-  throw new OutbusError(code, `${what} ${problem}`, { path: 'name', received: value, limit: MAX_NAME_CHARACTERS })
+  throw new OutbusError(code, `${what} ${problem}`, { path, received: value, limit: MAX_NAME_CHARACTERS })
 }
 
 export function assertAppId(value: unknown): asserts value is string {
-  const problem = nameProblem(value)
-  if (problem === undefined) return
-  throw new OutbusError('app.invalid', `an app id ${problem}`, {
-    path: 'app',
-    received: value,
-    limit: MAX_NAME_CHARACTERS,
-  })
+  assertName(value, { what: 'an app id', path: 'app', code: 'app.invalid' })
+}
+
+export interface KeySubject {
+  /** What the message calls it: `a dedupe key`. */
+  readonly what: string
+  /** Where it stands in what the caller gave. Default `key`. */
+  readonly path?: string
 }
 
 /** 1 to 255 bytes of UTF-8 that a text column takes. */
-export function assertKey(value: unknown, { what }: { readonly what: string }): asserts value is string {
-  if (typeof value !== 'string' || value === '')
-    throw new OutbusError('event.name', `${what} is a text that is not empty`, { path: 'key', received: value })
-  if (value.includes('\0'))
-    throw new OutbusError('payload.nul_character', `${what} has a NUL character`, { path: 'key', received: value })
-  if (!value.isWellFormed())
-    throw new OutbusError('payload.lone_surrogate', `${what} has half of a surrogate pair`, {
-      path: 'key',
-      received: value,
-    })
-  if (Buffer.byteLength(value) > MAX_KEY_BYTES) {
-    throw new OutbusError('event.key_too_long', `${what} is at most ${MAX_KEY_BYTES} bytes of UTF-8`, {
-      path: 'key',
-      received: value,
+export function assertKey(value: unknown, { what, path = 'key' }: KeySubject): asserts value is string {
+  const problem = keyProblem(value)
+  if (problem === undefined) return
+  const { code, message, ...limit } = problem
+  throw new OutbusError(code, `${what} ${message}`, { path, received: value, ...limit })
+}
+
+/** For the schemas of a source: what {@link assertName} takes, refused with the same code. */
+export function nameSchema(code: ErrorCode = 'event.name') {
+  return z.string().superRefine((value, { addIssue }) => {
+    const message = nameProblem(value)
+    if (message !== undefined)
+      addIssue({ code: 'custom', message, input: value, params: { code, limit: MAX_NAME_CHARACTERS } })
+  })
+}
+
+/** For the schemas of a source: what {@link assertKey} takes, refused with the same code. */
+export function keySchema() {
+  return z.string().superRefine((value, { addIssue }) => {
+    const problem = keyProblem(value)
+    if (problem !== undefined) {
+      const { message, ...params } = problem
+      addIssue({ code: 'custom', message, input: value, params })
+    }
+  })
+}
+
+function keyProblem(
+  value: unknown,
+): { readonly code: ErrorCode; readonly message: string; readonly limit?: number } | undefined {
+  if (typeof value !== 'string' || value === '') return { code: 'event.name', message: 'is a text that is not empty' }
+  if (value.includes('\0')) return { code: 'payload.nul_character', message: 'has a NUL character' }
+  if (!value.isWellFormed()) return { code: 'payload.lone_surrogate', message: 'has half of a surrogate pair' }
+  if (Buffer.byteLength(value) > MAX_KEY_BYTES)
+    return {
+      code: 'event.key_too_long',
+      message: `is at most ${MAX_KEY_BYTES} bytes of UTF-8`,
       limit: MAX_KEY_BYTES,
-    })
-  }
+    }
+  return undefined
 }
 
 function nameProblem(value: unknown): string | undefined {
   if (typeof value !== 'string') return 'is a text'
-  if (value === '') return 'is not empty'
+  if (value.trim() === '') return 'is not empty'
   if (value.length > MAX_NAME_CHARACTERS) return `is at most ${MAX_NAME_CHARACTERS} characters`
   if (UNPRINTABLE.test(value)) return 'has no control or bidirectional formatting characters'
   return value.isWellFormed() ? undefined : 'has half of a surrogate pair'
@@ -80,9 +113,15 @@ export function resolveRunAt(
     return { delayMs }
   }
   if (runAt === undefined) return undefined
-  const at = runAt instanceof Date ? runAt : typeof runAt === 'string' ? new Date(runAt) : new Date(Number.NaN)
-  if (Number.isNaN(at.getTime()))
-    throw refused('runAt is a Date or ISO text', 'runAt', runAt instanceof Date ? 'Invalid Date' : runAt)
+  const at =
+    runAt instanceof Date ? runAt : new Date(typeof runAt === 'string' && ISO_TIME.test(runAt) ? runAt : Number.NaN)
+  if (Number.isNaN(at.getTime())) {
+    throw refused(
+      'runAt is a Date, or ISO 8601 text with Z or an offset',
+      'runAt',
+      runAt instanceof Date ? 'Invalid Date' : runAt,
+    )
+  }
   if (Math.abs(at.getTime() - nowMs) > MAX_YEARS_OFF * MS_A_YEAR)
     throw refused(`runAt is at most ${MAX_YEARS_OFF} years off`, 'runAt', runAt)
   return { runAt: at.toISOString() }

@@ -14,6 +14,12 @@ export interface ParseSubject {
 
 type Issue = z.core.$ZodIssue
 
+/** What a refinement of ours says beside its message: a code of its own, and the limit that was broken. */
+interface OwnParams {
+  readonly code?: ErrorCode
+  readonly limit?: number
+}
+
 /** The parsed value, or one `OutbusError` with path, received value, limit and nearest known name. */
 export function parseWith<T extends z.ZodType>(schema: T, input: unknown, subject: ParseSubject): z.output<T> {
   let parsed: z.ZodSafeParseResult<z.output<T>>
@@ -39,10 +45,12 @@ function toError(
   const [unknownKey] = issue.code === 'unrecognized_keys' ? issue.keys : []
   const place = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
   const where = formatPath(path, place)
-  const limit = 'maximum' in issue ? issue.maximum : 'minimum' in issue ? issue.minimum : undefined
+  const own = issue.code === 'custom' ? (issue.params as OwnParams | undefined) : undefined
+  const limit =
+    own !== undefined ? own.limit : 'maximum' in issue ? issue.maximum : 'minimum' in issue ? issue.minimum : undefined
   const hint = hintFor(schema, issue, valueAt(input, issue.path))
   return new OutbusError(
-    code,
+    own?.code ?? code,
     `${what}: ${where === '' ? '' : `${where}: `}${unknownKey === undefined ? issue.message : 'unknown key'}`,
     {
       path: where,

@@ -1,5 +1,16 @@
 /** The verbs at `cx.kv`. Every mutation and the rows of its triggers commit together, in the caller's transaction when there is one. */
-import { decodeCursor, encodeCursor, encodeJson, OutbusError, pageLimit, toPage } from '@outbus/core'
+import {
+  decodeCursor,
+  emitOptionsSchema,
+  encodeCursor,
+  isOutbusError,
+  OutbusError,
+  pageLimit,
+  pageSchema,
+  parseWith,
+  readJson,
+  toPage,
+} from '@outbus/core'
 import type {
   EmitOptions,
   EmitResult,
@@ -9,6 +20,7 @@ import type {
   SourceContext,
   SourceTransaction,
 } from '@outbus/core'
+import { z } from 'zod'
 import { assertCollection, assertEntryKey } from './events.ts'
 import type { kvEvents } from './events.ts'
 import { above } from './prefix.ts'
@@ -18,7 +30,6 @@ import type { EntryRow } from './sql/get-entry.ts'
 import { insertEntry } from './sql/insert-entry.ts'
 import { listEntries } from './sql/list-entries.ts'
 import { putEntries } from './sql/put-entries.ts'
-import { beginWrite, undoWrite } from './sql/savepoint.ts'
 import { replaceEntry } from './sql/replace-entry.ts'
 
 export interface KvEntry {
@@ -68,73 +79,81 @@ export interface KvApi {
   list(collection: string, options?: KvListOptions): Promise<Page<KvEntry>>
 }
 
-/** What an event has beside its value: collection and key at their longest, escaped, and the names of the members. */
-const ADDRESS_BYTES = 1_280
-
 type Context = SourceContext<typeof kvEvents>
 type Transaction = SourceTransaction<typeof kvEvents>
 
+const setOptions = emitOptionsSchema.extend({ ifVersion: z.int().min(0).optional() })
+const deleteOptions = z.strictObject({ ifVersion: z.int().min(0).optional() })
+const listOptions = z.strictObject({ ...pageSchema, prefix: z.string().default('') })
+const writesSchema = z.array(z.strictObject({ collection: z.unknown(), key: z.unknown(), value: z.unknown() }))
+
 export function kvApi(context: Context): KvApi {
+  const { app } = context
+  const read = (value: unknown, path: string) => readJson(value, { path, maxBytes: context.maxEventBytes })
+
   return {
     async get(collection, key) {
-      assertAddress(collection, key)
-      const [row] = await context.run(getEntry, [context.app, collection, key])
+      readAddress(collection, key)
+      const [row] = await context.run(getEntry, [app, collection, key])
       return row === undefined ? undefined : toEntry(row)
     },
 
-    async set(collection, key, value, { ifVersion, ...emitOptions } = {}) {
-      assertAddress(collection, key)
-      assertVersion(ifVersion)
-      const text = encodeJson(value, { path: 'value', maxBytes: context.maxEventBytes - ADDRESS_BYTES })
-      const event = { op: 'set' as const, collection, key, value: value as JsonValue }
-      context.check({ ...event, version: 0 }, emitOptions)
+    async set(collection, key, given, options = {}) {
+      readAddress(collection, key)
+      const { ifVersion, ...emitOptions } = parseOptions(setOptions, options, 'kv.set') as KvSetOptions
+      const { text, value } = read(given, 'value')
+      const event = { op: 'set' as const, collection, key, value }
+      // Before anything is written, with the longest version there is.
+      context.check({ ...event, version: Number.MAX_SAFE_INTEGER }, emitOptions)
       return context.transaction(async (tx) => {
-        if (emitOptions.dedupeKey !== undefined) await tx.run(beginWrite, [])
-        const version = await writeOne(context.app, tx, collection, key, text, ifVersion)
+        const reservation = await tx.reserve(emitOptions)
+        if (reservation.takenBy !== undefined) {
+          const [present] = await tx.run(getEntry, [app, collection, key])
+          const version = Number(present?.version ?? 0)
+          return { eventId: reservation.takenBy, deliveries: 0, duplicate: true, version }
+        }
+        const version = await writeOne(app, tx, collection, key, text, ifVersion)
+        if (version === undefined) {
+          await reservation.release()
+          throw conflict(collection, key, ifVersion as number, ifVersion === 0 ? 'is there already' : OTHER_VERSION)
+        }
         const [emitted] = (await tx.emit([{ ...event, version }], [emitOptions])) as [EmitResult]
-        if (!emitted.duplicate) return { ...emitted, version }
-        await tx.run(undoWrite, [])
-        const [present] = await tx.run(getEntry, [context.app, collection, key])
-        return { ...emitted, version: Number(present?.version ?? 0) }
+        return { ...emitted, version }
       })
     },
 
-    async setMany(writes) {
-      const texts = writes.map((write, i) => {
-        assertAddress(write.collection, write.key)
-        return encodeJson(write.value, { path: `writes[${i}].value`, maxBytes: context.maxEventBytes - ADDRESS_BYTES })
+    async setMany(given) {
+      const writes = parseOptions(writesSchema, given, 'kv.setMany', 'writes').map(({ collection, key, value }, i) => {
+        return { ...readAddress(collection, key, `writes[${i}].`), ...read(value, `writes[${i}].value`) }
       })
       assertDistinct(writes)
+      for (const [i, { collection, key, value }] of writes.entries())
+        checkWrite(context, { op: 'set', collection, key, value, version: Number.MAX_SAFE_INTEGER }, i)
       if (writes.length === 0) return []
       return context.transaction(async (tx) => {
         const rows = await tx.run(putEntries, [
-          context.app,
+          app,
           writes.map((write) => write.collection),
           writes.map((write) => write.key),
-          texts,
+          writes.map((write) => write.text),
         ])
         const versions = new Map(rows.map((row) => [addressOf(row), Number(row.version)]))
-        const written = writes.map((write) => ({ ...write, version: versions.get(addressOf(write)) as number }))
-        const emitted = await tx.emit(
-          written.map(({ collection, key, value, version }) => ({
-            op: 'set',
-            collection,
-            key,
-            value: value as JsonValue,
-            version,
-          })),
-        )
-        return emitted.map((result, i) => ({ ...result, version: (written[i] as { version: number }).version }))
+        const events = writes.map(({ collection, key, value }) => {
+          const version = versions.get(addressOf({ collection, key })) as number
+          return { op: 'set' as const, collection, key, value, version }
+        })
+        const emitted = await tx.emit(events)
+        return emitted.map((result, i) => ({ ...result, version: (events[i] as { version: number }).version }))
       })
     },
 
-    async delete(collection, key, { ifVersion } = {}) {
-      assertAddress(collection, key)
-      assertVersion(ifVersion)
+    async delete(collection, key, options = {}) {
+      readAddress(collection, key)
+      const { ifVersion } = parseOptions(deleteOptions, options, 'kv.delete')
       return context.transaction(async (tx) => {
-        const [row] = await tx.run(deleteEntry, [context.app, collection, key, ifVersion ?? null])
+        const [row] = await tx.run(deleteEntry, [app, collection, key, ifVersion ?? null])
         if (row === undefined) {
-          if (ifVersion !== undefined) throw conflict(collection, key, ifVersion)
+          if (ifVersion !== undefined) throw conflict(collection, key, ifVersion, OTHER_VERSION)
           return false
         }
         await tx.emit([{ op: 'delete', collection, key, version: Number(row.version) }])
@@ -142,24 +161,20 @@ export function kvApi(context: Context): KvApi {
       })
     },
 
-    async list(collection, { prefix = '', limit, cursor } = {}) {
+    async list(collection, options = {}) {
       assertCollection(collection)
-      if (prefix !== '') assertEntryKey(prefix)
-      const listing = ['kv', context.app, collection, prefix]
+      const { prefix, limit, cursor } = parseOptions(listOptions, options, 'kv.list')
+      if (prefix !== '') assertEntryKey(prefix, 'prefix')
+      const listing = ['kv', app, collection, prefix]
       const size = pageLimit(limit)
-      const rows = await context.run(listEntries, [
-        context.app,
-        collection,
-        prefix,
-        above(prefix),
-        decodeCursor(listing, cursor) ?? null,
-        size + 1,
-      ])
+      const after = decodeCursor(listing, cursor, assertEntryKey)
+      const rows = await context.run(listEntries, [app, collection, prefix, above(prefix), after ?? null, size + 1])
       return toPage(rows.map(toEntry), size, (last) => encodeCursor(listing, last.key))
     },
   }
 }
 
+/** Undefined where the entry is not as `ifVersion` says. */
 async function writeOne(
   app: string,
   tx: Transaction,
@@ -167,31 +182,36 @@ async function writeOne(
   key: string,
   text: string,
   ifVersion: number | undefined,
-): Promise<number> {
+): Promise<number | undefined> {
   const [row] =
     ifVersion === undefined
       ? await tx.run(putEntries, [app, [collection], [key], [text]])
       : ifVersion === 0
         ? await tx.run(insertEntry, [app, collection, key, text])
         : await tx.run(replaceEntry, [app, collection, key, text, ifVersion])
-  if (row === undefined) throw conflict(collection, key, ifVersion as number)
-  return Number(row.version)
+  return row === undefined ? undefined : Number(row.version)
 }
 
-function assertAddress(collection: unknown, key: unknown): void {
-  assertCollection(collection)
-  assertEntryKey(key)
+function parseOptions<T extends z.ZodType>(schema: T, given: unknown, what: string, path = ''): z.output<T> {
+  return parseWith(schema, given, { code: 'options.invalid', what, path })
 }
 
-function assertVersion(ifVersion: number | undefined): void {
-  if (ifVersion === undefined || (Number.isSafeInteger(ifVersion) && ifVersion >= 0)) return
-  throw new OutbusError('options.invalid', 'ifVersion is a whole number from 0', {
-    path: 'ifVersion',
-    received: ifVersion,
-  })
+function readAddress(collection: unknown, key: unknown, within = ''): { collection: string; key: string } {
+  assertCollection(collection, `${within}collection`)
+  assertEntryKey(key, `${within}key`)
+  return { collection, key }
 }
 
-function assertDistinct(writes: readonly KvWrite[]): void {
+function checkWrite(context: Context, event: Parameters<Context['check']>[0], i: number): void {
+  try {
+    context.check(event)
+  } catch (error) {
+    if (!isOutbusError(error)) throw error
+    throw error.under(`writes[${i}]`)
+  }
+}
+
+function assertDistinct(writes: readonly { collection: string; key: string }[]): void {
   const seen = new Set<string>()
   for (const [i, write] of writes.entries()) {
     const address = addressOf(write)
@@ -209,11 +229,12 @@ function addressOf({ collection, key }: { collection: string; key: string }): st
   return JSON.stringify([collection, key])
 }
 
-function conflict(collection: string, key: string, ifVersion: number): OutbusError {
-  const expected = ifVersion === 0 ? 'is there already' : 'has another version, or is gone'
+const OTHER_VERSION = 'has another version, or is gone'
+
+function conflict(collection: string, key: string, ifVersion: number, found: string): OutbusError {
   return new OutbusError(
     'version.conflict',
-    `the entry ${JSON.stringify(key)} of ${JSON.stringify(collection)} ${expected}`,
+    `the entry ${JSON.stringify(key)} of ${JSON.stringify(collection)} ${found}`,
     {
       path: 'ifVersion',
       received: ifVersion,

@@ -10,6 +10,7 @@ const glob = fc.string({ minLength: 1, maxLength: 8, unit: fc.constantFrom('a', 
 test('whatever matches has a key in common with its trigger, or the index would pass it by', () => {
   fc.assert(
     fc.property(fc.oneof(name, glob), name, name, (collection, actual, key) => {
+      fc.pre(!collection.includes('**'))
       const filter = kvFilter.parse({ collection })
       const event = { op: 'set', collection: actual, key }
       fc.pre(kvMatches({ event, filter }))

@@ -1,18 +1,18 @@
 /** What happens in a store, and what a trigger may filter on. */
 import { createHash } from 'node:crypto'
-import { assertKey, assertName } from '@outbus/core'
+import { assertKey, assertName, keySchema, nameSchema } from '@outbus/core'
 import type { JsonValue } from '@outbus/core'
 import { z } from 'zod'
 import { isGlob, literalPrefix, matchesGlob } from './glob.ts'
 
 /** Set of any JSON; delete of what was there. `version` is the entry's own, from the store's sequence. */
 const set = z.strictObject({
-  collection: z.string(),
-  key: z.string(),
+  collection: nameSchema(),
+  key: keySchema(),
   value: z.custom<JsonValue>(() => true),
   version: z.int().min(0),
 })
-const remove = z.strictObject({ collection: z.string(), key: z.string(), version: z.int().min(0) })
+const remove = z.strictObject({ collection: nameSchema(), key: keySchema(), version: z.int().min(0) })
 
 export const kvEvents = { set, delete: remove }
 
@@ -23,15 +23,21 @@ export type KvEvent =
 
 export const kvFilter = z.strictObject({
   /** The collection's name, or a glob: `*` for any run of characters, `?` for one. Default every collection. */
-  collection: z.string().min(1).max(128).default('*'),
+  collection: nameSchema('trigger.invalid').superRefine(refuseStarsInARow).default('*'),
   /** Default both. */
   ops: z
     .array(z.enum(['set', 'delete']))
     .min(1)
     .default(['set', 'delete']),
   /** Keys that begin with it. Default every key. */
-  keyPrefix: z.string().min(1).max(512).optional(),
+  keyPrefix: keySchema().optional(),
 })
+
+function refuseStarsInARow(collection: string, { addIssue }: z.RefinementCtx): void {
+  if (!collection.includes('**')) return
+  const message = 'two stars in a row mean no more than one: write one'
+  addIssue({ code: 'custom', message, input: collection, params: { code: 'pattern.wildcard' } })
+}
 
 export type KvFilter = z.output<typeof kvFilter>
 
@@ -74,10 +80,10 @@ export function kvOrderingKey({ collection, key }: { collection: string; key: st
   return Buffer.byteLength(name) <= MAX_ORDERING_KEY_BYTES ? name : createHash('sha256').update(name).digest('hex')
 }
 
-export function assertCollection(collection: unknown): void {
-  assertName(collection, { what: 'a collection name' })
+export function assertCollection(collection: unknown, path = 'collection'): asserts collection is string {
+  assertName(collection, { what: 'a collection name', path })
 }
 
-export function assertEntryKey(key: unknown): void {
-  assertKey(key, { what: 'a kv key' })
+export function assertEntryKey(key: unknown, path = 'key'): asserts key is string {
+  assertKey(key, { what: 'a kv key', path })
 }

@@ -135,6 +135,69 @@ test('a set whose dedupe key was used changes neither entry nor outbox', async (
   expect((await events()).length).toBe(1)
 })
 
+test('a set whose dedupe key was used undoes nothing of what its transaction does beside it', async () => {
+  const { db, cx, kv, trigger, events } = await setUp()
+  await trigger('all', {})
+  const first = await kv.set('c', 'k', 1, { dedupeKey: 'once' })
+  await db.pool.query('create table ledger (entry text)')
+  await withTransaction(db.pool, async (tx) => {
+    const inside = cx.with(tx).kv
+    const [duplicate] = await Promise.all([
+      inside.set('c', 'k', 2, { dedupeKey: 'once' }),
+      inside.set('c', 'other', 3),
+      tx.query(`insert into ledger values ('kept')`),
+    ])
+    expect(duplicate).toMatchObject({ eventId: first.eventId, duplicate: true })
+  })
+  expect((await kv.get('c', 'k'))?.value).toBe(1)
+  expect((await kv.get('c', 'other'))?.value).toBe(3)
+  expect((await db.pool.query('select entry from ledger')).rows).toEqual([{ entry: 'kept' }])
+  expect((await events()).length).toBe(2)
+})
+
+test('a set that is refused for its version gives its dedupe key back, in a transaction that goes on', async () => {
+  const { db, cx, kv } = await setUp()
+  await kv.set('c', 'k', 1)
+  await withTransaction(db.pool, async (tx) => {
+    const inside = cx.with(tx).kv
+    await expect(inside.set('c', 'k', 2, { dedupeKey: 'once', ifVersion: 0 })).rejects.toMatchObject({
+      code: 'version.conflict',
+    })
+    expect(await inside.set('c', 'k', 3, { dedupeKey: 'once' })).toMatchObject({ duplicate: false })
+  })
+  expect(await kv.set('c', 'k', 4, { dedupeKey: 'once' })).toMatchObject({ duplicate: true })
+  expect((await kv.get('c', 'k'))?.value).toBe(3)
+})
+
+test('a verb on a transaction that has ended writes nothing', async () => {
+  const { db, cx, kv } = await setUp()
+  const tx = await db.pool.connect()
+  await tx.query('begin')
+  const inside = cx.with(tx).kv
+  await tx.query('commit')
+  const closed = { code: 'emit.tx_closed' }
+  await expect(inside.set('c', 'k', 1)).rejects.toMatchObject(closed)
+  await expect(inside.set('c', 'k', 1, { dedupeKey: 'once' })).rejects.toMatchObject(closed)
+  await expect(inside.setMany([{ collection: 'c', key: 'k', value: 1 }])).rejects.toMatchObject(closed)
+  await expect(inside.delete('c', 'k')).rejects.toMatchObject(closed)
+  tx.release()
+  expect((await kv.list('c')).items).toEqual([])
+})
+
+test('what is stored is what is emitted, whatever the caller does to the value meanwhile', async () => {
+  const { kv, trigger, events } = await setUp()
+  await trigger('all', {})
+  const value: { n: unknown } = { n: 1 }
+  const setting = kv.set('c', 'k', value)
+  value.n = Number.NaN
+  await setting
+  let reads = 0
+  await kv.set('c', 'counted', { toJSON: () => ++reads })
+  expect((await kv.get('c', 'k'))?.value).toEqual({ n: 1 })
+  expect((await kv.get('c', 'counted'))?.value).toBe(1)
+  expect((await events()).map((event) => (event as { value: unknown }).value)).toEqual([{ n: 1 }, 1])
+})
+
 test('a filter goes by collection, exact or glob, by ops and by the beginning of the key', async () => {
   const { kv, trigger } = await setUp()
   await trigger('exact', { collection: 'users' })

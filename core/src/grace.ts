@@ -1,0 +1,30 @@
+/** How long stopping may take. Whoever asks for less later is heard. */
+export class Grace {
+  readonly #over = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #endsAt = Number.POSITIVE_INFINITY
+
+  constructor(ms: number) {
+    this.shortenTo(ms)
+  }
+
+  /** Aborts when the time is up. */
+  get over(): AbortSignal {
+    return this.#over.signal
+  }
+
+  /** From now. A longer time than what is left changes nothing. */
+  shortenTo(ms: number): void {
+    const endsAt = performance.now() + ms
+    if (endsAt >= this.#endsAt) return
+    this.#endsAt = endsAt
+    clearTimeout(this.#timer)
+    if (ms <= 0) this.#over.abort()
+    else this.#timer = setTimeout(() => this.#over.abort(), ms)
+  }
+
+  /** Stopped in time. */
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+}

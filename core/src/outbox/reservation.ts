@@ -1,0 +1,41 @@
+/** A dedupe key that is taken before the event that it belongs to, for verbs that write something of their own first. */
+import { v7 as uuidv7 } from 'uuid'
+import { findDedupeKey } from '../sql/find-dedupe-key.ts'
+import { releaseDedupeKey } from '../sql/release-dedupe-key.ts'
+import { reserveDedupeKeyRow } from '../sql/reserve-dedupe-key.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+
+export interface DedupeKey {
+  readonly app: string
+  readonly source: string
+  readonly key: string
+  readonly windowMs: number
+}
+
+export type ReservedKey =
+  | { readonly takenBy: string }
+  | {
+      readonly takenBy: undefined
+      /** The id that the event is to have. */
+      readonly eventId: string
+      release(): Promise<void>
+    }
+
+/** On `on`, a transaction: the key is the caller's when that commits. Waits for another transaction that holds the key. */
+export async function reserveDedupeKey(
+  sql: Sql,
+  on: Queryable,
+  { app, source, key, windowMs }: DedupeKey,
+): Promise<ReservedKey> {
+  const eventId = uuidv7()
+  for (;;) {
+    const taken = await sql.run(on, reserveDedupeKeyRow, [app, source, key, eventId, windowMs])
+    if (taken.length > 0) {
+      const release = async () => void (await sql.run(on, releaseDedupeKey, [app, source, key, eventId]))
+      return { takenBy: undefined, eventId, release }
+    }
+    const [first] = await sql.run(on, findDedupeKey, [app, source, key])
+    // None: its window ended between the two statements and it was swept, so the key is free now.
+    if (first !== undefined) return { takenBy: first.event_id }
+  }
+}
