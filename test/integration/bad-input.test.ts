@@ -1,46 +1,24 @@
 /** Every line of the catalogue of bad input whose surface exists: one clear error, nothing written, the transaction usable. */
 import { createBus, fromPgBoss } from '@outbus/core'
 import { kv } from '@outbus/kv'
-import { useTestDatabase } from '@outbus/test-kit/vitest'
-import pino from 'pino'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { setUpRefusals } from './refusals.ts'
 
-const db = await useTestDatabase()
-const log = pino({ level: 'silent' })
-const bus = await createBus({ database: db.pool, sources: [kv()], migrate: true, log })
-const cx = bus.context({ app: 'shop' })
-
-afterAll(() => bus.stop())
-beforeAll(async () => {
-  await cx.triggers.create({ name: 'all', source: 'kv', filter: {}, target: { type: 'function', name: 'f' } })
-})
-
-async function written(): Promise<number> {
-  const { rows } = await db.pool.query<{ count: number }>(
-    `select ((select count(*) from outbus.outbox) + (select count(*) from outbus.kv_entries) + (select count(*) from outbus.dedupe_keys))::integer as count`,
-  )
-  return rows[0]?.count as number
-}
-
-/** Refused with this error outside a transaction and inside; inside, the transaction goes on as if nothing had been. */
-async function expectRefused(work: (on: typeof cx) => unknown, error: object): Promise<void> {
-  const before = await written()
-  const refusal = async (on: typeof cx) => work(on)
-  await expect(refusal(cx)).rejects.toMatchObject(error)
-  const tx = await db.pool.connect()
-  try {
-    await tx.query('begin')
-    await expect(refusal(cx.with(tx))).rejects.toMatchObject(error)
-    await tx.query('select 1')
-    expect((await tx.query('commit')).command).toBe('COMMIT')
-  } finally {
-    tx.release()
-  }
-  expect(await written()).toBe(before)
-}
+const { db, log, bus, cx, expectRefused } = await setUpRefusals()
 
 const circular: Record<string, unknown> = {}
 circular['self'] = { again: circular }
+const hostile = new Proxy(
+  {},
+  {
+    ownKeys() {
+      throw new Error('no')
+    },
+    getPrototypeOf() {
+      throw new Error('no')
+    },
+  },
+)
 const deep = Array.from({ length: 65 }).reduce((inner) => [inner], 0)
 
 describe('a value is refused at its path', () => {
@@ -81,6 +59,7 @@ describe('a value is refused at its path', () => {
       'payload.serialize_failed',
       'value.a',
     ],
+    ['a proxy that throws', { a: hostile }, 'payload.serialize_failed', 'value.a'],
     [
       'a toJSON that throws',
       {
@@ -130,6 +109,7 @@ describe('an emit is refused', () => {
     ],
     ['that is no object', (on) => on.emit('kv', null as never), { code: 'event.invalid' }],
     ['with an empty name', (on) => on.kv.set('', 'k', 1), { code: 'event.name' }],
+    ['with a blank name', (on) => on.kv.set(' ', 'k', 1), { code: 'event.name', path: 'collection' }],
     ['with a name over 128 characters', (on) => on.kv.set('x'.repeat(129), 'k', 1), { code: 'event.name', limit: 128 }],
     ['with control characters in a name', (on) => on.kv.set('a\nb', 'k', 1), { code: 'event.name' }],
     ['with bidi characters in a name', (on) => on.kv.set('a\u202eb', 'k', 1), { code: 'event.name' }],
@@ -143,6 +123,33 @@ describe('an emit is refused', () => {
       'with an ordering key over 255 bytes',
       (on) => on.emit('kv', event, { orderingKey: 'x'.repeat(256) }),
       { code: 'event.key_too_long' },
+    ],
+    [
+      "past kv's verbs, with a bad name",
+      (on) => on.emit('kv', { ...event, collection: 'a\nb' }),
+      { code: 'event.name', path: 'collection', limit: 128 },
+    ],
+    [
+      "past kv's verbs, with a NUL in a key",
+      (on) => on.emit('kv', { ...event, key: 'a\0' }),
+      { code: 'payload.nul_character', path: 'key' },
+    ],
+    [
+      "past kv's verbs, with an empty key",
+      (on) => on.emit('kv', { ...event, key: '' }),
+      { code: 'event.name', path: 'key' },
+    ],
+    ['with a BigInt for an op', (on) => on.emit('kv', { op: 1n } as never), { code: 'event.unknown_op' }],
+    ['that is a proxy which throws', (on) => on.emit('kv', hostile as never), { code: 'payload.serialize_failed' }],
+    [
+      'with a runAt that no standard knows',
+      (on) => on.kv.set('c', 'k', 1, { runAt: 'Nov 30 2026' }),
+      { code: 'event.run_at' },
+    ],
+    [
+      'with a runAt that is another moment on each machine',
+      (on) => on.kv.set('c', 'k', 1, { runAt: '2026-11-30T10:00:00' }),
+      { code: 'event.run_at' },
     ],
     ['with an invalid runAt', (on) => on.kv.set('c', 'k', 1, { runAt: new Date('x') }), { code: 'event.run_at' }],
     ['with a runAt that is no time', (on) => on.kv.set('c', 'k', 1, { runAt: 'soon' }), { code: 'event.run_at' }],
@@ -205,6 +212,24 @@ describe('a trigger is refused', () => {
       { target: { type: 'function', nam: 'f' } },
       { code: 'trigger.invalid', path: 'target.nam', hint: 'did you mean "name"?' },
     ],
+    ['with a filter that is null', { filter: null }, { code: 'trigger.invalid', path: 'filter' }],
+    [
+      'with a control character in its filter',
+      { filter: { collection: 'a\nb' } },
+      { code: 'trigger.invalid', path: 'filter.collection' },
+    ],
+    [
+      'with two stars in a row',
+      { filter: { collection: 'a**b' } },
+      { code: 'pattern.wildcard', path: 'filter.collection' },
+    ],
+    [
+      'with a bidirectional function name',
+      { target: { type: 'function', name: 'a\u202eb' } },
+      { code: 'trigger.invalid', path: 'target.name' },
+    ],
+    ['with a blank name', { name: ' ' }, { code: 'trigger.invalid', path: 'name' }],
+    ['with a policy that is null', { retry: null }, { code: 'retry.invalid', path: 'retry' }],
     ['with timeoutMs 0', { timeoutMs: 0 }, { code: 'trigger.invalid', path: 'timeoutMs' }],
     [
       'with timeoutMs over the cap',

@@ -1,41 +1,11 @@
 /** From a due row to its outcome, in one process. */
-import { createBus, deadLetter, DeliveryFailure, discard, retryAfter } from '@outbus/core'
-import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
-import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
-import { expect, onTestFinished, test } from 'vitest'
-import { OUTBOX_IS_EMPTY, untilDatabaseSays, watchOutcomes } from './workers/outcomes.ts'
+import { expect, test } from 'vitest'
+import { setUpBus as setUp } from './one-bus.ts'
+import { OUTBOX_IS_EMPTY, untilDatabaseSays } from './workers/outcomes.ts'
 
 type SetEvent = KvEvent & { op: 'set' }
-
-async function setUp(dispatch: Record<string, number> = {}) {
-  const db = await useTestDatabase()
-  const bus = await createBus({
-    database: db.url,
-    sources: [kv()],
-    migrate: true,
-    app: 'shop',
-    dispatch,
-    log: pino({ level: 'silent' }),
-  })
-  onTestFinished(() => bus.stop({ graceMs: 0 }))
-  const cx = bus.context({ principal: { id: 'u_1' } })
-  const trigger = (
-    name: string,
-    retry: object = { maxAttempts: 3, strategy: 'constant', baseDelayMs: 1, jitter: 'none' },
-    more: object = {},
-  ) =>
-    cx.triggers.create({
-      name,
-      source: 'kv',
-      filter: { collection: 'jobs' },
-      target: { type: 'function', name },
-      retry,
-      ...more,
-    })
-  return { db, bus, cx, trigger, outcomes: watchOutcomes('shop') }
-}
 
 test('a handler gets the event, its context, the attempt, a stable delivery id, a signal and a log', async () => {
   const { bus, cx, trigger, outcomes } = await setUp()
@@ -89,166 +59,6 @@ test('a failure is tried again under the same delivery id until it succeeds, and
   expect(attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3])
   expect(new Set(attempts.map(({ deliveryId }) => deliveryId)).size).toBe(1)
   await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
-})
-
-const ODD: readonly (readonly [what: string, handler: () => unknown, message: string])[] = [
-  [
-    'undefined',
-    (): void => {
-      throw undefined
-    },
-    'threw undefined',
-  ],
-  [
-    'null',
-    () => {
-      throw null
-    },
-    'threw null',
-  ],
-  [
-    'a string with a NUL',
-    () => {
-      throw 'a\0b'
-    },
-    'threw a\u{fffd}b',
-  ],
-  [
-    'an Error with a NUL',
-    () => {
-      throw new Error('a\0b')
-    },
-    'a\u{fffd}b',
-  ],
-  [
-    'an Error without a message',
-    () => {
-      throw new Error()
-    },
-    'Error',
-  ],
-  [
-    'a value whose toString throws',
-    () => {
-      throw {
-        toString() {
-          throw new Error('no')
-        },
-      }
-    },
-    'threw a value that cannot be shown',
-  ],
-  [
-    'a proxy that throws when it is looked at',
-    () => {
-      throw new Proxy(
-        {},
-        {
-          has() {
-            throw new Error('no')
-          },
-          getPrototypeOf() {
-            throw new Error('no')
-          },
-        },
-      )
-    },
-    'the handler threw, or returned, a value that cannot be read',
-  ],
-  [
-    'a retryAfter of no number',
-    () => {
-      throw retryAfter('soon' as never)
-    },
-    'retryAfter takes a number of milliseconds from 0',
-  ],
-  [
-    'a hand-made verdict with a BigInt',
-    () => ({ [Symbol.for('outbus.verdict')]: true, kind: 'retryAfter', delayMs: 10n }),
-    'the handler asked for a retry after 10 ms',
-  ],
-  [
-    'a failure of an unknown kind',
-    () => {
-      throw new DeliveryFailure('bogus' as never, 'x')
-    },
-    expect.stringContaining('no kind of failure is named bogus') as never,
-  ],
-  [
-    'an unknown return value',
-    () => 42,
-    'the handler returned a number: return nothing, or retryAfter(), discard() or deadLetter()',
-  ],
-]
-
-test.for(ODD)(
-  'a handler that throws or returns %s ends as a dead letter that can be written (G18)',
-  async ([, handler, message]) => {
-    const { bus, cx, trigger, outcomes } = await setUp()
-    await trigger('odd', { maxAttempts: 1 })
-    bus.handle('odd', handler as never)
-    await bus.start()
-    await cx.kv.set('jobs', 'a', 1)
-    await outcomes.until((all) => all.some(({ outcome }) => outcome.kind === 'dead'))
-    const { items } = await cx.deadLetters.list()
-    expect(items.map(({ errors, reason }) => ({ message: errors[0]?.message, reason }))).toEqual([
-      { message, reason: 'attempts_used_up' },
-    ])
-  },
-)
-
-test('an error of ten million characters is cut, not lost (G18)', async () => {
-  const { bus, cx, trigger, outcomes } = await setUp()
-  await trigger('huge', { maxAttempts: 1 })
-  bus.handle('huge', () => {
-    throw new Error('x'.repeat(10_000_000))
-  })
-  await bus.start()
-  await cx.kv.set('jobs', 'a', 1)
-  await outcomes.until((all) => all.some(({ outcome }) => outcome.kind === 'dead'))
-  const [letter] = (await cx.deadLetters.list()).items
-  expect(letter?.errors[0]?.message.length).toBeLessThan(3_000)
-})
-
-test('a handler says retryAfter, discard or deadLetter, thrown or returned, and is taken at its word', async () => {
-  const { bus, cx, trigger, outcomes } = await setUp()
-  await trigger('say', { maxAttempts: 5, strategy: 'constant', baseDelayMs: 3_600_000 })
-  const attempts: number[] = []
-  bus.handle<SetEvent>('say', ({ event, attempt }) => {
-    if (event.key === 'discard') throw discard('not for us')
-    if (event.key === 'dead') return deadLetter('beyond help')
-    attempts.push(attempt)
-    if (attempt === 1) throw retryAfter(5)
-    return undefined
-  })
-  await bus.start()
-  await cx.kv.setMany(['discard', 'dead', 'retry'].map((key) => ({ collection: 'jobs', key, value: 1 })))
-  await outcomes.until((all) =>
-    ['discarded', 'dead', 'retry', 'done'].every((kind) => all.some(({ outcome }) => outcome.kind === kind)),
-  )
-  expect(attempts).toEqual([1, 2])
-  const { items } = await cx.deadLetters.list()
-  expect(items.map(({ reason, attempts: used }) => ({ reason, used }))).toEqual([{ reason: 'beyond help', used: 1 }])
-})
-
-test('a verdict whose reason is no text is taken at its word all the same, and costs its neighbours nothing (G18)', async () => {
-  const { bus, cx, trigger, outcomes } = await setUp()
-  await trigger('say', { maxAttempts: 1 })
-  bus.handle<SetEvent>('say', ({ event }) => {
-    if (event.key === 'error') throw deadLetter(new Error('beyond\0help'))
-    if (event.key === 'object') return { [Symbol.for('outbus.verdict')]: true, kind: 'deadLetter', reason: {} } as never
-    return event.key === 'number' ? discard(42 as never) : undefined
-  })
-  await cx.kv.setMany(
-    ['a', 'error', 'b', 'object', 'number', 'c'].map((key) => ({ collection: 'jobs', key, value: 1 })),
-  )
-  await bus.start()
-  await outcomes.until((all) => all.length === 6)
-  expect([outcomes.count('done'), outcomes.count('dead'), outcomes.count('discarded')]).toEqual([3, 2, 1])
-  const { items } = await cx.deadLetters.list()
-  expect(items.map(({ reason }) => reason)).toEqual(
-    expect.arrayContaining(['beyond\u{fffd}help', 'threw [object Object]']),
-  )
 })
 
 test('a function that nobody registered fails as not_found and is a dead letter in the end', async () => {
@@ -305,9 +115,11 @@ test('a handler that outlives its claim goes on under a lease, runs once, and le
   await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
 })
 
-test('what triggers itself is stopped by depth, skipped and never dead-lettered (G10)', async () => {
-  const { bus, cx, db, trigger, outcomes } = await setUp({ maxTriggerDepth: 3 })
-  await trigger('loop')
+test('what triggers itself is warned of once, stopped by depth, skipped and never dead-lettered (G10)', async () => {
+  const lines: { msg: string; triggerId?: string }[] = []
+  const log = pino({ level: 'warn' }, { write: (line) => void lines.push(JSON.parse(line)) })
+  const { bus, cx, db, trigger, outcomes } = await setUp({ maxTriggerDepth: 3 }, log)
+  const { id } = await trigger('loop')
   const depths: number[] = []
   bus.handle<SetEvent>('loop', async ({ event, cx: inner }) => {
     depths.push(inner.depth)
@@ -317,6 +129,9 @@ test('what triggers itself is stopped by depth, skipped and never dead-lettered 
   await cx.kv.set('jobs', 'a', 0)
   await outcomes.until((all) => all.some(({ outcome }) => outcome.kind === 'skipped'))
   expect(depths).toEqual([1, 2, 3])
+  expect(lines.filter(({ msg }) => msg.startsWith('a trigger fires itself')).map(({ triggerId }) => triggerId)).toEqual(
+    [id],
+  )
   expect((await cx.deadLetters.list()).items).toEqual([])
   await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
 })
@@ -349,30 +164,6 @@ test("a missed NOTIFY costs at most a poll: rows written behind the bus's back a
   await db.pool.query('insert into outbus.outbox select * from kept')
   await outcomes.until((all) => all.length > 0)
   expect(outcomes.seen.map(({ outcome }) => outcome.kind)).toEqual(['done'])
-})
-
-test('stop waits for what runs, and what still runs after the grace is charged one attempt', async () => {
-  const { bus, cx, db, trigger } = await setUp({ holdMs: 10 })
-  await trigger('endless')
-  const started = Promise.withResolvers<AbortSignal>()
-  bus.handle('endless', ({ signal }) => {
-    started.resolve(signal)
-    return new Promise<void>(() => {})
-  })
-  await bus.start()
-  await cx.kv.set('jobs', 'a', 1)
-  const signal = await started.promise
-  await bus.stop({ graceMs: 50 })
-  expect(signal.aborted).toBe(true)
-  const { rows } = await db.pool.query("select attempt, lease_token, errors -> 0 ->> 'kind' as kind from outbus.outbox")
-  expect(rows).toEqual([{ attempt: 2, lease_token: null, kind: 'unavailable' }])
-})
-
-test('a stopped bus refuses to emit, and stopping twice is stopping once', async () => {
-  const { bus, cx } = await setUp()
-  await bus.start()
-  await Promise.all([bus.stop(), bus.stop()])
-  await expect(cx.kv.set('jobs', 'a', 1)).rejects.toMatchObject({ code: 'bus.stopped' })
 })
 
 test('many lanes never run one delivery twice (G6)', async () => {

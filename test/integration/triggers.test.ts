@@ -4,6 +4,7 @@ import { kv } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { watchOutcomes } from './workers/outcomes.ts'
 
 async function setUp() {
   const db = await useTestDatabase()
@@ -110,6 +111,33 @@ test('bus.on declares function and trigger, and brings an existing one to what i
   expect(items).toMatchObject([
     { name: 'greet', filter: { collection: 'orders' }, priority: 'high', unresolved: false },
   ])
+})
+
+test('bus.on brings what it does not name to its default, but leaves a disabled trigger to its operator', async () => {
+  const { bus } = await setUp()
+  const { triggers } = bus.context({ app: 'shop' })
+  await bus.on('greet', 'kv', {}, () => {}, { app: 'shop', priority: 'high', retry: { maxAttempts: 2 } })
+  await triggers.disable((await triggers.getByName('greet'))?.id as string)
+  await bus.on('greet', 'kv', {}, () => {}, { app: 'shop' })
+  expect(await triggers.getByName('greet')).toMatchObject({
+    priority: 'normal',
+    retry: { maxAttempts: 5 },
+    enabled: false,
+  })
+})
+
+test('bus.on for two apps keeps their functions apart; one that is refused leaves the function as it was', async () => {
+  const { bus } = await setUp()
+  const outcomes = watchOutcomes('blue')
+  const ran: string[] = []
+  for (const app of ['red', 'blue']) await bus.on('paint', 'kv', {}, () => void ran.push(app), { app })
+  await expect(
+    bus.on('paint', 'kv', { colection: 'x' } as never, () => void ran.push('refused'), { app: 'blue' }),
+  ).rejects.toMatchObject({ code: 'trigger.invalid' })
+  await bus.context({ app: 'blue' }).kv.set('c', 'k', 1)
+  await bus.start()
+  await outcomes.until((all) => all.length === 1)
+  expect(ran).toEqual(['blue'])
 })
 
 test('ten processes that declare one trigger at once make one', async () => {

@@ -112,7 +112,8 @@ function readThrown(thrown: unknown): Result {
         return { kind: 'dead', reason: reasonOf(thrown.reason), thrown: new Error(reasonOf(thrown.reason)) }
       case 'retryAfter': {
         // A verdict may come from another copy of this package, or be hand-made: nothing in it is taken on trust.
-        const delayMs = Number(thrown.delayMs)
+        const asked: unknown = thrown.delayMs
+        const delayMs = Number(asked)
         return {
           kind: 'failed',
           failure: 'handler_error',

@@ -15,7 +15,7 @@ export class DeliveryFailure extends Error {
   constructor(kind: FailureKind, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     if (!Object.hasOwn(FAILURE_KINDS, kind)) {
-      throw new OutbusError('options.invalid', `no kind of failure is named ${String(kind)}`, {
+      throw new OutbusError('options.invalid', `no kind of failure is named ${JSON.stringify(kind)}`, {
         path: 'kind',
         received: kind,
         hint: `known: ${Object.keys(FAILURE_KINDS).join(', ')}`,

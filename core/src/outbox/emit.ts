@@ -34,7 +34,7 @@ export interface EmitResult {
 /** Default of `dedupeWindowMs`: 24 hours. */
 export const DEFAULT_DEDUPE_WINDOW_MS = 86_400_000
 /** Cap of `dedupeWindowMs`: 90 days, so that the table of keys stays bounded. */
-export const MAX_DEDUPE_WINDOW_MS = 7_776_000_000
+const MAX_DEDUPE_WINDOW_MS = 7_776_000_000
 
 /** Of what every emit takes. A verb with options of its own extends it, so that all of them are read in one place. */
 export const emitOptionsSchema = z.strictObject({
