@@ -132,7 +132,7 @@ test('an emit is one round trip once the index is there, in a transaction and ou
   expect(await counted(() => withTransaction(pool, (tx) => cx.with(tx).emit('topics', said())))).toBe(3)
 })
 
-test('a trigger committed by another process is honoured by the very next emit (G2)', async () => {
+test('a trigger committed through another bus is honoured by the very next emit (G2)', async () => {
   const { cx, db, open, trigger } = await setUp()
   await cx.emit('topics', said())
   const other = (await open(db.url)).context({ app: 'shop' })

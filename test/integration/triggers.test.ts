@@ -4,6 +4,7 @@ import { kv } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { startEmitter } from './workers/emitting-process.ts'
 import { watchOutcomes } from './workers/outcomes.ts'
 
 async function setUp() {
@@ -100,6 +101,22 @@ test("another app's trigger is not found, by id, by name, by change or by delete
   expect((await other.list()).items).toEqual([])
   // A name is of its app: the other one may use it too.
   expect((await other.create(input('one'))).app).toBe('other')
+})
+
+test('what one process does to a trigger is honoured by the very next emit of another process (G2)', async () => {
+  const { db, cx, input } = await setUp()
+  const emitter = await startEmitter(db.url)
+  expect(await emitter.emit('users')).toBe(0)
+  for (let round = 0; round < 5; round++) {
+    const { id } = await cx.triggers.create(input('one'))
+    expect(await emitter.emit('users')).toBe(1)
+    await cx.triggers.disable(id)
+    expect(await emitter.emit('users')).toBe(0)
+    await cx.triggers.enable(id)
+    expect(await emitter.emit('users')).toBe(1)
+    await cx.triggers.delete(id)
+    expect(await emitter.emit('users')).toBe(0)
+  }
 })
 
 test('bus.on declares function and trigger, and brings an existing one to what it says', async () => {
