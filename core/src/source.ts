@@ -18,13 +18,18 @@ export type TriggerEvent = JsonValue
 /** Each op of a source and the schema of what it carries: `{ set: z.object({ … }), delete: z.object({ … }) }`. */
 export type EventSchemas = Record<string, z.ZodObject>
 
+/** zod types an object without members so that nothing may stand beside it, not even the op. */
+type Carried<T> = T extends Record<string, never> ? unknown : T
+
 /** A service event: its op and what the op carries, flat. */
-export type EventOf<E extends EventSchemas> = { [Op in keyof E & string]: { op: Op } & z.output<E[Op]> }[keyof E &
-  string]
+export type EventOf<E extends EventSchemas> = {
+  [Op in keyof E & string]: { op: Op } & Carried<z.output<E[Op]>>
+}[keyof E & string]
 
 /** A service event as an emitter writes it, before defaults of the schema are filled in. */
-export type EventInput<E extends EventSchemas> = { [Op in keyof E & string]: { op: Op } & z.input<E[Op]> }[keyof E &
-  string]
+export type EventInput<E extends EventSchemas> = {
+  [Op in keyof E & string]: { op: Op } & Carried<z.input<E[Op]>>
+}[keyof E & string]
 
 export interface EventSource<
   Name extends string = string,

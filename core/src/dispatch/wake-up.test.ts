@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import { WakeUp } from './wake-up.ts'
+
+const never = new AbortController().signal
+const HOUR = 3_600_000
+
+test('one wakes one of those who wait, all wakes all', async () => {
+  const wakeUp = new WakeUp()
+  const sleepers = [1, 2, 3].map(() => wakeUp.wait(HOUR, never))
+  wakeUp.one()
+  await Promise.race(sleepers)
+  expect(wakeUp.waiting).toBe(2)
+  wakeUp.all()
+  await Promise.all(sleepers)
+  expect(wakeUp.waiting).toBe(0)
+})
+
+test('who was to be woken while nobody slept does not fall asleep, once', async () => {
+  const wakeUp = new WakeUp()
+  wakeUp.one()
+  await wakeUp.wait(HOUR, never)
+  void wakeUp.wait(HOUR, never)
+  expect(wakeUp.waiting).toBe(1)
+  wakeUp.all()
+})
+
+test('nobody waits longer than asked for, or on once it is to stop', async () => {
+  const wakeUp = new WakeUp()
+  await wakeUp.wait(1, never)
+  const stop = new AbortController()
+  const waiting = wakeUp.wait(HOUR, stop.signal)
+  stop.abort()
+  await waiting
+  await wakeUp.wait(HOUR, stop.signal)
+  expect(wakeUp.waiting).toBe(0)
+})

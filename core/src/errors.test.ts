@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest'
+import { isOutbusError, OutbusError } from './errors.ts'
+
+const received = (value: unknown, path = 'value') =>
+  new OutbusError('options.invalid', 'no', { path, received: value }).received as string
+
+test('has one shape, over code and as JSON', () => {
+  const error = new OutbusError('page.limit', 'too many', {
+    path: 'limit',
+    received: 5,
+    limit: 3,
+    hint: 'ask for less',
+  })
+  expect(error.toJSON()).toEqual({
+    code: 'page.limit',
+    message: 'too many (ask for less)',
+    path: 'limit',
+    received: '5',
+    limit: 3,
+    hint: 'ask for less',
+  })
+  expect(JSON.parse(JSON.stringify(error))).toEqual(error.toJSON())
+})
+
+test('is told by its code', () => {
+  const error: unknown = new OutbusError('page.limit', 'no')
+  expect([isOutbusError(error), isOutbusError(error, 'page.limit'), isOutbusError(error, 'page.cursor')]).toEqual([
+    true,
+    true,
+    false,
+  ])
+  expect(isOutbusError(new Error('no'))).toBe(false)
+})
+
+test('a path is seen from further out', () => {
+  const at = (path: string) => new OutbusError('page.limit', 'no', { path }).under('events[2]').path
+  expect([at(''), at('[0].a'), at('value')]).toEqual(['events[2]', 'events[2][0].a', 'events[2].value'])
+})
+
+describe('what was received', () => {
+  test('is cut to 100 characters', () => {
+    expect(received('x'.repeat(500))).toBe(`${'x'.repeat(100)}…`)
+  })
+
+  test.for(['password', 'options.apiKey', 'headers.authorization', 'clientSecret'])('is hidden at %s', (path) => {
+    expect(received('hunter2', path)).toBe('[hidden]')
+  })
+
+  test.for<[value: unknown]>([
+    ['postgres://u:hunter2@h/db'],
+    [{ url: 'postgres://u:hunter2@h/db' }],
+    [{ connection: { password: 'hunter2' } }],
+    [['https://u:hunter2@h', { token: 'hunter2' }]],
+  ])('shows no password in %j', ([value]) => {
+    expect(received(value)).not.toContain('hunter2')
+  })
+
+  test('that cannot be shown is shown by its type', () => {
+    const circle: Record<string, unknown> = {}
+    circle['self'] = circle
+    expect(received(circle)).toContain('object')
+    expect(received({ big: 1n })).toContain('object')
+  })
+})

@@ -1,0 +1,98 @@
+/** What the compiler refuses, so that a service hears of it before it runs. Compiled by `npm run typecheck`, never run. */
+import { createBus, defineSource } from '@outbus/core'
+import type { Bus } from '@outbus/core'
+import { kv } from '@outbus/kv'
+import type { KvEvent } from '@outbus/kv'
+import { z } from 'zod'
+
+const topics = () =>
+  defineSource({
+    name: 'topics',
+    version: 1,
+    events: { said: z.strictObject({ topic: z.string() }), left: z.strictObject({}) },
+    filter: z.strictObject({ topic: z.string().optional() }),
+    keys: ({ topic }) => [topic ?? ''],
+    keysOf: (event) => (event.op === 'said' ? [event.topic, ''] : ['']),
+    // @ts-expect-error -- `left` has no topic
+    matches: ({ event, filter }) => event.topic === filter.topic,
+    serialize: (event) => ({ op: event.op }),
+    api: () => ({ say: (topic: string) => topic.length }),
+  })
+
+export async function both() {
+  const bus = await createBus({ database: '', sources: [kv(), topics()] })
+  const cx = bus.context({ app: 'shop' })
+
+  await cx.kv.set('c', 'k', 1)
+  const length: number = cx.topics.say('t')
+  // @ts-expect-error -- no such source
+  void cx.docs
+  // @ts-expect-error -- no such verb
+  void cx.kv.put
+
+  await cx.emit('topics', { op: 'said', topic: 't' })
+  await cx.emit('topics', { op: 'left' })
+  // @ts-expect-error -- no such source
+  await cx.emit('docs', { op: 'said', topic: 't' })
+  // @ts-expect-error -- `said` has a topic
+  await cx.emit('topics', { op: 'said' })
+  // @ts-expect-error -- no such op
+  await cx.emit('topics', { op: 'sung', topic: 't' })
+  // @ts-expect-error -- an op of another source
+  await cx.emit('topics', { op: 'set', collection: 'c', key: 'k', value: 1, version: 1 })
+  // @ts-expect-error -- no such option
+  await cx.emit('topics', { op: 'left' }, { dedupKey: 'x' })
+
+  const target = { type: 'function', name: 'f' }
+  await cx.triggers.create({ name: 'a', source: 'kv', filter: { collection: 'c', ops: ['set'] }, target })
+  // @ts-expect-error -- a filter of another source
+  await cx.triggers.create({ name: 'a', source: 'topics', filter: { collection: 'c' }, target })
+  // @ts-expect-error -- no such op
+  await cx.triggers.create({ name: 'a', source: 'kv', filter: { ops: ['put'] }, target })
+  // @ts-expect-error -- no such source
+  await cx.triggers.create({ name: 'a', source: 'docs', filter: {}, target })
+  // @ts-expect-error -- no such strategy
+  await cx.triggers.create({ name: 'a', source: 'kv', filter: {}, target, retry: { strategy: 'sometimes' } })
+
+  await bus.on('a', 'kv', { collection: 'c' }, async ({ event, cx: inner }) => {
+    const seen: KvEvent = event
+    if (seen.op === 'set') await inner.kv.set('c', seen.key, seen.value)
+    inner.topics.say('t')
+  })
+  // @ts-expect-error -- an unknown return value is a failure, not a success
+  await bus.on('a', 'kv', {}, () => 'done')
+  // @ts-expect-error -- a filter of another source
+  await bus.on('a', 'topics', { collection: 'c' }, () => {})
+  return length
+}
+
+/** Sixty sources in one bus: the compiler maps them by name, so that they cost it next to nothing. */
+type Numbered<N extends string> = ReturnType<typeof named<N>>
+const named = <const N extends string>(name: N) =>
+  defineSource({
+    name,
+    version: 1,
+    events: { said: z.strictObject({ [`of_${name}` as const]: z.string() } as Record<`of_${N}`, z.ZodString>) },
+    filter: z.strictObject({ [name]: z.string() } as Record<N, z.ZodString>),
+    keys: () => [''],
+    keysOf: () => [''],
+    matches: () => true,
+    serialize: () => null,
+    api: () => ({ [`say_${name}` as const]: () => name }) as Record<`say_${N}`, () => N>,
+  })
+type Digit = '0' | '1' | '2' | '3' | '4' | '5' | '6' | '7' | '8' | '9'
+type Sixty = `s${'0' | '1' | '2' | '3' | '4' | '5'}${Digit}`
+declare const sixty: Bus<{ [N in Sixty]: Numbered<N> }[Sixty]>
+
+export async function many() {
+  const cx = sixty.context({ app: 'shop' })
+  await cx.emit('s42', { op: 'said', of_s42: 'x' })
+  const said: 's42' = cx.s42.say_s42()
+  // @ts-expect-error -- the member of another source
+  await cx.emit('s42', { op: 'said', of_s41: 'x' })
+  // @ts-expect-error -- the verb of another source
+  void cx.s42.say_s41
+  // @ts-expect-error -- the sixty-first
+  void cx.s60
+  return said
+}
