@@ -6,7 +6,7 @@
  */
 import { coreMigrations } from '@outbus/migrations'
 import { z } from 'zod'
-import type { Context } from './call-context.ts'
+import type { Context } from './core-context.ts'
 import { compose } from './container.ts'
 import type { Parts } from './container.ts'
 import type { CallScope, Principal } from './context.ts'
@@ -213,7 +213,7 @@ export class Bus<S extends AnySource = AnySource> {
   }
 
   async #stop(grace: Grace): Promise<void> {
-    const { dispatcher, queue, database, plugins } = this.#parts
+    const { dispatcher, queue, inbox, database, plugins } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,
       () => false,
@@ -222,6 +222,7 @@ export class Bus<S extends AnySource = AnySource> {
     await dispatcher.stop(grace.over)
     this.#lifecycle.stopping = true
     await queue.settled(grace.over)
+    await inbox.close(grace.over)
     if (wasStarted === true) await this.#stopTargets([...plugins.targets.values()].toReversed())
     await database.close(grace.over)
     grace.end()

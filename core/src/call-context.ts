@@ -5,13 +5,17 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { CallScope, Principal } from './context.ts'
+import type { Context, CoreContext } from './core-context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import { DeadLetterStore } from './dead-letters/dead-letters.ts'
 import { OutbusError } from './errors.ts'
+import type { Reply } from './inbox/reply.ts'
+import type { RequestDesk, RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
+import { refuseInTransaction, RequestStore } from './inbox/requests.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { EmitQueue } from './outbox/emit-queue.ts'
 import type { Emitter } from './outbox/emitter.ts'
-import type { PreparedEvent, PrepareLimits } from './outbox/prepare.ts'
+import type { PreparedEvent, PrepareExtras, PrepareLimits } from './outbox/prepare.ts'
 import { prepareEvent } from './outbox/prepare.ts'
 import type { Plugins } from './plugins.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
@@ -22,42 +26,6 @@ import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
 import { withTransaction } from './database.ts'
 
-/** What every context has, whatever the sources. */
-export interface CoreContext<S extends AnySource = AnySource> {
-  readonly app: string
-  readonly principal: Principal | undefined
-  /** 0 for a service's own call; a handler's is one deeper than the emit that caused it. */
-  readonly depth: number
-  /** The root execution, once there is one. */
-  readonly rootId: string | undefined
-  readonly triggers: Triggers<S>
-  readonly deadLetters: DeadLetters
-  /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
-  emit<Name extends S['name']>(
-    source: Name,
-    event: EventInput<Extract<S, { name: Name }>['events']>,
-    options?: EmitOptions,
-  ): Promise<EmitResult>
-  /** All events in one statement: every row of every event, or none. `options` go by position. */
-  emitMany<Name extends S['name']>(
-    source: Name,
-    events: readonly EventInput<Extract<S, { name: Name }>['events']>[],
-    options?: readonly EmitOptions[],
-  ): Promise<EmitResult[]>
-  /**
-   * The same context inside a transaction that the caller has begun on `tx`: what it writes commits and rolls back
-   * with the rest. `emit.tx_closed` when no transaction is open on it.
-   */
-  with(tx: pg.ClientBase): Context<S>
-}
-
-/** The verbs of each source by its name: mapped, never intersected, so that sixty sources cost the compiler nothing. */
-export type SourceApis<S extends AnySource> = {
-  readonly [Name in S['name']]: ReturnType<Extract<S, { name: Name }>['api']>
-}
-
-export type Context<S extends AnySource = AnySource> = CoreContext<S> & SourceApis<S>
-
 /** What all contexts of a bus share. */
 export interface ContextSurroundings {
   readonly sql: Sql
@@ -65,6 +33,7 @@ export interface ContextSurroundings {
   readonly plugins: Plugins
   readonly emitter: Emitter
   readonly queue: EmitQueue
+  readonly requests: RequestDesk
   readonly limits: PrepareLimits
   readonly wakeUpChannel: string
   /** A child logger that names the source. */
@@ -151,6 +120,18 @@ abstract class BaseContext implements CoreContext {
     return prepared.length === 0 ? [] : this.#emitPrepared(prepared)
   }
 
+  async request(source: string, event: unknown, options?: RequestOptions): Promise<Reply> {
+    return this.#desk().request((reply) => this.#prepare(source, event, undefined, { reply }), options)
+  }
+
+  async submit(source: string, event: unknown): Promise<SubmittedRequest | undefined> {
+    return this.#desk().submit((reply) => this.#prepare(source, event, undefined, { reply }))
+  }
+
+  get requests(): Requests {
+    return new RequestStore(this.#around.sql, this.#on(), this.#scope)
+  }
+
   with(tx: pg.ClientBase): Context {
     assertTransaction(tx)
     return new this.#make(this.#scope, tx)
@@ -226,6 +207,12 @@ abstract class BaseContext implements CoreContext {
     return emitter.write(events, this.#tx, { transactional: true })
   }
 
+  #desk(): RequestDesk {
+    if (this.#tx !== undefined) refuseInTransaction()
+    this.#around.assertOpen()
+    return this.#around.requests
+  }
+
   #on(): Queryable {
     if (this.#tx === undefined) {
       this.#around.assertOpen()
@@ -235,8 +222,8 @@ abstract class BaseContext implements CoreContext {
     return this.#tx
   }
 
-  #prepare(source: string, event: unknown, options: EmitOptions | undefined, reservedId?: string): PreparedEvent {
-    return prepareEvent(this.#around.plugins, this.#around.limits, this.#scope, source, event, options, reservedId)
+  #prepare(source: string, event: unknown, options?: EmitOptions, extras?: PrepareExtras): PreparedEvent {
+    return prepareEvent(this.#around.plugins, this.#around.limits, this.#scope, source, event, options, extras)
   }
 
   /** Says which event of a batch was refused. */
@@ -248,7 +235,7 @@ abstract class BaseContext implements CoreContext {
     reservedId?: string,
   ): PreparedEvent {
     try {
-      return this.#prepare(source, event, options, reservedId)
+      return this.#prepare(source, event, options, { reservedId })
     } catch (error) {
       if (!(error instanceof OutbusError)) throw error
       throw error.under(`events[${i}]`)

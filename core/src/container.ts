@@ -1,5 +1,6 @@
 /** The composition root: the one file that knows tsyringe. Factories and typed tokens, no decorators. */
 import 'reflect-metadata'
+import type pg from 'pg'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { container as rootContainer, instanceCachingFactory } from 'tsyringe'
@@ -12,6 +13,11 @@ import { Dispatcher } from './dispatch/dispatcher.ts'
 import { FunctionRegistry, functionTarget } from './dispatch/function-target.ts'
 import { Plans } from './dispatch/plan.ts'
 import { WakeUp } from './dispatch/wake-up.ts'
+import { Inbox } from './inbox/inbox.ts'
+import { postgresInboxes } from './inbox/postgres-inboxes.ts'
+import { RequestAnnouncer } from './inbox/request-announcer.ts'
+import { RequestDesk } from './inbox/requests.ts'
+import type { InboxResolver } from './inbox/resolver.ts'
 import { assertSchemaName } from './migrate/schema-name.ts'
 import type { BusSettings } from './options.ts'
 import { Emitter } from './outbox/emitter.ts'
@@ -19,7 +25,7 @@ import { EmitQueue } from './outbox/emit-queue.ts'
 import { Plugins } from './plugins.ts'
 import { Sql } from './sql/statement.ts'
 import { IndexCache } from './triggers/index-cache.ts'
-import { wakeUpChannel } from './wake-up-channel.ts'
+import { requestChannel, wakeUpChannel } from './wake-up-channel.ts'
 
 /** The parts of one bus, made and wired. Whoever starts one stops it: the bus keeps that order, not the container. */
 export interface Parts {
@@ -29,6 +35,7 @@ export interface Parts {
   readonly plugins: Plugins
   readonly functions: FunctionRegistry
   readonly queue: EmitQueue
+  readonly inbox: Inbox
   readonly dispatcher: Dispatcher
   readonly contextFor: ContextFactory
 }
@@ -43,6 +50,10 @@ const T = {
   plugins: token<Plugins>('plugins'),
   indexes: token<IndexCache>('indexes'),
   wakeUp: token<WakeUp>('wakeUp'),
+  requestWakeUp: token<WakeUp>('requestWakeUp'),
+  inboxes: token<InboxResolver>('inboxes'),
+  inbox: token<Inbox>('inbox'),
+  requests: token<RequestDesk>('requests'),
   emitter: token<Emitter>('emitter'),
   queue: token<EmitQueue>('queue'),
   contextFor: token<ContextFactory>('contextFor'),
@@ -65,6 +76,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log)))
   provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
   provide(T.wakeUp, () => new WakeUp())
+  provide(T.requestWakeUp, () => new WakeUp())
   provide(
     T.emitter,
     (c) =>
@@ -78,6 +90,33 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     T.queue,
     (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => c.resolve(T.wakeUp).one()),
   )
+  provide(T.inboxes, (c) => {
+    const { pool, connection } = c.resolve(T.database)
+    const direct = listenConnection(settings, connection)
+    return (
+      settings.inboxes ?? postgresInboxes({ sql: c.resolve(T.sql), pool, connection: direct, log: c.resolve(T.log) })
+    )
+  })
+  provide(
+    T.inbox,
+    (c) =>
+      new Inbox({
+        sql: c.resolve(T.sql),
+        pool: c.resolve(T.database).pool,
+        inboxes: c.resolve(T.inboxes),
+        log: c.resolve(T.log),
+      }),
+  )
+  provide(T.requests, (c) => {
+    const announcer = new RequestAnnouncer({
+      sql: c.resolve(T.sql),
+      pool: c.resolve(T.database).pool,
+      channel: requestChannel(settings.schema),
+      local: c.resolve(T.requestWakeUp),
+      log: c.resolve(T.log),
+    })
+    return new RequestDesk(c.resolve(T.inbox), c.resolve(T.queue), announcer)
+  })
   provide(T.contextFor, (c) => {
     const pluginLogs = pluginContainers(c)
     return contextFactory({
@@ -86,6 +125,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       plugins: c.resolve(T.plugins),
       emitter: c.resolve(T.emitter),
       queue: c.resolve(T.queue),
+      requests: c.resolve(T.requests),
       limits: { maxEventBytes: settings.maxEventBytes },
       wakeUpChannel: wakeUpChannel(settings.schema),
       logOf: (source) => pluginLogs(source),
@@ -99,11 +139,12 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     return new Dispatcher({
       sql: c.resolve(T.sql),
       connection,
-      listenConnection:
-        settings.listenUrl === undefined
-          ? connection
-          : { connectionString: settings.listenUrl, connectionTimeoutMillis: 10_000 },
+      listenConnection: listenConnection(settings, connection),
       channel: wakeUpChannel(settings.schema),
+      requestChannel: requestChannel(settings.schema),
+      requestWakeUp: c.resolve(T.requestWakeUp),
+      inboxes: c.resolve(T.inboxes),
+      answers: { maxBytes: settings.maxEventBytes, now: () => new Date() },
       plans: new Plans(c.resolve(T.plugins)),
       rules: {
         maxTriggerDepth: settings.dispatch.maxTriggerDepth,
@@ -127,9 +168,14 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     plugins: c.resolve(T.plugins),
     database: c.resolve(T.database),
     queue: c.resolve(T.queue),
+    inbox: c.resolve(T.inbox),
     contextFor: c.resolve(T.contextFor),
     dispatcher: c.resolve(T.dispatcher),
   }
+}
+
+function listenConnection({ listenUrl }: BusSettings, connection: pg.ClientConfig): pg.ClientConfig {
+  return listenUrl === undefined ? connection : { connectionString: listenUrl, connectionTimeoutMillis: 10_000 }
 }
 
 /** A child container for each plugin: its logger names it, and nothing that it registers reaches another one. */

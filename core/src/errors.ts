@@ -35,6 +35,9 @@ export type ErrorCode =
   | 'trigger.duplicate_name'
   | 'trigger.not_found'
   | 'target.unknown'
+  // requests
+  | 'request.invalid'
+  | 'request.in_transaction'
   // what a filter looks for
   | 'pattern.wildcard'
   // retry policies

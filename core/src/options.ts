@@ -6,6 +6,7 @@ import type { DispatchOptions } from './dispatch/options.ts'
 import { dispatchSchema } from './dispatch/options.ts'
 import { assertPostgresUrl } from './database.ts'
 import { OutbusError } from './errors.ts'
+import type { InboxResolver } from './inbox/resolver.ts'
 import type { CustomStrategies } from './retry/next-attempt.ts'
 import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
@@ -31,6 +32,8 @@ export interface BusOptions<S extends readonly AnySource[]> {
   /** Largest trigger event, in bytes of JSON. Default 262,144 (256 KiB). */
   readonly maxEventBytes?: number
   readonly dispatch?: DispatchOptions
+  /** How a caller's process hears that its reply has come. Default: NOTIFY; `memoryInboxes()` for tests in one process. */
+  readonly inboxes?: InboxResolver
   /** Retry strategies by the name that a `custom` policy gives. Default none. */
   readonly strategies?: CustomStrategies
   /** A pino logger. Default: warnings and errors to standard error. */
@@ -55,6 +58,7 @@ const optionsSchema = z.strictObject({
     )
     .default({}),
   log: z.unknown().optional(),
+  inboxes: z.unknown().optional(),
 })
 
 export function parseOptions(options: BusOptions<readonly AnySource[]>) {
@@ -78,14 +82,27 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
       limit: dispatch.holdMs,
     })
   }
+  const requestConcurrency = dispatch.requestConcurrency ?? defaultRequestConcurrency(dispatch.concurrency)
+  if (requestConcurrency >= dispatch.concurrency) {
+    throw new OutbusError(
+      'options.invalid',
+      'createBus: dispatch.requestConcurrency is less than dispatch.concurrency: requests may use all permits anyway',
+      { path: 'dispatch.requestConcurrency', received: requestConcurrency, limit: dispatch.concurrency - 1 },
+    )
+  }
   return {
     ...parsed,
     database: options.database,
     sources: options.sources ?? [],
     targets: options.targets ?? [],
     log: options.log,
-    dispatch,
+    inboxes: options.inboxes,
+    dispatch: { ...dispatch, requestConcurrency },
   }
+}
+
+function defaultRequestConcurrency(concurrency: number): number {
+  return Math.min(concurrency - 1, Math.ceil(concurrency / 10))
 }
 
 export type BusSettings = ReturnType<typeof parseOptions>

@@ -15,6 +15,10 @@ const RESERVED_SOURCES = new Set([
   'with',
   'triggers',
   'request',
+  'requests',
+  'submit',
+  'deadletters',
+  'rootid',
   'explain',
   'bus',
   'core',
@@ -110,7 +114,7 @@ function assertSource(source: AnySource): void {
   const named = `source ${JSON.stringify(source.name)}`
   for (const member of ['keys', 'keysOf', 'matches', 'serialize', 'api'] as const)
     assertFunction(source[member], named, member)
-  for (const member of ['upcast', 'orderingKey'] as const)
+  for (const member of ['upcast', 'orderingKey', 'rank'] as const)
     if (source[member] !== undefined) assertFunction(source[member], named, member)
   assertSchema(source.filter, named, 'filter')
   if (typeof source.events !== 'object' || source.events === null || Object.keys(source.events).length === 0) {

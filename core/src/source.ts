@@ -61,6 +61,11 @@ export interface EventSource<
   serialize(event: EventOf<E>): T
   /** Reads a trigger event that version `from` of this source wrote. Called per delivery of an older row. Pure. */
   upcast?(args: { event: TriggerEvent; from: number }): T
+  /**
+   * Which of several matching triggers answers a request: the one that this gives the highest number. Called once per
+   * matching trigger of a request. Pure. Default: all alike, and the highest priority or the oldest trigger decides.
+   */
+  rank?(args: { event: EventOf<E>; filter: z.output<F> }): number
   /** What "in order" means for this source; stored with each row, at most 255 bytes. Pure. */
   orderingKey?(event: EventOf<E>): string
   /** The source's verbs, mounted at `cx[name]`. Called at most once per call context; the verbs may do I/O. */

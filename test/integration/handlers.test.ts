@@ -92,7 +92,7 @@ const ODD: readonly (readonly [what: string, handler: () => unknown, message: st
   [
     'an unknown return value',
     () => 42,
-    'the handler returned a number: return nothing, or retryAfter(), discard() or deadLetter()',
+    'the handler returned a number: return nothing, or reply(), retryAfter(), discard() or deadLetter()',
   ],
 ]
 

@@ -18,12 +18,16 @@ export type Outcome =
   | { readonly kind: 'dead'; readonly reason: string; readonly error: AttemptError }
   | { readonly kind: 'discarded'; readonly reason: string }
   | { readonly kind: 'skipped'; readonly reason: string }
+  /** Of a request: the caller was told so. */
+  | { readonly kind: 'failed'; readonly error: AttemptError }
+  /** Of a request: nobody took the reply any more. */
+  | { readonly kind: 'abandoned' }
 
 const DONE = { kind: 'done' } as const satisfies Outcome
 
 /** What the target said, before the retry policy has had its word. */
 export type Result =
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done'; readonly reply?: unknown }
   | {
       readonly kind: 'failed'
       readonly failure: FailureKind
@@ -88,7 +92,7 @@ function resultOf(returned: unknown): Result {
   if (isVerdict(returned)) return readThrown(returned)
   const problem = new DeliveryFailure(
     'handler_error',
-    `the handler returned a ${returned === null ? 'null' : typeof returned}: return nothing, or retryAfter(), discard() or deadLetter()`,
+    `the handler returned a ${returned === null ? 'null' : typeof returned}: return nothing, or reply(), retryAfter(), discard() or deadLetter()`,
   )
   return { kind: 'failed', failure: 'handler_error', thrown: problem }
 }
@@ -106,6 +110,8 @@ function resultOfThrown(thrown: unknown): Result {
 function readThrown(thrown: unknown): Result {
   if (isVerdict(thrown)) {
     switch (thrown.kind) {
+      case 'reply':
+        return { kind: 'done', reply: thrown.value }
       case 'discard':
         return { kind: 'discarded', reason: reasonOf(thrown.reason) }
       case 'deadLetter':
@@ -134,6 +140,7 @@ function readThrown(thrown: unknown): Result {
 export function decide(row: OutboxRow, policy: RetryPolicy, result: Result, rules: AttemptRules): Outcome {
   switch (result.kind) {
     case 'done':
+      return DONE
     case 'discarded':
     case 'skipped':
       return result

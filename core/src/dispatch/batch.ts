@@ -6,7 +6,7 @@
  */
 import type { AttemptRules, Result } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
-import type { ExecutionGate } from './gate.ts'
+import type { Permits } from './gate.ts'
 import { Run } from './run.ts'
 
 export interface BatchEnd {
@@ -22,7 +22,7 @@ export interface BatchEnd {
 export async function runBatch(
   deliveries: readonly RowDelivery[],
   permits: number,
-  gate: ExecutionGate,
+  gate: Permits,
   holdMs: number,
   rules: AttemptRules,
 ): Promise<BatchEnd> {

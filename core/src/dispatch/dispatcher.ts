@@ -7,17 +7,17 @@
  * A lost connection ends a lane's session, never the lane: it opens another one for as long as it takes (G16).
  */
 import { randomUUID } from 'node:crypto'
-import { channel } from 'node:diagnostics_channel'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { aloneIsDue } from '../sql/alone-is-due.ts'
 import type { Sql } from '../sql/statement.ts'
 import { AloneLane } from './alone-lane.ts'
-import type { AttemptRules, Outcome } from './attempt.ts'
+import type { InboxResolver } from '../inbox/resolver.ts'
+import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { decide } from './attempt.ts'
-import type { DeliverySurroundings, RowDelivery } from './delivery.ts'
+import type { DeliverySurroundings } from './delivery.ts'
 import { ExecutionGate } from './gate.ts'
-import { sweep } from './housekeeping.ts'
+import { abandonUnread, sweep } from './housekeeping.ts'
 import { Idleness } from './idleness.ts'
 import { Isolation } from './isolation.ts'
 import type { LaneSurroundings } from './lane.ts'
@@ -28,22 +28,14 @@ import { Listener } from './listener.ts'
 import type { DispatchSettings } from './options.ts'
 import { aborted, backoffMs, sleep } from './pause.ts'
 import type { Plans } from './plan.ts'
+import { RequestLane, settleRequest } from './request-lane.ts'
+import type { AnswerRules } from './request-outcome.ts'
+import { RequestSettler } from './request-settler.ts'
+import type { Run } from './run.ts'
+import { Settlement } from './settle.ts'
 import type { OutcomeCounts } from './stats.ts'
-import { OutcomeStats } from './stats.ts'
+import { OutcomeReport } from './report.ts'
 import { WakeUp } from './wake-up.ts'
-
-/** Published after the commit of each outcome, for whoever subscribes by `node:diagnostics_channel`. */
-export const OUTCOME_CHANNEL = 'outbus.outcome'
-
-export interface OutcomeMessage {
-  readonly schema: string
-  readonly app: string
-  readonly deliveryId: string
-  readonly eventId: string
-  readonly trigger: string
-  readonly attempt: number
-  readonly outcome: Outcome
-}
 
 export interface DispatcherOptions extends DeliverySurroundings {
   readonly sql: Sql
@@ -54,12 +46,21 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly plans: Plans
   readonly rules: AttemptRules
   readonly wakeUp: WakeUp
+  /** Where the lane of requests waits. */
+  readonly requestWakeUp: WakeUp
+  readonly requestChannel: string
+  readonly inboxes: InboxResolver
+  readonly answers: AnswerRules
   readonly log: Logger
   readonly settings: DispatchSettings
 }
 
 const HEARTBEAT_MS = 10_000
 const ALONE_POLL_MS = 200
+/** How soon replies whose caller was killed are found. */
+const UNREAD_SWEEP_MS = 1_000
+/** Of a request that runs: when its process dies, its caller hears of it after this. */
+const REQUEST_LEASE_MS = 5_000
 /** For settling what was given up at the end of the grace. */
 const SETTLE_AFTER_GRACE_MS = 2_000
 
@@ -67,26 +68,29 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #gate: ExecutionGate
   readonly #isolation = new Isolation()
-  readonly #stats = new OutcomeStats()
-  readonly #outcomes = channel(OUTCOME_CHANNEL)
+  readonly #report: OutcomeReport
   readonly #stop = new AbortController()
   /** Notes, leases and housekeeping: never starved by what handlers do with the bus's pool. */
   readonly #control: pg.Pool
   readonly #leases: LeaseKeeper
+  readonly #requestLeases: LeaseKeeper
+  readonly #requests: RequestLane
   readonly #listener: Listener
   readonly #idleness: Idleness
   /** Where the lane of interrupted rows waits. */
   readonly #aloneWakeUp = new WakeUp()
   #loops: Promise<unknown> | undefined
   #heartbeat: NodeJS.Timeout | undefined
+  #unreadSweep: NodeJS.Timeout | undefined
 
   constructor(options: DispatcherOptions) {
     const { settings, sql, log, rules, wakeUp } = options
     this.#options = options
-    this.#gate = new ExecutionGate(settings.concurrency)
+    this.#report = new OutcomeReport(sql.schema, log)
+    this.#gate = new ExecutionGate(settings.concurrency, settings.requestConcurrency)
     this.#control = new pg.Pool({
       ...options.connection,
-      max: settings.lanes + 2,
+      max: settings.lanes + 4,
       query_timeout: settings.frozenAfterMs + 5_000,
     })
     this.#control.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
@@ -95,15 +99,45 @@ export class Dispatcher {
       pool: this.#control,
       leaseMs: settings.leaseMs,
       log,
-      decide: (run, result) => decide(run.delivery.row, run.delivery.plan.policy, result, rules),
-      onSettled: (run, outcome) => this.#onOutcome(run.delivery, outcome),
+      settle: (run, token, result) => this.#settleSpilled(run, token, result),
+      onSettled: (run, outcome) => this.#report.outcome(run.delivery, outcome),
+    })
+    const settler = new RequestSettler(sql, this.#control, options.inboxes)
+    this.#requestLeases = new LeaseKeeper({
+      sql,
+      pool: this.#control,
+      leaseMs: Math.min(settings.leaseMs, REQUEST_LEASE_MS),
+      log,
+      settle: settleRequest(settler, options.answers),
+      onSettled: (run, outcome) => this.#report.outcome(run.delivery, outcome),
+    })
+    this.#requests = new RequestLane({
+      ...settings,
+      sql,
+      pool: this.#control,
+      permits: this.#gate.requests,
+      isolation: this.#isolation,
+      leases: this.#requestLeases,
+      leaseMs: Math.min(settings.leaseMs, REQUEST_LEASE_MS),
+      settler,
+      around: options,
+      plans: options.plans,
+      rules,
+      answers: options.answers,
+      wakeUp: options.requestWakeUp,
+      log,
+      onOutcome: (delivery, outcome) => this.#report.outcome(delivery, outcome),
+      onShed: (count) => this.#report.shed(count),
     })
     this.#listener = new Listener({
-      channel: options.channel,
+      channels: [options.channel, options.requestChannel],
       connection: options.listenConnection,
       log,
-      onNotified: () => wakeUp.one(),
-      onListening: () => wakeUp.all(),
+      onNotified: (channel) => (channel === options.requestChannel ? options.requestWakeUp : wakeUp).one(),
+      onListening: () => {
+        wakeUp.all()
+        options.requestWakeUp.all()
+      },
     })
     this.#idleness = new Idleness({
       dispatcherId: randomUUID(),
@@ -123,7 +157,7 @@ export class Dispatcher {
   }
 
   get stats(): OutcomeCounts {
-    return this.#stats.counts
+    return this.#report.counts
   }
 
   start(): void {
@@ -134,6 +168,7 @@ export class Dispatcher {
       void this.#idleness.beat()
       if (++beats % 6 === 0) void sweep(sql, this.#control, log)
     }, HEARTBEAT_MS)
+    this.#unreadSweep = setInterval(() => void abandonUnread(sql, this.#control, log), UNREAD_SWEEP_MS)
     const around = this.#surroundings()
     const lanes = Array.from({ length: settings.lanes }, () => {
       const lane = new Lane(around, settings)
@@ -143,6 +178,7 @@ export class Dispatcher {
     this.#loops = Promise.all([
       ...lanes,
       this.#keepOpen((connection, onWorking) => this.#aloneLoop(alone, connection, onWorking)),
+      this.#requests.run(this.#stop.signal),
     ])
   }
 
@@ -150,16 +186,19 @@ export class Dispatcher {
   async stop(grace: AbortSignal): Promise<void> {
     this.#stop.abort(new Error('the bus is stopping'))
     clearInterval(this.#heartbeat)
+    clearInterval(this.#unreadSweep)
     await this.#loops
-    await Promise.race([this.#leases.drained(), aborted(grace)])
-    if (this.#leases.size > 0) {
+    const keepers = [this.#leases, this.#requestLeases]
+    const drained = () => Promise.all(keepers.map((keeper) => keeper.drained()))
+    await Promise.race([drained(), aborted(grace)])
+    if (keepers.some((keeper) => keeper.size > 0)) {
       const reason = new Error('the bus stopped before the handler ended')
-      this.#leases.giveUp({ kind: 'failed', failure: 'unavailable', thrown: reason }, reason)
-      const drained = new AbortController()
-      await Promise.race([this.#leases.drained(), sleep(SETTLE_AFTER_GRACE_MS, drained.signal)])
-      drained.abort()
+      for (const keeper of keepers) keeper.giveUp({ kind: 'failed', failure: 'unavailable', thrown: reason }, reason)
+      const settled = new AbortController()
+      await Promise.race([drained(), sleep(SETTLE_AFTER_GRACE_MS, settled.signal)])
+      settled.abort()
     }
-    this.#leases.stop()
+    for (const keeper of keepers) keeper.stop()
     await this.#listener.stop()
     await this.#idleness.signOff()
     await this.#control.end()
@@ -174,11 +213,11 @@ export class Dispatcher {
       log,
       contextFor: (scope) => this.#options.contextFor(scope),
       notesOn: this.#control,
-      gate: this.#gate,
+      gate: this.#gate.deliveries,
       leases: this.#leases,
-      onOutcome: (delivery, outcome) => this.#onOutcome(delivery, outcome),
+      onOutcome: (delivery, outcome) => this.#report.outcome(delivery, outcome),
       onInterrupted: (count) => {
-        this.#stats.interrupted(count)
+        this.#report.interrupted(count)
         this.#aloneWakeUp.one()
       },
     }
@@ -206,14 +245,15 @@ export class Dispatcher {
   async #claimLoop(lane: Lane, connection: LaneConnection, onWorking: () => void): Promise<void> {
     const { settings, wakeUp } = this.#options
     const { signal } = this.#stop
-    const share = Math.max(1, Math.ceil(settings.concurrency / settings.lanes))
+    const forDeliveries = settings.concurrency - settings.requestConcurrency
+    const share = Math.max(1, Math.ceil(forDeliveries / settings.lanes))
     for (let emptyRounds = 0; !signal.aborted;) {
       // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
       await this.#isolation.share()
       let permits: number
       let claimed: number
       try {
-        permits = await this.#gate.reserve(share, signal)
+        permits = await this.#gate.deliveries.reserve(share, signal)
         claimed = await lane.turn(connection, permits)
       } finally {
         this.#isolation.leaveShared()
@@ -238,38 +278,14 @@ export class Dispatcher {
     }
   }
 
-  #onOutcome(delivery: RowDelivery, outcome: Outcome): void {
-    this.#stats.outcome(outcome.kind)
-    if (outcome.kind !== 'done') logOutcome(delivery, outcome)
-    if (!this.#outcomes.hasSubscribers) return
-    const message: OutcomeMessage = {
-      schema: this.#options.sql.schema,
-      app: delivery.plan.app,
-      deliveryId: delivery.deliveryId,
-      eventId: delivery.eventId,
-      trigger: delivery.plan.name,
-      attempt: delivery.attempt,
-      outcome,
-    }
-    this.#outcomes.publish(message)
-  }
-}
-
-function logOutcome({ log }: RowDelivery, outcome: Exclude<Outcome, { kind: 'done' }>): void {
-  switch (outcome.kind) {
-    case 'retry':
-      return log.info(
-        { failure: outcome.error.kind, error: outcome.error.message, delayMs: outcome.delayMs },
-        'failed; will be retried',
-      )
-    case 'dead':
-      return log.error(
-        { failure: outcome.error.kind, error: outcome.error.message, reason: outcome.reason },
-        'dead letter',
-      )
-    case 'discarded':
-      return log.info({ reason: outcome.reason }, 'discarded')
-    case 'skipped':
-      return log.warn({ reason: outcome.reason }, 'skipped')
+  async #settleSpilled(run: Run, token: string, result: Result): Promise<Outcome | undefined> {
+    const { row, plan } = run.delivery
+    const { sql, rules } = this.#options
+    const outcome = decide(row, plan.policy, result, rules)
+    const settlement = new Settlement(token)
+    settlement.settle(row, outcome)
+    // One statement, so one transaction; it touches nothing once the token has gone.
+    const [settled] = await Promise.all(settlement.send(sql, this.#control))
+    return (settled?.rowCount ?? 0) > 0 ? outcome : undefined
   }
 }

@@ -1,37 +1,56 @@
 /**
- * Permits for running executions. A lane reserves before it claims, so that it claims no more than it can run;
- * a permit is held until its execution ends, spilled or not.
+ * Permits for running executions, deliveries and requests together. Whoever claims reserves before, so that it claims
+ * no more than it can run; a permit is held until its execution ends, spilled or not.
+ *
+ * Deliveries leave a share of the permits to requests, however long their backlog is; requests may use all of them.
  */
+export interface Permits {
+  /** Waits for one free permit, then takes up to `wanted`. Rejects with the signal's reason when it aborts first. */
+  reserve(wanted: number, signal: AbortSignal): Promise<number>
+  release(permits: number): void
+}
+
 export class ExecutionGate {
   readonly limit: number
-  #running = 0
+  readonly deliveries: Permits
+  readonly requests: Permits
+  readonly #forRequests: number
+  readonly #running = { deliveries: 0, requests: 0 }
   readonly #waiting: (() => void)[] = []
 
-  constructor(limit: number) {
+  /** `forRequests`: permits that deliveries never take; less than `limit`. */
+  constructor(limit: number, forRequests: number) {
     this.limit = limit
+    this.#forRequests = forRequests
+    this.deliveries = this.#permitsOf('deliveries', () =>
+      Math.min(this.limit - this.running, this.limit - this.#forRequests - this.#running.deliveries),
+    )
+    this.requests = this.#permitsOf('requests', () => this.limit - this.running)
   }
 
   get running(): number {
-    return this.#running
+    return this.#running.deliveries + this.#running.requests
   }
 
   get waiting(): number {
     return this.#waiting.length
   }
 
-  /** Waits for one free permit, then takes up to `wanted`. Rejects with the signal's reason when it aborts first. */
-  async reserve(wanted: number, signal: AbortSignal): Promise<number> {
-    while (this.#running >= this.limit) await this.#freed(signal)
-    signal.throwIfAborted()
-    const permits = Math.min(wanted, this.limit - this.#running)
-    this.#running += permits
-    return permits
-  }
-
-  release(permits: number): void {
-    this.#running -= permits
-    // All are woken: each checks again, and what one of them cannot use another may.
-    for (const wake of this.#waiting.splice(0)) wake()
+  #permitsOf(kind: 'deliveries' | 'requests', free: () => number): Permits {
+    return {
+      reserve: async (wanted, signal) => {
+        while (free() <= 0) await this.#freed(signal)
+        signal.throwIfAborted()
+        const permits = Math.min(wanted, free())
+        this.#running[kind] += permits
+        return permits
+      },
+      release: (permits) => {
+        this.#running[kind] -= permits
+        // All are woken: each checks again, and what one of them cannot use another may.
+        for (const wake of this.#waiting.splice(0)) wake()
+      },
+    }
   }
 
   #freed(signal: AbortSignal): Promise<void> {

@@ -2,19 +2,36 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { Sql } from '../sql/statement.ts'
+import { abandonUnreadReplies } from '../sql/abandon-unread-replies.ts'
 import { sweepDedupeKeys } from '../sql/sweep-dedupe-keys.ts'
 import { sweepDispatchers } from '../sql/sweep-dispatchers.ts'
 import { sweepNotes } from '../sql/sweep-notes.ts'
+import { sweepReplies } from '../sql/sweep-replies.ts'
 
 const SILENT_MS = 60_000
 const NOTE_AGE_MS = 60_000
 const KEYS_A_SWEEP = 10_000
+/** A caller that lives leaves by itself, and before its time is over by the database's clock. */
+const UNREAD_SLACK_MS = 1_000
+const TAKEN_REPLY_MS = 60_000
+const KEPT_REPLY_MS = 86_400_000
+const REPLIES_A_SWEEP = 10_000
+
+/** Replies whose callers were killed: soon after their time, so that the books balance. Never rejects. */
+export async function abandonUnread(sql: Sql, pool: pg.Pool, log: Logger): Promise<void> {
+  try {
+    await sql.run(pool, abandonUnreadReplies, [UNREAD_SLACK_MS, REPLIES_A_SWEEP])
+  } catch (error) {
+    log.debug({ err: error }, 'replies that nobody took were not found out yet')
+  }
+}
 
 /** Never rejects: what fails now is done the next time. */
 export async function sweep(sql: Sql, pool: pg.Pool, log: Logger): Promise<void> {
   try {
     await sql.run(pool, sweepDispatchers, [SILENT_MS])
     await sql.run(pool, sweepNotes, [NOTE_AGE_MS])
+    await sql.run(pool, sweepReplies, [TAKEN_REPLY_MS, KEPT_REPLY_MS, REPLIES_A_SWEEP])
     await sql.run(pool, sweepDedupeKeys, [KEYS_A_SWEEP])
   } catch (error) {
     log.debug({ err: error }, 'housekeeping was interrupted')

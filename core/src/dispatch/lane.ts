@@ -23,7 +23,7 @@ import type { BatchEnd } from './batch.ts'
 import { runBatch } from './batch.ts'
 import { RowDelivery } from './delivery.ts'
 import type { DeliverySurroundings } from './delivery.ts'
-import type { ExecutionGate } from './gate.ts'
+import type { Permits } from './gate.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import { idsOf, runsOf } from './note.ts'
@@ -47,7 +47,8 @@ export interface LaneSurroundings extends DeliverySurroundings {
   readonly sql: Sql
   /** Where notes are committed: never the lane's own connection. */
   readonly notesOn: pg.Pool
-  readonly gate: ExecutionGate
+  /** The deliveries' share of the execution gate. */
+  readonly gate: Permits
   readonly leases: LeaseKeeper
   readonly plans: Plans
   readonly rules: AttemptRules

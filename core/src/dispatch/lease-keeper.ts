@@ -13,7 +13,6 @@ import { extendLeases } from '../sql/extend-leases.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { Outcome, Result } from './attempt.ts'
 import type { Run } from './run.ts'
-import { Settlement } from './settle.ts'
 
 interface Held {
   readonly run: Run
@@ -25,7 +24,8 @@ export interface LeaseKeeperOptions {
   readonly pool: pg.Pool
   readonly leaseMs: number
   readonly log: Logger
-  decide(run: Run, result: Result): Outcome
+  /** Writes what came of it, if `token` is still on its row; undefined when it is not. Tried again when it throws. */
+  settle(run: Run, token: string, result: Result): Promise<Outcome | undefined>
   /** After the commit that settled it. */
   onSettled(run: Run, outcome: Outcome): void
 }
@@ -105,13 +105,12 @@ export class LeaseKeeper {
   }
 
   async #settle(id: string, held: Held, result: Result): Promise<void> {
-    const { decide, onSettled, log } = this.#options
-    const outcome = decide(held.run, result)
+    const { settle, onSettled, log } = this.#options
     while (this.#held.get(id)?.token === held.token) {
       try {
-        const settled = await this.#write(held, outcome)
+        const outcome = await settle(held.run, held.token, result)
         this.#held.delete(id)
-        if (settled) onSettled(held.run, outcome)
+        if (outcome !== undefined) onSettled(held.run, outcome)
         else
           held.run.delivery.log.warn('the lease was taken over before the delivery ended; its result changes nothing')
         return
@@ -122,14 +121,5 @@ export class LeaseKeeper {
         await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS))
       }
     }
-  }
-
-  async #write({ run, token }: Held, outcome: Outcome): Promise<boolean> {
-    const { sql, pool } = this.#options
-    const settlement = new Settlement(token)
-    settlement.settle(run.delivery.row, outcome)
-    // One statement, so one transaction; it touches nothing once the token has gone.
-    const [settled] = await Promise.all(settlement.send(sql, pool))
-    return (settled?.rowCount ?? 0) > 0
   }
 }

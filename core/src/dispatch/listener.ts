@@ -11,11 +11,11 @@ import type { Logger } from 'pino'
 import { backoffMs, sleep } from './pause.ts'
 
 export interface ListenerOptions {
-  readonly channel: string
+  readonly channels: readonly string[]
   /** A direct connection: LISTEN does not work behind a transaction-mode pooler. */
   readonly connection: pg.ClientConfig
   readonly log: Logger
-  onNotified(): void
+  onNotified(channel: string, payload: string): void
   /** After each connect: what was sent during an outage is lost, so look. */
   onListening(): void
 }
@@ -62,16 +62,16 @@ export class Listener {
   }
 
   async #session(onConnected: () => void): Promise<void> {
-    const { connection, channel, onNotified, onListening } = this.#options
+    const { connection, channels, onNotified, onListening } = this.#options
     const { signal } = this.#stop
     const client = new pg.Client({ ...connection, keepAlive: true, query_timeout: CHECK_TIMEOUT_MS })
     const lost = new AbortController()
     client.on('error', (error) => lost.abort(error))
     client.on('end', () => lost.abort(new Error('the connection ended')))
-    client.on('notification', onNotified)
+    client.on('notification', ({ channel, payload = '' }) => onNotified(channel, payload))
     try {
       await client.connect()
-      await client.query(`listen ${client.escapeIdentifier(channel)}`)
+      for (const channel of channels) await client.query(`listen ${client.escapeIdentifier(channel)}`)
       this.#listening = true
       onConnected()
       onListening()

@@ -6,6 +6,13 @@ export const dispatchSchema = z.strictObject({
   lanes: z.int().min(1).max(64).default(2),
   /** Executions that run at a time in this process. Default 20. */
   concurrency: z.int().min(1).max(100_000).default(20),
+  /**
+   * Of them, how many are kept for requests, so that a backlog cannot starve who waits for a reply; less than
+   * `concurrency`. Default a tenth of it, rounded up; none where it is 1.
+   */
+  requestConcurrency: z.int().min(0).max(99_999).optional(),
+  /** How long a request may wait for a permit, in ms, before it is answered `overloaded`. Default 500. */
+  overloadedAfterMs: z.int().min(1).max(600_000).default(500),
   /** Rows that one claim takes at most. Default 500. */
   batchRows: z.int().min(1).max(10_000).default(500),
   /** Stored bytes of events that one claim takes at most; one row is always taken. Default 8 MiB. */
@@ -28,4 +35,4 @@ export const dispatchSchema = z.strictObject({
 })
 
 export type DispatchOptions = z.input<typeof dispatchSchema>
-export type DispatchSettings = z.output<typeof dispatchSchema>
+export type DispatchSettings = z.output<typeof dispatchSchema> & { readonly requestConcurrency: number }

@@ -9,6 +9,12 @@ export interface OutcomeCounts {
   readonly discarded: number
   /** Beyond `maxTriggerDepth`. */
   readonly skipped: number
+  /** Requests that were answered with a failure. */
+  readonly failed: number
+  /** Requests whose caller was gone when the reply came. */
+  readonly abandoned: number
+  /** Requests that nobody could start in time, answered so by this process. */
+  readonly overloaded: number
   /** Attempts of other lanes, here or elsewhere, that this one found interrupted. */
   readonly interrupted: number
 }
@@ -19,13 +25,29 @@ const COUNTED = {
   dead: 'dead',
   discarded: 'discarded',
   skipped: 'skipped',
+  failed: 'failed',
+  abandoned: 'abandoned',
 } as const satisfies Record<Outcome['kind'], keyof OutcomeCounts>
 
 export class OutcomeStats {
-  readonly #counts = { done: 0, retried: 0, dead: 0, discarded: 0, skipped: 0, interrupted: 0 }
+  readonly #counts = {
+    done: 0,
+    retried: 0,
+    dead: 0,
+    discarded: 0,
+    skipped: 0,
+    failed: 0,
+    abandoned: 0,
+    overloaded: 0,
+    interrupted: 0,
+  }
 
   outcome(kind: Outcome['kind']): void {
     this.#counts[COUNTED[kind]]++
+  }
+
+  overloaded(count: number): void {
+    this.#counts.overloaded += count
   }
 
   interrupted(count: number): void {

@@ -9,6 +9,7 @@ export type Verdict =
   | { readonly [VERDICT]: true; readonly kind: 'retryAfter'; readonly delayMs: number }
   | { readonly [VERDICT]: true; readonly kind: 'discard'; readonly reason: string }
   | { readonly [VERDICT]: true; readonly kind: 'deadLetter'; readonly reason: string }
+  | { readonly [VERDICT]: true; readonly kind: 'reply'; readonly value: unknown }
 
 /**
  * A failed attempt whose next one is due in `delayMs` (within the policy's `maxDelayMs`), if attempts are left.
@@ -32,6 +33,15 @@ export function discard(reason: string | Error): Verdict {
 /** A dead letter at once, whatever attempts are left. */
 export function deadLetter(reason: string | Error): Verdict {
   return { [VERDICT]: true, kind: 'deadLetter', reason: reasonOf(reason) }
+}
+
+/**
+ * Done, with what the caller of `cx.request` gets: any JSON value. A delivery that nobody waits for is done with it just
+ * the same, and the value goes nowhere. A value that is no JSON, or larger than the bus's `maxEventBytes`, makes the
+ * reply a `handler_error`.
+ */
+export function reply(value: unknown): Verdict {
+  return { [VERDICT]: true, kind: 'reply', value }
 }
 
 /** By a registered symbol, so that a verdict of another copy of this package is one too. */

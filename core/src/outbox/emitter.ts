@@ -122,13 +122,14 @@ export class Emitter {
     if (pairs.pairEvents.length === 0 && !pairs.deduped) {
       return { stale: await this.#staleOf(epochs, on), fresh: new Set() }
     }
-    const dueNow = events.some((event) => event.delayMs === 0 && event.runAt === null)
+    // Requests have lanes of their own, which their callers tell.
+    const dueNow = events.some((event) => event.delayMs === 0 && event.runAt === null && event.replyTo === null)
     const toldDirectly = !transactional && this.#options.localDispatcherIsIdle()
     const channel = dueNow && !toldDirectly ? this.#options.channel : null
     const parameters = emitParameters(events, epochs, pairs, channel, transactional ? null : PATIENCE)
     const rows: EmitRow[] = pairs.deduped
       ? await this.#sql.run(on, emitRowsDeduped, parameters)
-      : await this.#sql.run(on, emitRows, parameters.slice(0, 20) as unknown as EmitParameters)
+      : await this.#sql.run(on, emitRows, parameters.slice(0, 22) as unknown as EmitParameters)
     const row = rows[0] as EmitRow
     return { stale: new Map(Object.entries(row.stale ?? {})), fresh: new Set(row.fresh ?? []) }
   }
@@ -171,7 +172,10 @@ export class Emitter {
 }
 
 function matchAll(events: readonly PreparedEvent[], indexes: ReadonlyMap<string, MatchingIndex>): IndexedTrigger[][] {
-  return events.map((event) => (indexes.get(event.app) as MatchingIndex).match(event.source, event.event))
+  return events.map(({ app, source, event, replyTo }) => {
+    const index = indexes.get(app) as MatchingIndex
+    return replyTo === null ? index.match(source, event) : index.answering(source, event)
+  })
 }
 
 /** Of several events of one batch with the same dedupe key, the first one stands for all: the statement may take a key once. */

@@ -57,6 +57,8 @@ export function emitParameters(
     events.map((event) => event.chain),
     events.map((event) => event.orderingKey),
     events.map((event) => event.traceContext),
+    events.map((event) => event.replyTo),
+    events.map((event) => event.replyTimeoutMs),
     channel,
     events.map((event) => event.source.name),
     events.map((event) => event.dedupeKey),

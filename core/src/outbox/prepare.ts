@@ -36,6 +36,17 @@ export interface PreparedEvent {
   readonly dedupeKey: string | null
   /** Null where there is no key to take: none was given, or the event has it already. */
   readonly dedupeWindowMs: number | null
+  /** Where the reply goes; null for what is no request. A request has a row for one trigger: the one that answers it. */
+  readonly replyTo: string | null
+  /** How long the caller waits; null: nobody does, and the reply is kept. */
+  readonly replyTimeoutMs: number | null
+}
+
+export interface PrepareExtras {
+  /** Of an event that has taken its dedupe key before, see `SourceTransaction.reserve`. */
+  readonly reservedId?: string | undefined
+  /** Of a request. */
+  readonly reply?: { readonly replyTo: string; readonly timeoutMs: number | null }
 }
 
 const NO_OPTIONS: ParsedEmitOptions = {}
@@ -44,7 +55,6 @@ export interface PrepareLimits {
   readonly maxEventBytes: number
 }
 
-/** `reservedId`: of an event that has taken its dedupe key before, see `SourceTransaction.reserve`. */
 export function prepareEvent(
   plugins: Plugins,
   limits: PrepareLimits,
@@ -52,7 +62,7 @@ export function prepareEvent(
   sourceName: string,
   input: unknown,
   options: EmitOptions | undefined,
-  reservedId?: string,
+  { reservedId, reply }: PrepareExtras = {},
 ): PreparedEvent {
   const source = plugins.source(sourceName)
   const event = parseEvent(source, input)
@@ -87,6 +97,8 @@ export function prepareEvent(
       given.dedupeKey === undefined || reservedId !== undefined
         ? null
         : (given.dedupeWindowMs ?? DEFAULT_DEDUPE_WINDOW_MS),
+    replyTo: reply?.replyTo ?? null,
+    replyTimeoutMs: reply?.timeoutMs ?? null,
   }
 }
 

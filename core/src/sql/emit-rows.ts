@@ -29,6 +29,10 @@ export type EmitParameters = [
   chains: readonly (string | null)[],
   orderingKeys: readonly (string | null)[],
   traceContexts: readonly (string | null)[],
+  /** The inbox that waits for the reply; null for what is no request. */
+  replyTos: readonly (string | null)[],
+  /** How long it waits; null: for no time, the reply is to be kept. */
+  replyTimeoutsMs: readonly (number | null)[],
   /** Null: notify nobody, since nothing is due yet. */
   channel: string | null,
 ]
@@ -58,18 +62,20 @@ const STALE = `stale as (
   where coalesce(e.epoch, 0) <> x.epoch
 )`
 
-const EVENT_COLUMNS = `app_id, event_id, event, event_version, priority, delay_ms, run_at, depth, root_id, chain, ordering_key, trace_context`
+const EVENT_COLUMNS = `app_id, event_id, event, event_version, priority, delay_ms, run_at, depth, root_id, chain, ordering_key, trace_context, reply_to, reply_timeout_ms`
 const EVENT_ARRAYS = `$8::text[], $9::uuid[], $10::text[], $11::integer[], $12::smallint[], $13::double precision[],
-    $14::timestamptz[], $15::smallint[], $16::uuid[], $17::text[], $18::text[], $19::text[]`
+    $14::timestamptz[], $15::smallint[], $16::uuid[], $17::text[], $18::text[], $19::text[],
+    $20::text[], $21::double precision[]`
 
 function written(events: string, dedupe: { column: string; where: string }): string {
   return `written as (
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
-    depth, root_id, chain, ordering_key, trace_context, dedupe_key)
+    depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, dedupe_key)
   select coalesce(e.priority, t.priority),
     coalesce(e.run_at, clock_timestamp() + e.delay_ms * interval '1 millisecond'),
     e.app_id, e.event_id, e.event::json, e.event_version, t.id, t.snapshot::json,
-    e.depth, e.root_id, e.chain::json, e.ordering_key, e.trace_context, ${dedupe.column}
+    e.depth, e.root_id, e.chain::json, e.ordering_key, e.trace_context,
+    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', ${dedupe.column}
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join ${events} on e.n = p.event
   join unnest($5::uuid[], $6::text[], $7::smallint[]) with ordinality as t (id, snapshot, priority, n) on t.n = p.trigger
@@ -78,8 +84,8 @@ function written(events: string, dedupe: { column: string; where: string }): str
 )`
 }
 
-const NOTIFIED = `case when $20::text is not null and exists (select from written) and exists (select from {schema}.dispatchers where idle)
-    then pg_notify($20, '') end as notified`
+const NOTIFIED = `case when $22::text is not null and exists (select from written) and exists (select from {schema}.dispatchers where idle)
+    then pg_notify($22, '') end as notified`
 
 export const emitRows = statement<EmitParameters, EmitRow>(
   'emit_rows',
@@ -94,10 +100,10 @@ select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTI
 export const emitRowsDeduped = statement<DedupedEmitParameters, EmitRow>(
   'emit_rows_deduped',
   `with ${STALE}, event as (
-  select * from unnest(${EVENT_ARRAYS}, $21::text[], $22::text[], $23::double precision[])
+  select * from unnest(${EVENT_ARRAYS}, $23::text[], $24::text[], $25::double precision[])
     with ordinality as e (${EVENT_COLUMNS}, source, dedupe_key, dedupe_window_ms, n)
 ), patience as materialized (
-  select case when $24::text is null then '' else set_config('lock_timeout', $24, true) end as lock_timeout
+  select case when $26::text is null then '' else set_config('lock_timeout', $26, true) end as lock_timeout
 ), fresh as (
   insert into {schema}.dedupe_keys as d (app_id, source, key, event_id, expires_at)
   select app_id, source, dedupe_key, event_id, clock_timestamp() + dedupe_window_ms * interval '1 millisecond'

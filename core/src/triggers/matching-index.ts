@@ -41,6 +41,10 @@ export class MatchingIndex {
 
   /** Every trigger that matches, each once. A matcher that throws fails the emit; the error names plugin and trigger. */
   match(source: AnySource, event: { op: string }): IndexedTrigger[] {
+    return this.#matching(source, event)
+  }
+
+  #matching(source: AnySource, event: { op: string }): Filed[] {
     const filed = this.#bySource.get(source.name)
     if (filed === undefined) return []
     const broken = filed.get(BROKEN)?.[0]
@@ -58,6 +62,21 @@ export class MatchingIndex {
       }
     }
     return matched
+  }
+
+  /**
+   * Of a request: the one trigger that answers it, or none. The highest rank that the source gives, then the highest
+   * priority, then the oldest trigger.
+   */
+  answering(source: AnySource, event: { op: string }): IndexedTrigger[] {
+    const ranked = this.#matching(source, event).map((trigger) => {
+      const rank = callPlugin(source, 'rank', () => source.rank?.({ event, filter: trigger.filter }) ?? 0)
+      return { trigger, rank }
+    })
+    const [best] = ranked.toSorted(
+      (a, b) => b.rank - a.rank || b.trigger.priority - a.trigger.priority || (a.trigger.id < b.trigger.id ? -1 : 1),
+    )
+    return best === undefined ? [] : [best.trigger]
   }
 
   #file(source: AnySource, row: LoadedTriggerRow & { id: string }): void {

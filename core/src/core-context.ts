@@ -1,0 +1,64 @@
+/** The shape of a call context: what core mounts on it, and the verbs of the sources. */
+import type pg from 'pg'
+import type { Principal } from './context.ts'
+import type { DeadLetters } from './dead-letters/dead-letters.ts'
+import type { Reply } from './inbox/reply.ts'
+import type { RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
+import type { EmitOptions, EmitResult } from './outbox/emit.ts'
+import type { AnySource, EventInput } from './source.ts'
+import type { Triggers } from './triggers/trigger.ts'
+
+/** What every context has, whatever the sources. */
+export interface CoreContext<S extends AnySource = AnySource> {
+  readonly app: string
+  readonly principal: Principal | undefined
+  /** 0 for a service's own call; a handler's is one deeper than the emit that caused it. */
+  readonly depth: number
+  /** The root execution, once there is one. */
+  readonly rootId: string | undefined
+  readonly triggers: Triggers<S>
+  readonly deadLetters: DeadLetters
+  /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
+  emit<Name extends S['name']>(
+    source: Name,
+    event: EventInput<Extract<S, { name: Name }>['events']>,
+    options?: EmitOptions,
+  ): Promise<EmitResult>
+  /** All events in one statement: every row of every event, or none. `options` go by position. */
+  emitMany<Name extends S['name']>(
+    source: Name,
+    events: readonly EventInput<Extract<S, { name: Name }>['events']>[],
+    options?: readonly EmitOptions[],
+  ): Promise<EmitResult[]>
+  /**
+   * Emits the event as a request: the one trigger that answers it runs once, wherever a dispatcher is free, and its
+   * reply, or how it failed, is what this resolves with. Not in a transaction: `request.in_transaction`.
+   */
+  request<Name extends S['name']>(
+    source: Name,
+    event: EventInput<Extract<S, { name: Name }>['events']>,
+    options?: RequestOptions,
+  ): Promise<Reply>
+  /**
+   * The same for a caller that does not wait: resolves when the request is written, with the id by which
+   * `requests.get` finds its reply later. Undefined where no trigger answers it: nothing was written.
+   */
+  submit<Name extends S['name']>(
+    source: Name,
+    event: EventInput<Extract<S, { name: Name }>['events']>,
+  ): Promise<SubmittedRequest | undefined>
+  /** Replies that nobody waits for any more. */
+  readonly requests: Requests
+  /**
+   * The same context inside a transaction that the caller has begun on `tx`: what it writes commits and rolls back
+   * with the rest. `emit.tx_closed` when no transaction is open on it.
+   */
+  with(tx: pg.ClientBase): Context<S>
+}
+
+/** The verbs of each source by its name: mapped, never intersected, so that sixty sources cost the compiler nothing. */
+export type SourceApis<S extends AnySource> = {
+  readonly [Name in S['name']]: ReturnType<Extract<S, { name: Name }>['api']>
+}
+
+export type Context<S extends AnySource = AnySource> = CoreContext<S> & SourceApis<S>

@@ -1,0 +1,86 @@
+/** Says what became of each attempt: counts it, logs it, and publishes it for whoever subscribes. */
+import { channel } from 'node:diagnostics_channel'
+import type { Logger } from 'pino'
+import type { Outcome } from './attempt.ts'
+import type { RowDelivery } from './delivery.ts'
+import type { OutcomeCounts } from './stats.ts'
+import { OutcomeStats } from './stats.ts'
+
+/** Published after the commit of each outcome, for whoever subscribes by `node:diagnostics_channel`. */
+export const OUTCOME_CHANNEL = 'outbus.outcome'
+
+export interface OutcomeMessage {
+  readonly schema: string
+  readonly app: string
+  readonly deliveryId: string
+  readonly eventId: string
+  readonly trigger: string
+  readonly attempt: number
+  readonly outcome: Outcome
+}
+
+export class OutcomeReport {
+  readonly #schema: string
+  readonly #log: Logger
+  readonly #stats = new OutcomeStats()
+  readonly #outcomes = channel(OUTCOME_CHANNEL)
+
+  constructor(schema: string, log: Logger) {
+    this.#schema = schema
+    this.#log = log
+  }
+
+  get counts(): OutcomeCounts {
+    return this.#stats.counts
+  }
+
+  /** After the commit that made it true. */
+  outcome(delivery: RowDelivery, outcome: Outcome): void {
+    this.#stats.outcome(outcome.kind)
+    if (outcome.kind !== 'done') logOutcome(delivery, outcome)
+    if (!this.#outcomes.hasSubscribers) return
+    const message: OutcomeMessage = {
+      schema: this.#schema,
+      app: delivery.plan.app,
+      deliveryId: delivery.deliveryId,
+      eventId: delivery.eventId,
+      trigger: delivery.plan.name,
+      attempt: delivery.attempt,
+      outcome,
+    }
+    this.#outcomes.publish(message)
+  }
+
+  interrupted(count: number): void {
+    this.#stats.interrupted(count)
+  }
+
+  /** Requests that nobody could start in time. */
+  shed(count: number): void {
+    this.#stats.overloaded(count)
+    this.#log.warn({ requests: count }, 'requests were answered overloaded: no permit was free for them')
+  }
+}
+
+function logOutcome({ log }: RowDelivery, outcome: Exclude<Outcome, { kind: 'done' }>): void {
+  switch (outcome.kind) {
+    case 'retry':
+      return log.info(
+        { failure: outcome.error.kind, error: outcome.error.message, delayMs: outcome.delayMs },
+        'failed; will be retried',
+      )
+    case 'dead':
+      return log.error(
+        { failure: outcome.error.kind, error: outcome.error.message, reason: outcome.reason },
+        'dead letter',
+      )
+    case 'discarded':
+      return log.info({ reason: outcome.reason }, 'discarded')
+    case 'failed':
+      return log.warn({ failure: outcome.error.kind, error: outcome.error.message }, 'a request failed')
+    case 'abandoned':
+      return log.warn('a request was answered after its caller had gone')
+    case 'skipped':
+      return log.warn({ reason: outcome.reason }, 'skipped')
+  }
+}

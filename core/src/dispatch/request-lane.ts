@@ -1,0 +1,198 @@
+/**
+ * The lane of requests. Somebody waits for each of them, so they do not wait for each other: each is taken under a
+ * lease that is committed before its handler starts, and answered as soon as it ends.
+ *
+ *   permit ──▶ take ──▶ run ──▶ answer (row gone, reply there: one statement)
+ *     │ none, or fewer than there are requests
+ *     └──▶ shed: what nobody started in time is answered `overloaded`
+ *
+ * A request is run once. Whoever finds one under a lease that ran out answers that it crashed.
+ */
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { failedReply } from '../inbox/reply.ts'
+import { CALLER_GONE, PREVIOUS_TOKEN, takeRequests } from '../sql/take-requests.ts'
+import type { ClaimedTexts } from '../sql/claim-batch.ts'
+import type { Sql } from '../sql/statement.ts'
+import type { AttemptRules, Outcome, Result } from './attempt.ts'
+import type { DeliverySurroundings } from './delivery.ts'
+import { RowDelivery } from './delivery.ts'
+import { DeliveryFailure } from './failure.ts'
+import type { Permits } from './gate.ts'
+import type { Isolation } from './isolation.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import { OutboxRow } from './outbox-row.ts'
+import { backoffMs, sleep } from './pause.ts'
+import type { Plans } from './plan.ts'
+import type { AnswerRules } from './request-outcome.ts'
+import { answerOf } from './request-outcome.ts'
+import type { RequestSettler } from './request-settler.ts'
+import { Run } from './run.ts'
+import type { WakeUp } from './wake-up.ts'
+
+export interface RequestLaneOptions {
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly permits: Permits
+  readonly isolation: Isolation
+  readonly leases: LeaseKeeper
+  readonly leaseMs: number
+  readonly settler: RequestSettler
+  readonly around: DeliverySurroundings
+  readonly plans: Plans
+  readonly rules: AttemptRules
+  readonly answers: AnswerRules
+  readonly wakeUp: WakeUp
+  readonly log: Logger
+  readonly holdMs: number
+  readonly pollMs: number
+  readonly overloadedAfterMs: number
+  /** After the commit of the reply. */
+  onOutcome(delivery: RowDelivery, outcome: Outcome): void
+  /** So many requests were answered `overloaded`. */
+  onShed(count: number): void
+}
+
+/** Permits asked for at a time: as many requests are taken by one statement. */
+const TAKE_AT_A_TIME = 64
+/** What an overloaded caller is told to wait, in ms: between this and twice this, so that not all come back together. */
+const RETRY_AFTER_MS = 1_000
+/** How often those that wait are looked at for shedding, as a share of the time that they may wait. */
+const SHARE_OF_PATIENCE = 4
+
+export class RequestLane {
+  readonly #options: RequestLaneOptions
+  #shedAt = 0
+
+  constructor(options: RequestLaneOptions) {
+    this.#options = options
+  }
+
+  /** Until the signal aborts. Never rejects: while Postgres is away it tries again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { wakeUp, pollMs, log } = this.#options
+    for (let failures = 0; !signal.aborted;) {
+      try {
+        const taken = await this.#turn(signal)
+        failures = 0
+        if (taken === 0 && !signal.aborted) await wakeUp.wait(pollMs * (0.75 + Math.random() / 4), signal)
+      } catch (error) {
+        if (signal.aborted) return
+        log.warn({ err: error, failures }, 'requests could not be taken; trying again')
+        await sleep(backoffMs(failures++), signal)
+      }
+    }
+  }
+
+  /** Answers with the number of requests that it took. */
+  async #turn(signal: AbortSignal): Promise<number> {
+    const { permits, isolation } = this.#options
+    await isolation.share()
+    const started: Run[] = []
+    let reserved = 0
+    try {
+      reserved = await this.#permits(signal)
+      if (reserved === 0) return 0
+      const token = randomUUID()
+      const rows = await this.#take(token, reserved)
+      for (const texts of rows) {
+        const run = this.#start(texts, token)
+        if (run === undefined) continue
+        started.push(run)
+        void run.ended.then(() => permits.release(1))
+      }
+      // As many as there were permits: there are probably more, and none of them is to wait longer than it may.
+      if (rows.length === reserved) await this.#shed()
+      return rows.length
+    } finally {
+      permits.release(reserved - started.length)
+      void this.#leaveIsolation(started)
+    }
+  }
+
+  /** At least one, or 0 when the signal aborts. While there is none, requests that waited too long are shed. */
+  async #permits(signal: AbortSignal): Promise<number> {
+    const { permits, overloadedAfterMs } = this.#options
+    while (!signal.aborted) {
+      const patience = new AbortController()
+      const over = AbortSignal.any([signal, patience.signal])
+      const timer = setTimeout(() => patience.abort(), overloadedAfterMs / SHARE_OF_PATIENCE)
+      try {
+        return await permits.reserve(TAKE_AT_A_TIME, over)
+      } catch (error) {
+        if (!over.aborted) throw error
+      } finally {
+        clearTimeout(timer)
+      }
+      await this.#shed()
+    }
+    return 0
+  }
+
+  async #shed(): Promise<void> {
+    const { settler, overloadedAfterMs, onShed } = this.#options
+    const now = performance.now()
+    if (now - this.#shedAt < overloadedAfterMs / SHARE_OF_PATIENCE) return
+    this.#shedAt = now
+    const retryAfterMs = Math.round(RETRY_AFTER_MS * (1 + Math.random()))
+    const message = `no dispatcher had a permit for it within ${overloadedAfterMs} ms`
+    const reply = failedReply({ kind: 'overloaded', message }, retryAfterMs)
+    const count = await settler.shed(overloadedAfterMs, JSON.stringify(reply))
+    if (count > 0) onShed(count)
+  }
+
+  #take(token: string, limit: number): Promise<ClaimedTexts[]> {
+    const { sql, pool, leaseMs } = this.#options
+    return sql.run(pool, takeRequests, [token, leaseMs, limit])
+  }
+
+  /** Undefined for one that is answered without being run. */
+  #start(texts: ClaimedTexts, token: string): Run | undefined {
+    const { plans, around, rules, leases } = this.#options
+    const row = new OutboxRow(texts)
+    const delivery = new RowDelivery(row, plans.of(row.must('trigger')), around)
+    if (texts[PREVIOUS_TOKEN] !== null)
+      return this.#refuse(delivery, token, 'crashed', 'the process that ran the request ended, or lost its connection')
+    if (texts[CALLER_GONE] === 't')
+      return this.#refuse(delivery, token, 'cancelled', 'the caller was gone before the request was started')
+    const run = new Run(delivery, rules)
+    run.armTimeout()
+    leases.hold(run, token)
+    return run
+  }
+
+  #refuse(delivery: RowDelivery, token: string, failure: 'crashed' | 'cancelled', message: string): undefined {
+    const { settler, answers, log, onOutcome } = this.#options
+    const thrown = new DeliveryFailure(failure, message)
+    const { reply, outcome } = answerOf({ kind: 'failed', failure, thrown }, answers)
+    settler.answer(delivery.deliveryId, token, reply).then(
+      (answered) => {
+        if (answered !== 'lost') onOutcome(delivery, answered === 'abandoned' ? { kind: 'abandoned' } : outcome)
+      },
+      (error: unknown) => {
+        // Its lease runs out again, and it is answered then.
+        log.warn({ err: error, deliveryId: delivery.deliveryId }, 'a request could not be answered yet')
+      },
+    )
+  }
+
+  /** As a batch does, they keep an interrupted row from running beside them for a while, and no longer. */
+  async #leaveIsolation(runs: readonly Run[]): Promise<void> {
+    const { isolation, holdMs } = this.#options
+    const ended = new AbortController()
+    if (runs.length > 0) await Promise.race([Promise.all(runs.map((run) => run.ended)), sleep(holdMs, ended.signal)])
+    ended.abort()
+    isolation.leaveShared()
+  }
+}
+
+/** For the keeper of the requests' leases. */
+export function settleRequest(settler: RequestSettler, rules: AnswerRules) {
+  return async (run: Run, token: string, result: Result): Promise<Outcome | undefined> => {
+    const { reply, outcome } = answerOf(result, rules)
+    const answered = await settler.answer(run.delivery.deliveryId, token, reply)
+    if (answered === 'lost') return undefined
+    return answered === 'abandoned' ? { kind: 'abandoned' } : outcome
+  }
+}

@@ -1,0 +1,68 @@
+/** Writes replies in place of the rows that they answer, and tells the inboxes once that is committed. */
+import type pg from 'pg'
+import { Grouping } from '../grouping.ts'
+import { KEPT } from '../inbox/reply.ts'
+import type { InboxResolver } from '../inbox/resolver.ts'
+import type { AnsweredRow } from '../sql/settle-requests.ts'
+import { settleRequests } from '../sql/settle-requests.ts'
+import { shedRequests } from '../sql/shed-requests.ts'
+import type { Sql } from '../sql/statement.ts'
+
+interface Ended {
+  readonly id: string
+  readonly token: string
+  /** A stored reply, as JSON. */
+  readonly reply: string
+}
+
+/** `lost`: the lease was taken over, and somebody else answers. */
+export type Answered = 'replied' | 'abandoned' | 'lost'
+
+const SHED_AT_A_TIME = 500
+
+export class RequestSettler {
+  readonly #sql: Sql
+  readonly #pool: pg.Pool
+  readonly #inboxes: InboxResolver
+  readonly #ended: Grouping<Ended, Answered>
+
+  constructor(sql: Sql, pool: pg.Pool, inboxes: InboxResolver) {
+    this.#sql = sql
+    this.#pool = pool
+    this.#inboxes = inboxes
+    this.#ended = new Grouping((ended) => this.#write(ended))
+  }
+
+  /** Once, whatever happens to the connection: a repeated write finds the row gone, and says `lost`. */
+  answer(id: string, token: string, reply: string): Promise<Answered> {
+    return this.#ended.add({ id, token, reply })
+  }
+
+  /** Answers with the number of requests that had waited too long. */
+  async shed(waitedMs: number, reply: string): Promise<number> {
+    const rows = await this.#sql.run(this.#pool, shedRequests, [waitedMs, reply, SHED_AT_A_TIME])
+    this.#tell(rows)
+    return rows.length
+  }
+
+  async #write(ended: readonly Ended[]): Promise<Answered[]> {
+    const rows = await this.#sql.run(this.#pool, settleRequests, [
+      ended.map(({ id }) => id),
+      ended.map(({ token }) => token),
+      ended.map(({ reply }) => reply),
+    ])
+    this.#tell(rows)
+    const answered = new Map(rows.map((row) => [row.delivery_id, row.abandoned ? 'abandoned' : 'replied'] as const))
+    return ended.map(({ id }) => answered.get(id) ?? 'lost')
+  }
+
+  #tell(rows: readonly AnsweredRow[]): void {
+    const waiting = rows.filter((row) => !row.abandoned && row.reply_to !== KEPT)
+    for (const [address, group] of Map.groupBy(waiting, (row) => row.reply_to)) {
+      this.#inboxes.tell(
+        address,
+        group.map((row) => row.request_id),
+      )
+    }
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * Where this process's callers wait for their replies.
+ *
+ *   expected ──reply read──▶ replied
+ *      └──timeout, or the caller left──▶ left ──▶ its reply, come or to come, is an abandoned execution
+ *
+ * Whether a reply reached its caller is decided here and nowhere else: what was not handed over is given to the
+ * abandoned executions, even if it was read (G8). A process that dies cannot do so; its dispatchers' housekeeping does,
+ * once the caller's time is over.
+ */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { backoffMs, sleep } from '../dispatch/pause.ts'
+import { Grouping } from '../grouping.ts'
+import { leaveRequests } from '../sql/leave-requests.ts'
+import type { Sql } from '../sql/statement.ts'
+import { takeReplies } from '../sql/take-replies.ts'
+import type { Reply, StoredReply } from './reply.ts'
+import type { InboxResolver, OpenInbox } from './resolver.ts'
+
+export interface InboxOptions {
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly inboxes: InboxResolver
+  readonly log: Logger
+}
+
+/** Why a caller went without a reply. */
+export type Departure = 'timeout' | 'left' | 'stopped'
+
+/** Between two looks of an inbox that is told of nothing, and of one that is: the guarantee behind the hint (G12). */
+const DEAF_POLL_MS = 100
+const HEARING_POLL_MS = 1_000
+/** A reply that is being written at this moment is there within a few of these. */
+const LEAVE_AGAIN_MS = 20
+
+interface Expected {
+  resolve(outcome: Reply | Departure): void
+}
+
+export class Inbox {
+  readonly #options: InboxOptions
+  readonly #expected = new Map<string, Expected>()
+  readonly #wanted = new Set<string>()
+  readonly #left: Grouping<string, boolean>
+  readonly #leaving = new Set<Promise<void>>()
+  readonly #stop = new AbortController()
+  #open: OpenInbox | undefined
+  #reading: Promise<void> | undefined
+  #poll: NodeJS.Timeout | undefined
+  #emptied: (() => void) | undefined
+
+  constructor(options: InboxOptions) {
+    this.#options = options
+    this.#left = new Grouping((ids) => this.#leaveAll(ids))
+  }
+
+  /** Opens the inbox with the first request. */
+  get address(): string {
+    this.#open ??= this.#options.inboxes.open({
+      onReplies: (ids) => this.#look(ids),
+      onGap: () => this.#look(this.#expected.keys()),
+    })
+    return this.#open.address
+  }
+
+  /** From before the request is written, so that no reply comes too early. `forget` it if it was not written. */
+  expect(requestId: string, timeoutMs: number, signal?: AbortSignal) {
+    const { promise, resolve } = Promise.withResolvers<Reply | Departure>()
+    const timer = setTimeout(() => this.#end(requestId, 'timeout'), timeoutMs)
+    const left = () => this.#end(requestId, 'left')
+    signal?.addEventListener('abort', left, { once: true })
+    this.#expected.set(requestId, {
+      resolve(outcome) {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', left)
+        resolve(outcome)
+      },
+    })
+    if (signal?.aborted === true) left()
+    this.#pollSoon()
+    return {
+      /** Never rejects. */
+      outcome: promise,
+      /** Its reply is to be an abandoned execution. Resolves when that is on record, or the bus stops. */
+      leave: () => this.#leave(requestId),
+      forget: () => this.#end(requestId, 'left'),
+    }
+  }
+
+  /** Waits for the replies that are expected, until `over` aborts; then their callers are sent away, and it closes. */
+  async close(over: AbortSignal): Promise<void> {
+    const sendAway = () => {
+      for (const id of this.#expected.keys()) this.#end(id, 'stopped')
+    }
+    over.addEventListener('abort', sendAway, { once: true })
+    if (over.aborted) sendAway()
+    if (this.#expected.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve))
+    // Those who were sent away leave in the next ticks, each with one statement; more tries there are none.
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#stop.abort()
+    await Promise.all(this.#leaving)
+    clearTimeout(this.#poll)
+    await this.#reading
+    await this.#open?.close()
+  }
+
+  #end(requestId: string, outcome: Reply | Departure): void {
+    const expected = this.#expected.get(requestId)
+    if (expected === undefined) return
+    this.#expected.delete(requestId)
+    expected.resolve(outcome)
+    if (this.#expected.size === 0) this.#emptied?.()
+  }
+
+  #look(requestIds: Iterable<string>): void {
+    for (const id of requestIds) if (this.#expected.has(id)) this.#wanted.add(id)
+    if (this.#wanted.size > 0) this.#reading ??= this.#read()
+  }
+
+  async #read(): Promise<void> {
+    const { sql, pool, log } = this.#options
+    await Promise.resolve()
+    try {
+      while (this.#wanted.size > 0) {
+        const ids = [...this.#wanted]
+        this.#wanted.clear()
+        const rows = await sql.run(pool, takeReplies, [ids])
+        for (const { request_id: requestId, reply } of rows)
+          this.#end(requestId, { ...(reply as StoredReply), requestId })
+      }
+    } catch (error) {
+      // Postgres is away: what was to be read is found by the next poll.
+      log.debug({ err: error }, 'replies could not be read')
+    } finally {
+      this.#reading = undefined
+    }
+  }
+
+  #pollSoon(): void {
+    this.#poll ??= setTimeout(
+      () => {
+        this.#poll = undefined
+        if (this.#expected.size === 0) return
+        this.#look(this.#expected.keys())
+        this.#pollSoon()
+      },
+      this.#open?.hearing === true ? HEARING_POLL_MS : DEAF_POLL_MS,
+    )
+  }
+
+  #leave(requestId: string): Promise<void> {
+    const leaving = this.#leaveUntilRecorded(requestId)
+    this.#leaving.add(leaving)
+    return leaving.finally(() => this.#leaving.delete(leaving))
+  }
+
+  async #leaveUntilRecorded(requestId: string): Promise<void> {
+    const { log } = this.#options
+    for (let tries = 0; tries === 0 || !this.#stop.signal.aborted; tries++) {
+      try {
+        if (await this.#left.add(requestId)) return
+        await sleep(LEAVE_AGAIN_MS, this.#stop.signal)
+      } catch (error) {
+        // Its caller's time is over some time in any case, and the housekeeping of any dispatcher sees to it then.
+        log.debug({ err: error, requestId }, 'a caller could not leave yet')
+        await sleep(backoffMs(tries), this.#stop.signal)
+      }
+    }
+  }
+
+  async #leaveAll(requestIds: readonly string[]): Promise<boolean[]> {
+    const { sql, pool } = this.#options
+    const recorded = new Set((await sql.run(pool, leaveRequests, [requestIds])).map((row) => row.request_id))
+    return requestIds.map((id) => recorded.has(id))
+  }
+}

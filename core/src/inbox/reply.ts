@@ -1,0 +1,33 @@
+/**
+ * What a request gets back.
+ *
+ * Vocabulary: a *request* is an event whose caller waits for the reply of the one trigger that answers it; its id is
+ * the event's. The *inbox* is where the caller waits, `replyTo` its address. An *abandoned execution* is a reply whose
+ * caller was gone when it came.
+ */
+import type { AttemptError } from '../dispatch/attempt-error.ts'
+import type { JsonValue } from '../json.ts'
+import type { FailureKind } from '../retry/failure.ts'
+
+/** As it is stored: column `reply`. */
+export type StoredReply =
+  | { readonly ok: true; readonly value: JsonValue }
+  | {
+      readonly ok: false
+      readonly failure: FailureKind
+      /** For people; says no more than the handler's own error did. */
+      readonly message: string
+      /** When asking again may end differently, in ms. */
+      readonly retryAfterMs?: number
+    }
+
+/** What `cx.request` resolves with. A failure is an answer too: nothing is thrown for what the other side did. */
+export type Reply = StoredReply & { readonly requestId: string }
+
+/** `replyTo` of what nobody waits for: its reply is kept. */
+export const KEPT = 'kept'
+
+export function failedReply(error: Pick<AttemptError, 'kind' | 'message'>, retryAfterMs?: number): StoredReply {
+  const { kind: failure, message } = error
+  return { ok: false, failure, message, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+}

@@ -1,0 +1,39 @@
+/** Tells those who run requests that there is one: the lane of this process if it is idle, else whoever listens. */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import type { WakeUp } from '../dispatch/wake-up.ts'
+import { Grouping } from '../grouping.ts'
+import { notify } from '../sql/notify.ts'
+import type { Sql } from '../sql/statement.ts'
+
+export interface RequestAnnouncerOptions {
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly channel: string
+  readonly local: WakeUp
+  readonly log: Logger
+}
+
+export class RequestAnnouncer {
+  readonly #local: WakeUp
+  readonly #log: Logger
+  readonly #notified: Grouping<void, void>
+
+  constructor({ sql, pool, channel, local, log }: RequestAnnouncerOptions) {
+    this.#local = local
+    this.#log = log
+    this.#notified = new Grouping(async (callers) => {
+      // One for all that were written meanwhile, and outside their commits.
+      await sql.run(pool, notify, [channel, ''])
+      return callers
+    }, Number.POSITIVE_INFINITY)
+  }
+
+  /** After the commit of a request. Not waited for: lanes look for themselves, should it be lost (G12). */
+  announce(): void {
+    if (this.#local.waiting > 0) return this.#local.one()
+    this.#notified.add().catch((error: unknown) => {
+      this.#log.debug({ err: error }, 'dispatchers were not told of a request')
+    })
+  }
+}

@@ -1,0 +1,179 @@
+/** `cx.request` and `cx.requests`: ask and wait, ask and come back later, and what became of those nobody waited for. */
+import { z } from 'zod'
+import type { CallScope } from '../context.ts'
+import { OutbusError } from '../errors.ts'
+import type { EmitQueue } from '../outbox/emit-queue.ts'
+import type { PreparedEvent } from '../outbox/prepare.ts'
+import type { Page, PageOptions } from '../page.ts'
+import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import { findRequest } from '../sql/find-request.ts'
+import { listAbandoned } from '../sql/list-abandoned.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import { assertUuid } from '../ids.ts'
+import { parseWith } from '../validation/zod-error.ts'
+import type { Departure, Inbox } from './inbox.ts'
+import type { Reply, StoredReply } from './reply.ts'
+import { failedReply, KEPT } from './reply.ts'
+import type { RequestAnnouncer } from './request-announcer.ts'
+
+export interface RequestOptions {
+  /** How long to wait for the reply, in ms, from 1 to 600,000. Default 10,000. */
+  readonly timeoutMs?: number
+  /** Aborts when the caller goes earlier; the reply is `cancelled` then. */
+  readonly signal?: AbortSignal
+}
+
+export interface SubmittedRequest {
+  /** For `cx.requests.get`. */
+  readonly requestId: string
+}
+
+/** Where a reply goes, and for how long somebody waits there. */
+export interface ReplyAddress {
+  readonly replyTo: string
+  /** Null: nobody waits. */
+  readonly timeoutMs: number | null
+}
+
+/** What became of a request, for who did not wait for its reply. */
+export type RequestState =
+  | { readonly state: 'pending'; readonly requestId: string }
+  | { readonly state: 'replied' | 'abandoned'; readonly requestId: string; readonly reply: Reply }
+
+/** A reply whose caller was gone when it came. */
+export interface AbandonedExecution {
+  readonly requestId: string
+  readonly deliveryId: string
+  readonly source: string
+  readonly trigger: { readonly id: string; readonly name: string }
+  readonly reply: Reply
+  readonly emittedAt: Date
+  readonly repliedAt: Date
+  readonly abandonedAt: Date
+}
+
+export interface Requests {
+  /**
+   * Of a request of this app, late replies included: an abandoned one for as long as it is kept, one that was submitted
+   * for 24 hours after its reply, one that reached its caller for about a minute. Undefined: none that is known.
+   */
+  get(requestId: string): Promise<RequestState | undefined>
+  /** Executions whose caller was gone, oldest request first. */
+  abandoned(options?: PageOptions): Promise<Page<AbandonedExecution>>
+}
+
+const MAX_TIMEOUT_MS = 600_000
+const requestSchema = z.strictObject({
+  timeoutMs: z.number().min(1).max(MAX_TIMEOUT_MS).default(10_000),
+  signal: z.instanceof(AbortSignal).optional(),
+})
+const listSchema = z.strictObject(pageSchema)
+
+export class RequestDesk {
+  readonly #inbox: Inbox
+  readonly #queue: EmitQueue
+  readonly #announcer: RequestAnnouncer
+
+  constructor(inbox: Inbox, queue: EmitQueue, announcer: RequestAnnouncer) {
+    this.#inbox = inbox
+    this.#queue = queue
+    this.#announcer = announcer
+  }
+
+  /** `prepare` is handed where the reply goes, and refuses what is no event before anything is waited for. */
+  async request(prepare: (reply: ReplyAddress) => PreparedEvent, options: RequestOptions | undefined): Promise<Reply> {
+    const { timeoutMs, signal } = parseWith(requestSchema, options ?? {}, { code: 'request.invalid', what: 'request' })
+    const event = prepare({ replyTo: this.#inbox.address, timeoutMs })
+    const requestId = event.eventId
+    const expected = this.#inbox.expect(requestId, timeoutMs, signal)
+    try {
+      const answered = await this.#write(event)
+      if (!answered) {
+        expected.forget()
+        return { ...nobodyAnswers(event), requestId }
+      }
+    } catch (error) {
+      expected.forget()
+      throw error
+    }
+    const outcome = await expected.outcome
+    if (typeof outcome !== 'string') return outcome
+    // Not waited for: the caller has waited long enough.
+    void expected.leave()
+    return { ...departed(outcome, timeoutMs), requestId }
+  }
+
+  /** Like a request whose caller does not wait. Resolves when it is written; undefined where nobody would answer it. */
+  async submit(prepare: (reply: ReplyAddress) => PreparedEvent): Promise<SubmittedRequest | undefined> {
+    const event = prepare({ replyTo: KEPT, timeoutMs: null })
+    return (await this.#write(event)) ? { requestId: event.eventId } : undefined
+  }
+
+  async #write(event: PreparedEvent): Promise<boolean> {
+    const [written] = await this.#queue.emit([event])
+    if (written?.deliveries !== 1) return false
+    this.#announcer.announce()
+    return true
+  }
+}
+
+function nobodyAnswers({ source }: PreparedEvent): StoredReply {
+  return failedReply({ kind: 'not_found', message: `no trigger of source ${source.name} answers this request` })
+}
+
+function departed(departure: Departure, timeoutMs: number): StoredReply {
+  switch (departure) {
+    case 'timeout':
+      return failedReply({ kind: 'timeout', message: `no reply within ${timeoutMs} ms` })
+    case 'left':
+      return failedReply({ kind: 'cancelled', message: 'the caller left before the reply came' })
+    case 'stopped':
+      return failedReply({ kind: 'cancelled', message: 'the bus of the caller stopped before the reply came' })
+  }
+}
+
+export class RequestStore implements Requests {
+  readonly #sql: Sql
+  readonly #on: Queryable
+  readonly #scope: CallScope
+
+  constructor(sql: Sql, on: Queryable, scope: CallScope) {
+    this.#sql = sql
+    this.#on = on
+    this.#scope = scope
+  }
+
+  async get(requestId: string): Promise<RequestState | undefined> {
+    const [found] = await this.#sql.run(this.#on, findRequest, [this.#scope.app, assertUuid(requestId, 'a request id')])
+    if (found === undefined) return undefined
+    if (found.state === 'pending') return { state: 'pending', requestId }
+    return { state: found.state, requestId, reply: { ...(found.reply as StoredReply), requestId } }
+  }
+
+  async abandoned(options: PageOptions = {}): Promise<Page<AbandonedExecution>> {
+    const given = parseWith(listSchema, options, { code: 'request.invalid', what: 'a listing of abandoned executions' })
+    const listing = ['abandoned', this.#scope.app]
+    const limit = pageLimit(given.limit)
+    const after = decodeCursor(listing, given.cursor, (position) => assertUuid(position, 'a request id'))
+    const rows = await this.#sql.run(this.#on, listAbandoned, [this.#scope.app, after ?? null, limit + 1])
+    const items = rows.map((row) => ({
+      requestId: row.request_id,
+      deliveryId: row.delivery_id,
+      source: row.source,
+      trigger: { id: row.trigger_id, name: row.trigger_name },
+      reply: { ...(row.reply as StoredReply), requestId: row.request_id },
+      emittedAt: row.emitted_at,
+      repliedAt: row.replied_at,
+      abandonedAt: row.abandoned_at,
+    }))
+    return toPage(items, limit, ({ requestId }) => encodeCursor(listing, requestId))
+  }
+}
+
+/** For `cx.with(tx)`: the row would be seen when the transaction commits, and that waits for the reply. */
+export function refuseInTransaction(): never {
+  throw new OutbusError('request.in_transaction', 'a request cannot wait for its reply inside the transaction', {
+    path: 'tx',
+    hint: 'emit in the transaction, or request after its commit',
+  })
+}

@@ -1,0 +1,26 @@
+import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
+import type { ClaimedTexts } from './claim-batch.ts'
+import { statement } from './statement.ts'
+
+/** What a taken request has beyond a claimed row: the lease of a holder that has vanished, if it had one. */
+export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
+/** Whether its caller was gone before it was started. */
+export const CALLER_GONE = CLAIMED_COLUMNS.length + 1
+
+/**
+ * Caller: RequestLane. Under a lease from the start, committed before the handler runs: a request is run once, and
+ * whoever finds its lease run out answers that it crashed.
+ */
+export const takeRequests = statement<[leaseToken: string, leaseMs: number, limit: number], ClaimedTexts>(
+  'take_requests',
+  `with due as (
+  select id as due_id, lease_token as previous_token from {schema}.outbox
+  where reply_to is not null and due_at <= clock_timestamp()
+  order by due_at, id limit $3 for update skip locked
+)
+update {schema}.outbox o
+set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond'
+from due where o.id = due.due_id
+returning ${CLAIMED}, due.previous_token, o.reply_by <= clock_timestamp() as caller_gone`,
+  { raw: true },
+)
