@@ -5,7 +5,9 @@ alter table {schema}.outbox add column reply_by timestamptz;
 
 drop index {schema}.outbox_due;
 create index outbox_due on {schema}.outbox (priority, due_at, id) where not alone and reply_to is null;
-create index outbox_requests on {schema}.outbox (due_at, id) where reply_to is not null;
+-- Those that somebody waits for go first, however many were submitted.
+create index outbox_requests on {schema}.outbox (due_at, id) where reply_to is not null and reply_by is not null;
+create index outbox_submitted on {schema}.outbox (due_at, id) where reply_to is not null and reply_by is null;
 create index outbox_requests_by_event on {schema}.outbox (event_id) where reply_to is not null;
 
 -- Answered, and not known to be delivered. A request's id is the id of its event.

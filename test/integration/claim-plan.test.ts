@@ -1,12 +1,18 @@
 /** The plans of what runs on the hot path: by index, with ten rows and with very many, fresh statistics or none. */
 import { createBus } from '@outbus/core'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
+import type pg from 'pg'
 import pino from 'pino'
 import { expect, test } from 'vitest'
 import { beginClaim } from '../../core/src/sql/begin-claim.ts'
 import { claimBatch } from '../../core/src/sql/claim-batch.ts'
+import { findRequest } from '../../core/src/sql/find-request.ts'
 import { finish } from '../../core/src/sql/finish.ts'
+import { leaveRequests } from '../../core/src/sql/leave-requests.ts'
 import { reschedule } from '../../core/src/sql/reschedule.ts'
+import { settleRequests } from '../../core/src/sql/settle-requests.ts'
+import { shedRequests } from '../../core/src/sql/shed-requests.ts'
+import { takeRequests } from '../../core/src/sql/take-requests.ts'
 
 interface Node {
   readonly 'Node Type': string
@@ -18,6 +24,21 @@ interface Node {
 function nodesOf(node: Node): Node[] {
   return [node, ...(node.Plans ?? []).flatMap(nodesOf)]
 }
+
+async function nodesOfPlan(
+  client: pg.ClientBase,
+  { text }: { readonly text: string },
+  parameters: string,
+): Promise<Node[]> {
+  await client.query(`prepare planned as ${text.replaceAll('{schema}', 'outbus')}`)
+  const { rows: plans } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
+    `explain (format json) execute planned(${parameters})`,
+  )
+  await client.query('deallocate planned')
+  return nodesOf(plans[0]?.['QUERY PLAN'][0]?.Plan as Node)
+}
+
+const readsWholeOutbox = (node: Node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] === 'outbox'
 
 test.for([10, 1_000_000])(
   'claim and settle go by index with %i rows, analyzed or not (G6)',
@@ -39,30 +60,57 @@ test.for([10, 1_000_000])(
           await client.query(beginClaim(10_000))
           await client.query(`set local plan_cache_mode = ${generic}`)
           const ids = `'{${Array.from({ length: 500 }, (_, i) => i + 1).join(',')}}'`
-          const of = async (name: string, text: string, parameters: string) => {
-            await client.query(`prepare ${name} as ${text.replaceAll('{schema}', 'outbus')}`)
-            const { rows: plans } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
-              `explain (format json) execute ${name}(${parameters})`,
-            )
-            await client.query(`deallocate ${name}`)
-            return nodesOf(plans[0]?.['QUERY PLAN'][0]?.Plan as Node)
-          }
-          const claim = await of('claim', claimBatch.text, `500, '-infinity', '-infinity', '-infinity', 8388608`)
+          const claim = await nodesOfPlan(client, claimBatch, `500, '-infinity', '-infinity', '-infinity', 8388608`)
           expect(claim.filter((node) => node['Index Name'] === 'outbox_due').length).toBe(3)
           expect(claim.map((node) => node['Node Type'])).not.toContain('Sort')
           const settle = [
-            ...(await of('finish', finish.text, `${ids}, null`)),
-            ...(await of('reschedule', reschedule.text, `'{1}', '{2}', '{0}', '{f}', '{null}', '{null}', null`)),
+            ...(await nodesOfPlan(client, finish, `${ids}, null`)),
+            ...(await nodesOfPlan(client, reschedule, `'{1}', '{2}', '{0}', '{f}', '{null}', '{null}', null`)),
           ]
-          expect(
-            [...claim, ...settle].filter(
-              (node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] === 'outbox',
-            ),
-          ).toEqual([])
+          expect([...claim, ...settle].filter(readsWholeOutbox)).toEqual([])
           await client.query('commit')
         }
       }
     } finally {
+      client.release()
+    }
+  },
+)
+
+test.for([10, 1_000_000])(
+  'requests are taken, shed, settled and left by index beside %i other rows, analyzed or not',
+  { timeout: 60_000 },
+  async (rows) => {
+    const db = await useTestDatabase()
+    const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
+    await bus.stop()
+    await db.pool.query(
+      `insert into outbus.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, reply_to)
+     select 1, 'a', gen_random_uuid(), '{"text":"x"}', 1, gen_random_uuid(), '{}', 1, gen_random_uuid(),
+       case when n % 1000 = 0 then 'inbox' end
+     from generate_series(1, $1) as n`,
+      [rows],
+    )
+    const id = `'00000000-0000-0000-0000-000000000000'`
+    const client = await db.pool.connect()
+    try {
+      for (const analyzed of [false, true]) {
+        if (analyzed) await client.query('analyze outbus.outbox')
+        for (const generic of ['force_generic_plan', 'force_custom_plan']) {
+          await client.query(`set plan_cache_mode = ${generic}`)
+          const nodes = [
+            ...(await nodesOfPlan(client, takeRequests, `${id}, 5000, 64`)),
+            ...(await nodesOfPlan(client, shedRequests, `500, '{}', 500`)),
+            ...(await nodesOfPlan(client, settleRequests, `'{1}', '{00000000-0000-0000-0000-000000000000}', '{"{}"}'`)),
+            ...(await nodesOfPlan(client, leaveRequests, `'{00000000-0000-0000-0000-000000000000}'`)),
+            ...(await nodesOfPlan(client, findRequest, `'a', ${id}`)),
+          ]
+          // Ten rows are one page: reading it is the best plan there is, and no cached one survives the next thousand.
+          if (rows > 10) expect(nodes.filter(readsWholeOutbox)).toEqual([])
+        }
+      }
+    } finally {
+      await client.query('reset plan_cache_mode')
       client.release()
     }
   },

@@ -174,7 +174,11 @@ test('a reply outlives the dispatcher that wrote it, and the hint that was lost 
 test('a backlog of deliveries does not starve a request: a share of the permits is the requests’ own (G8)', async () => {
   const { bus, cx, ask, trigger, outcomes } = await setUp({ dispatch: { concurrency: 4, requestConcurrency: 1 } })
   const held = Promise.withResolvers<void>()
-  bus.handle('hold', () => held.promise)
+  let holding = 0
+  bus.handle('hold', () => {
+    holding++
+    return held.promise
+  })
   await trigger('holding', { filter: { topic: 'backlog' }, target: { type: 'function', name: 'hold' } })
   await bus.start()
   await cx.emitMany(
@@ -182,7 +186,7 @@ test('a backlog of deliveries does not starve a request: a share of the permits 
     Array.from({ length: 50 }, () => ({ op: 'ask' as const, topic: 'backlog' })),
   )
   for (let i = 0; i < 3; i++) expect(await ask({ value: i })).toMatchObject({ ok: true, value: i })
-  expect(bus.gate.running).toBe(3)
+  expect(holding).toBe(3)
   held.resolve()
   await outcomes.until((seen) => seen.length === 53)
 })
@@ -210,6 +214,17 @@ test('a submitted request is pending, then replied, for its own app only (G15)',
   expect(await cx.requests.get(requestId)).toEqual(state)
   expect(await cx.requests.get(requestId)).toEqual(state)
   expect(await bus.context({ app: 'other' }).requests.get(requestId)).toBeUndefined()
+})
+
+test('who waits for a reply goes before what was submitted earlier', async () => {
+  const { bus, db, cx, ask, outcomes } = await setUp({ dispatch: { concurrency: 1 } })
+  for (let i = 0; i < 5; i++) await cx.submit('asks', { op: 'ask', topic: 'answers' })
+  const asked = ask({ does: 'throw' })
+  await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.outbox', 6)
+  await bus.start()
+  await asked
+  await outcomes.until((seen) => seen.length === 6)
+  expect(outcomes.seen[0]?.outcome.kind).toBe('failed')
 })
 
 test('a request deeper than maxTriggerDepth is answered so, and a chain that is too long ends there', async () => {

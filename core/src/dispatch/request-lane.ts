@@ -54,8 +54,8 @@ export interface RequestLaneOptions {
   onShed(count: number): void
 }
 
-/** Permits asked for at a time: as many requests are taken by one statement. */
-const TAKE_AT_A_TIME = 64
+/** Permits asked for at a time: one while nothing is there, doubling to this while more is found than was asked for. */
+const MOST_AT_A_TIME = 64
 /** What an overloaded caller is told to wait, in ms: between this and twice this, so that not all come back together. */
 const RETRY_AFTER_MS = 1_000
 /** How often those that wait are looked at for shedding, as a share of the time that they may wait. */
@@ -64,6 +64,7 @@ const SHARE_OF_PATIENCE = 4
 export class RequestLane {
   readonly #options: RequestLaneOptions
   #shedAt = 0
+  #wanted = 1
 
   constructor(options: RequestLaneOptions) {
     this.#options = options
@@ -104,6 +105,7 @@ export class RequestLane {
       }
       // As many as there were permits: there are probably more, and none of them is to wait longer than it may.
       if (rows.length === reserved) await this.#shed()
+      this.#wanted = rows.length === reserved ? Math.min(MOST_AT_A_TIME, this.#wanted * 2) : 1
       return rows.length
     } finally {
       permits.release(reserved - started.length)
@@ -119,7 +121,7 @@ export class RequestLane {
       const over = AbortSignal.any([signal, patience.signal])
       const timer = setTimeout(() => patience.abort(), overloadedAfterMs / SHARE_OF_PATIENCE)
       try {
-        return await permits.reserve(TAKE_AT_A_TIME, over)
+        return await permits.reserve(this.#wanted, over)
       } catch (error) {
         if (!over.aborted) throw error
       } finally {
