@@ -9,8 +9,8 @@ import { z } from 'zod'
 import type { Context } from './core-context.ts'
 import { compose } from './container.ts'
 import type { Parts } from './container.ts'
-import type { CallScope, Principal } from './context.ts'
-import { outermostScope } from './context.ts'
+import type { ContextOptions } from './context-options.ts'
+import { scopeOf } from './context-options.ts'
 import { reaching } from './database.ts'
 import type { HandlerArgs } from './dispatch/delivery.ts'
 import type { Handler } from './dispatch/function-target.ts'
@@ -26,22 +26,11 @@ import type { AnySource, TriggerEvent } from './source.ts'
 import type { AnyTarget } from './target.ts'
 import { declareTrigger } from './triggers/declare.ts'
 import type { TriggerInput } from './triggers/trigger.ts'
-import { assertAppId, assertName, nameSchema } from './validation/names.ts'
+import { assertAppId, assertName } from './validation/names.ts'
 import { parseWith } from './validation/zod-error.ts'
 
-/** A traceparent of version 00 has 55; later versions may say more. */
-const MAX_TRACE_CONTEXT_CHARACTERS = 512
 /** What a timer takes. */
 const MAX_GRACE_MS = 2_147_483_647
-
-export interface ContextOptions {
-  /** 1 to 128 characters. Default: the bus's `app`, if it has one. */
-  readonly app?: string
-  /** Who calls; remembered as the registrant of the triggers it creates. Default none. */
-  readonly principal?: Principal
-  /** W3C `traceparent`, handed on with every row. */
-  readonly traceContext?: string
-}
 
 /** What a handler of this bus gets: its `cx` has the verbs of the bus's sources. */
 export type BusHandler<S extends AnySource, Event = TriggerEvent> = (
@@ -55,15 +44,6 @@ export type TriggerEventOf<S extends AnySource, Name extends S['name']> = Return
 
 type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 'filter' | 'target'> & ContextOptions
 
-const contextSchema = z.strictObject({
-  app: z.unknown().optional(),
-  principal: z.strictObject({ id: nameSchema('options.invalid') }).optional(),
-  traceContext: z
-    .string()
-    .max(MAX_TRACE_CONTEXT_CHARACTERS)
-    .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-[\x21-\x7e]*)?$/, 'is a W3C traceparent')
-    .optional(),
-})
 const stopSchema = z.strictObject({ graceMs: z.number().min(0).max(MAX_GRACE_MS).default(10_000) })
 
 export class Bus<S extends AnySource = AnySource> {
@@ -100,14 +80,7 @@ export class Bus<S extends AnySource = AnySource> {
 
   /** A call context: where every emit, trigger and verb of a source is called from. Cheap; make one a request. */
   context(options: ContextOptions = {}): Context<S> {
-    return this.#parts.contextFor(this.#scopeOf(options)) as unknown as Context<S>
-  }
-
-  #scopeOf(options: ContextOptions): CallScope {
-    const given = parseWith(contextSchema, options, { code: 'options.invalid', what: 'context' })
-    const app = given.app === undefined ? this.#app : given.app
-    assertAppId(app)
-    return outermostScope(app, given.principal, given.traceContext)
+    return this.#parts.contextFor(scopeOf(options, this.#app)) as unknown as Context<S>
   }
 
   /**
@@ -137,12 +110,17 @@ export class Bus<S extends AnySource = AnySource> {
     options: Partial<OnOptions<S>> = {},
   ): Promise<void> {
     assertHandler(name, handler)
-    const { app, principal, traceContext, ...settings } = { ...options } as ContextOptions & Record<string, unknown>
-    const scope = this.#scopeOf({
-      ...(app === undefined ? {} : { app }),
-      ...(principal === undefined ? {} : { principal }),
-      ...(traceContext === undefined ? {} : { traceContext }),
-    })
+    const { app, principal, traceContext, causality, ...settings } = { ...options } as ContextOptions &
+      Record<string, unknown>
+    const scope = scopeOf(
+      {
+        ...(app === undefined ? {} : { app }),
+        ...(principal === undefined ? {} : { principal }),
+        ...(traceContext === undefined ? {} : { traceContext }),
+        ...(causality === undefined ? {} : { causality }),
+      },
+      this.#app,
+    )
     const { triggers } = this.#parts.contextFor(scope)
     // Before the trigger: from the moment that one is there, its rows need the function.
     const putBack = this.#parts.functions.setFor(scope.app, name, handler as Handler)

@@ -4,7 +4,7 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import type { CallScope, Principal } from './context.ts'
+import type { CallScope, Causality, Principal } from './context.ts'
 import type { Context, CoreContext } from './core-context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import { DeadLetterStore } from './dead-letters/dead-letters.ts'
@@ -97,6 +97,11 @@ abstract class BaseContext implements CoreContext {
 
   get rootId(): string | undefined {
     return this.#scope.rootId
+  }
+
+  get causality(): Causality {
+    const { depth, rootId, chain } = this.#scope
+    return { depth, rootId, chain }
   }
 
   get triggers(): Triggers {

@@ -25,6 +25,16 @@ export interface CallScope {
   readonly traceContext: string | undefined
 }
 
-export function outermostScope(app: string, principal: Principal | undefined, traceContext?: string): CallScope {
-  return { app, principal, depth: 0, rootId: undefined, chain: [], traceContext }
+/** How a call came about: what travels with every row, and over whatever a plugin carries it. */
+export type Causality = Pick<CallScope, 'depth' | 'rootId' | 'chain'>
+
+const NO_CAUSE: Causality = { depth: 0, rootId: undefined, chain: [] }
+
+export function outermostScope(
+  app: string,
+  principal: Principal | undefined,
+  traceContext: string | undefined,
+  { depth, rootId, chain }: Causality = NO_CAUSE,
+): CallScope {
+  return { app, principal, depth, rootId, chain, traceContext }
 }

@@ -1,6 +1,6 @@
 /** The shape of a call context: what core mounts on it, and the verbs of the sources. */
 import type pg from 'pg'
-import type { Principal } from './context.ts'
+import type { Causality, Principal } from './context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { Reply } from './inbox/reply.ts'
 import type { RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
@@ -16,6 +16,8 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly depth: number
   /** The root execution, once there is one. */
   readonly rootId: string | undefined
+  /** Depth, root and the triggers on the way: what a plugin hands on when it leaves the process. */
+  readonly causality: Causality
   readonly triggers: Triggers<S>
   readonly deadLetters: DeadLetters
   /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */

@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'payload.too_deep'
   | 'payload.too_large'
   | 'payload.reserved_key'
+  | 'payload.duplicate_key'
   | 'payload.serialize_failed'
   // the emit itself
   | 'event.name'

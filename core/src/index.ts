@@ -1,8 +1,9 @@
 export { createBus } from './bus.ts'
-export type { Bus, BusHandler, ContextOptions, TriggerEventOf } from './bus.ts'
+export type { Bus, BusHandler, TriggerEventOf } from './bus.ts'
+export type { ContextOptions } from './context-options.ts'
 export type { BusOptions } from './options.ts'
 export type { Context, CoreContext } from './core-context.ts'
-export type { CallScope, Principal } from './context.ts'
+export type { CallScope, Causality, Principal } from './context.ts'
 export { withTransaction } from './database.ts'
 
 export { defineSource } from './source.ts'

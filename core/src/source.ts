@@ -62,6 +62,11 @@ export interface EventSource<
   /** Reads a trigger event that version `from` of this source wrote. Called per delivery of an older row. Pure. */
   upcast?(args: { event: TriggerEvent; from: number }): T
   /**
+   * What the target of one trigger receives, where that depends on the trigger's filter, such as the parameters of a
+   * route. Its rows carry the filter then. Called per delivery, after `upcast`. Pure. Default: what `serialize` gave.
+   */
+  bind?(args: { event: T; filter: z.output<F> }): T
+  /**
    * Which of several matching triggers answers a request: the one that this gives the highest number. Called once per
    * matching trigger of a request. Pure. Default: all alike, and the highest priority or the oldest trigger decides.
    */

@@ -77,10 +77,10 @@ test.for([10, 1_000_000])(
   },
 )
 
-test.for([10, 1_000_000])(
-  'requests are taken, shed, settled and left by index beside %i other rows, analyzed or not',
+test(
+  'requests are taken, shed, settled and left by index beside a million other rows, analyzed or not',
   { timeout: 60_000 },
-  async (rows) => {
+  async () => {
     const db = await useTestDatabase()
     const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
     await bus.stop()
@@ -89,7 +89,7 @@ test.for([10, 1_000_000])(
      select 1, 'a', gen_random_uuid(), '{"text":"x"}', 1, gen_random_uuid(), '{}', 1, gen_random_uuid(),
        case when n % 1000 = 0 then 'inbox' end
      from generate_series(1, $1) as n`,
-      [rows],
+      [1_000_000],
     )
     const id = `'00000000-0000-0000-0000-000000000000'`
     const client = await db.pool.connect()
@@ -105,8 +105,7 @@ test.for([10, 1_000_000])(
             ...(await nodesOfPlan(client, leaveRequests, `'{00000000-0000-0000-0000-000000000000}'`)),
             ...(await nodesOfPlan(client, findRequest, `'a', ${id}`)),
           ]
-          // Ten rows are one page: reading it is the best plan there is, and no cached one survives the next thousand.
-          if (rows > 10) expect(nodes.filter(readsWholeOutbox)).toEqual([])
+          expect(nodes.filter(readsWholeOutbox)).toEqual([])
         }
       }
     } finally {

@@ -107,15 +107,17 @@ export class RowDelivery implements Delivery {
   #readEvent(): TriggerEvent {
     const value = JSON.parse(this.row.must('event')) as TriggerEvent
     const from = Number(this.row.must('event_version'))
-    const { source, sourceName } = this.plan
-    if (source === undefined || from === source.version) return value
+    const { source, sourceName, filter } = this.plan
+    if (source === undefined) return value
+    const bind = (event: TriggerEvent) => (source.bind === undefined ? event : source.bind({ event, filter }))
+    if (from === source.version) return bind(value)
     if (from > source.version || source.upcast === undefined) {
       throw new DeliveryFailure(
         'payload_invalid',
         `the event was written by version ${from} of source ${sourceName}; version ${source.version} runs here and does not read it`,
       )
     }
-    return source.upcast({ event: value, from })
+    return bind(source.upcast({ event: value, from }))
   }
 
   #scope(): CallScope {

@@ -16,6 +16,8 @@ export interface Plan {
   readonly source: AnySource | undefined
   readonly target: AnyTarget | undefined
   readonly config: unknown
+  /** Of a source that binds its events to the trigger's filter. */
+  readonly filter: unknown
   readonly policy: RetryPolicy
   readonly timeoutMs: number
   readonly registrant: string | null
@@ -71,14 +73,22 @@ function readPlan(plugins: Plugins, text: string): Plan {
         cause: parsed.error,
       })
   }
+  const source = plugins.sources.get(snapshot.source)
+  const filter = source?.bind === undefined ? undefined : source.filter.safeParse(snapshot.filter)
+  if (filter?.success === false) {
+    problem ??= new DeliveryFailure('payload_invalid', `source ${snapshot.source} refuses the stored filter`, {
+      cause: filter.error,
+    })
+  }
   return {
     app: snapshot.app,
     triggerId: snapshot.id,
     name: snapshot.name,
     sourceName: snapshot.source,
-    source: plugins.sources.get(snapshot.source),
+    source,
     target,
     config,
+    filter: filter?.data,
     policy: readPolicy(snapshot.retry),
     timeoutMs: snapshot.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     registrant: snapshot.registrant ?? null,

@@ -93,7 +93,7 @@ export class MatchingIndex {
       broken = error
       keys = [BROKEN]
     }
-    const trigger = new FiledTrigger(this.app, row, filter, broken)
+    const trigger = new FiledTrigger(this.app, row, filter, broken, source.bind !== undefined)
     for (const key of new Set(keys)) {
       const bucket = filed.get(key)
       if (bucket === undefined) filed.set(key, [trigger])
@@ -110,9 +110,16 @@ class FiledTrigger implements Filed {
   readonly broken: unknown
   readonly #app: string
   readonly #row: LoadedTriggerRow
+  readonly #carriesFilter: boolean
   #snapshot: string | undefined
 
-  constructor(app: string, row: LoadedTriggerRow & { id: string }, filter: unknown, broken: unknown) {
+  constructor(
+    app: string,
+    row: LoadedTriggerRow & { id: string },
+    filter: unknown,
+    broken: unknown,
+    carriesFilter: boolean,
+  ) {
     this.id = row.id
     this.name = row.name
     this.priority = row.priority
@@ -120,6 +127,7 @@ class FiledTrigger implements Filed {
     this.broken = broken
     this.#app = app
     this.#row = row
+    this.#carriesFilter = carriesFilter
   }
 
   get snapshot(): string {
@@ -133,6 +141,7 @@ class FiledTrigger implements Filed {
       retry,
       timeoutMs: timeout_ms,
       registrant,
+      ...(this.#carriesFilter ? { filter: this.#row.filter } : {}),
     }
     return (this.#snapshot ??= JSON.stringify(content))
   }

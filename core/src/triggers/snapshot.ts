@@ -10,4 +10,6 @@ export interface TriggerSnapshot {
   readonly retry: unknown
   readonly timeoutMs: number
   readonly registrant: string | null
+  /** Of a source that binds its events to it. */
+  readonly filter?: unknown
 }

@@ -1,0 +1,96 @@
+/** From the bytes of a request to JSON. */
+import { encodeJson, isOutbusError, OutbusError } from '@outbus/core'
+import type { JsonValue } from '@outbus/core'
+import { visit } from 'jsonc-parser'
+
+export interface Body {
+  readonly body: JsonValue
+  readonly encoding: 'json' | 'text' | 'base64' | null
+}
+
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/
+const TEXT_TYPE = /^(?:text\/.*|application\/(?:x-www-form-urlencoded|xml|[\w.+-]+\+xml))$/
+
+/** Reads no more than `maxBytes`; a longer body is `payload.too_large`. */
+export async function readBody(request: Request, maxBytes: number): Promise<Body> {
+  const bytes = await readBytes(request, maxBytes)
+  if (bytes.length === 0) return { body: null, encoding: null }
+  const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  if (JSON_TYPE.test(type)) return { body: parseJson(decodeText(bytes), maxBytes), encoding: 'json' }
+  if (TEXT_TYPE.test(type)) return { body: decodeText(bytes), encoding: 'text' }
+  return { body: bytes.toString('base64'), encoding: 'base64' }
+}
+
+async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
+  const announced = Number(request.headers.get('content-length') ?? 0)
+  if (announced > maxBytes) throw tooLarge(maxBytes)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length
+    if (size > maxBytes) throw tooLarge(maxBytes)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function tooLarge(limit: number): OutbusError {
+  return new OutbusError('payload.too_large', `the body is larger than ${limit} bytes`, { path: 'body', limit })
+}
+
+function decodeText(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new OutbusError('payload.not_json', 'the body is not UTF-8', { path: 'body', cause })
+  }
+}
+
+function parseJson(text: string, maxBytes: number): JsonValue {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new OutbusError('payload.not_json', `the body is not JSON: ${(cause as Error).message}`, {
+      path: 'body',
+      received: text,
+      cause,
+    })
+  }
+  // Refuses what is too deep before the next reader, which is recursive.
+  try {
+    encodeJson(value, { maxBytes })
+  } catch (error) {
+    if (!isOutbusError(error, 'payload.non_finite')) throw error
+    // JSON has no word for infinity: it was a number that no double holds, such as 1e400.
+    throw new OutbusError('payload.number_range', 'the body has a number that is out of range', {
+      path: 'body',
+      cause: error,
+    })
+  }
+  refuseDuplicateKeys(text)
+  return value as JsonValue
+}
+
+/** `JSON.parse` keeps the last one of them and other readers the first: what was meant cannot be known. */
+function refuseDuplicateKeys(text: string): void {
+  const objects: Set<string>[] = []
+  visit(text, {
+    onObjectBegin: () => void objects.push(new Set()),
+    onObjectEnd: () => void objects.pop(),
+    onObjectProperty(property) {
+      const keys = objects.at(-1)
+      if (keys?.has(property) === true) {
+        throw new OutbusError(
+          'payload.duplicate_key',
+          `the body has the key ${JSON.stringify(property)} twice in one object`,
+          {
+            path: 'body',
+            received: property,
+          },
+        )
+      }
+      keys?.add(property)
+    },
+  })
+}

@@ -1,0 +1,89 @@
+/** What an HTTP request is as an event, and what a route may filter on. */
+import type { JsonValue } from '@outbus/core'
+import { z } from 'zod'
+import type { Params } from './route.ts'
+import { matchRoute, parseRoute, rankOf, segmentsOf } from './route.ts'
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'] as const
+export type Method = (typeof METHODS)[number]
+
+export function isMethod(method: string): method is Method {
+  return (METHODS as readonly string[]).includes(method)
+}
+
+export const httpEvents = {
+  request: z.strictObject({
+    method: z.enum(METHODS),
+    /** As it was sent: percent-encoded, without the query. */
+    path: z.string().startsWith('/'),
+    /** A name that comes several times has a list. */
+    query: z.record(z.string(), z.union([z.string(), z.array(z.string())])).default({}),
+    /** Lower-case names. */
+    headers: z.record(z.string(), z.string()).default({}),
+    body: z.custom<JsonValue>(() => true).default(null),
+    /** How the body stands here: what was JSON as it is, text as a string, anything else in base64. Null: no body. */
+    encoding: z.enum(['json', 'text', 'base64']).nullable().default(null),
+  }),
+}
+
+/** What a handler receives. */
+export interface HttpRequestEvent {
+  readonly [member: string]: JsonValue
+  readonly method: Method
+  readonly path: string
+  /** What the route's pattern names, decoded. */
+  readonly params: Record<string, string>
+  readonly query: Record<string, string | string[]>
+  readonly headers: Record<string, string>
+  readonly body: JsonValue
+  readonly encoding: 'json' | 'text' | 'base64' | null
+}
+
+export const httpFilter = z.strictObject({
+  /** One method, or several. Default any. */
+  method: z.union([z.enum(METHODS).transform((method) => [method]), z.array(z.enum(METHODS)).min(1)]).optional(),
+  /** `/users/:id`, `/files/*rest`. */
+  path: z
+    .string()
+    .max(1_000)
+    .transform((pattern, { addIssue }) => {
+      const route = parseRoute(pattern)
+      if (typeof route !== 'string') return route
+      addIssue({ code: 'custom', message: `is a path pattern, which ${route}`, input: pattern })
+      return z.NEVER
+    }),
+})
+
+export type HttpFilter = z.output<typeof httpFilter>
+
+const ANYWHERE = '*'
+
+export function httpKeys({ path: [first] }: HttpFilter): string[] {
+  if (first === undefined) return ['/']
+  return [first.kind === 'literal' ? `/${first.text}` : ANYWHERE]
+}
+
+export function httpKeysOf({ path }: { path: string }): string[] {
+  const [first] = segmentsOf(path) ?? []
+  return [first === undefined ? '/' : `/${first}`, ANYWHERE]
+}
+
+export function httpMatches({
+  event,
+  filter,
+}: {
+  event: { method: Method; path: string }
+  filter: HttpFilter
+}): boolean {
+  return (filter.method?.includes(event.method) ?? true) && paramsOf(event.path, filter) !== undefined
+}
+
+/** A route for this very method goes before one for any. */
+export function httpRank({ filter }: { filter: HttpFilter }): number {
+  return rankOf(filter.path) + (filter.method === undefined ? 0 : 0.25)
+}
+
+export function paramsOf(path: string, filter: HttpFilter): Params | undefined {
+  const segments = segmentsOf(path)
+  return segments === undefined ? undefined : matchRoute(filter.path, segments)
+}

@@ -1,0 +1,123 @@
+/** From a request to an event, and from its reply to a response. For any server that speaks `fetch`. */
+import type { ContextOptions, EventInput, Reply, RequestOptions, SubmittedRequest } from '@outbus/core'
+import { isOutbusError, OutbusError } from '@outbus/core'
+import { z } from 'zod'
+import { readBody } from './body.ts'
+import { CAUSALITY_HEADER, readCausality, readTraceparent } from './causality.ts'
+import type { httpEvents } from './events.ts'
+import { isMethod } from './events.ts'
+import { errorResponse, refusalResponse, responseTo } from './responses.ts'
+
+type RequestEvent = EventInput<typeof httpEvents>
+
+/** A bus that has `http()` among its sources. */
+export interface HttpBus {
+  context(options: ContextOptions): {
+    request(source: 'http', event: RequestEvent, options?: RequestOptions): Promise<Reply>
+    submit(source: 'http', event: RequestEvent): Promise<SubmittedRequest | undefined>
+  }
+}
+
+export interface HttpHandlerOptions {
+  /**
+   * Whose request it is: app and principal. Called once for each, before its body is read; a `Response` that it returns
+   * is the answer, such as a 401. Default: the bus's own `app`, and nobody.
+   */
+  readonly context?: (
+    request: Request,
+  ) =>
+    | Pick<ContextOptions, 'app' | 'principal'>
+    | Response
+    | Promise<Pick<ContextOptions, 'app' | 'principal'> | Response>
+  /** How long a request waits for its reply, in ms. Default 30,000. */
+  readonly timeoutMs?: number
+  /** Largest body, in bytes. Default 131,072: in base64 it still fits into the bus's default `maxEventBytes`. */
+  readonly maxBodyBytes?: number
+  /** Headers that the event carries, lower case. Default all but those that carry credentials. */
+  readonly headers?: readonly string[]
+  /** Whether a response says why a handler failed. Default false: the message stays in the log. */
+  readonly exposeErrors?: boolean
+}
+
+const optionsSchema = z.strictObject({
+  context: z.custom<NonNullable<HttpHandlerOptions['context']>>((value) => typeof value === 'function').optional(),
+  timeoutMs: z.number().min(1).max(600_000).default(30_000),
+  maxBodyBytes: z.int().min(0).default(131_072),
+  headers: z.array(z.string().toLowerCase()).optional(),
+  exposeErrors: z.boolean().default(false),
+})
+
+/** They would be stored with the event. */
+const CREDENTIALS = new Set(['authorization', 'cookie', 'proxy-authorization', CAUSALITY_HEADER])
+const RESPOND_ASYNC = /(?:^|[\s,;])respond-async(?:$|[\s,;])/i
+
+export function httpHandler(bus: HttpBus, options: HttpHandlerOptions = {}): (request: Request) => Promise<Response> {
+  const settings = parseOptions(options)
+  return async (request) => {
+    try {
+      return await handle(bus, settings, request)
+    } catch (error) {
+      if (isOutbusError(error)) return refusalResponse(error)
+      // The server's own error handling is the right place for what nobody expected.
+      throw error
+    }
+  }
+}
+
+function parseOptions(options: HttpHandlerOptions) {
+  const parsed = optionsSchema.safeParse(options)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new OutbusError('options.invalid', `httpHandler: ${issue?.message}`, { path: issue?.path.join('.') ?? '' })
+}
+
+async function handle(bus: HttpBus, settings: ReturnType<typeof parseOptions>, request: Request): Promise<Response> {
+  const { method } = request
+  if (!isMethod(method))
+    return errorResponse(501, { code: 'event.invalid', message: `the method ${method} is not known` })
+  const whose = (await settings.context?.(request)) ?? {}
+  if (whose instanceof Response) return whose
+  const causality = readCausality(request.headers.get(CAUSALITY_HEADER))
+  const traceContext = readTraceparent(request.headers.get('traceparent'))
+  const cx = bus.context({
+    ...whose,
+    ...(causality === undefined ? {} : { causality }),
+    ...(traceContext === undefined ? {} : { traceContext }),
+  })
+  const url = new URL(request.url)
+  const event: RequestEvent = {
+    op: 'request',
+    method,
+    path: url.pathname,
+    query: queryOf(url.searchParams),
+    headers: headersOf(request.headers, settings.headers),
+    ...(await readBody(request, settings.maxBodyBytes)),
+  }
+  if (RESPOND_ASYNC.test(request.headers.get('prefer') ?? '')) return submitted(await cx.submit('http', event))
+  const reply = await cx.request('http', event, { timeoutMs: settings.timeoutMs, signal: request.signal })
+  return responseTo(reply, settings)
+}
+
+function submitted(request: SubmittedRequest | undefined): Response {
+  if (request === undefined) return errorResponse(404, { code: 'not_found', message: 'no route matches' })
+  return Response.json(request, { status: 202, headers: { 'preference-applied': 'respond-async' } })
+}
+
+function queryOf(search: URLSearchParams): Record<string, string | string[]> {
+  const names = new Set(search.keys())
+  return Object.fromEntries(
+    [...names].map((name) => {
+      const values = search.getAll(name)
+      return [name, values.length === 1 ? (values[0] as string) : values]
+    }),
+  )
+}
+
+function headersOf(headers: Headers, wanted: readonly string[] | undefined): Record<string, string> {
+  const all = [...headers]
+  return Object.fromEntries(
+    wanted === undefined
+      ? all.filter(([name]) => !CREDENTIALS.has(name))
+      : all.filter(([name]) => wanted.includes(name)),
+  )
+}

@@ -1,0 +1,8 @@
+export { http } from './http.ts'
+export type { HttpRequestEvent } from './events.ts'
+export { httpHandler } from './handler.ts'
+export type { HttpBus, HttpHandlerOptions } from './handler.ts'
+export { httpListener } from './listener.ts'
+export { respond } from './responses.ts'
+export type { ResponseInit } from './responses.ts'
+export { causalityHeaders } from './causality.ts'
