@@ -11,6 +11,7 @@ import { compose } from './container.ts'
 import type { Parts } from './container.ts'
 import type { ContextOptions } from './context-options.ts'
 import { scopeOf } from './context-options.ts'
+import type { DeadLetterSource } from './dead-letters/source.ts'
 import { reaching } from './database.ts'
 import type { HandlerArgs } from './dispatch/delivery.ts'
 import type { Handler } from './dispatch/function-target.ts'
@@ -38,7 +39,7 @@ export type BusHandler<S extends AnySource, Event = TriggerEvent> = (
 ) => Promise<Verdict | void> | Verdict | void
 
 /** The trigger event of a source, as its `serialize` returns it. */
-export type TriggerEventOf<S extends AnySource, Name extends S['name']> = ReturnType<
+export type TriggerEventOf<S extends AnySource, Name extends string> = ReturnType<
   Extract<S, { name: Name }>['serialize']
 >
 
@@ -102,11 +103,11 @@ export class Bus<S extends AnySource = AnySource> {
    * those that are not named to their defaults. Only whether it is enabled stays as it is unless `enabled` says so.
    * Where the trigger is refused, the function that was registered before stays.
    */
-  async on<Name extends S['name']>(
+  async on<Name extends (S | DeadLetterSource)['name']>(
     name: string,
     source: Name,
-    filter: Extract<TriggerInput<S>, { source: Name }>['filter'],
-    handler: BusHandler<S, TriggerEventOf<S, Name>>,
+    filter: Extract<TriggerInput<S | DeadLetterSource>, { source: Name }>['filter'],
+    handler: BusHandler<S, TriggerEventOf<S | DeadLetterSource, Name>>,
     options: Partial<OnOptions<S>> = {},
   ): Promise<void> {
     assertHandler(name, handler)

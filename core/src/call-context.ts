@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import type { CallScope, Causality, Principal } from './context.ts'
 import type { Context, CoreContext } from './core-context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
+import { DEAD_LETTER_SOURCE } from './dead-letters/source.ts'
 import { DeadLetterStore } from './dead-letters/dead-letters.ts'
 import { OutbusError } from './errors.ts'
 import type { Reply } from './inbox/reply.ts'
@@ -228,6 +229,9 @@ abstract class BaseContext implements CoreContext {
   }
 
   #prepare(source: string, event: unknown, options?: EmitOptions, extras?: PrepareExtras): PreparedEvent {
+    if (source === DEAD_LETTER_SOURCE) {
+      throw new OutbusError('dead_letter.emit_forbidden', 'only the bus emits dead letters', { path: 'source' })
+    }
     return prepareEvent(this.#around.plugins, this.#around.limits, this.#scope, source, event, options, extras)
   }
 

@@ -7,6 +7,7 @@ import { container as rootContainer, instanceCachingFactory } from 'tsyringe'
 import type { DependencyContainer, InjectionToken } from 'tsyringe'
 import type { ContextFactory } from './call-context.ts'
 import { contextFactory } from './call-context.ts'
+import { DeadLetterAnnouncer } from './dead-letters/announcer.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './database.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
@@ -144,6 +145,13 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       requestChannel: requestChannel(settings.schema),
       requestWakeUp: c.resolve(T.requestWakeUp),
       inboxes: c.resolve(T.inboxes),
+      announcer: new DeadLetterAnnouncer({
+        sql: c.resolve(T.sql),
+        plugins: c.resolve(T.plugins),
+        emitter: c.resolve(T.emitter),
+        log: c.resolve(T.log),
+        onWritten: () => c.resolve(T.wakeUp).one(),
+      }),
       answers: { maxBytes: settings.maxEventBytes, now: () => new Date() },
       plans: new Plans(c.resolve(T.plugins)),
       rules: {

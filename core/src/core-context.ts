@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import type { Causality, Principal } from './context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
+import type { DeadLetterSource } from './dead-letters/source.ts'
 import type { Reply } from './inbox/reply.ts'
 import type { RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
@@ -18,7 +19,7 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly rootId: string | undefined
   /** Depth, root and the triggers on the way: what a plugin hands on when it leaves the process. */
   readonly causality: Causality
-  readonly triggers: Triggers<S>
+  readonly triggers: Triggers<S | DeadLetterSource>
   readonly deadLetters: DeadLetters
   /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
   emit<Name extends S['name']>(

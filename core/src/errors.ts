@@ -52,6 +52,8 @@ export type ErrorCode =
   | 'dead_letter.not_found'
   | 'dead_letter.already_resolved'
   | 'dead_letter.filter_required'
+  | 'dead_letter.retry_forbidden'
+  | 'dead_letter.emit_forbidden'
   // listings
   | 'page.cursor'
   | 'page.limit'

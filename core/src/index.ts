@@ -41,6 +41,7 @@ export type {
   DeadLetterSelection,
   Resolution,
 } from './dead-letters/dead-letters.ts'
+export type { DeadLetterEvent, DeadLetterSource } from './dead-letters/source.ts'
 export { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from './page.ts'
 export type { Page, PageOptions } from './page.ts'
 

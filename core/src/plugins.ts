@@ -1,4 +1,5 @@
 /** The sources and targets of one bus, checked once at start: a plugin that does not fit is named before anything runs. */
+import { DEAD_LETTER_SOURCE, deadLetterSource } from './dead-letters/source.ts'
 import { OutbusError } from './errors.ts'
 import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
@@ -23,6 +24,7 @@ const RESERVED_SOURCES = new Set([
   'explain',
   'bus',
   'core',
+  DEAD_LETTER_SOURCE,
   'constructor',
   'then',
 ])
@@ -34,7 +36,9 @@ export class Plugins {
   readonly targets: ReadonlyMap<string, AnyTarget>
 
   constructor(sources: readonly AnySource[], targets: readonly AnyTarget[]) {
-    this.sources = byName(sources, 'source', (source) => source.name, assertSource)
+    const named = byName(sources, 'source', (source) => source.name, assertSource)
+    // Core's own, and always there.
+    this.sources = named.set(DEAD_LETTER_SOURCE, deadLetterSource)
     this.targets = byName(targets, 'target', (target) => target.type, assertTarget)
   }
 

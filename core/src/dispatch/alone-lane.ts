@@ -79,9 +79,8 @@ export class AloneLane {
         if (permitted && (taken === undefined || taken.interrupted)) gate.release(1)
       }
       if (taken === undefined) return undefined
-      const { row, plan } = taken.delivery
       if (taken.interrupted) {
-        last = { taken, outcome: decideInterrupted(row, plan.policy, rules) }
+        last = { taken, outcome: decideInterrupted(taken.delivery, rules) }
         continue
       }
       const run = new Run(taken.delivery, rules)
@@ -92,7 +91,7 @@ export class AloneLane {
         await this.#around.leases.holdExtended(run, taken.token)
         return run
       }
-      last = { taken, outcome: decide(row, plan.policy, result, rules) }
+      last = { taken, outcome: decide(taken.delivery, result, rules) }
     }
   }
 

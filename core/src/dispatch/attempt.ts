@@ -7,6 +7,7 @@ import type { RetryPolicy } from '../retry/policy.ts'
 import type { AttemptError } from './attempt-error.ts'
 import { attemptError, reasonOf } from './attempt-error.ts'
 import type { RowDelivery } from './delivery.ts'
+import type { DeadLetterEvent } from '../dead-letters/source.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import { isVerdict } from './verdict.ts'
@@ -18,6 +19,9 @@ export type Outcome =
   | { readonly kind: 'dead'; readonly reason: string; readonly error: AttemptError }
   | { readonly kind: 'discarded'; readonly reason: string }
   | { readonly kind: 'skipped'; readonly reason: string }
+  /** Of a dead-letter handler. */
+  | { readonly kind: 'handled'; readonly deadLetterId: string }
+  | { readonly kind: 'handler_failed'; readonly deadLetterId: string; readonly error: AttemptError }
   /** Of a request: the caller was told so. */
   | { readonly kind: 'failed'; readonly error: AttemptError }
   /** Of a request: nobody took the reply any more. */
@@ -137,7 +141,28 @@ function readThrown(thrown: unknown): Result {
 }
 
 /** The retry policy's word on a result. Pure but for the random and the clock of `rules`. */
-export function decide(row: OutboxRow, policy: RetryPolicy, result: Result, rules: AttemptRules): Outcome {
+export function decide(delivery: RowDelivery, result: Result, rules: AttemptRules): Outcome {
+  const { row, plan } = delivery
+  if (plan.handlesDeadLetters) return decideHandled(delivery, result, rules)
+  return decideByPolicy(row, plan.policy, result, rules)
+}
+
+/** A dead-letter handler runs once, however it ends (G10). Too deep, it does not run, and the letter stays unresolved. */
+function decideHandled(delivery: RowDelivery, result: Result, rules: AttemptRules): Outcome {
+  if (result.kind === 'skipped') return result
+  const deadLetterId = deadLetterIdOf(delivery)
+  if (result.kind === 'done' || result.kind === 'discarded') return { kind: 'handled', deadLetterId }
+  const failure = result.kind === 'failed' ? result.failure : 'handler_error'
+  const error = attemptError(delivery.attempt, failure, result.thrown, rules.now())
+  return { kind: 'handler_failed', deadLetterId, error }
+}
+
+/** The event as it was written by the bus, whatever an upcast would make of it. */
+function deadLetterIdOf({ row }: RowDelivery): string {
+  return (JSON.parse(row.must('event')) as DeadLetterEvent).id
+}
+
+function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rules: AttemptRules): Outcome {
   switch (result.kind) {
     case 'done':
       return DONE
@@ -177,9 +202,9 @@ export function decide(row: OutboxRow, policy: RetryPolicy, result: Result, rule
  * once, alone, for it may be beside the one that killed the process; one that was alone already did it itself and
  * waits as its policy says.
  */
-export function decideInterrupted(row: OutboxRow, policy: RetryPolicy, rules: AttemptRules): Outcome {
+export function decideInterrupted(delivery: RowDelivery, rules: AttemptRules): Outcome {
   const thrown = { message: 'the process or its connection ended while this delivery was running' }
-  const outcome = decide(row, policy, { kind: 'failed', failure: 'crashed', thrown }, rules)
+  const outcome = decide(delivery, { kind: 'failed', failure: 'crashed', thrown }, rules)
   if (outcome.kind !== 'retry') return outcome
-  return { ...outcome, alone: true, delayMs: row.alone ? outcome.delayMs : 0 }
+  return { ...outcome, alone: true, delayMs: delivery.row.alone ? outcome.delayMs : 0 }
 }

@@ -12,6 +12,7 @@ import type { Logger } from 'pino'
 import { aloneIsDue } from '../sql/alone-is-due.ts'
 import type { Sql } from '../sql/statement.ts'
 import { AloneLane } from './alone-lane.ts'
+import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { decide } from './attempt.ts'
@@ -51,6 +52,7 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly requestChannel: string
   readonly inboxes: InboxResolver
   readonly answers: AnswerRules
+  readonly announcer: DeadLetterAnnouncer
   readonly log: Logger
   readonly settings: DispatchSettings
 }
@@ -86,7 +88,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     const { settings, sql, log, rules, wakeUp } = options
     this.#options = options
-    this.#report = new OutcomeReport(sql.schema, log)
+    this.#report = new OutcomeReport(sql.schema, log, () => options.announcer.wake())
     this.#gate = new ExecutionGate(settings.concurrency, settings.requestConcurrency)
     this.#control = new pg.Pool({
       ...options.connection,
@@ -161,7 +163,7 @@ export class Dispatcher {
   }
 
   start(): void {
-    const { sql, log, settings } = this.#options
+    const { sql, log, settings, announcer } = this.#options
     this.#listener.start()
     let beats = 0
     this.#heartbeat = setInterval(() => {
@@ -179,6 +181,7 @@ export class Dispatcher {
       ...lanes,
       this.#keepOpen((connection, onWorking) => this.#aloneLoop(alone, connection, onWorking)),
       this.#requests.run(this.#stop.signal),
+      announcer.run(this.#control, this.#stop.signal),
     ])
   }
 
@@ -279,11 +282,10 @@ export class Dispatcher {
   }
 
   async #settleSpilled(run: Run, token: string, result: Result): Promise<Outcome | undefined> {
-    const { row, plan } = run.delivery
     const { sql, rules } = this.#options
-    const outcome = decide(row, plan.policy, result, rules)
+    const outcome = decide(run.delivery, result, rules)
     const settlement = new Settlement(token)
-    settlement.settle(row, outcome)
+    settlement.settle(run.delivery.row, outcome)
     // One statement, so one transaction; it touches nothing once the token has gone.
     const [settled] = await Promise.all(settlement.send(sql, this.#control))
     return (settled?.rowCount ?? 0) > 0 ? outcome : undefined

@@ -17,7 +17,7 @@ import { claimBatch } from '../sql/claim-batch.ts'
 import { clearNote } from '../sql/clear-note.ts'
 import type { Sql } from '../sql/statement.ts'
 import { writeNote } from '../sql/write-note.ts'
-import type { AttemptRules, Outcome, Result } from './attempt.ts'
+import type { AttemptRules, Outcome } from './attempt.ts'
 import { decide, decideInterrupted } from './attempt.ts'
 import type { BatchEnd } from './batch.ts'
 import { runBatch } from './batch.ts'
@@ -178,7 +178,7 @@ export class Lane {
     for (const row of rows) {
       if (!interrupted.has(row.id)) continue
       const delivery = new RowDelivery(row, plans.of(row.must('trigger')), this.#around)
-      const outcome = decideInterrupted(row, delivery.plan.policy, rules)
+      const outcome = decideInterrupted(delivery, rules)
       // Under the token that its vanished holder left on it.
       const settlement = new Settlement(row.text('lease_token'))
       settlement.settle(row, outcome)
@@ -200,7 +200,7 @@ export class Lane {
     const settlement = new Settlement()
     const settled = end.ended.map(({ delivery, result }) => ({
       delivery,
-      outcome: this.#decide(delivery, result, rules),
+      outcome: decide(delivery, result, rules),
     }))
     for (const { delivery, outcome } of settled) settlement.settle(delivery.row, outcome)
     const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
@@ -215,10 +215,6 @@ export class Lane {
     if (end.unstarted > 0) this.#watermark.reset(performance.now())
     for (const { run, token } of spilled) leases.hold(run, token)
     for (const { delivery, outcome } of settled) this.#around.onOutcome(delivery, outcome)
-  }
-
-  #decide(delivery: RowDelivery, result: Result, rules: AttemptRules): Outcome {
-    return decide(delivery.row, delivery.plan.policy, result, rules)
   }
 
   async #commit(connection: LaneConnection, settlements: readonly Settlement[]): Promise<void> {

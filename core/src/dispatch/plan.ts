@@ -1,4 +1,5 @@
 /** What a row's trigger snapshot means to this process. Many rows share one text, so each text is read once. */
+import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
 import type { Plugins } from '../plugins.ts'
 import { DEFAULT_RETRY_POLICY, parseRetryPolicy } from '../retry/policy.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
@@ -14,6 +15,8 @@ export interface Plan {
   readonly name: string
   readonly sourceName: string
   readonly source: AnySource | undefined
+  /** Its trigger is on the source of dead letters. */
+  readonly handlesDeadLetters: boolean
   readonly target: AnyTarget | undefined
   readonly config: unknown
   /** Of a source that binds its events to the trigger's filter. */
@@ -86,6 +89,7 @@ function readPlan(plugins: Plugins, text: string): Plan {
     name: snapshot.name,
     sourceName: snapshot.source,
     source,
+    handlesDeadLetters: snapshot.source === DEAD_LETTER_SOURCE,
     target,
     config,
     filter: filter?.data,

@@ -22,12 +22,14 @@ export interface OutcomeMessage {
 export class OutcomeReport {
   readonly #schema: string
   readonly #log: Logger
+  readonly #onDeadLetter: () => void
   readonly #stats = new OutcomeStats()
   readonly #outcomes = channel(OUTCOME_CHANNEL)
 
-  constructor(schema: string, log: Logger) {
+  constructor(schema: string, log: Logger, onDeadLetter: () => void) {
     this.#schema = schema
     this.#log = log
+    this.#onDeadLetter = onDeadLetter
   }
 
   get counts(): OutcomeCounts {
@@ -37,6 +39,7 @@ export class OutcomeReport {
   /** After the commit that made it true. */
   outcome(delivery: RowDelivery, outcome: Outcome): void {
     this.#stats.outcome(outcome.kind)
+    if (outcome.kind === 'dead') this.#onDeadLetter()
     if (outcome.kind !== 'done') logOutcome(delivery, outcome)
     if (!this.#outcomes.hasSubscribers) return
     const message: OutcomeMessage = {
@@ -76,6 +79,13 @@ function logOutcome({ log }: RowDelivery, outcome: Exclude<Outcome, { kind: 'don
       )
     case 'discarded':
       return log.info({ reason: outcome.reason }, 'discarded')
+    case 'handled':
+      return log.info({ deadLetter: outcome.deadLetterId }, 'a dead letter was handled')
+    case 'handler_failed':
+      return log.error(
+        { deadLetter: outcome.deadLetterId, failure: outcome.error.kind, error: outcome.error.message },
+        'the handler of a dead letter failed',
+      )
     case 'failed':
       return log.warn({ failure: outcome.error.kind, error: outcome.error.message }, 'a request failed')
     case 'abandoned':

@@ -5,6 +5,7 @@
 import type { QueryResult } from 'pg'
 import { bury } from '../sql/bury.ts'
 import { finish } from '../sql/finish.ts'
+import { resolveDeadLetters } from '../sql/resolve-dead-letters.ts'
 import { reschedule } from '../sql/reschedule.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { Outcome } from './attempt.ts'
@@ -27,6 +28,12 @@ interface Buried {
   readonly error: AttemptError
 }
 
+interface Resolved {
+  readonly id: string
+  readonly deadLetterId: string
+  readonly resolution: 'handled' | 'handler_failed'
+}
+
 const MAX_REASON_CHARACTERS = 500
 
 export class Settlement {
@@ -34,6 +41,7 @@ export class Settlement {
   readonly #finished: string[] = []
   readonly #rescheduled: Rescheduled[] = []
   readonly #buried: Buried[] = []
+  readonly #resolved: Resolved[] = []
 
   /** `heldToken`: the lease that the row is held under; null for rows that the transaction has locked. */
   constructor(heldToken: string | null = null) {
@@ -46,7 +54,9 @@ export class Settlement {
       const { delayMs, alone, error } = outcome
       this.#rescheduled.push({ id, attempt: attempt + 1, delayMs, alone, leaseToken: null, error })
     } else if (outcome.kind === 'dead') this.#buried.push({ id, reason: outcome.reason, error: outcome.error })
-    else this.#finished.push(id)
+    else if (outcome.kind === 'handled' || outcome.kind === 'handler_failed') {
+      this.#resolved.push({ id, deadLetterId: outcome.deadLetterId, resolution: outcome.kind })
+    } else this.#finished.push(id)
   }
 
   /** A row that is still running: it stays, under a lease that its process holds. */
@@ -62,8 +72,21 @@ export class Settlement {
     if (this.#rescheduled.length > 0)
       sent.push(sql.send(on, reschedule, rescheduleParameters(this.#rescheduled, token)))
     if (this.#buried.length > 0) sent.push(sql.send(on, bury, buryParameters(this.#buried, token)))
+    if (this.#resolved.length > 0) sent.push(sql.send(on, resolveDeadLetters, resolveParameters(this.#resolved, token)))
     return sent
   }
+}
+
+function resolveParameters(
+  rows: readonly Resolved[],
+  heldToken: string | null,
+): NonNullable<(typeof resolveDeadLetters)['types']>['parameters'] {
+  return [
+    rows.map(({ id }) => id),
+    rows.map(({ deadLetterId }) => deadLetterId),
+    rows.map(({ resolution }) => resolution),
+    heldToken,
+  ]
 }
 
 function rescheduleParameters(

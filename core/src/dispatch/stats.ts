@@ -9,6 +9,10 @@ export interface OutcomeCounts {
   readonly discarded: number
   /** Beyond `maxTriggerDepth`. */
   readonly skipped: number
+  /** Dead letters that a handler took care of. */
+  readonly handled: number
+  /** Dead-letter handlers that failed; none is run again. */
+  readonly handlerFailed: number
   /** Requests that were answered with a failure. */
   readonly failed: number
   /** Requests whose caller was gone when the reply came. */
@@ -25,6 +29,8 @@ const COUNTED = {
   dead: 'dead',
   discarded: 'discarded',
   skipped: 'skipped',
+  handled: 'handled',
+  handler_failed: 'handlerFailed',
   failed: 'failed',
   abandoned: 'abandoned',
 } as const satisfies Record<Outcome['kind'], keyof OutcomeCounts>
@@ -36,6 +42,8 @@ export class OutcomeStats {
     dead: 0,
     discarded: 0,
     skipped: 0,
+    handled: 0,
+    handlerFailed: 0,
     failed: 0,
     abandoned: 0,
     overloaded: 0,

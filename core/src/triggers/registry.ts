@@ -2,6 +2,7 @@
 import { DatabaseError } from 'pg'
 import { v7 as uuidv7 } from 'uuid'
 import type { CallScope } from '../context.ts'
+import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
 import { OutbusError } from '../errors.ts'
 import { assertUuid } from '../ids.ts'
 import type { Page } from '../page.ts'
@@ -48,7 +49,7 @@ export class TriggerRegistry implements Triggers {
         source.name,
         encodeFilter(source, given.filter === undefined ? {} : given.filter),
         this.#encodeTarget(given.target),
-        encodeJson(parseRetryPolicy(given.retry === undefined ? {} : given.retry, { path: 'retry' })),
+        encodeRetry(source.name, given.retry === undefined ? {} : given.retry),
         priorityLevel(given.priority ?? 'normal'),
         given.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         this.#scope.principal?.id ?? null,
@@ -89,8 +90,8 @@ export class TriggerRegistry implements Triggers {
     const given = parseWith(triggerPatchSchema, patch, { code: 'trigger.invalid', what: 'trigger' })
     if (given.name !== undefined) assertTriggerName(given.name)
     // The source cannot change, so reading it first and writing afterwards races with nothing.
-    const filter =
-      given.filter === undefined ? null : encodeFilter(this.#plugins.source((await this.get(id)).source), given.filter)
+    const source = given.filter === undefined && given.retry === undefined ? '' : (await this.get(id)).source
+    const filter = given.filter === undefined ? null : encodeFilter(this.#plugins.source(source), given.filter)
     const rows = await this.#refusingDuplicates(given.name ?? id, () =>
       this.#sql.run(this.#on, updateTrigger, [
         this.#scope.app,
@@ -98,7 +99,7 @@ export class TriggerRegistry implements Triggers {
         given.name ?? null,
         filter,
         given.target === undefined ? null : this.#encodeTarget(given.target),
-        given.retry === undefined ? null : encodeJson(parseRetryPolicy(given.retry, { path: 'retry' })),
+        given.retry === undefined ? null : encodeRetry(source, given.retry),
         given.priority === undefined ? null : priorityLevel(given.priority),
         given.timeoutMs ?? null,
         given.enabled ?? null,
@@ -180,6 +181,19 @@ function assertTriggerName(name: unknown): void {
 function encodeFilter(source: AnySource, filter: unknown): string {
   parseWith(source.filter, filter, { code: 'trigger.invalid', what: `filter of source ${source.name}`, path: 'filter' })
   return encodeJson(filter, { path: 'filter' })
+}
+
+function encodeRetry(source: string, retry: unknown): string {
+  const policy = parseRetryPolicy(retry, { path: 'retry' })
+  if (source !== DEAD_LETTER_SOURCE) return encodeJson(policy)
+  if (Object.keys(retry as object).length > 0) {
+    throw new OutbusError('dead_letter.retry_forbidden', 'a dead-letter handler runs once: it has no retry policy', {
+      path: 'retry',
+      received: retry,
+      hint: 'leave it out; the letter is handler_failed when the handler fails',
+    })
+  }
+  return encodeJson({ ...policy, maxAttempts: 1 })
 }
 
 function notFound(sought: string): OutbusError {

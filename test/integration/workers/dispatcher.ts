@@ -1,6 +1,7 @@
 /** A dispatcher process for tests: runs jobs, and says each start and end before it goes on. Settings come as the first argument. */
 import { writeSync } from 'node:fs'
 import { createBus } from '@outbus/core'
+import type { DeadLetterEvent } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
 import pino from 'pino'
@@ -36,6 +37,11 @@ bus.handle<KvEvent & { op: 'set' }>('work', async ({ event, attempt, deliveryId 
   if (attempt <= (job.kills ?? 0)) process.kill(process.pid, 'SIGKILL')
   if (attempt <= (job.failures ?? 0)) throw new Error('fails on purpose')
   say({ kind: 'ended', key: event.key, deliveryId, attempt, at: Date.now() })
+})
+bus.handle<DeadLetterEvent>('bury', async ({ event: letter, attempt, deliveryId }) => {
+  const { key, value } = letter.event as KvEvent & { op: 'set' }
+  say({ kind: 'started', key: `dead ${key}`, deliveryId, attempt, at: Date.now() })
+  if ((value as Job).killsWhenDead === true) process.kill(process.pid, 'SIGKILL')
 })
 process.on('SIGTERM', () => void bus.stop())
 await bus.start()

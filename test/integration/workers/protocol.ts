@@ -10,6 +10,8 @@ export interface Job {
   readonly kills?: number
   /** Throw in the first so many attempts. */
   readonly failures?: number
+  /** Its dead-letter handler ends its own process by SIGKILL. */
+  readonly killsWhenDead?: boolean
 }
 
 export interface WorkerSettings {

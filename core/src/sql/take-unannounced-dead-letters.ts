@@ -1,0 +1,23 @@
+import type { DeadLetterRow } from './dead-letter-row.ts'
+import { DEAD_LETTER_COLUMNS } from './dead-letter-row.ts'
+import { statement } from './statement.ts'
+
+export interface UnannouncedDeadLetter extends DeadLetterRow {
+  readonly depth: number
+  readonly root_id: string
+  readonly chain: readonly string[] | null
+  readonly trace_context: string | null
+}
+
+/**
+ * Caller: DeadLetterAnnouncer, in the transaction that emits them: a letter is announced exactly when its handlers have
+ * their rows.
+ */
+export const takeUnannouncedDeadLetters = statement<[limit: number], UnannouncedDeadLetter>(
+  'take_unannounced_dead_letters',
+  `update {schema}.dead_letters set announced = true
+where id = any (array(
+  select id from {schema}.dead_letters where not announced order by id limit $1 for update skip locked
+))
+returning ${DEAD_LETTER_COLUMNS}, depth, root_id, chain, trace_context`,
+)
