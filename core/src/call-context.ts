@@ -19,6 +19,9 @@ import type { Emitter } from './outbox/emitter.ts'
 import type { PreparedEvent, PrepareExtras, PrepareLimits } from './outbox/prepare.ts'
 import { prepareEvent } from './outbox/prepare.ts'
 import type { Plugins } from './plugins.ts'
+import type { Access } from './principals/access.ts'
+import type { Principals } from './principals/principals.ts'
+import { PrincipalStore } from './principals/principals.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
 import { reserveDedupeKey } from './outbox/reservation.ts'
 import type { AnySource, EventInput, Reservation, SourceContext, SourceTransaction } from './source.ts'
@@ -26,12 +29,14 @@ import type { Queryable, Sql, Statement } from './sql/statement.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
 import { withTransaction } from './database.ts'
+import { assertTransaction } from './transaction-status.ts'
 
 /** What all contexts of a bus share. */
 export interface ContextSurroundings {
   readonly sql: Sql
   readonly pool: pg.Pool
   readonly plugins: Plugins
+  readonly access: Access
   readonly emitter: Emitter
   readonly queue: EmitQueue
   readonly requests: RequestDesk
@@ -106,11 +111,21 @@ abstract class BaseContext implements CoreContext {
   }
 
   get triggers(): Triggers {
-    return new TriggerRegistry(this.#around.sql, this.#around.plugins, this.#on(), this.#scope)
+    return new TriggerRegistry(this.#around.sql, this.#around.plugins, this.#on(), this.#scope, this.#around.access)
   }
 
   get deadLetters(): DeadLetters {
-    return new DeadLetterStore(this.#around.sql, this.#on(), this.#scope, this.#around.wakeUpChannel)
+    return new DeadLetterStore(
+      this.#around.sql,
+      this.#on(),
+      this.#scope,
+      this.#around.access,
+      this.#around.wakeUpChannel,
+    )
+  }
+
+  get principals(): Principals {
+    return new PrincipalStore(this.#around.sql, this.#on(), this.#scope, this.#around.access)
   }
 
   async emit(source: string, event: unknown, options?: EmitOptions): Promise<EmitResult> {
@@ -263,25 +278,4 @@ function assertOptionsByPosition(events: readonly unknown[], options: unknown): 
       : 'emitMany takes an array of options, one for each event by position',
     { path: 'options', received: options },
   )
-}
-
-/** What `pg` says of the connection: `T` in a transaction, `E` in one that has failed, `I` in none. */
-function assertTransaction(tx: pg.ClientBase): void {
-  const status = statusOf(tx)
-  if (status === 'T') return
-  throw new OutbusError(
-    'emit.tx_closed',
-    status === 'E'
-      ? 'a statement of the transaction has failed: it takes nothing more until it is rolled back'
-      : 'no transaction is open on this client: it was not begun, or has ended already',
-    { path: 'tx', hint: 'await BEGIN before with(tx), and every call on it before COMMIT' },
-  )
-}
-
-function statusOf(tx: unknown): string | null {
-  const client = tx as { getTransactionStatus?: () => string | null }
-  if (typeof client?.getTransactionStatus === 'function') return client.getTransactionStatus()
-  throw new OutbusError('options.invalid', 'with() takes a connected pg client (8.17 or newer), not a pool', {
-    path: 'tx',
-  })
 }

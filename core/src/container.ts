@@ -24,6 +24,10 @@ import type { BusSettings } from './options.ts'
 import { Emitter } from './outbox/emitter.ts'
 import { EmitQueue } from './outbox/emit-queue.ts'
 import { Plugins } from './plugins.ts'
+import { Access } from './principals/access.ts'
+import { ownerAndAdmin } from './principals/authorizer.ts'
+import type { PrincipalResolver } from './principals/resolver.ts'
+import { AdminPrincipalResolver } from './principals/resolver.ts'
 import { Sql } from './sql/statement.ts'
 import { IndexCache } from './triggers/index-cache.ts'
 import { requestChannel, wakeUpChannel } from './wake-up-channel.ts'
@@ -53,6 +57,7 @@ const T = {
   wakeUp: token<WakeUp>('wakeUp'),
   requestWakeUp: token<WakeUp>('requestWakeUp'),
   inboxes: token<InboxResolver>('inboxes'),
+  principals: token<PrincipalResolver>('principals'),
   inbox: token<Inbox>('inbox'),
   requests: token<RequestDesk>('requests'),
   emitter: token<Emitter>('emitter'),
@@ -91,6 +96,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     T.queue,
     (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => c.resolve(T.wakeUp).one()),
   )
+  provide(T.principals, (c) => settings.principals ?? new AdminPrincipalResolver(c.resolve(T.sql)))
   provide(T.inboxes, (c) => {
     const { pool, connection } = c.resolve(T.database)
     const direct = listenConnection(settings, connection)
@@ -124,6 +130,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       sql: c.resolve(T.sql),
       pool: c.resolve(T.database).pool,
       plugins: c.resolve(T.plugins),
+      access: new Access(c.resolve(T.principals), settings.authorizer ?? ownerAndAdmin),
       emitter: c.resolve(T.emitter),
       queue: c.resolve(T.queue),
       requests: c.resolve(T.requests),
@@ -154,6 +161,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       }),
       answers: { maxBytes: settings.maxEventBytes, now: () => new Date() },
       plans: new Plans(c.resolve(T.plugins)),
+      principals: c.resolve(T.principals),
       rules: {
         maxTriggerDepth: settings.dispatch.maxTriggerDepth,
         strategies: settings.strategies,

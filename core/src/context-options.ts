@@ -35,7 +35,11 @@ const causalitySchema = z.strictObject({
 })
 const contextSchema = z.strictObject({
   app: z.unknown().optional(),
-  principal: z.strictObject({ id: nameSchema('options.invalid') }).optional(),
+  principal: z
+    .strictObject({ id: nameSchema('options.invalid'), roles: z.array(z.string()).optional() })
+    // What it may do is asked of the resolver, whatever the caller says.
+    .transform(({ id }) => ({ id }))
+    .optional(),
   causality: causalitySchema.optional(),
   traceContext: z
     .string()

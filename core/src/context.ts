@@ -9,6 +9,8 @@
 /** Whom a call or an execution runs as. */
 export interface Principal {
   readonly id: string
+  /** Of a handler's context: those that it has now. */
+  readonly roles?: readonly string[]
 }
 
 /** What a call context is made of, without the verbs that a bus mounts on it. */

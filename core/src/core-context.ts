@@ -5,6 +5,7 @@ import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterSource } from './dead-letters/source.ts'
 import type { Reply } from './inbox/reply.ts'
 import type { RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
+import type { Principals } from './principals/principals.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { AnySource, EventInput } from './source.ts'
 import type { Triggers } from './triggers/trigger.ts'
@@ -21,6 +22,7 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly causality: Causality
   readonly triggers: Triggers<S | DeadLetterSource>
   readonly deadLetters: DeadLetters
+  readonly principals: Principals
   /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
   emit<Name extends S['name']>(
     source: Name,

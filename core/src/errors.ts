@@ -36,6 +36,8 @@ export type ErrorCode =
   | 'trigger.duplicate_name'
   | 'trigger.not_found'
   | 'target.unknown'
+  // principals
+  | 'access.forbidden'
   // requests
   | 'request.invalid'
   | 'request.in_transaction'

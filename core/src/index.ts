@@ -34,13 +34,8 @@ export type {
   Triggers,
 } from './triggers/trigger.ts'
 export type { Priority } from './priority.ts'
-export type {
-  DeadLetter,
-  DeadLetterFilter,
-  DeadLetters,
-  DeadLetterSelection,
-  Resolution,
-} from './dead-letters/dead-letters.ts'
+export type { DeadLetter, Resolution } from './dead-letters/dead-letter.ts'
+export type { DeadLetterFilter, DeadLetters, DeadLetterSelection } from './dead-letters/dead-letters.ts'
 export type { DeadLetterEvent, DeadLetterSource } from './dead-letters/source.ts'
 export { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from './page.ts'
 export type { Page, PageOptions } from './page.ts'
@@ -60,6 +55,10 @@ export { memoryInboxes } from './inbox/memory-inboxes.ts'
 export type { Reply } from './inbox/reply.ts'
 export type { AbandonedExecution, RequestOptions, Requests, RequestState, SubmittedRequest } from './inbox/requests.ts'
 export type { InboxListener, InboxResolver, OpenInbox } from './inbox/resolver.ts'
+
+export type { AccessRequest, Action, Authorizer } from './principals/authorizer.ts'
+export type { PrincipalPatch, Principals } from './principals/principals.ts'
+export type { PrincipalKey, PrincipalResolver, ResolvedPrincipal } from './principals/resolver.ts'
 
 export { FAILURE_KINDS } from './retry/failure.ts'
 export type { FailureKind } from './retry/failure.ts'

@@ -7,6 +7,8 @@ import { dispatchSchema } from './dispatch/options.ts'
 import { assertPostgresUrl } from './database.ts'
 import { OutbusError } from './errors.ts'
 import type { InboxResolver } from './inbox/resolver.ts'
+import type { Authorizer } from './principals/authorizer.ts'
+import type { PrincipalResolver } from './principals/resolver.ts'
 import type { CustomStrategies } from './retry/next-attempt.ts'
 import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
@@ -34,6 +36,10 @@ export interface BusOptions<S extends readonly AnySource[]> {
   readonly dispatch?: DispatchOptions
   /** How a caller's process hears that its reply has come. Default: NOTIFY; `memoryInboxes()` for tests in one process. */
   readonly inboxes?: InboxResolver
+  /** Who a principal is now. Default: `AdminPrincipalResolver`, which reads what `cx.principals` writes. */
+  readonly principals?: PrincipalResolver
+  /** Who may change what. Default: the service itself, whoever has the role `admin`, and owners what is their own. */
+  readonly authorizer?: Authorizer
   /** Retry strategies by the name that a `custom` policy gives. Default none. */
   readonly strategies?: CustomStrategies
   /** A pino logger. Default: warnings and errors to standard error. */
@@ -59,6 +65,8 @@ const optionsSchema = z.strictObject({
     .default({}),
   log: z.unknown().optional(),
   inboxes: z.unknown().optional(),
+  principals: z.unknown().optional(),
+  authorizer: z.unknown().optional(),
 })
 
 export function parseOptions(options: BusOptions<readonly AnySource[]>) {
@@ -97,6 +105,8 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
     targets: options.targets ?? [],
     log: options.log,
     inboxes: options.inboxes,
+    principals: options.principals,
+    authorizer: options.authorizer,
     dispatch: { ...dispatch, requestConcurrency },
   }
 }

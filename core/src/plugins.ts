@@ -9,6 +9,7 @@ import { nearest } from './validation/nearest.ts'
 const RESERVED_SOURCES = new Set([
   'app',
   'principal',
+  'principals',
   'scope',
   'depth',
   'emit',

@@ -1,52 +1,24 @@
 /** Deliveries whose attempts are used up: listed, replayed, discarded. Per app. */
 import { z } from 'zod'
 import type { CallScope } from '../context.ts'
-import type { AttemptError } from '../dispatch/attempt-error.ts'
 import { OutbusError } from '../errors.ts'
 import { assertRowId, assertUuid } from '../ids.ts'
-import type { JsonValue } from '../json.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { Access } from '../principals/access.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { FAILURE_KINDS } from '../retry/failure.ts'
+import type { DeadLetter, Resolution } from './dead-letter.ts'
+import { toDeadLetter } from './dead-letter.ts'
 import { countDeadLetters } from '../sql/count-dead-letters.ts'
-import type { DeadLetterFilterParameters, DeadLetterRow, LetterRange } from '../sql/dead-letter-row.ts'
+import type { DeadLetterFilterParameters, LetterRange } from '../sql/dead-letter-row.ts'
 import { discardDeadLetters } from '../sql/discard-dead-letters.ts'
 import { getDeadLetter } from '../sql/get-dead-letter.ts'
 import { listDeadLetters } from '../sql/list-dead-letters.ts'
 import { replayDeadLetters } from '../sql/replay-dead-letters.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
-import type { TargetSpec } from '../triggers/trigger.ts'
 import { nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
-
-export type Resolution = 'handled' | 'handler_failed' | 'replayed' | 'discarded'
-
-export interface DeadLetter {
-  /** Whole number as text. */
-  readonly id: string
-  readonly app: string
-  /** Of the delivery that died; stable over its attempts. */
-  readonly deliveryId: string
-  readonly source: string
-  readonly trigger: { readonly id: string; readonly name: string }
-  readonly target: TargetSpec
-  readonly eventId: string
-  /** The trigger event. */
-  readonly event: JsonValue
-  readonly attempts: number
-  readonly failureKind: FailureKind
-  /** `attempts_used_up`, `not_retryable`, or what the handler said with `deadLetter(reason)`. */
-  readonly reason: string
-  /** The error of every attempt, oldest first. */
-  readonly errors: readonly AttemptError[]
-  /** The dead letter that this was a replay of. */
-  readonly replayOf: string | undefined
-  readonly emittedAt: Date
-  readonly diedAt: Date
-  readonly resolution: Resolution | undefined
-  readonly resolvedAt: Date | undefined
-}
 
 export interface DeadLetterFilter {
   readonly source?: string
@@ -111,12 +83,14 @@ export class DeadLetterStore implements DeadLetters {
   readonly #sql: Sql
   readonly #on: Queryable
   readonly #scope: CallScope
+  readonly #access: Access
   readonly #channel: string
 
-  constructor(sql: Sql, on: Queryable, scope: CallScope, wakeUpChannel: string) {
+  constructor(sql: Sql, on: Queryable, scope: CallScope, access: Access, wakeUpChannel: string) {
     this.#sql = sql
     this.#on = on
     this.#scope = scope
+    this.#access = access
     this.#channel = wakeUpChannel
   }
 
@@ -138,32 +112,37 @@ export class DeadLetterStore implements DeadLetters {
 
   async replay(id: string, options: { force?: boolean } = {}): Promise<void> {
     const { force } = parseWith(replaySchema, options, { code: 'options.invalid', what: 'deadLetters.replay' })
-    const replayed = await this.#replay(this.#parameters({ resolution: 'any' }), oneLetter(id), force)
+    const letter = oneLetter(id)
+    await this.#assertMay('dead_letter.replay', id)
+    const replayed = await this.#replay(this.#parameters({ resolution: 'any' }), letter, force)
     if (replayed.count === 0) await this.#refuseResolved(id, 'replay it again with { force: true }')
   }
 
   async replayAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<{ count: number }> {
-    return this.#all('replayAll', selection, options, (parameters, range) => this.#replay(parameters, range, false))
+    return this.#all('replay', selection, options, (parameters, range) => this.#replay(parameters, range, false))
   }
 
   async discard(id: string): Promise<void> {
-    const discarded = await this.#discard(this.#parameters({ resolution: 'any' }), oneLetter(id))
+    const letter = oneLetter(id)
+    await this.#assertMay('dead_letter.discard', id)
+    const discarded = await this.#discard(this.#parameters({ resolution: 'any' }), letter)
     if (discarded.count === 0) await this.#refuseResolved(id)
   }
 
   async discardAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<{ count: number }> {
-    return this.#all('discardAll', selection, options, (parameters, range) => this.#discard(parameters, range))
+    return this.#all('discard', selection, options, (parameters, range) => this.#discard(parameters, range))
   }
 
   /** What died after the call began is not meant: a replay whose deliveries die again would never end. */
   async #all(
-    verb: string,
+    verb: 'replay' | 'discard',
     selection: DeadLetterSelection,
     options: { dryRun?: boolean },
     some: (parameters: DeadLetterFilterParameters, range: LetterRange) => Promise<Taken>,
   ): Promise<{ count: number }> {
-    const { dryRun } = parseWith(manySchema, options, { code: 'options.invalid', what: `deadLetters.${verb}` })
-    const parameters = this.#selection(selection)
+    const { dryRun } = parseWith(manySchema, options, { code: 'options.invalid', what: `deadLetters.${verb}All` })
+    const restricted = this.#selection(selection)
+    const parameters = ofRegistrant(restricted, await this.#access.reach(this.#scope, this.#on, `dead_letter.${verb}`))
     const [selected] = await this.#sql.run(this.#on, countDeadLetters, parameters)
     const last = selected?.last_id ?? undefined
     if (dryRun || last === undefined) return { count: selected?.count ?? 0 }
@@ -184,6 +163,12 @@ export class DeadLetterStore implements DeadLetters {
   async #discard(parameters: DeadLetterFilterParameters, range: LetterRange): Promise<Taken> {
     const rows = await this.#sql.run(this.#on, discardDeadLetters, [...parameters, ...range])
     return { count: rows[0]?.discarded ?? 0, lastId: rows[0]?.last_id ?? undefined }
+  }
+
+  async #assertMay(action: 'dead_letter.replay' | 'dead_letter.discard', id: string): Promise<void> {
+    const [row] = await this.#sql.run(this.#on, getDeadLetter, [this.#scope.app, id])
+    if (row === undefined) throw notFound(id)
+    await this.#access.assert(this.#scope, this.#on, action, row.trigger.registrant)
   }
 
   async #refuseResolved(id: string, hint?: string): Promise<never> {
@@ -207,7 +192,7 @@ export class DeadLetterStore implements DeadLetters {
       path: 'selection',
     })
     const parameters = this.#parameters(filter as DeadLetterFilter)
-    const restricts = parameters.slice(1, -1).some((parameter) => parameter !== null)
+    const restricts = parameters.slice(1, -2).some((parameter) => parameter !== null)
     if (restricts && all === true) {
       throw new OutbusError('options.invalid', 'the selection says { all: true } and restricts as well', {
         path: 'selection.all',
@@ -237,8 +222,17 @@ export class DeadLetterStore implements DeadLetters {
       given.diedAfter?.toISOString() ?? null,
       given.diedBefore?.toISOString() ?? null,
       given.resolution ?? 'unresolved',
+      null,
     ]
   }
+}
+
+/** Somebody who may not touch what others registered means what is their own. */
+function ofRegistrant(
+  parameters: DeadLetterFilterParameters,
+  registrant: string | undefined,
+): DeadLetterFilterParameters {
+  return [...parameters.slice(0, -1), registrant ?? null] as DeadLetterFilterParameters
 }
 
 /** What one statement replayed or discarded. */
@@ -250,28 +244,6 @@ interface Taken {
 function oneLetter(id: unknown): LetterRange {
   const rowId = assertRowId(id, 'a dead letter id')
   return [rowId, rowId, 1]
-}
-
-function toDeadLetter(row: DeadLetterRow): DeadLetter {
-  return {
-    id: row.id,
-    app: row.app_id,
-    deliveryId: row.delivery_id,
-    source: row.source,
-    trigger: { id: row.trigger_id, name: row.trigger_name },
-    target: row.trigger.target,
-    eventId: row.event_id,
-    event: row.event,
-    attempts: row.attempts,
-    failureKind: row.failure_kind as FailureKind,
-    reason: row.reason,
-    errors: row.errors,
-    replayOf: row.replay_of ?? undefined,
-    emittedAt: row.emitted_at,
-    diedAt: row.died_at,
-    resolution: (row.resolution ?? undefined) as Resolution | undefined,
-    resolvedAt: row.resolved_at ?? undefined,
-  }
 }
 
 function notFound(id: string): OutbusError {

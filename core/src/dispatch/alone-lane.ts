@@ -20,6 +20,7 @@ import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from './outbox-row.ts'
 import { sleep } from './pause.ts'
 import { Run } from './run.ts'
+import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
 import type { Queryable } from '../sql/statement.ts'
 
@@ -83,6 +84,7 @@ export class AloneLane {
         last = { taken, outcome: decideInterrupted(taken.delivery, rules) }
         continue
       }
+      await resolveRunsAs([taken.delivery], this.#around.principals, this.#around.notesOn)
       const run = new Run(taken.delivery, rules)
       void run.ended.then(() => gate.release(1))
       run.armTimeout()

@@ -57,7 +57,12 @@ export interface AttemptRules {
 export async function runAttempt(delivery: RowDelivery, rules: AttemptRules): Promise<Result> {
   const { plan, row } = delivery
   if (row.depth > rules.maxTriggerDepth) {
-    return { kind: 'skipped', reason: `depth ${row.depth} is beyond maxTriggerDepth ${rules.maxTriggerDepth}` }
+    const reason = `depth ${row.depth} is beyond maxTriggerDepth ${rules.maxTriggerDepth}: ${delivery.chain.join(' → ')}`
+    return { kind: 'skipped', reason }
+  }
+  if ('problem' in delivery.runsAs) {
+    const { problem } = delivery.runsAs
+    return { kind: 'failed', failure: problem.kind, thrown: problem }
   }
   if (plan.problem !== undefined || plan.target === undefined) {
     const problem = plan.problem ?? new DeliveryFailure('not_found', 'no target')

@@ -9,6 +9,7 @@ import type { TriggerEvent } from '../source.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { Plan } from './plan.ts'
+import type { RunsAs } from './run-as.ts'
 
 /** What a handler gets, as one object. `Event` and `Cx` are typed by the bus that registers it. */
 export interface HandlerArgs<Event = TriggerEvent, Cx = unknown> {
@@ -39,6 +40,8 @@ export interface DeliverySurroundings {
 export class RowDelivery implements Delivery {
   readonly row: OutboxRow
   readonly plan: Plan
+  /** Set before it runs. */
+  runsAs: RunsAs = { principal: undefined }
   readonly #around: DeliverySurroundings
   #event: { value: TriggerEvent } | undefined
   #cx: unknown
@@ -94,7 +97,16 @@ export class RowDelivery implements Delivery {
       deliveryId: this.deliveryId,
       trigger: this.plan.name,
       attempt: this.attempt,
+      depth: this.row.depth,
+      rootId: this.row.rootId,
+      chain: this.chain,
     }))
+  }
+
+  /** Trigger ids from the root to this delivery's own. */
+  get chain(): readonly string[] {
+    const chain = this.row.text('chain')
+    return [...(chain === null ? [] : (JSON.parse(chain) as string[])), this.plan.triggerId]
   }
 
   /** For the dispatcher: what comes of the handler now changes nothing any more. */
@@ -121,14 +133,12 @@ export class RowDelivery implements Delivery {
   }
 
   #scope(): CallScope {
-    const chain = this.row.text('chain')
-    const { registrant } = this.plan
     return {
       app: this.plan.app,
-      principal: registrant === null ? undefined : { id: registrant },
+      principal: 'principal' in this.runsAs ? this.runsAs.principal : undefined,
       depth: this.row.depth,
       rootId: this.row.rootId,
-      chain: [...(chain === null ? [] : (JSON.parse(chain) as string[])), this.plan.triggerId],
+      chain: this.chain,
       traceContext: this.row.text('trace_context') ?? undefined,
     }
   }

@@ -14,6 +14,7 @@ import type { Sql } from '../sql/statement.ts'
 import { AloneLane } from './alone-lane.ts'
 import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
+import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { decide } from './attempt.ts'
 import type { DeliverySurroundings } from './delivery.ts'
@@ -53,6 +54,7 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly inboxes: InboxResolver
   readonly answers: AnswerRules
   readonly announcer: DeadLetterAnnouncer
+  readonly principals: PrincipalResolver
   readonly log: Logger
   readonly settings: DispatchSettings
 }
@@ -124,6 +126,7 @@ export class Dispatcher {
       settler,
       around: options,
       plans: options.plans,
+      principals: options.principals,
       rules,
       answers: options.answers,
       wakeUp: options.requestWakeUp,
@@ -208,10 +211,11 @@ export class Dispatcher {
   }
 
   #surroundings(): LaneSurroundings {
-    const { sql, plans, rules, log } = this.#options
+    const { sql, plans, principals, rules, log } = this.#options
     return {
       sql,
       plans,
+      principals,
       rules,
       log,
       contextFor: (scope) => this.#options.contextFor(scope),

@@ -29,6 +29,9 @@ import type { LeaseKeeper } from './lease-keeper.ts'
 import { idsOf, runsOf } from './note.ts'
 import { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
+import { AdminPrincipalResolver } from '../principals/resolver.ts'
+import type { PrincipalResolver } from '../principals/resolver.ts'
+import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
 import { Watermark } from './watermark.ts'
 
@@ -51,6 +54,7 @@ export interface LaneSurroundings extends DeliverySurroundings {
   readonly gate: Permits
   readonly leases: LeaseKeeper
   readonly plans: Plans
+  readonly principals: PrincipalResolver
   readonly rules: AttemptRules
   readonly log: Logger
   /** After the commit that made it true. */
@@ -124,8 +128,10 @@ export class Lane {
   /** note → run → settle, over one claimed batch. */
   async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number): Promise<void> {
     const { gate, rules, plans } = this.#around
+    const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.must('trigger')), this.#around))
     let interrupted: ReadonlySet<string>
     try {
+      await this.#resolvePrincipals(deliveries)
       interrupted = await this.#note(rows)
     } catch (error) {
       gate.release(permits)
@@ -136,7 +142,6 @@ export class Lane {
       gate.release(permits)
       return this.#giveBackInterrupted(connection, rows, interrupted)
     }
-    const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.must('trigger')), this.#around))
     const abort = () => {
       for (const delivery of deliveries) delivery.abort(connection.lost.reason)
     }
@@ -146,6 +151,14 @@ export class Lane {
     this.#meanMs =
       this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
     await this.#settle(connection, end)
+  }
+
+  async #resolvePrincipals(deliveries: readonly RowDelivery[]): Promise<void> {
+    const { principals, notesOn } = this.#around
+    const cause = await resolveRunsAs(deliveries, principals, notesOn)
+    // The bus's own SQL failed, before any handler started: nobody is charged for that (G16).
+    if (cause !== undefined && principals instanceof AdminPrincipalResolver)
+      throw new Error('principals could not be resolved', { cause })
   }
 
   /** The ids among `rows` that were started before and never settled. */

@@ -14,6 +14,7 @@ import type { Logger } from 'pino'
 import { failedReply } from '../inbox/reply.ts'
 import { CALLER_GONE, PREVIOUS_TOKEN, takeRequests } from '../sql/take-requests.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
+import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import type { DeliverySurroundings } from './delivery.ts'
@@ -29,6 +30,7 @@ import type { AnswerRules } from './request-outcome.ts'
 import { answerOf } from './request-outcome.ts'
 import type { RequestSettler } from './request-settler.ts'
 import { Run } from './run.ts'
+import { resolveRunsAs } from './run-as.ts'
 import type { WakeUp } from './wake-up.ts'
 
 export interface RequestLaneOptions {
@@ -41,6 +43,7 @@ export interface RequestLaneOptions {
   readonly settler: RequestSettler
   readonly around: DeliverySurroundings
   readonly plans: Plans
+  readonly principals: PrincipalResolver
   readonly rules: AttemptRules
   readonly answers: AnswerRules
   readonly wakeUp: WakeUp
@@ -97,9 +100,7 @@ export class RequestLane {
       if (reserved === 0) return 0
       const token = randomUUID()
       const rows = await this.#take(token, reserved)
-      for (const texts of rows) {
-        const run = this.#start(texts, token)
-        if (run === undefined) continue
+      for (const run of await this.#start(rows, token)) {
         started.push(run)
         void run.ended.then(() => permits.release(1))
       }
@@ -149,22 +150,29 @@ export class RequestLane {
     return sql.run(pool, takeRequests, [token, leaseMs, limit])
   }
 
-  /** Undefined for one that is answered without being run. */
-  #start(texts: ClaimedTexts, token: string): Run | undefined {
-    const { plans, around, rules, leases } = this.#options
-    const row = new OutboxRow(texts)
-    const delivery = new RowDelivery(row, plans.of(row.must('trigger')), around)
-    if (texts[PREVIOUS_TOKEN] !== null)
-      return this.#refuse(delivery, token, 'crashed', 'the process that ran the request ended, or lost its connection')
-    if (texts[CALLER_GONE] === 't')
-      return this.#refuse(delivery, token, 'cancelled', 'the caller was gone before the request was started')
-    const run = new Run(delivery, rules)
-    run.armTimeout()
-    leases.hold(run, token)
-    return run
+  /** Those that are to be run; the others are answered. */
+  async #start(rows: readonly ClaimedTexts[], token: string): Promise<Run[]> {
+    const { plans, around, rules, leases, principals, pool } = this.#options
+    const deliveries: RowDelivery[] = []
+    for (const texts of rows) {
+      const row = new OutboxRow(texts)
+      const delivery = new RowDelivery(row, plans.of(row.must('trigger')), around)
+      if (texts[PREVIOUS_TOKEN] !== null)
+        this.#refuse(delivery, token, 'crashed', 'the process that ran the request ended, or lost its connection')
+      else if (texts[CALLER_GONE] === 't')
+        this.#refuse(delivery, token, 'cancelled', 'the caller was gone before the request was started')
+      else deliveries.push(delivery)
+    }
+    await resolveRunsAs(deliveries, principals, pool)
+    return deliveries.map((delivery) => {
+      const run = new Run(delivery, rules)
+      run.armTimeout()
+      leases.hold(run, token)
+      return run
+    })
   }
 
-  #refuse(delivery: RowDelivery, token: string, failure: 'crashed' | 'cancelled', message: string): undefined {
+  #refuse(delivery: RowDelivery, token: string, failure: 'crashed' | 'cancelled', message: string): void {
     const { settler, answers, log, onOutcome } = this.#options
     const thrown = new DeliveryFailure(failure, message)
     const { reply, outcome } = answerOf({ kind: 'failed', failure, thrown }, answers)

@@ -21,10 +21,13 @@ export interface DeadLetterRow {
   readonly died_at: Date
   readonly resolution: string | null
   readonly resolved_at: Date | null
+  readonly depth: number
+  readonly root_id: string
+  readonly chain: readonly string[] | null
 }
 
 export const DEAD_LETTER_COLUMNS =
-  'id, app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, trigger, replay_of, attempts, failure_kind, reason, errors, emitted_at, died_at, resolution, resolved_at'
+  'id, app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, trigger, replay_of, attempts, failure_kind, reason, errors, emitted_at, died_at, resolution, resolved_at, depth, root_id, chain'
 
 /** The parameters of a dead-letter filter, in the order of {@link DEAD_LETTER_CONDITION}. A null does not restrict. */
 export type DeadLetterFilterParameters = [
@@ -37,6 +40,8 @@ export type DeadLetterFilterParameters = [
   diedBefore: string | null,
   /** 'unresolved', 'any', or one of the resolutions. */
   resolution: string,
+  /** Of the trigger. */
+  registrant: string | null,
 ]
 
 /** Of a replay or a discard: from and to are inclusive. */
@@ -50,4 +55,5 @@ export const DEAD_LETTER_CONDITION = `app_id = $1
   and ($5::text is null or failure_kind = $5)
   and ($6::timestamptz is null or died_at >= $6)
   and ($7::timestamptz is null or died_at < $7)
-  and case $8::text when 'any' then true when 'unresolved' then resolution is null else resolution = $8 end`
+  and case $8::text when 'any' then true when 'unresolved' then resolution is null else resolution = $8 end
+  and ($9::text is null or trigger ->> 'registrant' = $9)`

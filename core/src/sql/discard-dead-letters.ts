@@ -11,9 +11,9 @@ export const discardDeadLetters = statement<
   `with chosen as (
   select id from {schema}.dead_letters
   where ${DEAD_LETTER_CONDITION}
-    and id between $9::bigint and $10::bigint
+    and id between $10::bigint and $11::bigint
     and resolution is null
-  order by id limit $11 for update
+  order by id limit $12 for update
 ), marked as (
   update {schema}.dead_letters d set resolution = 'discarded', resolved_at = clock_timestamp()
   from chosen where d.id = chosen.id

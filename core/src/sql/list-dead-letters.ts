@@ -10,7 +10,7 @@ export const listDeadLetters = statement<
   'list_dead_letters',
   `select ${DEAD_LETTER_COLUMNS} from {schema}.dead_letters
 where ${DEAD_LETTER_CONDITION}
-  and ($9::bigint is null or id < $9)
+  and ($10::bigint is null or id < $10)
 order by id desc
-limit $10`,
+limit $11`,
 )

@@ -15,9 +15,9 @@ export const replayDeadLetters = statement<
   `with chosen as (
   select id from {schema}.dead_letters
   where ${DEAD_LETTER_CONDITION}
-    and id between $9::bigint and $10::bigint
-    and ($12::boolean or resolution is null)
-  order by id limit $11 for update
+    and id between $10::bigint and $11::bigint
+    and ($13::boolean or resolution is null)
+  order by id limit $12 for update
 ), marked as (
   update {schema}.dead_letters d set resolution = 'replayed', resolved_at = clock_timestamp()
   from chosen where d.id = chosen.id
@@ -31,5 +31,5 @@ export const replayDeadLetters = statement<
   returning id
 )
 select (select count(*) from written)::integer as replayed, (select max(id) from marked) as last_id,
-  case when exists (select from written) and exists (select from {schema}.dispatchers where idle) then pg_notify($13, '') end as notified`,
+  case when exists (select from written) and exists (select from {schema}.dispatchers where idle) then pg_notify($14, '') end as notified`,
 )

@@ -3,9 +3,6 @@ import { DEAD_LETTER_COLUMNS } from './dead-letter-row.ts'
 import { statement } from './statement.ts'
 
 export interface UnannouncedDeadLetter extends DeadLetterRow {
-  readonly depth: number
-  readonly root_id: string
-  readonly chain: readonly string[] | null
   readonly trace_context: string | null
 }
 
@@ -19,5 +16,5 @@ export const takeUnannouncedDeadLetters = statement<[limit: number], Unannounced
 where id = any (array(
   select id from {schema}.dead_letters where not announced order by id limit $1 for update skip locked
 ))
-returning ${DEAD_LETTER_COLUMNS}, depth, root_id, chain, trace_context`,
+returning ${DEAD_LETTER_COLUMNS}, trace_context`,
 )

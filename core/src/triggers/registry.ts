@@ -8,6 +8,7 @@ import { assertUuid } from '../ids.ts'
 import type { Page } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, toPage } from '../page.ts'
 import type { Plugins } from '../plugins.ts'
+import type { Access } from '../principals/access.ts'
 import { priorityLevel, priorityOf } from '../priority.ts'
 import { parseRetryPolicy } from '../retry/policy.ts'
 import { createTrigger } from '../sql/create-trigger.ts'
@@ -29,27 +30,33 @@ export class TriggerRegistry implements Triggers {
   readonly #plugins: Plugins
   readonly #on: Queryable
   readonly #scope: CallScope
+  readonly #access: Access
 
-  constructor(sql: Sql, plugins: Plugins, on: Queryable, scope: CallScope) {
+  constructor(sql: Sql, plugins: Plugins, on: Queryable, scope: CallScope, access: Access) {
     this.#sql = sql
     this.#plugins = plugins
     this.#on = on
     this.#scope = scope
+    this.#access = access
   }
 
   async create(input: unknown): Promise<Trigger> {
     const given = parseWith(triggerSchema, input, { code: 'trigger.invalid', what: 'trigger' })
     assertTriggerName(given.name)
     const source = this.#plugins.source(given.source)
+    const filter = encodeFilter(source, given.filter === undefined ? {} : given.filter)
+    const target = this.#encodeTarget(given.target)
+    const retry = encodeRetry(source.name, given.retry === undefined ? {} : given.retry)
+    await this.#access.assertRegistrant(this.#scope, this.#on)
     const rows = await this.#refusingDuplicates(given.name, () =>
       this.#sql.run(this.#on, createTrigger, [
         this.#scope.app,
         uuidv7(),
         given.name,
         source.name,
-        encodeFilter(source, given.filter === undefined ? {} : given.filter),
-        this.#encodeTarget(given.target),
-        encodeRetry(source.name, given.retry === undefined ? {} : given.retry),
+        filter,
+        target,
+        retry,
         priorityLevel(given.priority ?? 'normal'),
         given.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         this.#scope.principal?.id ?? null,
@@ -89,9 +96,10 @@ export class TriggerRegistry implements Triggers {
   async update(id: string, patch: TriggerPatch): Promise<Trigger> {
     const given = parseWith(triggerPatchSchema, patch, { code: 'trigger.invalid', what: 'trigger' })
     if (given.name !== undefined) assertTriggerName(given.name)
-    // The source cannot change, so reading it first and writing afterwards races with nothing.
-    const source = given.filter === undefined && given.retry === undefined ? '' : (await this.get(id)).source
+    // Source and registrant cannot change, so reading them first and writing afterwards races with nothing.
+    const { source, registrant } = await this.get(id)
     const filter = given.filter === undefined ? null : encodeFilter(this.#plugins.source(source), given.filter)
+    await this.#access.assert(this.#scope, this.#on, 'trigger.update', registrant)
     const rows = await this.#refusingDuplicates(given.name ?? id, () =>
       this.#sql.run(this.#on, updateTrigger, [
         this.#scope.app,
@@ -117,6 +125,8 @@ export class TriggerRegistry implements Triggers {
   }
 
   async delete(id: string): Promise<void> {
+    const { registrant } = await this.get(id)
+    await this.#access.assert(this.#scope, this.#on, 'trigger.delete', registrant)
     const rows = await this.#sql.run(this.#on, deleteTrigger, [this.#scope.app, assertUuid(id, 'a trigger id')])
     if (rows[0] === undefined) throw notFound(id)
   }

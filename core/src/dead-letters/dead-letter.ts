@@ -1,0 +1,63 @@
+/** A delivery whose attempts are used up. */
+import type { AttemptError } from '../dispatch/attempt-error.ts'
+import type { JsonValue } from '../json.ts'
+import type { FailureKind } from '../retry/failure.ts'
+import type { DeadLetterRow } from '../sql/dead-letter-row.ts'
+import type { TargetSpec } from '../triggers/trigger.ts'
+
+export type Resolution = 'handled' | 'handler_failed' | 'replayed' | 'discarded'
+
+export interface DeadLetter {
+  /** Whole number as text. */
+  readonly id: string
+  readonly app: string
+  /** Of the delivery that died; stable over its attempts. */
+  readonly deliveryId: string
+  readonly source: string
+  readonly trigger: { readonly id: string; readonly name: string }
+  readonly target: TargetSpec
+  readonly eventId: string
+  /** The trigger event. */
+  readonly event: JsonValue
+  readonly attempts: number
+  readonly failureKind: FailureKind
+  /** `attempts_used_up`, `not_retryable`, or what the handler said with `deadLetter(reason)`. */
+  readonly reason: string
+  /** The error of every attempt, oldest first. */
+  readonly errors: readonly AttemptError[]
+  /** How it came about: triggers between the first emit and it, the root execution, and the ids of those triggers. */
+  readonly depth: number
+  readonly rootId: string
+  readonly chain: readonly string[]
+  /** The dead letter that this was a replay of. */
+  readonly replayOf: string | undefined
+  readonly emittedAt: Date
+  readonly diedAt: Date
+  readonly resolution: Resolution | undefined
+  readonly resolvedAt: Date | undefined
+}
+
+export function toDeadLetter(row: DeadLetterRow): DeadLetter {
+  return {
+    id: row.id,
+    app: row.app_id,
+    deliveryId: row.delivery_id,
+    source: row.source,
+    trigger: { id: row.trigger_id, name: row.trigger_name },
+    target: row.trigger.target,
+    eventId: row.event_id,
+    event: row.event,
+    attempts: row.attempts,
+    failureKind: row.failure_kind as FailureKind,
+    reason: row.reason,
+    errors: row.errors,
+    depth: row.depth,
+    rootId: row.root_id,
+    chain: [...(row.chain ?? []), row.trigger_id],
+    replayOf: row.replay_of ?? undefined,
+    emittedAt: row.emitted_at,
+    diedAt: row.died_at,
+    resolution: (row.resolution ?? undefined) as Resolution | undefined,
+    resolvedAt: row.resolved_at ?? undefined,
+  }
+}

@@ -1,0 +1,57 @@
+/** Whom deliveries run as: the registrants of their triggers, with the rights that they have now (G11). */
+import type { Principal } from '../context.ts'
+import type { PrincipalKey, PrincipalResolver } from '../principals/resolver.ts'
+import type { Queryable } from '../sql/statement.ts'
+import type { RowDelivery } from './delivery.ts'
+import { DeliveryFailure } from './failure.ts'
+
+/** The principal of an execution, or why there is none and it does not run. */
+export type RunsAs = { readonly principal: Principal | undefined } | { readonly problem: DeliveryFailure }
+
+/**
+ * Asks once for all of them. Where the resolver rejects, they fail as `unavailable`; the error is returned for a caller
+ * that would rather not start.
+ */
+export async function resolveRunsAs(
+  deliveries: readonly RowDelivery[],
+  resolver: PrincipalResolver,
+  on: Queryable,
+): Promise<unknown> {
+  const asked = new Map<string, { key: PrincipalKey; deliveries: RowDelivery[] }>()
+  for (const delivery of deliveries) {
+    const { app, registrant } = delivery.plan
+    if (registrant === null) continue
+    const name = `${app}\n${registrant}`
+    const same = asked.get(name)
+    if (same === undefined) asked.set(name, { key: { app, id: registrant }, deliveries: [delivery] })
+    else same.deliveries.push(delivery)
+  }
+  if (asked.size === 0) return undefined
+  const groups = [...asked.values()]
+  try {
+    const resolved = await resolver.resolve(
+      groups.map(({ key }) => key),
+      on,
+    )
+    for (const [i, { key, deliveries: own }] of groups.entries()) {
+      const principal = resolved[i]
+      for (const delivery of own) delivery.runsAs = runsAs(key, principal)
+    }
+    return undefined
+  } catch (cause) {
+    const problem = new DeliveryFailure('unavailable', 'its principal could not be resolved', { cause })
+    for (const { deliveries: own } of groups) for (const delivery of own) delivery.runsAs = { problem }
+    return cause
+  }
+}
+
+function runsAs({ id }: PrincipalKey, resolved: Awaited<ReturnType<PrincipalResolver['resolve']>>[number]): RunsAs {
+  if (resolved === undefined) return refused(id, 'principal_gone', 'is gone')
+  if (resolved.disabled) return refused(id, 'principal_disabled', 'is disabled')
+  return { principal: { id: resolved.id, roles: resolved.roles } }
+}
+
+function refused(id: string, code: 'principal_gone' | 'principal_disabled', what: string): RunsAs {
+  const message = `the principal ${JSON.stringify(id)}, who registered the trigger, ${what}`
+  return { problem: Object.assign(new DeliveryFailure('forbidden', message), { code }) }
+}

@@ -1,0 +1,62 @@
+/** The one place where changes are allowed or refused. */
+import type { CallScope } from '../context.ts'
+import { OutbusError } from '../errors.ts'
+import type { Queryable } from '../sql/statement.ts'
+import type { Action, Authorizer } from './authorizer.ts'
+import type { PrincipalResolver, ResolvedPrincipal } from './resolver.ts'
+
+export class Access {
+  readonly #resolver: PrincipalResolver
+  readonly #authorizer: Authorizer
+
+  constructor(resolver: PrincipalResolver, authorizer: Authorizer) {
+    this.#resolver = resolver
+    this.#authorizer = authorizer
+  }
+
+  /** `access.forbidden`, unless the principal of `scope` may do this to what `owner` registered. */
+  async assert(scope: CallScope, on: Queryable, action: Action, owner: string | null | undefined): Promise<void> {
+    const principal = await this.#resolve(scope, on)
+    if (await this.#allows(scope, principal, action, owner ?? undefined)) return
+    throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
+  }
+
+  /** Before a trigger is registered: whoever registers one is known from then on. */
+  async assertRegistrant(scope: CallScope, on: Queryable): Promise<void> {
+    const { app, principal } = scope
+    if (principal !== undefined) await this.#resolver.register?.({ app, id: principal.id }, on)
+    await this.assert(scope, on, 'trigger.create', principal?.id)
+  }
+
+  /** How far a change of many reaches: undefined for everybody's, else the registrant whose letters are meant. */
+  async reach(scope: CallScope, on: Queryable, action: Action): Promise<string | undefined> {
+    const principal = await this.#resolve(scope, on)
+    if (await this.#allows(scope, principal, action, undefined)) return undefined
+    if (principal !== undefined && (await this.#allows(scope, principal, action, principal.id))) return principal.id
+    throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
+  }
+
+  async #resolve({ app, principal }: CallScope, on: Queryable): Promise<ResolvedPrincipal | undefined> {
+    if (principal === undefined) return undefined
+    const [resolved] = await this.#resolver.resolve([{ app, id: principal.id }], on)
+    const { id } = principal
+    if (resolved === undefined) throw forbidden(`principal ${JSON.stringify(id)} is not known`, id)
+    if (resolved.disabled) throw forbidden(`principal ${JSON.stringify(id)} is disabled`, id)
+    return resolved
+  }
+
+  async #allows(
+    { app }: CallScope,
+    principal: ResolvedPrincipal | undefined,
+    action: Action,
+    owner: string | undefined,
+  ): Promise<boolean> {
+    // `true` and nothing else: an authorizer that forgets to answer refuses.
+    const allowed: unknown = await this.#authorizer.allows({ app, principal, action, owner })
+    return allowed === true
+  }
+}
+
+function forbidden(message: string, received: string): OutbusError {
+  return new OutbusError('access.forbidden', message, { path: 'principal', received })
+}

@@ -1,0 +1,30 @@
+/** Who may change what. */
+import type { ResolvedPrincipal } from './resolver.ts'
+
+export type Action =
+  | 'trigger.create'
+  | 'trigger.update'
+  | 'trigger.delete'
+  | 'dead_letter.replay'
+  | 'dead_letter.discard'
+  | 'principal.change'
+
+export interface AccessRequest {
+  readonly app: string
+  /** Undefined: the service itself, through a context that names no principal. */
+  readonly principal: ResolvedPrincipal | undefined
+  readonly action: Action
+  /** The registrant of the trigger that this is about. Undefined: nobody's, or more than one principal's. */
+  readonly owner: string | undefined
+}
+
+export interface Authorizer {
+  /** Called for each change, after the principal was resolved; one that is gone or disabled is refused before. */
+  allows(request: AccessRequest): boolean | Promise<boolean>
+}
+
+/** The default: the service itself may do everything, whoever has the role `admin` too, and others what is their own. */
+export const ownerAndAdmin: Authorizer = {
+  allows: ({ principal, owner }) =>
+    principal === undefined || principal.roles.includes('admin') || principal.id === owner,
+}

@@ -1,0 +1,45 @@
+/** Who a principal is now: asked when something runs in its name, and when it changes something. Never copied. */
+import type { Queryable, Sql } from '../sql/statement.ts'
+import { registerPrincipal } from '../sql/register-principal.ts'
+import { resolvePrincipals } from '../sql/resolve-principals.ts'
+
+export interface PrincipalKey {
+  readonly app: string
+  readonly id: string
+}
+
+export interface ResolvedPrincipal {
+  readonly id: string
+  readonly roles: readonly string[]
+  /** Nothing runs in its name any more, and it may change nothing. */
+  readonly disabled: boolean
+}
+
+export interface PrincipalResolver {
+  /**
+   * By position; undefined for who is not there (any more). Called once for each batch of deliveries that run in
+   * somebody's name, with each principal once, and for each change that a principal makes. May do I/O. When it rejects,
+   * those deliveries fail as `unavailable`, and the change is refused.
+   */
+  resolve(asked: readonly PrincipalKey[], on: Queryable): Promise<readonly (ResolvedPrincipal | undefined)[]>
+  /** A principal is about to register a trigger, on the connection `on`. Default: it must be there already. */
+  register?(principal: PrincipalKey, on: Queryable): Promise<void>
+}
+
+/** The default: principals with roles and a disabled flag in the bus's own schema, administered by `cx.principals`. */
+export class AdminPrincipalResolver implements PrincipalResolver {
+  readonly #sql: Sql
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  async resolve(asked: readonly PrincipalKey[], on: Queryable): Promise<(ResolvedPrincipal | undefined)[]> {
+    const rows = await this.#sql.run(on, resolvePrincipals, [asked.map(({ app }) => app), asked.map(({ id }) => id)])
+    return asked.map(({ app, id }) => rows.find((row) => row.app_id === app && row.id === id))
+  }
+
+  async register({ app, id }: PrincipalKey, on: Queryable): Promise<void> {
+    await this.#sql.run(on, registerPrincipal, [app, id])
+  }
+}
