@@ -55,6 +55,7 @@ const T = {
   plugins: token<Plugins>('plugins'),
   indexes: token<IndexCache>('indexes'),
   wakeUp: token<WakeUp>('wakeUp'),
+  orderedWakeUp: token<WakeUp>('orderedWakeUp'),
   requestWakeUp: token<WakeUp>('requestWakeUp'),
   inboxes: token<InboxResolver>('inboxes'),
   principals: token<PrincipalResolver>('principals'),
@@ -82,6 +83,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log)))
   provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
   provide(T.wakeUp, () => new WakeUp())
+  provide(T.orderedWakeUp, () => new WakeUp())
   provide(T.requestWakeUp, () => new WakeUp())
   provide(
     T.emitter,
@@ -92,10 +94,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         localDispatcherIsIdle: () => c.resolve(T.wakeUp).waiting > 0,
       }),
   )
-  provide(
-    T.queue,
-    (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => c.resolve(T.wakeUp).one()),
-  )
+  provide(T.queue, (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => wakeLanes(c)))
   provide(T.principals, (c) => settings.principals ?? new AdminPrincipalResolver(c.resolve(T.sql)))
   provide(T.inboxes, (c) => {
     const { pool, connection } = c.resolve(T.database)
@@ -137,7 +136,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       limits: { maxEventBytes: settings.maxEventBytes },
       wakeUpChannel: wakeUpChannel(settings.schema),
       logOf: (source) => pluginLogs(source),
-      onWritten: () => c.resolve(T.wakeUp).one(),
+      onWritten: () => wakeLanes(c),
       assertOpen,
     })
   })
@@ -150,6 +149,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       listenConnection: listenConnection(settings, connection),
       channel: wakeUpChannel(settings.schema),
       requestChannel: requestChannel(settings.schema),
+      orderedWakeUp: c.resolve(T.orderedWakeUp),
       requestWakeUp: c.resolve(T.requestWakeUp),
       inboxes: c.resolve(T.inboxes),
       announcer: new DeadLetterAnnouncer({
@@ -157,7 +157,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         plugins: c.resolve(T.plugins),
         emitter: c.resolve(T.emitter),
         log: c.resolve(T.log),
-        onWritten: () => c.resolve(T.wakeUp).one(),
+        onWritten: () => wakeLanes(c),
       }),
       answers: { maxBytes: settings.maxEventBytes, now: () => new Date() },
       plans: new Plans(c.resolve(T.plugins)),
@@ -188,6 +188,12 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     contextFor: c.resolve(T.contextFor),
     dispatcher: c.resolve(T.dispatcher),
   }
+}
+
+/** Rows were written: whether any of them is ordered is not known here. */
+function wakeLanes(c: DependencyContainer): void {
+  c.resolve(T.wakeUp).one()
+  c.resolve(T.orderedWakeUp).one()
 }
 
 function listenConnection({ listenUrl }: BusSettings, connection: pg.ClientConfig): pg.ClientConfig {

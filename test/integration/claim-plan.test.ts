@@ -6,6 +6,7 @@ import pino from 'pino'
 import { expect, test } from 'vitest'
 import { beginClaim } from '../../core/src/sql/begin-claim.ts'
 import { claimBatch } from '../../core/src/sql/claim-batch.ts'
+import { claimOrdered } from '../../core/src/sql/claim-ordered.ts'
 import { findRequest } from '../../core/src/sql/find-request.ts'
 import { finish } from '../../core/src/sql/finish.ts'
 import { leaveRequests } from '../../core/src/sql/leave-requests.ts'
@@ -76,6 +77,37 @@ test.for([10, 1_000_000])(
     }
   },
 )
+
+test('ordered rows are claimed by one index probe a key, with a thousand rows behind each, analyzed or not', async () => {
+  const db = await useTestDatabase()
+  const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
+  await bus.stop()
+  await db.pool.query(
+    `insert into outbus.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, ordering_key)
+     select 1, 'a', gen_random_uuid(), '{"text":"x"}', 1, '11111111-1111-1111-1111-111111111111', '{}', 1, gen_random_uuid(), 'k' || n % 100
+     from generate_series(1, 100000) as n`,
+  )
+  const client = await db.pool.connect()
+  try {
+    for (const analyzed of [false, true]) {
+      if (analyzed) await client.query('analyze outbus.outbox')
+      for (const generic of ['force_generic_plan', 'force_custom_plan']) {
+        await client.query(beginClaim(10_000))
+        await client.query(`set local plan_cache_mode = ${generic}`)
+        const nodes = await nodesOfPlan(
+          client,
+          claimOrdered,
+          `500, '00000000-0000-0000-0000-000000000000', '', 2000, 8388608`,
+        )
+        expect(nodes.filter(readsWholeOutbox)).toEqual([])
+        expect(nodes.filter((node) => node['Index Name'] === 'outbox_ordered')).toHaveLength(2)
+        await client.query('commit')
+      }
+    }
+  } finally {
+    client.release()
+  }
+})
 
 test(
   'requests are taken, shed, settled and left by index beside a million other rows, analyzed or not',

@@ -49,6 +49,7 @@ test('each matching trigger gets exactly one row, which carries all that it need
   const first = await trigger('one')
   await trigger('two')
   await trigger('elsewhere', 'b')
+  await cx.triggers.update(first.id, { ordered: true })
   const disabled = await trigger('disabled')
   await cx.triggers.disable(disabled.id)
   const { eventId, deliveries, duplicate } = await cx.emit('topics', said('a', { n: 1 }), { orderingKey: 'k' })

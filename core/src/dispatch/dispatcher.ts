@@ -18,6 +18,8 @@ import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { decide } from './attempt.ts'
 import type { DeliverySurroundings } from './delivery.ts'
+import { claimLoop } from './claim-loop.ts'
+import { OrderedRows, UnorderedRows } from './due-rows.ts'
 import { ExecutionGate } from './gate.ts'
 import { abandonUnread, sweep } from './housekeeping.ts'
 import { Idleness } from './idleness.ts'
@@ -30,9 +32,8 @@ import { Listener } from './listener.ts'
 import type { DispatchSettings } from './options.ts'
 import { aborted, backoffMs, sleep } from './pause.ts'
 import type { Plans } from './plan.ts'
-import { RequestLane, settleRequest } from './request-lane.ts'
+import { RequestDispatch } from './request-dispatch.ts'
 import type { AnswerRules } from './request-outcome.ts'
-import { RequestSettler } from './request-settler.ts'
 import type { Run } from './run.ts'
 import { Settlement } from './settle.ts'
 import type { OutcomeCounts } from './stats.ts'
@@ -48,6 +49,8 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly plans: Plans
   readonly rules: AttemptRules
   readonly wakeUp: WakeUp
+  /** Where the lane of ordered rows waits. */
+  readonly orderedWakeUp: WakeUp
   /** Where the lane of requests waits. */
   readonly requestWakeUp: WakeUp
   readonly requestChannel: string
@@ -63,8 +66,6 @@ const HEARTBEAT_MS = 10_000
 const ALONE_POLL_MS = 200
 /** How soon replies whose caller was killed are found. */
 const UNREAD_SWEEP_MS = 1_000
-/** Of a request that runs: when its process dies, its caller hears of it after this. */
-const REQUEST_LEASE_MS = 5_000
 /** For settling what was given up at the end of the grace. */
 const SETTLE_AFTER_GRACE_MS = 2_000
 
@@ -77,8 +78,7 @@ export class Dispatcher {
   /** Notes, leases and housekeeping: never starved by what handlers do with the bus's pool. */
   readonly #control: pg.Pool
   readonly #leases: LeaseKeeper
-  readonly #requestLeases: LeaseKeeper
-  readonly #requests: RequestLane
+  readonly #requests: RequestDispatch
   readonly #listener: Listener
   readonly #idleness: Idleness
   /** Where the lane of interrupted rows waits. */
@@ -88,7 +88,7 @@ export class Dispatcher {
   #unreadSweep: NodeJS.Timeout | undefined
 
   constructor(options: DispatcherOptions) {
-    const { settings, sql, log, rules, wakeUp } = options
+    const { settings, sql, log, wakeUp } = options
     this.#options = options
     this.#report = new OutcomeReport(sql.schema, log, () => options.announcer.wake())
     this.#gate = new ExecutionGate(settings.concurrency, settings.requestConcurrency)
@@ -106,42 +106,27 @@ export class Dispatcher {
       settle: (run, token, result) => this.#settleSpilled(run, token, result),
       onSettled: (run, outcome) => this.#report.outcome(run.delivery, outcome),
     })
-    const settler = new RequestSettler(sql, this.#control, options.inboxes)
-    this.#requestLeases = new LeaseKeeper({
-      sql,
-      pool: this.#control,
-      leaseMs: Math.min(settings.leaseMs, REQUEST_LEASE_MS),
-      log,
-      settle: settleRequest(settler, options.answers),
-      onSettled: (run, outcome) => this.#report.outcome(run.delivery, outcome),
-    })
-    this.#requests = new RequestLane({
+    this.#requests = new RequestDispatch({
       ...settings,
-      sql,
+      ...options,
       pool: this.#control,
       permits: this.#gate.requests,
       isolation: this.#isolation,
-      leases: this.#requestLeases,
-      leaseMs: Math.min(settings.leaseMs, REQUEST_LEASE_MS),
-      settler,
       around: options,
-      plans: options.plans,
-      principals: options.principals,
-      rules,
-      answers: options.answers,
       wakeUp: options.requestWakeUp,
-      log,
-      onOutcome: (delivery, outcome) => this.#report.outcome(delivery, outcome),
-      onShed: (count) => this.#report.shed(count),
+      report: this.#report,
     })
     this.#listener = new Listener({
       channels: [options.channel, options.requestChannel],
       connection: options.listenConnection,
       log,
-      onNotified: (channel) => (channel === options.requestChannel ? options.requestWakeUp : wakeUp).one(),
+      onNotified: (channel) => {
+        if (channel === options.requestChannel) return options.requestWakeUp.one()
+        wakeUp.one()
+        options.orderedWakeUp.one()
+      },
       onListening: () => {
-        wakeUp.all()
-        options.requestWakeUp.all()
+        for (const each of [wakeUp, options.orderedWakeUp, options.requestWakeUp]) each.all()
       },
     })
     this.#idleness = new Idleness({
@@ -176,12 +161,14 @@ export class Dispatcher {
     this.#unreadSweep = setInterval(() => void abandonUnread(sql, this.#control, log), UNREAD_SWEEP_MS)
     const around = this.#surroundings()
     const lanes = Array.from({ length: settings.lanes }, () => {
-      const lane = new Lane(around, settings)
+      const lane = new Lane(around, new UnorderedRows(), settings)
       return this.#keepOpen((connection, onWorking) => this.#claimLoop(lane, connection, onWorking))
     })
+    const ordered = new Lane(around, new OrderedRows(), settings)
     const alone = new AloneLane(around, this.#isolation, settings.holdMs)
     this.#loops = Promise.all([
       ...lanes,
+      this.#keepOpen((connection, onTurn) => this.#orderedLoop(ordered, connection, onTurn)),
       this.#keepOpen((connection, onWorking) => this.#aloneLoop(alone, connection, onWorking)),
       this.#requests.run(this.#stop.signal),
       announcer.run(this.#control, this.#stop.signal),
@@ -194,7 +181,7 @@ export class Dispatcher {
     clearInterval(this.#heartbeat)
     clearInterval(this.#unreadSweep)
     await this.#loops
-    const keepers = [this.#leases, this.#requestLeases]
+    const keepers = [this.#leases, this.#requests.leases]
     const drained = () => Promise.all(keepers.map((keeper) => keeper.drained()))
     await Promise.race([drained(), aborted(grace)])
     if (keepers.some((keeper) => keeper.size > 0)) {
@@ -249,29 +236,46 @@ export class Dispatcher {
     }
   }
 
-  async #claimLoop(lane: Lane, connection: LaneConnection, onWorking: () => void): Promise<void> {
+  async #claimLoop(lane: Lane, connection: LaneConnection, onTurn: () => void): Promise<void> {
     const { settings, wakeUp } = this.#options
-    const { signal } = this.#stop
-    const forDeliveries = settings.concurrency - settings.requestConcurrency
-    const share = Math.max(1, Math.ceil(forDeliveries / settings.lanes))
-    for (let emptyRounds = 0; !signal.aborted;) {
-      // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
-      await this.#isolation.share()
-      let permits: number
-      let claimed: number
-      try {
-        permits = await this.#gate.deliveries.reserve(share, signal)
-        claimed = await lane.turn(connection, permits)
-      } finally {
-        this.#isolation.leaveShared()
-      }
-      onWorking()
-      if (claimed > 0) {
-        emptyRounds = 0
+    await claimLoop({
+      ...this.#turns(settings.lanes),
+      lane,
+      connection,
+      onTurn,
+      onWorked: (full) => {
         this.#idleness.worked()
         // There is probably more than one lane can take.
-        if (claimed >= permits) wakeUp.one()
-      } else await this.#idleness.rest(emptyRounds++, signal)
+        if (full) wakeUp.one()
+      },
+      rest: (rounds) => this.#idleness.rest(rounds, this.#stop.signal),
+    })
+  }
+
+  /** The next row of a key is due when the one before it is settled: that turn is this lane's own next one. */
+  async #orderedLoop(lane: Lane, connection: LaneConnection, onTurn: () => void): Promise<void> {
+    const { settings, orderedWakeUp } = this.#options
+    await claimLoop({
+      ...this.#turns(1),
+      lane,
+      connection,
+      onTurn,
+      onWorked: () => undefined,
+      rest: (rounds) =>
+        orderedWakeUp.wait(
+          Math.min(settings.maxPollMs, settings.pollMs * 2 ** Math.min(rounds, 10)),
+          this.#stop.signal,
+        ),
+    })
+  }
+
+  #turns(lanes: number) {
+    const { concurrency, requestConcurrency } = this.#options.settings
+    return {
+      isolation: this.#isolation,
+      permits: this.#gate.deliveries,
+      share: Math.max(1, Math.ceil((concurrency - requestConcurrency) / lanes)),
+      signal: this.#stop.signal,
     }
   }
 

@@ -13,7 +13,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type pg from 'pg'
-import { claimBatch } from '../sql/claim-batch.ts'
 import { clearNote } from '../sql/clear-note.ts'
 import type { Sql } from '../sql/statement.ts'
 import { writeNote } from '../sql/write-note.ts'
@@ -24,16 +23,16 @@ import { runBatch } from './batch.ts'
 import { RowDelivery } from './delivery.ts'
 import type { DeliverySurroundings } from './delivery.ts'
 import type { Permits } from './gate.ts'
+import type { DueRows } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import { idsOf, runsOf } from './note.ts'
-import { OutboxRow } from './outbox-row.ts'
+import type { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
-import { Watermark } from './watermark.ts'
 
 export interface LaneOptions {
   /** Rows a batch holds at most. */
@@ -71,13 +70,14 @@ const NEWEST_SHARE = 0.3
 export class Lane {
   readonly #around: LaneSurroundings
   readonly #options: LaneOptions
-  readonly #watermark = new Watermark()
+  readonly #due: DueRows
   /** Fresh after every lost claim, so that the note of what was lost stays until somebody has read it. */
   #id = randomUUID()
   #meanMs: number | undefined
 
-  constructor(around: LaneSurroundings, options: LaneOptions) {
+  constructor(around: LaneSurroundings, due: DueRows, options: LaneOptions) {
     this.#around = around
+    this.#due = due
     this.#options = options
   }
 
@@ -86,7 +86,7 @@ export class Lane {
     const { gate } = this.#around
     let rows: OutboxRow[]
     try {
-      rows = await this.#claim(connection, permits)
+      rows = await this.#due.claim(connection, this.#batchRows(permits), this.#options.batchBytes)
     } catch (error) {
       gate.release(permits)
       throw error
@@ -94,28 +94,6 @@ export class Lane {
     if (rows.length === 0) gate.release(permits)
     else await this.#drive(connection, rows, permits)
     return rows.length
-  }
-
-  async #claim(connection: LaneConnection, permits: number): Promise<OutboxRow[]> {
-    const startedAt = performance.now()
-    const { levels, full } = this.#watermark.next(startedAt)
-    const [low, normal, high] = levels as [string, string, string]
-    const raw = await connection.claim(claimBatch, [
-      this.#batchRows(permits),
-      high,
-      normal,
-      low,
-      this.#options.batchBytes,
-    ])
-    this.#watermark.scanned(performance.now() - startedAt, full)
-    const rows = raw.map((texts) => new OutboxRow(texts))
-    this.#watermark.claimed(rows)
-    if (rows.length > 0) return rows
-    await connection.commit(() => [])
-    if (!this.#watermark.isSet) return rows
-    // Nothing above the watermark; whether there is nothing at all, only a look from the start tells.
-    this.#watermark.reset(performance.now())
-    return this.#claim(connection, permits)
   }
 
   /** As many rows as the permits can finish in the target time, judged by recent handlers. */
@@ -199,7 +177,7 @@ export class Lane {
       charged.push({ delivery, outcome })
     }
     await this.#commit(connection, settlements)
-    this.#watermark.reset(performance.now())
+    this.#due.lookAgain()
     this.#around.log.warn(
       { deliveries: charged.length },
       'deliveries were interrupted; each is charged one attempt and runs alone',
@@ -224,8 +202,8 @@ export class Lane {
       for (const { run } of spilled) run.delivery.abort(error)
       throw error
     }
-    // Rows that were claimed and not started are below the watermark now.
-    if (end.unstarted > 0) this.#watermark.reset(performance.now())
+    // Rows that were claimed and not started are behind it now.
+    if (end.unstarted > 0) this.#due.lookAgain()
     for (const { run, token } of spilled) leases.hold(run, token)
     for (const { delivery, outcome } of settled) this.#around.onOutcome(delivery, outcome)
   }

@@ -16,7 +16,7 @@ import { CALLER_GONE, PREVIOUS_TOKEN, takeRequests } from '../sql/take-requests.
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Sql } from '../sql/statement.ts'
-import type { AttemptRules, Outcome, Result } from './attempt.ts'
+import type { AttemptRules, Outcome } from './attempt.ts'
 import type { DeliverySurroundings } from './delivery.ts'
 import { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
@@ -194,15 +194,5 @@ export class RequestLane {
     if (runs.length > 0) await Promise.race([Promise.all(runs.map((run) => run.ended)), sleep(holdMs, ended.signal)])
     ended.abort()
     isolation.leaveShared()
-  }
-}
-
-/** For the keeper of the requests' leases. */
-export function settleRequest(settler: RequestSettler, rules: AnswerRules) {
-  return async (run: Run, token: string, result: Result): Promise<Outcome | undefined> => {
-    const { reply, outcome } = answerOf(result, rules)
-    const answered = await settler.answer(run.delivery.deliveryId, token, reply)
-    if (answered === 'lost') return undefined
-    return answered === 'abandoned' ? { kind: 'abandoned' } : outcome
   }
 }

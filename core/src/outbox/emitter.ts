@@ -7,7 +7,7 @@
  */
 import type { Logger } from 'pino'
 import { OutbusError } from '../errors.ts'
-import { emitRows, emitRowsDeduped } from '../sql/emit-rows.ts'
+import { emitRows, emitRowsWaiting } from '../sql/emit-rows.ts'
 import type { EmitParameters, EmitRow } from '../sql/emit-rows.ts'
 import { findDedupeKey } from '../sql/find-dedupe-key.ts'
 import { readEpochs } from '../sql/read-epochs.ts'
@@ -23,8 +23,8 @@ import type { PreparedEvent } from './prepare.ts'
 const MAX_ROUNDS = 100
 
 /**
- * Of a statement that is a transaction of its own, for a dedupe key that another transaction holds and has not
- * committed: it is refused then (55P03) and gives its connection back. In a caller's transaction it waits.
+ * Of a statement that is a transaction of its own, for a dedupe key or a place in line that another transaction holds
+ * and has not committed: it is refused then (55P03) and gives its connection back. In a caller's transaction it waits.
  */
 const PATIENCE = '20ms'
 
@@ -127,9 +127,10 @@ export class Emitter {
     const toldDirectly = !transactional && this.#options.localDispatcherIsIdle()
     const channel = dueNow && !toldDirectly ? this.#options.channel : null
     const parameters = emitParameters(events, epochs, pairs, channel, transactional ? null : PATIENCE)
-    const rows: EmitRow[] = pairs.deduped
-      ? await this.#sql.run(on, emitRowsDeduped, parameters)
-      : await this.#sql.run(on, emitRows, parameters.slice(0, 22) as unknown as EmitParameters)
+    const rows: EmitRow[] =
+      pairs.deduped || pairs.ordered
+        ? await this.#sql.run(on, emitRowsWaiting, parameters)
+        : await this.#sql.run(on, emitRows, parameters.slice(0, 23) as unknown as EmitParameters)
     const row = rows[0] as EmitRow
     return { stale: new Map(Object.entries(row.stale ?? {})), fresh: new Set(row.fresh ?? []) }
   }

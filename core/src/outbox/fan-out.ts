@@ -1,5 +1,5 @@
 /** Events × matching triggers, as the arrays that the emit statement takes. Pure. */
-import type { DedupedEmitParameters } from '../sql/emit-rows.ts'
+import type { WaitingEmitParameters } from '../sql/emit-rows.ts'
 import type { IndexedTrigger } from '../triggers/matching-index.ts'
 import type { PreparedEvent } from './prepare.ts'
 
@@ -7,7 +7,10 @@ export interface FanOut {
   readonly pairEvents: number[]
   readonly pairTriggers: number[]
   readonly triggers: readonly IndexedTrigger[]
+  /** Some event takes a dedupe key. */
   readonly deduped: boolean
+  /** Some row stands in line. */
+  readonly ordered: boolean
 }
 
 export function fanOut(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): FanOut {
@@ -27,6 +30,9 @@ export function fanOut(events: readonly PreparedEvent[], matched: readonly (read
     pairTriggers,
     triggers: [...numbers.keys()],
     deduped: events.some((event) => event.dedupeKey !== null),
+    ordered: events.some(
+      ({ replyTo }, i) => replyTo === null && matched[i]?.some((trigger) => trigger.ordered) === true,
+    ),
   }
 }
 
@@ -36,7 +42,7 @@ export function emitParameters(
   { pairEvents, pairTriggers, triggers }: FanOut,
   channel: string | null,
   lockTimeout: string | null,
-): DedupedEmitParameters {
+): WaitingEmitParameters {
   return [
     [...epochs.keys()],
     [...epochs.values()],
@@ -60,6 +66,7 @@ export function emitParameters(
     events.map((event) => event.replyTo),
     events.map((event) => event.replyTimeoutMs),
     channel,
+    triggers.map((trigger) => trigger.ordered),
     events.map((event) => event.source.name),
     events.map((event) => event.dedupeKey),
     events.map((event) => event.dedupeWindowMs),

@@ -17,6 +17,7 @@ export const createTrigger = statement<
     retry: string,
     priority: number,
     timeoutMs: number,
+    ordered: boolean,
     registrant: string | null,
     enabled: boolean,
   ],
@@ -29,7 +30,7 @@ export const createTrigger = statement<
   on conflict (app_id) do update set epoch = nextval('{schema}.trigger_epoch_sequence')
   returning e.app_id
 )
-insert into {schema}.triggers (app_id, id, name, source, filter, target, retry, priority, timeout_ms, registrant, enabled)
-select app_id, $2::uuid, $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8::smallint, $9::integer, $10, $11::boolean from bumped
+insert into {schema}.triggers (app_id, id, name, source, filter, target, retry, priority, timeout_ms, ordered, registrant, enabled)
+select app_id, $2::uuid, $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8::smallint, $9::integer, $10::boolean, $11, $12::boolean from bumped
 returning ${TRIGGER_COLUMNS}`,
 )

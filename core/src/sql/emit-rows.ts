@@ -35,22 +35,24 @@ export type EmitParameters = [
   replyTimeoutsMs: readonly (number | null)[],
   /** Null: notify nobody, since nothing is due yet. */
   channel: string | null,
+  triggersOrdered: readonly boolean[],
 ]
 
-export type DedupedEmitParameters = [
+/** Of a statement that may wait for other transactions. */
+export type WaitingEmitParameters = [
   ...EmitParameters,
   sources: readonly string[],
   dedupeKeys: readonly (string | null)[],
   /** Null: there is no key to take, or the event has it already. */
   dedupeWindowsMs: readonly (number | null)[],
-  /** How long to wait for another transaction that has taken the same key; null: as long as the session says. */
+  /** How long to wait for a dedupe key or a place in line that another one holds; null: as long as the session says. */
   lockTimeout: string | null,
 ]
 
 export interface EmitRow {
   /** App to the epoch that the statement saw, for each app whose expected epoch is not it. */
   readonly stale: Record<string, string> | null
-  /** Event ids whose dedupe key was free. Only of the deduped statement. */
+  /** Event ids whose dedupe key was free. Only of the statement that takes keys. */
   readonly fresh?: readonly string[]
   readonly notified: unknown
 }
@@ -67,19 +69,21 @@ const EVENT_ARRAYS = `$8::text[], $9::uuid[], $10::text[], $11::integer[], $12::
     $14::timestamptz[], $15::smallint[], $16::uuid[], $17::text[], $18::text[], $19::text[],
     $20::text[], $21::double precision[]`
 
-function written(events: string, dedupe: { column: string; where: string }): string {
+const TRIGGERS = `unnest($5::uuid[], $6::text[], $7::smallint[], $23::boolean[]) with ordinality as t (id, snapshot, priority, ordered, n)`
+
+function written(events: string, dedupeKey: string, ...conditions: string[]): string {
   return `written as (
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
     depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, dedupe_key)
   select coalesce(e.priority, t.priority),
     coalesce(e.run_at, clock_timestamp() + e.delay_ms * interval '1 millisecond'),
     e.app_id, e.event_id, e.event::json, e.event_version, t.id, t.snapshot::json,
-    e.depth, e.root_id, e.chain::json, e.ordering_key, e.trace_context,
-    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', ${dedupe.column}
+    e.depth, e.root_id, e.chain::json, case when t.ordered and e.reply_to is null then coalesce(e.ordering_key, '') end, e.trace_context,
+    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', ${dedupeKey}
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join ${events} on e.n = p.event
-  join unnest($5::uuid[], $6::text[], $7::smallint[]) with ordinality as t (id, snapshot, priority, n) on t.n = p.trigger
-  where not exists (select from stale where stale.app_id = e.app_id)${dedupe.where}
+  join ${TRIGGERS} on t.n = p.trigger
+  where ${['not exists (select from stale where stale.app_id = e.app_id)', ...conditions].join('\n    and ')}
   returning id
 )`
 }
@@ -89,21 +93,25 @@ const NOTIFIED = `case when $22::text is not null and exists (select from writte
 
 export const emitRows = statement<EmitParameters, EmitRow>(
   'emit_rows',
-  `with ${STALE}, ${written(`unnest(${EVENT_ARRAYS}) with ordinality as e (${EVENT_COLUMNS}, n)`, { column: 'null', where: '' })}
+  `with ${STALE}, ${written(`unnest(${EVENT_ARRAYS}) with ordinality as e (${EVENT_COLUMNS}, n)`, 'null')}
 select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTIFIED}`,
 )
 
 /**
- * The same with dedupe keys. A key that is taken leaves its event out; one whose window is over is taken over.
- * Keys are taken in one order, to keep two batches from deadlocking. An event whose window is null takes no key.
+ * The same with dedupe keys and ordered triggers.
+ *
+ * A dedupe key that is taken leaves its event out; one whose window is over is taken over. An event whose window is null
+ * takes no key. A row of an ordered trigger gets its id, which is its place in line, after every transaction that wrote
+ * to the same line before has ended: so the order of ids is the order of commits. Keys and lines are taken in one order,
+ * to keep two batches from deadlocking.
  */
-export const emitRowsDeduped = statement<DedupedEmitParameters, EmitRow>(
-  'emit_rows_deduped',
-  `with ${STALE}, event as (
-  select * from unnest(${EVENT_ARRAYS}, $23::text[], $24::text[], $25::double precision[])
+export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
+  'emit_rows_waiting',
+  `with ${STALE}, event as materialized (
+  select * from unnest(${EVENT_ARRAYS}, $24::text[], $25::text[], $26::double precision[])
     with ordinality as e (${EVENT_COLUMNS}, source, dedupe_key, dedupe_window_ms, n)
 ), patience as materialized (
-  select case when $26::text is null then '' else set_config('lock_timeout', $26, true) end as lock_timeout
+  select case when $27::text is null then '' else set_config('lock_timeout', $27, true) end as lock_timeout
 ), fresh as (
   insert into {schema}.dedupe_keys as d (app_id, source, key, event_id, expires_at)
   select app_id, source, dedupe_key, event_id, clock_timestamp() + dedupe_window_ms * interval '1 millisecond'
@@ -114,10 +122,21 @@ export const emitRowsDeduped = statement<DedupedEmitParameters, EmitRow>(
   on conflict (app_id, source, key) do update set event_id = excluded.event_id, expires_at = excluded.expires_at
     where d.expires_at <= clock_timestamp()
   returning d.event_id
-), ${written('event e', {
-    column: 'e.dedupe_key',
-    where: `\n    and (e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))`,
-  })}
+), line as materialized (
+  select distinct hashtextextended(t.id::text || coalesce(e.ordering_key, ''), 0) as number
+  from unnest($3::integer[], $4::integer[]) as p (event, trigger)
+  join event e on e.n = p.event
+  join ${TRIGGERS} on t.n = p.trigger
+  where t.ordered and e.reply_to is null and (select lock_timeout from patience) is not null
+  order by number
+), in_line as materialized (
+  select pg_advisory_xact_lock(number) from line
+), ${written(
+    'event e',
+    'e.dedupe_key',
+    '(select count(*) from in_line) >= 0',
+    '(e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))',
+  )}
 select (select json_object_agg(app_id, epoch::text) from stale) as stale,
   array(select event_id::text from fresh) as fresh, ${NOTIFIED}`,
 )

@@ -11,6 +11,7 @@ export interface LoadedTriggerRow {
   readonly retry: unknown
   readonly priority: number
   readonly timeout_ms: number
+  readonly ordered: boolean
   readonly registrant: string | null
 }
 
@@ -20,7 +21,7 @@ export interface LoadedTriggerRow {
  */
 export const loadTriggers = statement<[appId: string], LoadedTriggerRow>(
   'load_triggers',
-  `select e.epoch, t.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.registrant
+  `select e.epoch, t.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.registrant
 from {schema}.trigger_epochs e
 left join {schema}.triggers t on t.app_id = e.app_id and t.enabled
 where e.app_id = $1`,

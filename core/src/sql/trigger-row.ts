@@ -8,6 +8,7 @@ export interface TriggerRow {
   readonly retry: unknown
   readonly priority: number
   readonly timeout_ms: number
+  readonly ordered: boolean
   readonly registrant: string | null
   readonly enabled: boolean
   readonly created_at: Date
@@ -15,4 +16,4 @@ export interface TriggerRow {
 }
 
 export const TRIGGER_COLUMNS =
-  'id, app_id, name, source, filter, target, retry, priority, timeout_ms, registrant, enabled, created_at, updated_at'
+  'id, app_id, name, source, filter, target, retry, priority, timeout_ms, ordered, registrant, enabled, created_at, updated_at'

@@ -12,6 +12,7 @@ export const updateTrigger = statement<
     retry: string | null,
     priority: number | null,
     timeoutMs: number | null,
+    ordered: boolean | null,
     enabled: boolean | null,
   ],
   TriggerRow
@@ -30,9 +31,10 @@ set name = coalesce($3, t.name),
     retry = coalesce($6::jsonb, t.retry),
     priority = coalesce($7::smallint, t.priority),
     timeout_ms = coalesce($8::integer, t.timeout_ms),
-    enabled = coalesce($9::boolean, t.enabled),
+    ordered = coalesce($9::boolean, t.ordered),
+    enabled = coalesce($10::boolean, t.enabled),
     updated_at = clock_timestamp()
 from bumped
 where t.app_id = bumped.app_id and t.id = $2::uuid
-returning t.id, t.app_id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.registrant, t.enabled, t.created_at, t.updated_at`,
+returning t.id, t.app_id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.registrant, t.enabled, t.created_at, t.updated_at`,
 )

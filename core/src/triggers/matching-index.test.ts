@@ -25,7 +25,15 @@ const letters = defineSource({
 
 function row(id: number, filter: unknown, source = 'letters'): LoadedTriggerRow {
   const stored = { epoch: '1', id: `t${id}`, name: `trigger ${id}`, source, filter }
-  return { ...stored, target: { type: 'function', name: 'f' }, retry: {}, priority: 1, timeout_ms: 1, registrant: null }
+  return {
+    ...stored,
+    target: { type: 'function', name: 'f' },
+    retry: {},
+    priority: 1,
+    ordered: false,
+    timeout_ms: 1,
+    registrant: null,
+  }
 }
 
 function match(rows: readonly LoadedTriggerRow[], text: string, sources: readonly AnySource[] = [letters]): string[] {

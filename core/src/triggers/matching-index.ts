@@ -11,6 +11,7 @@ export interface IndexedTrigger {
   readonly id: string
   readonly name: string
   readonly priority: number
+  readonly ordered: boolean
   /** What the rows carry of the trigger, as JSON text. Made when the trigger first matches. */
   readonly snapshot: string
 }
@@ -106,6 +107,7 @@ class FiledTrigger implements Filed {
   readonly id: string
   readonly name: string
   readonly priority: number
+  readonly ordered: boolean
   readonly filter: unknown
   readonly broken: unknown
   readonly #app: string
@@ -123,6 +125,7 @@ class FiledTrigger implements Filed {
     this.id = row.id
     this.name = row.name
     this.priority = row.priority
+    this.ordered = row.ordered
     this.filter = filter
     this.broken = broken
     this.#app = app

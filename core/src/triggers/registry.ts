@@ -59,6 +59,7 @@ export class TriggerRegistry implements Triggers {
         retry,
         priorityLevel(given.priority ?? 'normal'),
         given.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        given.ordered ?? false,
         this.#scope.principal?.id ?? null,
         given.enabled ?? true,
       ]),
@@ -110,6 +111,7 @@ export class TriggerRegistry implements Triggers {
         given.retry === undefined ? null : encodeRetry(source, given.retry),
         given.priority === undefined ? null : priorityLevel(given.priority),
         given.timeoutMs ?? null,
+        given.ordered ?? null,
         given.enabled ?? null,
       ]),
     )
@@ -153,6 +155,7 @@ export class TriggerRegistry implements Triggers {
       retry: parseRetryPolicy(row.retry),
       priority: priorityOf(row.priority),
       timeoutMs: row.timeout_ms,
+      ordered: row.ordered,
       registrant: row.registrant ?? undefined,
       enabled: row.enabled,
       unresolved: !this.#resolves(row.target),

@@ -26,6 +26,12 @@ interface TriggerSettings {
   readonly priority?: Priority
   /** When a running attempt is given up, in ms from its start. Default 300,000 (5 minutes), at most 86,400,000 (24 hours). */
   readonly timeoutMs?: number
+  /**
+   * Strictly one after another per ordering key of the source, in the order of commit; a row that waits for its retry
+   * holds back its key, and only that. Emits to one key wait for each other's commit. Requests do not stand in line.
+   * Changing it changes nothing for rows that are there. Default false.
+   */
+  readonly ordered?: boolean
   /** Default true. A disabled trigger gets no rows; rows that it already has still run. */
   readonly enabled?: boolean
 }
@@ -51,6 +57,7 @@ export interface Trigger {
   readonly retry: RetryPolicy
   readonly priority: Priority
   readonly timeoutMs: number
+  readonly ordered: boolean
   /** The id of the principal who registered it, and whom it runs as. */
   readonly registrant: string | undefined
   readonly enabled: boolean
@@ -90,6 +97,7 @@ export const triggerSchema = z.strictObject({
   retry: z.unknown().optional(),
   priority: z.enum(PRIORITIES).optional(),
   timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).optional(),
+  ordered: z.boolean().optional(),
   enabled: z.boolean().optional(),
 })
 

@@ -9,6 +9,8 @@ import type { Job, WorkerLine, WorkerSettings } from './protocol.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
 
+const now = () => Number(process.hrtime.bigint()) / 1e6
+
 /** Synchronous, so that what was said is in the pipe even when the process is killed in the next instant. */
 function say(line: WorkerLine): void {
   const text = `${JSON.stringify(line)}\n`
@@ -31,16 +33,17 @@ const bus = await createBus({ database: settings.url, sources: [kv()], dispatch:
 
 bus.handle<KvEvent & { op: 'set' }>('work', async ({ event, attempt, deliveryId }) => {
   const job = event.value as Job
-  say({ kind: 'started', key: event.key, deliveryId, attempt, at: Date.now() })
+  say({ kind: 'started', key: event.key, value: event.value, deliveryId, attempt, at: now() })
   if (job.ms !== undefined) await new Promise((resolve) => setTimeout(resolve, job.ms))
   if (attempt <= (job.exits ?? 0)) process.exit(1)
   if (attempt <= (job.kills ?? 0)) process.kill(process.pid, 'SIGKILL')
+  if (Math.random() < (job.failsAtRandom ?? 0)) throw new Error('fails at random')
   if (attempt <= (job.failures ?? 0)) throw new Error('fails on purpose')
-  say({ kind: 'ended', key: event.key, deliveryId, attempt, at: Date.now() })
+  say({ kind: 'ended', key: event.key, deliveryId, attempt, at: now() })
 })
 bus.handle<DeadLetterEvent>('bury', async ({ event: letter, attempt, deliveryId }) => {
   const { key, value } = letter.event as KvEvent & { op: 'set' }
-  say({ kind: 'started', key: `dead ${key}`, deliveryId, attempt, at: Date.now() })
+  say({ kind: 'started', key: `dead ${key}`, value, deliveryId, attempt, at: now() })
   if ((value as Job).killsWhenDead === true) process.kill(process.pid, 'SIGKILL')
 })
 process.on('SIGTERM', () => void bus.stop())

@@ -10,6 +10,8 @@ export interface Job {
   readonly kills?: number
   /** Throw in the first so many attempts. */
   readonly failures?: number
+  /** Throw in an attempt with this probability. */
+  readonly failsAtRandom?: number
   /** Its dead-letter handler ends its own process by SIGKILL. */
   readonly killsWhenDead?: boolean
 }
@@ -19,12 +21,13 @@ export interface WorkerSettings {
   readonly dispatch?: Record<string, number>
 }
 
-/** One line on the worker's standard output. Times are `Date.now()`. */
+/** One line on the worker's standard output. Times are ms of the machine's monotonic clock, one for all processes. */
 export type WorkerLine =
   | { readonly kind: 'ready' }
   | {
       readonly kind: 'started'
       readonly key: string
+      readonly value: unknown
       readonly deliveryId: string
       readonly attempt: number
       readonly at: number

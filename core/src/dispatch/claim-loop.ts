@@ -1,0 +1,42 @@
+/** One lane's turns on one connection, until the signal aborts or the connection is lost. */
+import type { Permits } from './gate.ts'
+import type { Isolation } from './isolation.ts'
+import type { Lane } from './lane.ts'
+import type { LaneConnection } from './lane-connection.ts'
+
+export interface ClaimLoopOptions {
+  readonly lane: Lane
+  readonly connection: LaneConnection
+  readonly isolation: Isolation
+  readonly permits: Permits
+  /** Permits that a turn asks for. */
+  readonly share: number
+  readonly signal: AbortSignal
+  /** After each turn that found rows: `full`, when there are probably more. */
+  onWorked(full: boolean): void
+  /** After each turn, whatever it found: the connection works. */
+  onTurn(): void
+  /** Nothing was found for the `rounds`-th time in a row: sleeps until there may be something. */
+  rest(rounds: number): Promise<void>
+}
+
+export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
+  const { lane, connection, isolation, permits, share, signal, onWorked, onTurn, rest } = options
+  for (let emptyRounds = 0; !signal.aborted;) {
+    // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
+    await isolation.share()
+    let reserved: number
+    let claimed: number
+    try {
+      reserved = await permits.reserve(share, signal)
+      claimed = await lane.turn(connection, reserved)
+    } finally {
+      isolation.leaveShared()
+    }
+    onTurn()
+    if (claimed > 0) {
+      emptyRounds = 0
+      onWorked(claimed >= reserved)
+    } else await rest(emptyRounds++)
+  }
+}

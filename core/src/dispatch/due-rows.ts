@@ -1,0 +1,74 @@
+/** Where a lane's rows come from. */
+import { claimBatch } from '../sql/claim-batch.ts'
+import { claimOrdered, LAST_FOUND, LAST_KEY, LAST_TRIGGER, LAST_VISITED } from '../sql/claim-ordered.ts'
+import type { LaneConnection } from './lane-connection.ts'
+import { OutboxRow } from './outbox-row.ts'
+import { Watermark } from './watermark.ts'
+
+export interface DueRows {
+  /** Begins a transaction and claims up to `rows` in it. None: there is nothing due, and the transaction has ended. */
+  claim(connection: LaneConnection, rows: number, bytes: number): Promise<OutboxRow[]>
+  /** Rows came back to where it has looked already. */
+  lookAgain(): void
+}
+
+/** Rows in no order, by priority and due time from a watermark. */
+export class UnorderedRows implements DueRows {
+  readonly #watermark = new Watermark()
+
+  async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
+    const startedAt = performance.now()
+    const { levels, full } = this.#watermark.next(startedAt)
+    const [low, normal, high] = levels as [string, string, string]
+    const raw = await connection.claim(claimBatch, [limit, high, normal, low, bytes])
+    this.#watermark.scanned(performance.now() - startedAt, full)
+    const rows = raw.map((texts) => new OutboxRow(texts))
+    this.#watermark.claimed(rows)
+    if (rows.length > 0) return rows
+    await connection.commit(() => [])
+    if (!this.#watermark.isSet) return rows
+    // Nothing above the watermark; whether there is nothing at all, only a look from the start tells.
+    this.lookAgain()
+    return this.claim(connection, limit, bytes)
+  }
+
+  lookAgain(): void {
+    this.#watermark.reset(performance.now())
+  }
+}
+
+interface Line {
+  readonly trigger: string
+  readonly key: string
+}
+
+const FIRST_LINE: Line = { trigger: '00000000-0000-0000-0000-000000000000', key: '' }
+/** Keys that one claim looks at: all of them may be waiting, and the others' turn comes with the next claim. */
+const VISITS = 2_000
+
+/** The first row of each ordering key, in turns: a claim goes on where the last one stopped. */
+export class OrderedRows implements DueRows {
+  #after = FIRST_LINE
+
+  async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
+    // From the first line that is once to the end; from somewhere else it takes another round to have seen all.
+    let endsToSee = this.#after === FIRST_LINE ? 1 : 2
+    for (;;) {
+      const from = this.#after
+      const raw = await connection.claim(claimOrdered, [limit, from.trigger, from.key, VISITS, bytes])
+      const [first] = raw
+      const stoppedEarly =
+        first !== undefined && (Number(first[LAST_VISITED]) === VISITS || Number(first[LAST_FOUND]) === limit)
+      this.#after = stoppedEarly
+        ? { trigger: first[LAST_TRIGGER] as string, key: first[LAST_KEY] as string }
+        : FIRST_LINE
+      const rows = raw.filter(([id]) => id !== null).map((texts) => new OutboxRow(texts))
+      if (rows.length > 0) return rows
+      await connection.commit(() => [])
+      if (!stoppedEarly && --endsToSee === 0) return rows
+    }
+  }
+
+  /** Nothing is below its place for longer than one round. */
+  lookAgain(): void {}
+}

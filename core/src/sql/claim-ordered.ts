@@ -1,0 +1,48 @@
+import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
+import type { ClaimedTexts } from './claim-batch.ts'
+import { statement } from './statement.ts'
+
+/** Where the claim stopped looking; beside each row, and alone where nothing was claimed. */
+export const LAST_TRIGGER = CLAIMED_COLUMNS.length
+export const LAST_KEY = LAST_TRIGGER + 1
+export const LAST_VISITED = LAST_TRIGGER + 2
+export const LAST_FOUND = LAST_TRIGGER + 3
+
+/**
+ * Caller: OrderedRows, first in a claim transaction. The first row of each (trigger, ordering key), if it is due: one
+ * index probe a key from where the last claim stopped, however long the lines are. A first row that waits, is under a
+ * lease, or is to run alone holds back its key and no other. Emits to one key wait for each other's commit, so no row
+ * can appear before one that was seen as the first.
+ */
+export const claimOrdered = statement<
+  [rows: number, afterTrigger: string, afterKey: string, visits: number, bytes: number],
+  ClaimedTexts
+>(
+  'claim_ordered',
+  `with recursive heads as (
+  (select trigger_id, ordering_key, id, due_at <= now() and not alone as due, 1 as visited, (due_at <= now() and not alone)::integer as found
+  from {schema}.outbox
+  where ordering_key is not null and (trigger_id, ordering_key) > ($2::uuid, $3::text)
+  order by trigger_id, ordering_key, id limit 1)
+  union all
+  select next.trigger_id, next.ordering_key, next.id, next.due, heads.visited + 1, heads.found + next.due::integer
+  from heads cross join lateral (
+    select o.trigger_id, o.ordering_key, o.id, o.due_at <= now() and not o.alone as due from {schema}.outbox o
+    where o.ordering_key is not null and (o.trigger_id, o.ordering_key) > (heads.trigger_id, heads.ordering_key)
+    order by o.trigger_id, o.ordering_key, o.id limit 1
+  ) as next
+  where heads.visited < $4::integer and heads.found < $1::integer
+), last as (
+  select trigger_id as last_trigger, ordering_key as last_key, visited as last_visited, found as last_found
+  from heads where visited = (select max(visited) from heads)
+), claimed as materialized (
+  select ${CLAIMED} from {schema}.outbox
+  where id = any (array(select id from heads where due)) and due_at <= now() and not alone
+  for update skip locked
+), sized as (
+  select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before from claimed
+)
+select ${CLAIMED_COLUMNS.map((column) => `sized.${column}`).join(', ')}, last.*
+from last left join sized on bytes_before is null or bytes_before < $5::bigint`,
+  { raw: true },
+)
