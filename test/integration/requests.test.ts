@@ -1,5 +1,5 @@
 /** Request and reply: one attempt, one reply or one abandoned execution, whoever dies. */
-import { createBus, memoryInboxes, withTransaction } from '@outbus/core'
+import { createBus, memoryInboxes, reply as replyWith, withTransaction } from '@outbus/core'
 import type { Reply } from '@outbus/core'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
@@ -94,9 +94,15 @@ test('of several triggers one answers: the highest rank, then the highest priori
 test('a caller whose time is over hears so, and the late reply is one abandoned execution that its id finds (G8)', async () => {
   const { bus, ask, cx, outcomes } = await setUp()
   await bus.start()
-  const reply = await ask({ ms: 300, value: 'late' }, { timeoutMs: 50 })
+  const goOn = Promise.withResolvers<void>()
+  bus.handle('answer', async () => {
+    await goOn.promise
+    return replyWith('late')
+  })
+  const reply = await ask({}, { timeoutMs: 1_500 })
   expect(reply).toMatchObject({ ok: false, failure: 'timeout' })
   expect(await cx.requests.get(reply.requestId)).toEqual({ state: 'pending', requestId: reply.requestId })
+  goOn.resolve()
   await outcomes.until((seen) => seen.length === 1)
   expect(outcomes.seen[0]?.outcome).toEqual({ kind: 'abandoned' })
   const late = { ok: true, value: 'late', requestId: reply.requestId }
@@ -192,9 +198,9 @@ test('a backlog of deliveries does not starve a request: a share of the permits 
 })
 
 test('while the gate is full a request is answered overloaded, with the time to come back, and the others are served', async () => {
-  const { bus, ask } = await setUp({ dispatch: { concurrency: 2, requestConcurrency: 1, overloadedAfterMs: 100 } })
+  const { bus, ask } = await setUp({ dispatch: { concurrency: 2, requestConcurrency: 1, overloadedAfterMs: 500 } })
   await bus.start()
-  const replies = await Promise.all([ask({ ms: 700 }), ask({ ms: 700 }), ask(), ask()])
+  const replies = await Promise.all([ask({ ms: 2_000 }), ask({ ms: 2_000 }), ask(), ask()])
   expect(replies.filter(({ ok }) => ok)).toHaveLength(2)
   for (const reply of replies.filter(({ ok }) => !ok)) {
     expect(reply).toMatchObject({ failure: 'overloaded', retryAfterMs: expect.any(Number) as number })
