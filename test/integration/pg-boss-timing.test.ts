@@ -1,0 +1,119 @@
+/** `fromPgBoss` against the real pg-boss, in the same database: the delays that both give, retry by retry. */
+import { createBus, fromPgBoss } from '@outbus/core'
+import { kv } from '@outbus/kv'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
+import { PgBoss } from 'pg-boss'
+import type pg from 'pg'
+import pino from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
+import { watchOutcomes } from './workers/outcomes.ts'
+
+const JOBS = 1_000
+/** Kolmogorov and Smirnov's distance of two samples of this size of one distribution is larger once in 10⁷ times. */
+const SAME_DISTRIBUTION = Math.sqrt(Math.log(2e7) / JOBS)
+/** Both clocks are read a moment before or after the delay begins. */
+const READING_SECONDS = 0.25
+
+interface Options {
+  readonly retryLimit: number
+  readonly retryDelay?: number
+  readonly retryBackoff?: boolean
+  readonly retryDelayMax?: number
+}
+
+/** Seconds until each job is tried again, by retry. */
+type Delays = number[][]
+
+async function delaysOfPgBoss(database: { url: string; pool: pg.Pool }, options: Options): Promise<Delays> {
+  const boss = new PgBoss({ connectionString: database.url, schema: 'boss', supervise: false, schedule: false })
+  boss.on('error', () => undefined)
+  await boss.start()
+  onTestFinished(() => boss.stop({ graceful: false }))
+  await boss.createQueue('work', options)
+  await boss.insert(
+    'work',
+    Array.from({ length: JOBS }, () => ({ data: {} })),
+  )
+  const delays: Delays = []
+  for (let retry = 1; retry <= options.retryLimit; retry++) {
+    const jobs = await boss.fetch('work', { batchSize: JOBS })
+    expect(jobs).toHaveLength(JOBS)
+    const { rows } = await database.pool.query<{ at: Date }>('select clock_timestamp() as at')
+    const failedAt = rows[0]?.at
+    await boss.fail(
+      'work',
+      jobs.map(({ id }) => id),
+    )
+    const waiting = await database.pool.query<{ seconds: number }>(
+      `select extract(epoch from start_after - $1::timestamptz)::double precision as seconds from boss.job where name = 'work' and state = 'retry'`,
+      [failedAt],
+    )
+    delays.push(waiting.rows.map(({ seconds }) => seconds))
+    await database.pool.query(`update boss.job set start_after = now() - interval '1 second' where name = 'work'`)
+  }
+  return delays
+}
+
+async function delaysOfOutbus(database: { url: string; pool: pg.Pool }, options: Options): Promise<Delays> {
+  const log = pino({ level: 'silent' })
+  const bus = await createBus({ database: database.url, sources: [kv()], app: 'shop', migrate: true, log })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  const outcomes = watchOutcomes('shop')
+  await bus.on('work', 'kv', {}, () => Promise.reject(new Error('fails')), { retry: fromPgBoss(options) })
+  const keys = Array.from({ length: JOBS }, (_, i) => ({ collection: 'jobs', key: String(i), value: null }))
+  await bus.context().kv.setMany(keys)
+  await bus.start()
+  const delays: Delays = []
+  for (let retry = 1; retry <= options.retryLimit; retry++) {
+    await outcomes.until((seen) => seen.filter(({ attempt }) => attempt === retry).length === JOBS)
+    const waiting = await database.pool.query<{ seconds: number }>(
+      `update outbus.outbox o set due_at = now() from outbus.outbox before where before.id = o.id
+       returning extract(epoch from before.due_at - (before.errors -> -1 ->> 'at')::timestamptz)::double precision as seconds`,
+    )
+    delays.push(waiting.rows.map(({ seconds }) => seconds))
+  }
+  return delays
+}
+
+/** The largest difference of the two shares of delays below any delay, as far as the clocks can tell delays apart. */
+function distance(...samples: readonly [readonly number[], readonly number[]]): number {
+  const [one, other] = samples.map((sample) => sample.map((seconds) => Math.round(seconds / READING_SECONDS))) as [
+    number[],
+    number[],
+  ]
+  const below = (sample: readonly number[], value: number) =>
+    sample.filter((each) => each <= value).length / sample.length
+  return Math.max(...[...one, ...other].map((value) => Math.abs(below(one, value) - below(other, value))))
+}
+
+test.for<[options: Options, expected: (retry: number) => [from: number, to: number]]>([
+  [{ retryLimit: 4, retryDelay: 60, retryBackoff: true }, (n) => [60 * 2 ** (n - 1), 60 * 2 ** n]],
+  [{ retryLimit: 4, retryBackoff: true }, (n) => [2 ** (n - 1), 2 ** n]],
+  [
+    { retryLimit: 4, retryDelay: 60, retryBackoff: true, retryDelayMax: 300 },
+    (n) => [Math.min(300, 60 * 2 ** (n - 1)), Math.min(300, 60 * 2 ** n)],
+  ],
+  [{ retryLimit: 2, retryDelay: 45 }, () => [45, 45]],
+])('%j: the same delays as pg-boss 12, retry by retry', { timeout: 60_000 }, async ([options, expected]) => {
+  const database = await useTestDatabase()
+  const boss = await delaysOfPgBoss(database, options)
+  const outbus = await delaysOfOutbus(database, options)
+  for (let retry = 1; retry <= options.retryLimit; retry++) {
+    const [from, to] = expected(retry)
+    const [ofBoss, ofOutbus] = [boss[retry - 1] ?? [], outbus[retry - 1] ?? []]
+    if (process.env['OUTBUS_PRINT_DELAYS'] !== undefined) print(options, retry, [from, to], ofBoss, ofOutbus)
+    for (const sample of [ofBoss, ofOutbus]) {
+      expect(sample).toHaveLength(JOBS)
+      expect(Math.min(...sample)).toBeGreaterThanOrEqual(from - READING_SECONDS)
+      expect(Math.max(...sample)).toBeLessThanOrEqual(to + READING_SECONDS)
+    }
+    // Delays that are all one are told apart by the moments of reading alone.
+    if (to - from > 10 * READING_SECONDS) expect(distance(ofBoss, ofOutbus)).toBeLessThan(SAME_DISTRIBUTION)
+  }
+})
+
+/** A line of the table in docs/retries.md. */
+function print(options: Options, retry: number, range: [number, number], ...samples: number[][]): void {
+  const spans = samples.map((sample) => `${Math.min(...sample).toFixed(2)} – ${Math.max(...sample).toFixed(2)}`)
+  process.stdout.write(`| ${JSON.stringify(options)} | ${retry} | [${range.join(', ')}) | ${spans.join(' | ')} |\n`)
+}
