@@ -26,6 +26,8 @@ import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
 import { reserveDedupeKey } from './outbox/reservation.ts'
 import type { AnySource, EventInput, Reservation, SourceContext, SourceTransaction } from './source.ts'
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
+import type { Explanation } from './triggers/explain.ts'
+import { explain } from './triggers/explain.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
 import { withTransaction } from './database.ts'
@@ -147,6 +149,11 @@ abstract class BaseContext implements CoreContext {
 
   async submit(source: string, event: unknown): Promise<SubmittedRequest | undefined> {
     return this.#desk().submit((reply) => this.#prepare(source, event, undefined, { reply }))
+  }
+
+  async explain(source: string, event: unknown): Promise<Explanation[]> {
+    const prepared = this.#prepare(source, event)
+    return explain(this.triggers, prepared.source, prepared.event)
   }
 
   get requests(): Requests {

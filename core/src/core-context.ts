@@ -8,6 +8,7 @@ import type { RequestOptions, Requests, SubmittedRequest } from './inbox/request
 import type { Principals } from './principals/principals.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { AnySource, EventInput } from './source.ts'
+import type { Explanation } from './triggers/explain.ts'
 import type { Triggers } from './triggers/trigger.ts'
 
 /** What every context has, whatever the sources. */
@@ -52,6 +53,14 @@ export interface CoreContext<S extends AnySource = AnySource> {
     source: Name,
     event: EventInput<Extract<S, { name: Name }>['events']>,
   ): Promise<SubmittedRequest | undefined>
+  /**
+   * What an emit of this event would do: for every trigger of the app whether it matches, or what failed. Writes nothing,
+   * and refuses what an emit would refuse.
+   */
+  explain<Name extends S['name']>(
+    source: Name,
+    event: EventInput<Extract<S, { name: Name }>['events']>,
+  ): Promise<readonly Explanation[]>
   /** Replies that nobody waits for any more. */
   readonly requests: Requests
   /**

@@ -33,6 +33,7 @@ export type {
   TriggerPatch,
   Triggers,
 } from './triggers/trigger.ts'
+export type { Explanation } from './triggers/explain.ts'
 export type { Priority } from './priority.ts'
 export type { DeadLetter, Resolution } from './dead-letters/dead-letter.ts'
 export type { DeadLetterFilter, DeadLetters, DeadLetterSelection } from './dead-letters/dead-letters.ts'

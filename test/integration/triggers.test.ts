@@ -162,3 +162,31 @@ test('ten processes that declare one trigger at once make one', async () => {
   await Promise.all(Array.from({ length: 10 }, () => bus.on('greet', 'kv', {}, () => {}, { app: 'shop' })))
   expect((await bus.context({ app: 'shop' }).triggers.list()).items.length).toBe(1)
 })
+
+test('explain says for every trigger of the app what an emit would do, or which clause failed, and writes nothing', async () => {
+  const { db, cx, bus } = await setUp()
+  const create = (name: string, filter: object, more: object = {}) =>
+    cx.triggers.create({ name, source: 'kv', filter, target: { type: 'function', name: 'f' }, ...more })
+  await create('all', {})
+  await create('deletes', { ops: ['delete'] })
+  await create('elsewhere', { collection: 'orders', keyPrefix: 'a' })
+  await create('off', { collection: 'users' }, { enabled: false })
+  await create('two reasons', { collection: 'orders', keyPrefix: 'z' })
+  await bus.context({ app: 'other' }).triggers.create({
+    name: 'foreign',
+    source: 'kv',
+    filter: {},
+    target: { type: 'function', name: 'f' },
+  })
+  const event = { op: 'set' as const, collection: 'users', key: 'ada', value: 1, version: 1 }
+  const explained = await cx.explain('kv', event)
+  expect(explained.map(({ trigger, matched, failed }) => [trigger.name, matched, failed])).toEqual([
+    ['all', true, []],
+    ['deletes', false, ['filter.ops']],
+    ['elsewhere', false, ['filter.collection']],
+    ['off', false, ['enabled']],
+    ['two reasons', false, ['filter.collection', 'filter.keyPrefix']],
+  ])
+  expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
+  await expect(cx.explain('kv', { ...event, collection: '' })).rejects.toMatchObject({ code: 'event.name' })
+})
