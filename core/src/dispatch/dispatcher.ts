@@ -164,11 +164,12 @@ export class Dispatcher {
       const lane = new Lane(around, new UnorderedRows(), settings)
       return this.#keepOpen((connection, onWorking) => this.#claimLoop(lane, connection, onWorking))
     })
-    const ordered = new Lane(around, new OrderedRows(), settings)
+    const lines = new OrderedRows()
+    const ordered = new Lane(around, lines, settings)
     const alone = new AloneLane(around, this.#isolation, settings.holdMs)
     this.#loops = Promise.all([
       ...lanes,
-      this.#keepOpen((connection, onTurn) => this.#orderedLoop(ordered, connection, onTurn)),
+      this.#keepOpen((connection, onTurn) => this.#orderedLoop(ordered, lines, connection, onTurn)),
       this.#keepOpen((connection, onWorking) => this.#aloneLoop(alone, connection, onWorking)),
       this.#requests.run(this.#stop.signal),
       announcer.run(this.#control, this.#stop.signal),
@@ -253,20 +254,12 @@ export class Dispatcher {
   }
 
   /** The next row of a key is due when the one before it is settled: that turn is this lane's own next one. */
-  async #orderedLoop(lane: Lane, connection: LaneConnection, onTurn: () => void): Promise<void> {
-    const { settings, orderedWakeUp } = this.#options
-    await claimLoop({
-      ...this.#turns(1),
-      lane,
-      connection,
-      onTurn,
-      onWorked: () => undefined,
-      rest: (rounds) =>
-        orderedWakeUp.wait(
-          Math.min(settings.maxPollMs, settings.pollMs * 2 ** Math.min(rounds, 10)),
-          this.#stop.signal,
-        ),
-    })
+  async #orderedLoop(lane: Lane, lines: OrderedRows, connection: LaneConnection, onTurn: () => void): Promise<void> {
+    const { pollMs, maxPollMs } = this.#options.settings
+    const restMs = (rounds: number) =>
+      lines.hasLines ? pollMs : Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10))
+    const rest = (rounds: number) => this.#options.orderedWakeUp.wait(restMs(rounds), this.#stop.signal)
+    await claimLoop({ ...this.#turns(1), lane, connection, onTurn, onWorked: () => undefined, rest })
   }
 
   #turns(lanes: number) {

@@ -49,6 +49,12 @@ const VISITS = 2_000
 /** The first row of each ordering key, in turns: a claim goes on where the last one stopped. */
 export class OrderedRows implements DueRows {
   #after = FIRST_LINE
+  #lines = false
+
+  /** Whether the last claim saw a line, due or not: somebody's retry, or what comes back should its holder die. */
+  get hasLines(): boolean {
+    return this.#lines
+  }
 
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
     // From the first line that is once to the end; from somewhere else it takes another round to have seen all.
@@ -57,6 +63,7 @@ export class OrderedRows implements DueRows {
       const from = this.#after
       const raw = await connection.claim(claimOrdered, [limit, from.trigger, from.key, VISITS, bytes])
       const [first] = raw
+      this.#lines = first !== undefined || (this.#lines && from !== FIRST_LINE)
       const stoppedEarly =
         first !== undefined && (Number(first[LAST_VISITED]) === VISITS || Number(first[LAST_FOUND]) === limit)
       this.#after = stoppedEarly

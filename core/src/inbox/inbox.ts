@@ -33,6 +33,8 @@ const DEAF_POLL_MS = 100
 const HEARING_POLL_MS = 1_000
 /** A reply that is being written at this moment is there within a few of these. */
 const LEAVE_AGAIN_MS = 20
+/** For what is said to Postgres when the bus stops. */
+const LAST_WORDS_MS = 1_000
 
 interface Expected {
   resolve(outcome: Reply | Departure): void
@@ -99,9 +101,11 @@ export class Inbox {
     // Those who were sent away leave in the next ticks, each with one statement; more tries there are none.
     await new Promise((resolve) => setImmediate(resolve))
     this.#stop.abort()
-    await Promise.all(this.#leaving)
     clearTimeout(this.#poll)
-    await this.#reading
+    const left = new AbortController()
+    // Postgres may not answer, and the grace is over: then housekeeping finds them.
+    await Promise.race([Promise.all([...this.#leaving, this.#reading]), sleep(LAST_WORDS_MS, left.signal)])
+    left.abort()
     await this.#open?.close()
   }
 
