@@ -181,8 +181,9 @@ test('a backlog of deliveries does not starve a request: a share of the permits 
   const { bus, cx, ask, trigger, outcomes } = await setUp({ dispatch: { concurrency: 4, requestConcurrency: 1 } })
   const held = Promise.withResolvers<void>()
   let holding = 0
+  const full = Promise.withResolvers<void>()
   bus.handle('hold', () => {
-    holding++
+    if (++holding === 3) full.resolve()
     return held.promise
   })
   await trigger('holding', { filter: { topic: 'backlog' }, target: { type: 'function', name: 'hold' } })
@@ -191,6 +192,7 @@ test('a backlog of deliveries does not starve a request: a share of the permits 
     'asks',
     Array.from({ length: 50 }, () => ({ op: 'ask' as const, topic: 'backlog' })),
   )
+  await full.promise
   for (let i = 0; i < 3; i++) expect(await ask({ value: i })).toMatchObject({ ok: true, value: i })
   expect(holding).toBe(3)
   held.resolve()
