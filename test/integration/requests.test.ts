@@ -36,6 +36,7 @@ async function setUp({ dispatch = {}, inboxes = undefined as ReturnType<typeof m
 }
 
 const ABANDONED = 'select count(*)::integer from outbus.abandoned_executions'
+const CALLER_IS_GONE = 'select exists (select from outbus.outbox where reply_by <= clock_timestamp())'
 const RUNNING = 'select count(*)::integer from outbus.outbox where reply_to is not null and lease_token is not null'
 
 test('the reply of a dispatcher in another process comes back as it was given, and leaves nothing behind', async () => {
@@ -92,7 +93,7 @@ test('of several triggers one answers: the highest rank, then the highest priori
 })
 
 test('a caller whose time is over hears so, and the late reply is one abandoned execution that its id finds (G8)', async () => {
-  const { bus, ask, cx, outcomes } = await setUp()
+  const { bus, db, ask, cx, outcomes } = await setUp()
   await bus.start()
   const goOn = Promise.withResolvers<void>()
   bus.handle('answer', async () => {
@@ -102,6 +103,7 @@ test('a caller whose time is over hears so, and the late reply is one abandoned 
   const reply = await ask({}, { timeoutMs: 1_500 })
   expect(reply).toMatchObject({ ok: false, failure: 'timeout' })
   expect(await cx.requests.get(reply.requestId)).toEqual({ state: 'pending', requestId: reply.requestId })
+  await untilDatabaseSays(db.pool, CALLER_IS_GONE, true)
   goOn.resolve()
   await outcomes.until((seen) => seen.length === 1)
   expect(outcomes.seen[0]?.outcome).toEqual({ kind: 'abandoned' })
