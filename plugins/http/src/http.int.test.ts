@@ -33,7 +33,10 @@ async function setUp(options: HttpHandlerOptions = {}, dispatch: Record<string, 
     handler: Parameters<typeof bus.on<'http'>>[3],
   ) => bus.on(name, 'http', filter, handler)
   const call = (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, init)
-  return { db, bus, url, route, call }
+  const until = async (query: string) => {
+    while ((await db.pool.query(query)).rowCount === 0) await db.pool.query('select pg_sleep(0.02)')
+  }
+  return { db, bus, url, route, call, until }
 }
 
 const json = (body: unknown, method = 'POST'): RequestInit => ({
@@ -153,7 +156,7 @@ test('a function that is nowhere is a 404, a handler that takes too long a 504, 
 })
 
 test('a client that disconnects is one abandoned execution (G8)', async () => {
-  const { db, bus, url, route } = await setUp()
+  const { bus, url, route, until } = await setUp()
   const started = Promise.withResolvers<void>()
   const goOn = Promise.withResolvers<void>()
   await route('slow', { path: '/slow' }, async () => {
@@ -167,9 +170,6 @@ test('a client that disconnects is one abandoned execution (G8)', async () => {
   client.end()
   await started.promise
   client.destroy()
-  const until = async (query: string) => {
-    while ((await db.pool.query(query)).rowCount === 0) await db.pool.query('select pg_sleep(0.02)')
-  }
   await until('select from outbus.outbox where reply_by <= clock_timestamp()')
   goOn.resolve()
   await until('select from outbus.abandoned_executions')
@@ -177,7 +177,7 @@ test('a client that disconnects is one abandoned execution (G8)', async () => {
 })
 
 test('Prefer: respond-async is a 202 with the id that finds the reply', async () => {
-  const { bus, route, call } = await setUp()
+  const { bus, route, call, until } = await setUp()
   await route('later', { path: '/later' }, () => reply(42))
   const response = await call('/later', { headers: { prefer: 'wait=5, respond-async' } })
   expect(response.status).toBe(202)
@@ -186,7 +186,9 @@ test('Prefer: respond-async is a 202 with the id that finds the reply', async ()
   const cx = bus.context()
   expect(await cx.requests.get(requestId)).toMatchObject({ state: 'pending' })
   await bus.start()
+  // Whoever waits goes first.
   expect(await (await call('/later')).json()).toBe(42)
+  await until('select from outbus.replies where reply_by is null')
   expect(await cx.requests.get(requestId)).toMatchObject({ state: 'replied', reply: { ok: true, value: 42 } })
   expect((await call('/nothing', { headers: { prefer: 'respond-async' } })).status).toBe(404)
 })
