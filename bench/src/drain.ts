@@ -105,7 +105,7 @@ async function drainRaw(url: string): Promise<number> {
         const { rows } = await client.query({
           name: 'drain',
           text: `delete from outbus.outbox where id = any (array(
-            select id from outbus.outbox where not alone and reply_to is null and ordering_key is null and priority = 1 and due_at <= now() order by due_at, id limit 500 for update skip locked
+            select id from outbus.outbox where not alone and reply_to is null and ordering_key is null and single = 0 and not paused and priority = 1 and due_at <= now() order by due_at, id limit 500 for update skip locked
           )) returning id, event::text`,
         })
         await client.query('commit')

@@ -13,6 +13,8 @@ import { OutbusError } from './errors.ts'
 import type { Reply } from './inbox/reply.ts'
 import type { RequestDesk, RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
 import { refuseInTransaction, RequestStore } from './inbox/requests.ts'
+import type { Deliveries } from './outbox/deliveries.ts'
+import { DeliveryStore } from './outbox/deliveries.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { EmitQueue } from './outbox/emit-queue.ts'
 import type { Emitter } from './outbox/emitter.ts'
@@ -44,6 +46,7 @@ export interface ContextSurroundings {
   readonly requests: RequestDesk
   readonly limits: PrepareLimits
   readonly wakeUpChannel: string
+  readonly cancelChannel: string
   /** A child logger that names the source. */
   logOf(source: string): Logger
   /** After a commit of the bus's own that may have written rows. */
@@ -124,6 +127,11 @@ abstract class BaseContext implements CoreContext {
       this.#around.access,
       this.#around.wakeUpChannel,
     )
+  }
+
+  get deliveries(): Deliveries {
+    const { sql, access, cancelChannel } = this.#around
+    return new DeliveryStore(sql, this.#on(), this.#scope, access, cancelChannel)
   }
 
   get principals(): Principals {

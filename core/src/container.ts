@@ -30,7 +30,7 @@ import type { PrincipalResolver } from './principals/resolver.ts'
 import { AdminPrincipalResolver } from './principals/resolver.ts'
 import { Sql } from './sql/statement.ts'
 import { IndexCache } from './triggers/index-cache.ts'
-import { requestChannel, wakeUpChannel } from './wake-up-channel.ts'
+import { cancelChannel, requestChannel, wakeUpChannel } from './wake-up-channel.ts'
 
 /** The parts of one bus, made and wired. Whoever starts one stops it: the bus keeps that order, not the container. */
 export interface Parts {
@@ -56,6 +56,7 @@ const T = {
   indexes: token<IndexCache>('indexes'),
   wakeUp: token<WakeUp>('wakeUp'),
   orderedWakeUp: token<WakeUp>('orderedWakeUp'),
+  singleWakeUp: token<WakeUp>('singleWakeUp'),
   requestWakeUp: token<WakeUp>('requestWakeUp'),
   inboxes: token<InboxResolver>('inboxes'),
   principals: token<PrincipalResolver>('principals'),
@@ -84,6 +85,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
   provide(T.wakeUp, () => new WakeUp())
   provide(T.orderedWakeUp, () => new WakeUp())
+  provide(T.singleWakeUp, () => new WakeUp())
   provide(T.requestWakeUp, () => new WakeUp())
   provide(
     T.emitter,
@@ -135,6 +137,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       requests: c.resolve(T.requests),
       limits: { maxEventBytes: settings.maxEventBytes },
       wakeUpChannel: wakeUpChannel(settings.schema),
+      cancelChannel: cancelChannel(settings.schema),
       logOf: (source) => pluginLogs(source),
       onWritten: () => wakeLanes(c),
       assertOpen,
@@ -149,7 +152,9 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       listenConnection: listenConnection(settings, connection),
       channel: wakeUpChannel(settings.schema),
       requestChannel: requestChannel(settings.schema),
+      cancelChannel: cancelChannel(settings.schema),
       orderedWakeUp: c.resolve(T.orderedWakeUp),
+      singleWakeUp: c.resolve(T.singleWakeUp),
       requestWakeUp: c.resolve(T.requestWakeUp),
       inboxes: c.resolve(T.inboxes),
       announcer: new DeadLetterAnnouncer({
@@ -172,7 +177,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       wakeUp: c.resolve(T.wakeUp),
       log: c.resolve(T.log),
       settings: settings.dispatch,
-      contextFor: (scope) => contextFor(scope),
+      contextFor: (scope, tx) => contextFor(scope, tx),
     })
   })
 
@@ -190,10 +195,11 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   }
 }
 
-/** Rows were written: whether any of them is ordered is not known here. */
 function wakeLanes(c: DependencyContainer): void {
   c.resolve(T.wakeUp).one()
-  c.resolve(T.orderedWakeUp).one()
+  const { ordered, single } = c.resolve(T.emitter).writtenFor()
+  if (ordered) c.resolve(T.orderedWakeUp).one()
+  if (single) c.resolve(T.singleWakeUp).all()
 }
 
 function listenConnection({ listenUrl }: BusSettings, connection: pg.ClientConfig): pg.ClientConfig {

@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'trigger.invalid'
   | 'trigger.duplicate_name'
   | 'trigger.not_found'
+  | 'delivery.not_found'
   | 'target.unknown'
   // principals
   | 'access.forbidden'

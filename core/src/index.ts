@@ -34,6 +34,7 @@ export type {
   Triggers,
 } from './triggers/trigger.ts'
 export type { Explanation } from './triggers/explain.ts'
+export type { Deliveries, PendingDelivery } from './outbox/deliveries.ts'
 export type { Priority } from './priority.ts'
 export type { DeadLetter, Resolution } from './dead-letters/dead-letter.ts'
 export type { DeadLetterFilter, DeadLetters, DeadLetterSelection } from './dead-letters/dead-letters.ts'

@@ -10,6 +10,11 @@ export function requestChannel(schema: string): string {
   return channelName('outbus_request_', schema)
 }
 
+/** The same for deliveries that are to be ended while they run. */
+export function cancelChannel(schema: string): string {
+  return channelName('outbus_cancel_', schema)
+}
+
 /** Hashed where it would be longer than Postgres takes (63 bytes). */
 function channelName(prefix: string, schema: string): string {
   const channel = `${prefix}${schema}`

@@ -10,16 +10,16 @@
  * hundreds.
  */
 import { randomUUID } from 'node:crypto'
-import { PREVIOUS_TOKEN, takeAlone } from '../sql/take-alone.ts'
+import { lockLimitsAlone, PREVIOUS_TOKEN, takeAlone } from '../sql/take-alone.ts'
 import type { Outcome, Result } from './attempt.ts'
-import { decide, decideInterrupted } from './attempt.ts'
+import { decide, decideInterrupted, settledOutcome } from './attempt.ts'
 import { RowDelivery } from './delivery.ts'
 import type { Isolation } from './isolation.ts'
 import type { LaneSurroundings } from './lane.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from './outbox-row.ts'
 import { sleep } from './pause.ts'
-import { Run } from './run.ts'
+import type { Run } from './run.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
 import type { Queryable } from '../sql/statement.ts'
@@ -85,7 +85,7 @@ export class AloneLane {
         continue
       }
       await resolveRunsAs([taken.delivery], this.#around.principals, this.#around.notesOn)
-      const run = new Run(taken.delivery, rules)
+      const run = this.#around.start(taken.delivery, taken.token)
       void run.ended.then(() => gate.release(1))
       run.armTimeout()
       const result = await this.#endedInTime(run)
@@ -93,7 +93,9 @@ export class AloneLane {
         await this.#around.leases.holdExtended(run, taken.token)
         return run
       }
-      last = { taken, outcome: decide(taken.delivery, result, rules) }
+      const settled = settledOutcome(result)
+      if (settled !== undefined) this.#around.onOutcome(taken.delivery, settled)
+      last = settled === undefined ? { taken, outcome: decide(taken.delivery, result, rules) } : undefined
     }
   }
 
@@ -119,7 +121,10 @@ export class AloneLane {
   async #settleAndTake(connection: LaneConnection, last: Settled | undefined): Promise<Taken | undefined> {
     const { sql, plans } = this.#around
     const token = randomUUID()
-    const work = (on: Queryable) => (last === undefined ? [] : settlementOf(last).send(sql, on))
+    const work = (on: Queryable) => [
+      ...(last === undefined ? [] : settlementOf(last).send(sql, on)),
+      sql.send(on, lockLimitsAlone, [token]),
+    ]
     const { worked, rows } = await connection.exchange(work, takeAlone, [token, TAKE_LEASE_MS])
     if (last !== undefined) this.#settled(last, worked[0])
     const [texts] = rows

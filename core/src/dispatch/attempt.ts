@@ -22,6 +22,8 @@ export type Outcome =
   /** Of a dead-letter handler. */
   | { readonly kind: 'handled'; readonly deadLetterId: string }
   | { readonly kind: 'handler_failed'; readonly deadLetterId: string; readonly error: AttemptError }
+  /** Put back without having been run: it costs no attempt. */
+  | { readonly kind: 'postponed'; readonly delayMs: number }
   /** Of a request: the caller was told so. */
   | { readonly kind: 'failed'; readonly error: AttemptError }
   /** Of a request: nobody took the reply any more. */
@@ -31,7 +33,7 @@ const DONE = { kind: 'done' } as const satisfies Outcome
 
 /** What the target said, before the retry policy has had its word. */
 export type Result =
-  | { readonly kind: 'done'; readonly reply?: unknown }
+  | ({ readonly kind: 'done'; readonly reply?: unknown } & Settled)
   | {
       readonly kind: 'failed'
       readonly failure: FailureKind
@@ -42,8 +44,20 @@ export type Result =
       readonly delayMs?: number
     }
   | { readonly kind: 'dead'; readonly reason: string; readonly thrown: unknown }
-  | { readonly kind: 'discarded'; readonly reason: string }
-  | { readonly kind: 'skipped'; readonly reason: string }
+  | ({ readonly kind: 'discarded'; readonly reason: string } & Settled)
+  | ({ readonly kind: 'skipped'; readonly reason: string } & Settled)
+  /** It could not be started; `thrown` says why. */
+  | { readonly kind: 'postponed'; readonly delayMs: number; readonly thrown: unknown }
+
+interface Settled {
+  /** What was committed of it already, in the handler's own transaction. */
+  readonly settled?: Outcome
+}
+
+/** The outcome that is committed already, if it is. */
+export function settledOutcome(result: Result): Outcome | undefined {
+  return 'settled' in result ? result.settled : undefined
+}
 
 export interface AttemptRules {
   readonly maxTriggerDepth: number
@@ -154,7 +168,7 @@ export function decide(delivery: RowDelivery, result: Result, rules: AttemptRule
 
 /** A dead-letter handler runs once, however it ends (G10). Too deep, it does not run, and the letter stays unresolved. */
 function decideHandled(delivery: RowDelivery, result: Result, rules: AttemptRules): Outcome {
-  if (result.kind === 'skipped') return result
+  if (result.kind === 'skipped' || result.kind === 'postponed') return result
   const deadLetterId = deadLetterIdOf(delivery)
   if (result.kind === 'done' || result.kind === 'discarded') return { kind: 'handled', deadLetterId }
   const failure = result.kind === 'failed' ? result.failure : 'handler_error'
@@ -173,6 +187,7 @@ function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rul
       return DONE
     case 'discarded':
     case 'skipped':
+    case 'postponed':
       return result
     case 'dead':
       return {

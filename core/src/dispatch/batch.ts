@@ -8,6 +8,7 @@ import type { AttemptRules, Result } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { Permits } from './gate.ts'
 import { Run } from './run.ts'
+import type { Running } from './running.ts'
 
 export interface BatchEnd {
   readonly ended: readonly { readonly delivery: RowDelivery; readonly result: Result }[]
@@ -25,11 +26,13 @@ export async function runBatch(
   gate: Permits,
   holdMs: number,
   rules: AttemptRules,
+  registry: Running,
 ): Promise<BatchEnd> {
   const workers = Math.min(permits, deliveries.length)
   gate.release(permits - workers)
   const ended: { delivery: RowDelivery; result: Result }[] = []
   const running = new Set<Run>()
+  const untrack = registry.track(running)
   const startedAt = performance.now()
   let next = 0
   let closed = false
@@ -58,6 +61,7 @@ export async function runBatch(
   await Promise.race([all, new Promise<void>((resolve) => (timer = setTimeout(resolve, holdMs)))])
   clearTimeout(timer)
   closed = true
+  untrack()
   for (const run of running) run.armTimeout()
   const permitMs = (performance.now() - startedAt) * workers
   return {

@@ -3,6 +3,7 @@
  * attempts. What costs something (parsing the event, a child logger, a call context, an AbortController) is made
  * when it is first asked for.
  */
+import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { CallScope } from '../context.ts'
 import type { TriggerEvent } from '../source.ts'
@@ -28,13 +29,18 @@ export interface HandlerArgs<Event = TriggerEvent, Cx = unknown> {
   /** Aborts at `timeoutMs`, when the claim or lease is lost and when the bus stops without more grace. */
   readonly signal: AbortSignal
   readonly log: Logger
+  /**
+   * Of a `transactional` trigger: the transaction that commits with the delivery's completion. `cx` writes through it
+   * already. Reading it in the handler of another trigger throws.
+   */
+  readonly tx: pg.ClientBase
 }
 
 export type Delivery = HandlerArgs
 
 export interface DeliverySurroundings {
   readonly log: Logger
-  contextFor(scope: CallScope): unknown
+  contextFor(scope: CallScope, tx: pg.ClientBase | undefined): unknown
 }
 
 export class RowDelivery implements Delivery {
@@ -42,6 +48,8 @@ export class RowDelivery implements Delivery {
   readonly plan: Plan
   /** Set before it runs. */
   runsAs: RunsAs = { principal: undefined }
+  /** Set before it runs, where its trigger is transactional. */
+  transaction: pg.ClientBase | undefined
   readonly #around: DeliverySurroundings
   #event: { value: TriggerEvent } | undefined
   #cx: unknown
@@ -64,7 +72,15 @@ export class RowDelivery implements Delivery {
   }
 
   get cx(): unknown {
-    return (this.#cx ??= this.#around.contextFor(this.#scope()))
+    return (this.#cx ??= this.#around.contextFor(this.#scope(), this.transaction))
+  }
+
+  get tx(): pg.ClientBase {
+    if (this.transaction !== undefined) return this.transaction
+    throw new DeliveryFailure(
+      'handler_error',
+      `trigger ${JSON.stringify(this.plan.name)} is not transactional: it has no tx`,
+    )
   }
 
   get attempt(): number {

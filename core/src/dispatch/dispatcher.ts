@@ -9,32 +9,34 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { aloneIsDue } from '../sql/alone-is-due.ts'
-import type { Sql } from '../sql/statement.ts'
-import { AloneLane } from './alone-lane.ts'
+import { listCancellations } from '../sql/list-cancellations.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import { UNPARKED_AT_A_TIME } from '../sql/unpark.ts'
 import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
-import { decide } from './attempt.ts'
-import type { DeliverySurroundings } from './delivery.ts'
-import { claimLoop } from './claim-loop.ts'
-import { OrderedRows, UnorderedRows } from './due-rows.ts'
+import { decide, settledOutcome } from './attempt.ts'
+import type { DeliverySurroundings, RowDelivery } from './delivery.ts'
 import { ExecutionGate } from './gate.ts'
-import { abandonUnread, sweep } from './housekeeping.ts'
+import type { Completion } from './handler-transaction.ts'
+import { HandlerTransactions } from './handler-transaction.ts'
+import { abandonUnread, sweep, unparkResumed } from './housekeeping.ts'
 import { Idleness } from './idleness.ts'
 import { Isolation } from './isolation.ts'
 import type { LaneSurroundings } from './lane.ts'
-import { Lane } from './lane.ts'
-import { LaneConnection } from './lane-connection.ts'
+import { Lanes } from './lanes.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Listener } from './listener.ts'
 import type { DispatchSettings } from './options.ts'
-import { aborted, backoffMs, sleep } from './pause.ts'
+import { shortLeaseMs } from './options.ts'
+import { aborted, sleep } from './pause.ts'
 import type { Plans } from './plan.ts'
 import { RequestDispatch } from './request-dispatch.ts'
 import type { AnswerRules } from './request-outcome.ts'
 import type { Run } from './run.ts'
+import { startRun } from './run.ts'
+import { Running } from './running.ts'
 import { Settlement } from './settle.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeReport } from './report.ts'
@@ -51,9 +53,13 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly wakeUp: WakeUp
   /** Where the lane of ordered rows waits. */
   readonly orderedWakeUp: WakeUp
+  /** Where the lanes of what is taken one by one wait. */
+  readonly singleWakeUp: WakeUp
   /** Where the lane of requests waits. */
   readonly requestWakeUp: WakeUp
   readonly requestChannel: string
+  /** Where it is said that something is to be ended while it runs. */
+  readonly cancelChannel: string
   readonly inboxes: InboxResolver
   readonly answers: AnswerRules
   readonly announcer: DeadLetterAnnouncer
@@ -63,9 +69,9 @@ export interface DispatcherOptions extends DeliverySurroundings {
 }
 
 const HEARTBEAT_MS = 10_000
-const ALONE_POLL_MS = 200
-/** How soon replies whose caller was killed are found. */
-const UNREAD_SWEEP_MS = 1_000
+/** How soon replies whose caller was killed, pauses that are over and cancellations are found. */
+const TICK_MS = 1_000
+const CANCELLATIONS_AT_A_TIME = 1_000
 /** For settling what was given up at the end of the grace. */
 const SETTLE_AFTER_GRACE_MS = 2_000
 
@@ -73,11 +79,15 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #gate: ExecutionGate
   readonly #isolation = new Isolation()
+  readonly #running = new Running()
   readonly #report: OutcomeReport
   readonly #stop = new AbortController()
   /** Notes, leases and housekeeping: never starved by what handlers do with the bus's pool. */
   readonly #control: pg.Pool
   readonly #leases: LeaseKeeper
+  /** Of what is under a lease from its start. */
+  readonly #singleLeases: LeaseKeeper
+  readonly #transactions: HandlerTransactions
   readonly #requests: RequestDispatch
   readonly #listener: Listener
   readonly #idleness: Idleness
@@ -85,7 +95,7 @@ export class Dispatcher {
   readonly #aloneWakeUp = new WakeUp()
   #loops: Promise<unknown> | undefined
   #heartbeat: NodeJS.Timeout | undefined
-  #unreadSweep: NodeJS.Timeout | undefined
+  #everySecond: NodeJS.Timeout | undefined
 
   constructor(options: DispatcherOptions) {
     const { settings, sql, log, wakeUp } = options
@@ -98,18 +108,33 @@ export class Dispatcher {
       query_timeout: settings.frozenAfterMs + 5_000,
     })
     this.#control.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
-    this.#leases = new LeaseKeeper({
-      sql,
-      pool: this.#control,
-      leaseMs: settings.leaseMs,
+    const keeper = (leaseMs: number, onSettled = () => {}) =>
+      new LeaseKeeper({
+        sql,
+        pool: this.#control,
+        leaseMs,
+        log,
+        settle: (run, token, result) => this.#settle(run, token, result),
+        onSettled: (run, outcome) => {
+          this.#report.outcome(run.delivery, outcome)
+          onSettled()
+        },
+      })
+    this.#leases = keeper(settings.leaseMs)
+    // What it leaves of its trigger's limit is the next one's.
+    this.#singleLeases = keeper(shortLeaseMs(settings), () => options.singleWakeUp.all())
+    this.#transactions = new HandlerTransactions({
+      connection: options.connection,
+      connections: settings.transactions,
+      frozenAfterMs: settings.frozenAfterMs,
       log,
-      settle: (run, token, result) => this.#settleSpilled(run, token, result),
-      onSettled: (run, outcome) => this.#report.outcome(run.delivery, outcome),
     })
     this.#requests = new RequestDispatch({
       ...settings,
       ...options,
       pool: this.#control,
+      leaseMs: shortLeaseMs(settings),
+      transactions: this.#transactions,
       permits: this.#gate.requests,
       isolation: this.#isolation,
       around: options,
@@ -117,16 +142,18 @@ export class Dispatcher {
       report: this.#report,
     })
     this.#listener = new Listener({
-      channels: [options.channel, options.requestChannel],
+      channels: [options.channel, options.requestChannel, options.cancelChannel],
       connection: options.listenConnection,
       log,
       onNotified: (channel) => {
         if (channel === options.requestChannel) return options.requestWakeUp.one()
+        if (channel === options.cancelChannel) return void this.#cancel()
         wakeUp.one()
         options.orderedWakeUp.one()
+        options.singleWakeUp.all()
       },
       onListening: () => {
-        for (const each of [wakeUp, options.orderedWakeUp, options.requestWakeUp]) each.all()
+        for (const each of [wakeUp, options.orderedWakeUp, options.singleWakeUp, options.requestWakeUp]) each.all()
       },
     })
     this.#idleness = new Idleness({
@@ -151,26 +178,24 @@ export class Dispatcher {
   }
 
   start(): void {
-    const { sql, log, settings, announcer } = this.#options
+    const { sql, log, announcer } = this.#options
     this.#listener.start()
     let beats = 0
     this.#heartbeat = setInterval(() => {
       void this.#idleness.beat()
       if (++beats % 6 === 0) void sweep(sql, this.#control, log)
     }, HEARTBEAT_MS)
-    this.#unreadSweep = setInterval(() => void abandonUnread(sql, this.#control, log), UNREAD_SWEEP_MS)
-    const around = this.#surroundings()
-    const lanes = Array.from({ length: settings.lanes }, () => {
-      const lane = new Lane(around, new UnorderedRows(), settings)
-      return this.#keepOpen((connection, onWorking) => this.#claimLoop(lane, connection, onWorking))
+    this.#everySecond = setInterval(() => void this.#tick(), TICK_MS)
+    for (const keeper of [this.#leases, this.#singleLeases]) this.#running.track(keeper.runs)
+    const lanes = new Lanes(this.#options, {
+      around: this.#surroundings(),
+      isolation: this.#isolation,
+      idleness: this.#idleness,
+      aloneWakeUp: this.#aloneWakeUp,
+      singleLeases: this.#singleLeases,
     })
-    const lines = new OrderedRows()
-    const ordered = new Lane(around, lines, settings)
-    const alone = new AloneLane(around, this.#isolation, settings.holdMs)
     this.#loops = Promise.all([
-      ...lanes,
-      this.#keepOpen((connection, onTurn) => this.#orderedLoop(ordered, lines, connection, onTurn)),
-      this.#keepOpen((connection, onWorking) => this.#aloneLoop(alone, connection, onWorking)),
+      lanes.run(this.#stop.signal),
       this.#requests.run(this.#stop.signal),
       announcer.run(this.#control, this.#stop.signal),
     ])
@@ -180,9 +205,9 @@ export class Dispatcher {
   async stop(grace: AbortSignal): Promise<void> {
     this.#stop.abort(new Error('the bus is stopping'))
     clearInterval(this.#heartbeat)
-    clearInterval(this.#unreadSweep)
+    clearInterval(this.#everySecond)
     await this.#loops
-    const keepers = [this.#leases, this.#requests.leases]
+    const keepers = [this.#leases, this.#singleLeases, this.#requests.leases]
     const drained = () => Promise.all(keepers.map((keeper) => keeper.drained()))
     await Promise.race([drained(), aborted(grace)])
     if (keepers.some((keeper) => keeper.size > 0)) {
@@ -195,7 +220,34 @@ export class Dispatcher {
     for (const keeper of keepers) keeper.stop()
     await this.#listener.stop()
     await this.#idleness.signOff()
+    await this.#transactions.end()
     await this.#control.end()
+  }
+
+  async #tick(): Promise<void> {
+    const { sql, log, wakeUp, orderedWakeUp } = this.#options
+    await abandonUnread(sql, this.#control, log)
+    await this.#cancel()
+    let unparked: number
+    do {
+      unparked = await unparkResumed(sql, this.#control, log)
+      if (unparked > 0) for (const each of [wakeUp, orderedWakeUp]) each.all()
+    } while (unparked === UNPARKED_AT_A_TIME && !this.#stop.signal.aborted)
+  }
+
+  /** Ends what runs here and is to be ended. Never rejects: the next tick tries again. */
+  async #cancel(): Promise<void> {
+    const { sql, log } = this.#options
+    try {
+      for (const { delivery_id, reason } of await sql.run(this.#control, listCancellations, [
+        CANCELLATIONS_AT_A_TIME,
+      ])) {
+        const thrown = new Error(reason)
+        this.#running.find(delivery_id)?.giveUp({ kind: 'failed', failure: 'cancelled', thrown }, thrown)
+      }
+    } catch (error) {
+      log.debug({ err: error }, 'cancellations were not looked for')
+    }
   }
 
   #surroundings(): LaneSurroundings {
@@ -206,7 +258,10 @@ export class Dispatcher {
       principals,
       rules,
       log,
-      contextFor: (scope) => this.#options.contextFor(scope),
+      running: this.#running,
+      contextFor: (scope, tx) => this.#options.contextFor(scope, tx),
+      start: (delivery, token) =>
+        startRun(delivery, rules, this.#transactions, () => this.#completion(delivery, token)),
       notesOn: this.#control,
       gate: this.#gate.deliveries,
       leases: this.#leases,
@@ -218,77 +273,21 @@ export class Dispatcher {
     }
   }
 
-  /** Runs `session` on one connection after another until the dispatcher stops. */
-  async #keepOpen(session: (connection: LaneConnection, onWorking: () => void) => Promise<void>): Promise<void> {
-    const { sql, connection: config, settings, log } = this.#options
-    for (let failures = 0; !this.#stop.signal.aborted; failures++) {
-      let connection: LaneConnection | undefined
-      try {
-        connection = await LaneConnection.open({ connection: config, sql, frozenAfterMs: settings.frozenAfterMs })
-        await session(connection, () => (failures = 0))
-      } catch (error) {
-        // Postgres restarted, ended the claim, or cannot be reached: what was claimed is everybody's again.
-        if (!this.#stop.signal.aborted)
-          log.warn({ err: error, failures }, 'a lane lost its connection; it will open another one')
-      } finally {
-        connection?.close()
-      }
-      await sleep(backoffMs(failures), this.#stop.signal)
-    }
+  async #settle(run: Run, token: string, result: Result): Promise<Outcome | undefined> {
+    return settledOutcome(result) ?? this.#write(this.#control, run.delivery, token, result)
   }
 
-  async #claimLoop(lane: Lane, connection: LaneConnection, onTurn: () => void): Promise<void> {
-    const { settings, wakeUp } = this.#options
-    await claimLoop({
-      ...this.#turns(settings.lanes),
-      lane,
-      connection,
-      onTurn,
-      onWorked: (full) => {
-        this.#idleness.worked()
-        // There is probably more than one lane can take.
-        if (full) wakeUp.one()
-      },
-      rest: (rounds) => this.#idleness.rest(rounds, this.#stop.signal),
-    })
+  #completion(delivery: RowDelivery, token: string): Completion {
+    return { write: (on, result) => this.#write(on, delivery, token, result) }
   }
 
-  /** The next row of a key is due when the one before it is settled: that turn is this lane's own next one. */
-  async #orderedLoop(lane: Lane, lines: OrderedRows, connection: LaneConnection, onTurn: () => void): Promise<void> {
-    const { pollMs, maxPollMs } = this.#options.settings
-    const restMs = (rounds: number) =>
-      lines.hasLines ? pollMs : Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10))
-    const rest = (rounds: number) => this.#options.orderedWakeUp.wait(restMs(rounds), this.#stop.signal)
-    await claimLoop({ ...this.#turns(1), lane, connection, onTurn, onWorked: () => undefined, rest })
-  }
-
-  #turns(lanes: number) {
-    const { concurrency, requestConcurrency } = this.#options.settings
-    return {
-      isolation: this.#isolation,
-      permits: this.#gate.deliveries,
-      share: Math.max(1, Math.ceil((concurrency - requestConcurrency) / lanes)),
-      signal: this.#stop.signal,
-    }
-  }
-
-  async #aloneLoop(lane: AloneLane, connection: LaneConnection, onWorking: () => void): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      const [found] = await this.#options.sql.run(this.#control, aloneIsDue, [])
-      if (found?.due === true) await lane.turn(connection, signal)
-      else await this.#aloneWakeUp.wait(ALONE_POLL_MS, signal)
-      onWorking()
-    }
-  }
-
-  async #settleSpilled(run: Run, token: string, result: Result): Promise<Outcome | undefined> {
+  /** One statement; it touches nothing once the token has gone. */
+  async #write(on: Queryable, delivery: RowDelivery, token: string, result: Result): Promise<Outcome | undefined> {
     const { sql, rules } = this.#options
-    const outcome = decide(run.delivery, result, rules)
+    const outcome = decide(delivery, result, rules)
     const settlement = new Settlement(token)
-    settlement.settle(run.delivery.row, outcome)
-    // One statement, so one transaction; it touches nothing once the token has gone.
-    const [settled] = await Promise.all(settlement.send(sql, this.#control))
+    settlement.settle(delivery.row, outcome)
+    const [settled] = await Promise.all(settlement.send(sql, on))
     return (settled?.rowCount ?? 0) > 0 ? outcome : undefined
   }
 }

@@ -6,6 +6,7 @@ import { abandonUnreadReplies } from '../sql/abandon-unread-replies.ts'
 import { sweepDedupeKeys } from '../sql/sweep-dedupe-keys.ts'
 import { sweepDispatchers } from '../sql/sweep-dispatchers.ts'
 import { sweepNotes } from '../sql/sweep-notes.ts'
+import { unpark, UNPARKED_AT_A_TIME } from '../sql/unpark.ts'
 import { sweepReplies } from '../sql/sweep-replies.ts'
 
 const SILENT_MS = 60_000
@@ -23,6 +24,17 @@ export async function abandonUnread(sql: Sql, pool: pg.Pool, log: Logger): Promi
     await sql.run(pool, abandonUnreadReplies, [UNREAD_SLACK_MS, REPLIES_A_SWEEP])
   } catch (error) {
     log.debug({ err: error }, 'replies that nobody took were not found out yet')
+  }
+}
+
+/** Lets go what was parked by pauses that are over; answers with how much that was. Never rejects. */
+export async function unparkResumed(sql: Sql, pool: pg.Pool, log: Logger): Promise<number> {
+  try {
+    const [unparked] = await sql.run(pool, unpark, [UNPARKED_AT_A_TIME])
+    return unparked?.rows ?? 0
+  } catch (error) {
+    log.debug({ err: error }, 'parked rows were not looked for')
+    return 0
   }
 }
 

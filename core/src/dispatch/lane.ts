@@ -13,6 +13,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type pg from 'pg'
+import { findPaused } from '../sql/find-paused.ts'
+import { park } from '../sql/park.ts'
 import { clearNote } from '../sql/clear-note.ts'
 import type { Sql } from '../sql/statement.ts'
 import { writeNote } from '../sql/write-note.ts'
@@ -31,6 +33,8 @@ import type { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
+import type { Run } from './run.ts'
+import type { Running } from './running.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
 
@@ -56,6 +60,9 @@ export interface LaneSurroundings extends DeliverySurroundings {
   readonly principals: PrincipalResolver
   readonly rules: AttemptRules
   readonly log: Logger
+  readonly running: Running
+  /** Begins to run a delivery that is under the lease `token`. */
+  start(delivery: RowDelivery, token: string): Run
   /** After the commit that made it true. */
   onOutcome(delivery: RowDelivery, outcome: Outcome): void
   /** Interrupted deliveries were found and will be run alone. */
@@ -108,9 +115,12 @@ export class Lane {
     const { gate, rules, plans } = this.#around
     const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.must('trigger')), this.#around))
     let interrupted: ReadonlySet<string>
+    let paused: readonly string[]
     try {
       await this.#resolvePrincipals(deliveries)
-      interrupted = await this.#note(rows)
+      const noted = await this.#note(rows)
+      ;({ interrupted } = noted)
+      paused = noted.somethingPaused ? await this.#paused(deliveries) : []
     } catch (error) {
       gate.release(permits)
       this.#id = randomUUID()
@@ -120,11 +130,15 @@ export class Lane {
       gate.release(permits)
       return this.#giveBackInterrupted(connection, rows, interrupted)
     }
+    if (paused.length > 0) {
+      gate.release(permits)
+      return this.#commit(connection, [], paused)
+    }
     const abort = () => {
       for (const delivery of deliveries) delivery.abort(connection.lost.reason)
     }
     connection.lost.addEventListener('abort', abort, { once: true })
-    const end = await runBatch(deliveries, permits, gate, this.#options.holdMs, rules)
+    const end = await runBatch(deliveries, permits, gate, this.#options.holdMs, rules, this.#around.running)
     connection.lost.removeEventListener('abort', abort)
     this.#meanMs =
       this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
@@ -139,8 +153,8 @@ export class Lane {
       throw new Error('principals could not be resolved', { cause })
   }
 
-  /** The ids among `rows` that were started before and never settled. */
-  async #note(rows: readonly OutboxRow[]): Promise<ReadonlySet<string>> {
+  /** The ids among `rows` that were started before and never settled, and whether there is a pause to ask about. */
+  async #note(rows: readonly OutboxRow[]): Promise<{ interrupted: ReadonlySet<string>; somethingPaused: boolean }> {
     const { sql, notesOn } = this.#around
     const { lows, highs, attempts } = runsOf(rows)
     const overlaps = await sql.run(notesOn, writeNote, [
@@ -151,10 +165,21 @@ export class Lane {
       lows[0] as bigint,
       highs.at(-1) as bigint,
     ])
-    const interrupted = idsOf(overlaps)
+    const interrupted = idsOf(overlaps.filter((run) => run.low !== null))
     // A lease that ran out: whoever held it has vanished.
     for (const row of rows) if (row.leased) interrupted.add(row.id)
-    return interrupted
+    return { interrupted, somethingPaused: overlaps.some((run) => run.low === null) }
+  }
+
+  /** Those of paused triggers. They are parked; the others are claimed again, a turn later. */
+  async #paused(deliveries: readonly RowDelivery[]): Promise<string[]> {
+    const { sql, notesOn } = this.#around
+    const paused = await sql.run(notesOn, findPaused, [
+      deliveries.map(({ deliveryId }) => deliveryId),
+      deliveries.map(({ app }) => app),
+      deliveries.map(({ plan }) => plan.triggerId),
+    ])
+    return paused.map(({ id }) => id)
   }
 
   /** Charges the interrupted ones; the others were not started and are anybody's again after the commit. */
@@ -208,11 +233,16 @@ export class Lane {
     for (const { delivery, outcome } of settled) this.#around.onOutcome(delivery, outcome)
   }
 
-  async #commit(connection: LaneConnection, settlements: readonly Settlement[]): Promise<void> {
+  async #commit(
+    connection: LaneConnection,
+    settlements: readonly Settlement[],
+    parked: readonly string[] = [],
+  ): Promise<void> {
     const { sql } = this.#around
     try {
       await connection.commit((on) => [
         ...settlements.flatMap((settlement) => settlement.send(sql, on)),
+        ...(parked.length > 0 ? [sql.send(on, park, [parked])] : []),
         sql.send(on, clearNote, [this.#id]),
       ])
     } catch (error) {

@@ -35,6 +35,8 @@ const SETTLE_RETRY_MS = 250
 
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
+  /** What is held, as it is when it is looked at. */
+  readonly runs: Iterable<Run> = { [Symbol.iterator]: () => this.#runs() }
   readonly #held = new Map<string, Held>()
   readonly #settling = new Set<Promise<void>>()
   readonly #timer: NodeJS.Timeout
@@ -79,6 +81,10 @@ export class LeaseKeeper {
   stop(): void {
     this.#stopped = true
     clearInterval(this.#timer)
+  }
+
+  *#runs(): Generator<Run> {
+    for (const { run } of this.#held.values()) yield run
   }
 
   async #extend(): Promise<void> {

@@ -11,6 +11,8 @@ export const dispatchSchema = z.strictObject({
    * `concurrency`. Default a tenth of it, rounded up; none where it is 1.
    */
   requestConcurrency: z.int().min(0).max(99_999).optional(),
+  /** Transactional deliveries that run at a time in this process, each on a connection of its own, opened when used. Default 10. */
+  transactions: z.int().min(1).max(1_000).default(10),
   /** How long a request may wait for a permit, in ms, before it is answered `overloaded`. Default 500. */
   overloadedAfterMs: z.int().min(1).max(600_000).default(500),
   /** Rows that one claim takes at most. Default 500. */
@@ -36,3 +38,10 @@ export const dispatchSchema = z.strictObject({
 
 export type DispatchOptions = z.input<typeof dispatchSchema>
 export type DispatchSettings = z.output<typeof dispatchSchema> & { readonly requestConcurrency: number }
+
+/** Of what is under a lease from its start: when its process dies, somebody notices after this. */
+const SHORT_LEASE_MS = 5_000
+
+export function shortLeaseMs({ leaseMs }: DispatchSettings): number {
+  return Math.min(leaseMs, SHORT_LEASE_MS)
+}

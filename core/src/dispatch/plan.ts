@@ -23,6 +23,7 @@ export interface Plan {
   readonly filter: unknown
   readonly policy: RetryPolicy
   readonly timeoutMs: number
+  readonly transactional: boolean
   readonly registrant: string | null
   /** Why this process cannot run it; it fails each attempt with this. */
   readonly problem: DeliveryFailure | undefined
@@ -95,6 +96,7 @@ function readPlan(plugins: Plugins, text: string): Plan {
     filter: filter?.data,
     policy: readPolicy(snapshot.retry),
     timeoutMs: snapshot.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    transactional: snapshot.transactional ?? false,
     registrant: snapshot.registrant ?? null,
     problem,
   }

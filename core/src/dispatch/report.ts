@@ -90,6 +90,8 @@ function logOutcome({ log }: RowDelivery, outcome: Exclude<Outcome, { kind: 'don
       return log.warn({ failure: outcome.error.kind, error: outcome.error.message }, 'a request failed')
     case 'abandoned':
       return log.warn('a request was answered after its caller had gone')
+    case 'postponed':
+      return log.info({ delayMs: outcome.delayMs }, 'put back, not run')
     case 'skipped':
       return log.warn({ reason: outcome.reason }, 'skipped')
   }

@@ -1,35 +1,37 @@
 /** What a dispatcher needs for requests: their lane, the leases that they run under, and who writes their replies. */
 import type { InboxResolver } from '../inbox/resolver.ts'
-import type { Outcome, Result } from './attempt.ts'
+import type { AttemptRules, Outcome, Result } from './attempt.ts'
+import { settledOutcome } from './attempt.ts'
+import { DeliveryFailure } from './failure.ts'
+import type { Completion, HandlerTransactions } from './handler-transaction.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import type { OutcomeReport } from './report.ts'
 import type { RequestLaneOptions } from './request-lane.ts'
 import { RequestLane } from './request-lane.ts'
 import type { AnswerRules } from './request-outcome.ts'
 import { answerOf } from './request-outcome.ts'
+import type { Answered } from './request-settler.ts'
 import { RequestSettler } from './request-settler.ts'
 import type { Run } from './run.ts'
+import { startRun } from './run.ts'
 
 export interface RequestDispatchOptions extends Omit<
   RequestLaneOptions,
-  'leases' | 'leaseMs' | 'settler' | 'onOutcome' | 'onShed'
+  'leases' | 'leaseMs' | 'settler' | 'start' | 'onOutcome' | 'onShed'
 > {
-  /** Of deliveries; a request's is no longer than {@link REQUEST_LEASE_MS}. */
   readonly leaseMs: number
   readonly inboxes: InboxResolver
   readonly report: OutcomeReport
+  readonly rules: AttemptRules
+  readonly transactions: HandlerTransactions
 }
-
-/** Of a request that runs: when its process dies, its caller hears of it after this. */
-const REQUEST_LEASE_MS = 5_000
 
 export class RequestDispatch {
   readonly leases: LeaseKeeper
   readonly #lane: RequestLane
 
   constructor(options: RequestDispatchOptions) {
-    const { sql, pool, inboxes, answers, report, log } = options
-    const leaseMs = Math.min(options.leaseMs, REQUEST_LEASE_MS)
+    const { sql, pool, inboxes, answers, report, log, leaseMs, rules, transactions } = options
     const settler = new RequestSettler(sql, pool, inboxes)
     const settle = settleRequest(settler, answers)
     const onSettled = (run: Run, outcome: Outcome) => report.outcome(run.delivery, outcome)
@@ -37,8 +39,9 @@ export class RequestDispatch {
     this.#lane = new RequestLane({
       ...options,
       leases: this.leases,
-      leaseMs,
       settler,
+      start: (delivery, token) =>
+        startRun(delivery, rules, transactions, () => completion(settler, answers, delivery.deliveryId, token)),
       onOutcome: (delivery, outcome) => report.outcome(delivery, outcome),
       onShed: (count) => report.shed(count),
     })
@@ -52,9 +55,30 @@ export class RequestDispatch {
 
 function settleRequest(settler: RequestSettler, rules: AnswerRules) {
   return async (run: Run, token: string, result: Result): Promise<Outcome | undefined> => {
+    const settled = settledOutcome(result)
+    if (settled !== undefined) return settled
     const { reply, outcome } = answerOf(result, rules)
-    const answered = await settler.answer(run.delivery.deliveryId, token, reply)
-    if (answered === 'lost') return undefined
-    return answered === 'abandoned' ? { kind: 'abandoned' } : outcome
+    return outcomeOf(await settler.answer(run.delivery.deliveryId, token, reply), outcome)
   }
+}
+
+/** The reply commits with what the handler wrote. */
+function completion(settler: RequestSettler, rules: AnswerRules, id: string, token: string): Completion {
+  let tell: (() => void) | undefined
+  return {
+    async write(on, result) {
+      const { reply, outcome } = answerOf(result, rules)
+      // What cannot be replied with is a failure, which leaves nothing.
+      if (outcome.kind === 'failed') throw new DeliveryFailure('handler_error', outcome.error.message)
+      const written = await settler.answerIn(on, { id, token, reply })
+      ;({ tell } = written)
+      return outcomeOf(written.answered, outcome)
+    },
+    committed: () => tell?.(),
+  }
+}
+
+function outcomeOf(answered: Answered, outcome: Outcome): Outcome | undefined {
+  if (answered === 'lost') return undefined
+  return answered === 'abandoned' ? { kind: 'abandoned' } : outcome
 }

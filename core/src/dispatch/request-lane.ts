@@ -12,24 +12,25 @@ import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { failedReply } from '../inbox/reply.ts'
-import { CALLER_GONE, PREVIOUS_TOKEN, takeRequests } from '../sql/take-requests.ts'
+import { CALLER_GONE, PAUSED, PREVIOUS_TOKEN, takeRequests } from '../sql/take-requests.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
+import type { FailureKind } from '../retry/failure.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Sql } from '../sql/statement.ts'
-import type { AttemptRules, Outcome } from './attempt.ts'
+import type { Outcome } from './attempt.ts'
 import type { DeliverySurroundings } from './delivery.ts'
 import { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { Permits } from './gate.ts'
 import type { Isolation } from './isolation.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
+import { leasedLoop, leasedTurn } from './leased-turn.ts'
 import { OutboxRow } from './outbox-row.ts'
-import { backoffMs, sleep } from './pause.ts'
 import type { Plans } from './plan.ts'
 import type { AnswerRules } from './request-outcome.ts'
 import { answerOf } from './request-outcome.ts'
 import type { RequestSettler } from './request-settler.ts'
-import { Run } from './run.ts'
+import type { Run } from './run.ts'
 import { resolveRunsAs } from './run-as.ts'
 import type { WakeUp } from './wake-up.ts'
 
@@ -44,13 +45,14 @@ export interface RequestLaneOptions {
   readonly around: DeliverySurroundings
   readonly plans: Plans
   readonly principals: PrincipalResolver
-  readonly rules: AttemptRules
   readonly answers: AnswerRules
   readonly wakeUp: WakeUp
   readonly log: Logger
   readonly holdMs: number
   readonly pollMs: number
   readonly overloadedAfterMs: number
+  /** Begins to run a taken request. */
+  start(delivery: RowDelivery, token: string): Run
   /** After the commit of the reply. */
   onOutcome(delivery: RowDelivery, outcome: Outcome): void
   /** So many requests were answered `overloaded`. */
@@ -74,44 +76,25 @@ export class RequestLane {
   }
 
   /** Until the signal aborts. Never rejects: while Postgres is away it tries again. */
-  async run(signal: AbortSignal): Promise<void> {
+  run(signal: AbortSignal): Promise<void> {
     const { wakeUp, pollMs, log } = this.#options
-    for (let failures = 0; !signal.aborted;) {
-      try {
-        const taken = await this.#turn(signal)
-        failures = 0
-        if (taken === 0 && !signal.aborted) await wakeUp.wait(pollMs * (0.75 + Math.random() / 4), signal)
-      } catch (error) {
-        if (signal.aborted) return
-        log.warn({ err: error, failures }, 'requests could not be taken; trying again')
-        await sleep(backoffMs(failures++), signal)
-      }
-    }
+    return leasedLoop({ wakeUp, log, signal, restMs: () => pollMs, turn: () => this.#turn(signal) })
   }
 
-  /** Answers with the number of requests that it took. */
-  async #turn(signal: AbortSignal): Promise<number> {
-    const { permits, isolation } = this.#options
-    await isolation.share()
-    const started: Run[] = []
-    let reserved = 0
-    try {
-      reserved = await this.#permits(signal)
-      if (reserved === 0) return 0
-      const token = randomUUID()
-      const rows = await this.#take(token, reserved)
-      for (const run of await this.#start(rows, token)) {
-        started.push(run)
-        void run.ended.then(() => permits.release(1))
-      }
-      // As many as there were permits: there are probably more, and none of them is to wait longer than it may.
-      if (rows.length === reserved) await this.#shed()
-      this.#wanted = rows.length === reserved ? Math.min(MOST_AT_A_TIME, this.#wanted * 2) : 1
-      return rows.length
-    } finally {
-      permits.release(reserved - started.length)
-      void this.#leaveIsolation(started)
-    }
+  #turn(signal: AbortSignal): Promise<number> {
+    return leasedTurn({
+      ...this.#options,
+      reserve: () => this.#permits(signal),
+      takeAndStart: async (reserved, onStarted) => {
+        const token = randomUUID()
+        const rows = await this.#take(token, reserved)
+        for (const run of await this.#start(rows, token)) onStarted(run)
+        // As many as there were permits: there are probably more, and none of them is to wait longer than it may.
+        if (rows.length === reserved) await this.#shed()
+        this.#wanted = rows.length === reserved ? Math.min(MOST_AT_A_TIME, this.#wanted * 2) : 1
+        return rows.length
+      },
+    })
   }
 
   /** At least one, or 0 when the signal aborts. While there is none, requests that waited too long are shed. */
@@ -152,7 +135,7 @@ export class RequestLane {
 
   /** Those that are to be run; the others are answered. */
   async #start(rows: readonly ClaimedTexts[], token: string): Promise<Run[]> {
-    const { plans, around, rules, leases, principals, pool } = this.#options
+    const { plans, around, leases, principals, pool, start } = this.#options
     const deliveries: RowDelivery[] = []
     for (const texts of rows) {
       const row = new OutboxRow(texts)
@@ -161,18 +144,19 @@ export class RequestLane {
         this.#refuse(delivery, token, 'crashed', 'the process that ran the request ended, or lost its connection')
       else if (texts[CALLER_GONE] === 't')
         this.#refuse(delivery, token, 'cancelled', 'the caller was gone before the request was started')
+      else if (texts[PAUSED] === 't') this.#refuse(delivery, token, 'unavailable', 'its trigger is paused')
       else deliveries.push(delivery)
     }
     await resolveRunsAs(deliveries, principals, pool)
     return deliveries.map((delivery) => {
-      const run = new Run(delivery, rules)
+      const run = start(delivery, token)
       run.armTimeout()
       leases.hold(run, token)
       return run
     })
   }
 
-  #refuse(delivery: RowDelivery, token: string, failure: 'crashed' | 'cancelled', message: string): void {
+  #refuse(delivery: RowDelivery, token: string, failure: FailureKind, message: string): void {
     const { settler, answers, log, onOutcome } = this.#options
     const thrown = new DeliveryFailure(failure, message)
     const { reply, outcome } = answerOf({ kind: 'failed', failure, thrown }, answers)
@@ -185,14 +169,5 @@ export class RequestLane {
         log.warn({ err: error, deliveryId: delivery.deliveryId }, 'a request could not be answered yet')
       },
     )
-  }
-
-  /** As a batch does, they keep an interrupted row from running beside them for a while, and no longer. */
-  async #leaveIsolation(runs: readonly Run[]): Promise<void> {
-    const { isolation, holdMs } = this.#options
-    const ended = new AbortController()
-    if (runs.length > 0) await Promise.race([Promise.all(runs.map((run) => run.ended)), sleep(holdMs, ended.signal)])
-    ended.abort()
-    isolation.leaveShared()
   }
 }

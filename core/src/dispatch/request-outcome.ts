@@ -32,6 +32,8 @@ export function answerOf(result: Result, rules: AnswerRules): Answer {
     }
     case 'dead':
       return failed('handler_error', result.thrown, rules)
+    case 'postponed':
+      return failed('unavailable', result.thrown, rules, result.delayMs)
     case 'failed':
       return failed(result.failure, result.thrown, rules, result.delayMs ?? result.retryAfterMs)
   }

@@ -6,7 +6,7 @@ import type { InboxResolver } from '../inbox/resolver.ts'
 import type { AnsweredRow } from '../sql/settle-requests.ts'
 import { settleRequests } from '../sql/settle-requests.ts'
 import { shedRequests } from '../sql/shed-requests.ts'
-import type { Sql } from '../sql/statement.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
 
 interface Ended {
   readonly id: string
@@ -38,6 +38,12 @@ export class RequestSettler {
     return this.#ended.add({ id, token, reply })
   }
 
+  /** The same on a transaction of the caller's, who tells the inboxes after its commit. */
+  async answerIn(on: Queryable, ended: Ended): Promise<{ readonly answered: Answered; readonly tell: () => void }> {
+    const rows = await this.#settle(on, [ended])
+    return { answered: answeredOf(rows, ended.id), tell: () => this.#tell(rows) }
+  }
+
   /** Answers with the number of requests that had waited too long. */
   async shed(waitedMs: number, reply: string): Promise<number> {
     const rows = await this.#sql.run(this.#pool, shedRequests, [waitedMs, reply, SHED_AT_A_TIME])
@@ -46,14 +52,18 @@ export class RequestSettler {
   }
 
   async #write(ended: readonly Ended[]): Promise<Answered[]> {
-    const rows = await this.#sql.run(this.#pool, settleRequests, [
+    const rows = await this.#settle(this.#pool, ended)
+    this.#tell(rows)
+    const byId = Map.groupBy(rows, (row) => row.delivery_id)
+    return ended.map(({ id }) => answeredOf(byId.get(id) ?? [], id))
+  }
+
+  #settle(on: Queryable, ended: readonly Ended[]): Promise<AnsweredRow[]> {
+    return this.#sql.run(on, settleRequests, [
       ended.map(({ id }) => id),
       ended.map(({ token }) => token),
       ended.map(({ reply }) => reply),
     ])
-    this.#tell(rows)
-    const answered = new Map(rows.map((row) => [row.delivery_id, row.abandoned ? 'abandoned' : 'replied'] as const))
-    return ended.map(({ id }) => answered.get(id) ?? 'lost')
   }
 
   #tell(rows: readonly AnsweredRow[]): void {
@@ -65,4 +75,10 @@ export class RequestSettler {
       )
     }
   }
+}
+
+function answeredOf(rows: readonly AnsweredRow[], id: string): Answered {
+  const row = rows.find((answered) => answered.delivery_id === id)
+  if (row === undefined) return 'lost'
+  return row.abandoned ? 'abandoned' : 'replied'
 }

@@ -2,6 +2,7 @@
 import type { AttemptRules, Result } from './attempt.ts'
 import { runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
+import type { Completion, HandlerTransactions } from './handler-transaction.ts'
 
 export class Run {
   readonly delivery: RowDelivery
@@ -11,10 +12,15 @@ export class Run {
   #end!: (result: Result) => void
   #timer: NodeJS.Timeout | undefined
 
-  constructor(delivery: RowDelivery, rules: AttemptRules) {
+  /** `attempt`: where it is run in a transaction. */
+  constructor(
+    delivery: RowDelivery,
+    rules: AttemptRules,
+    attempt: () => Promise<Result> = () => runAttempt(delivery, rules),
+  ) {
     this.delivery = delivery
     this.ended = new Promise((resolve) => (this.#end = resolve))
-    void runAttempt(delivery, rules).then((result) => {
+    void attempt().then((result) => {
       clearTimeout(this.#timer)
       this.#end(result)
     })
@@ -39,4 +45,15 @@ export class Run {
     this.delivery.abort(reason)
     this.#end(result)
   }
+}
+
+/** In a transaction of its own, where its trigger says so; `completion` is what then commits with what the handler wrote. */
+export function startRun(
+  delivery: RowDelivery,
+  rules: AttemptRules,
+  transactions: HandlerTransactions,
+  completion: () => Completion,
+): Run {
+  if (!delivery.plan.transactional) return new Run(delivery, rules)
+  return new Run(delivery, rules, () => transactions.attempt(delivery, rules, completion()))
 }

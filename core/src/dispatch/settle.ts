@@ -49,10 +49,12 @@ export class Settlement {
   }
 
   /** A row whose attempt ended. */
-  settle({ id, attempt }: OutboxRow, outcome: Outcome): void {
+  settle({ id, attempt, alone }: OutboxRow, outcome: Outcome): void {
     if (outcome.kind === 'retry') {
-      const { delayMs, alone, error } = outcome
-      this.#rescheduled.push({ id, attempt: attempt + 1, delayMs, alone, leaseToken: null, error })
+      const { delayMs, error } = outcome
+      this.#rescheduled.push({ id, attempt: attempt + 1, delayMs, alone: outcome.alone, leaseToken: null, error })
+    } else if (outcome.kind === 'postponed') {
+      this.#rescheduled.push({ id, attempt, delayMs: outcome.delayMs, alone, leaseToken: null, error: null })
     } else if (outcome.kind === 'dead') this.#buried.push({ id, reason: outcome.reason, error: outcome.error })
     else if (outcome.kind === 'handled' || outcome.kind === 'handler_failed') {
       this.#resolved.push({ id, deadLetterId: outcome.deadLetterId, resolution: outcome.kind })

@@ -13,6 +13,8 @@ export interface OutcomeCounts {
   readonly handled: number
   /** Dead-letter handlers that failed; none is run again. */
   readonly handlerFailed: number
+  /** Put back without having been run, at no attempt's cost. */
+  readonly postponed: number
   /** Requests that were answered with a failure. */
   readonly failed: number
   /** Requests whose caller was gone when the reply came. */
@@ -31,6 +33,7 @@ const COUNTED = {
   skipped: 'skipped',
   handled: 'handled',
   handler_failed: 'handlerFailed',
+  postponed: 'postponed',
   failed: 'failed',
   abandoned: 'abandoned',
 } as const satisfies Record<Outcome['kind'], keyof OutcomeCounts>
@@ -44,6 +47,7 @@ export class OutcomeStats {
     skipped: 0,
     handled: 0,
     handlerFailed: 0,
+    postponed: 0,
     failed: 0,
     abandoned: 0,
     overloaded: 0,

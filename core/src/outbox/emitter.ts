@@ -44,6 +44,8 @@ export class Emitter {
   readonly #indexes: IndexCache
   readonly #options: EmitterOptions
   readonly #loops = new Set<string>()
+  /** Lanes of their own that rows were written for since {@link writtenFor} was asked last. */
+  #written = { ordered: false, single: false }
 
   constructor(sql: Sql, indexes: IndexCache, options: EmitterOptions) {
     this.#sql = sql
@@ -130,9 +132,18 @@ export class Emitter {
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
         ? await this.#sql.run(on, emitRowsWaiting, parameters)
-        : await this.#sql.run(on, emitRows, parameters.slice(0, 23) as unknown as EmitParameters)
+        : await this.#sql.run(on, emitRows, parameters.slice(0, 24) as unknown as EmitParameters)
     const row = rows[0] as EmitRow
+    this.#written.ordered ||= pairs.ordered
+    this.#written.single ||= pairs.single
     return { stale: new Map(Object.entries(row.stale ?? {})), fresh: new Set(row.fresh ?? []) }
+  }
+
+  /** For which lanes, beside those of rows in batches, something was written since this was asked last. */
+  writtenFor(): { readonly ordered: boolean; readonly single: boolean } {
+    const written = this.#written
+    this.#written = { ordered: false, single: false }
+    return written
   }
 
   /** What a handler emits is known only here: no trigger can be refused for what its target will do. */

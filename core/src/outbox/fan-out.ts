@@ -1,5 +1,6 @@
 /** Events × matching triggers, as the arrays that the emit statement takes. Pure. */
 import type { WaitingEmitParameters } from '../sql/emit-rows.ts'
+import { IN_BATCHES } from '../triggers/single.ts'
 import type { IndexedTrigger } from '../triggers/matching-index.ts'
 import type { PreparedEvent } from './prepare.ts'
 
@@ -11,6 +12,8 @@ export interface FanOut {
   readonly deduped: boolean
   /** Some row stands in line. */
   readonly ordered: boolean
+  /** Some row is taken by itself. */
+  readonly single: boolean
 }
 
 export function fanOut(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): FanOut {
@@ -25,14 +28,15 @@ export function fanOut(events: readonly PreparedEvent[], matched: readonly (read
       pairTriggers.push(number)
     }
   }
+  const someDelivery = (is: (trigger: IndexedTrigger) => boolean) =>
+    events.some(({ replyTo }, i) => replyTo === null && matched[i]?.some(is) === true)
   return {
     pairEvents,
     pairTriggers,
     triggers: [...numbers.keys()],
     deduped: events.some((event) => event.dedupeKey !== null),
-    ordered: events.some(
-      ({ replyTo }, i) => replyTo === null && matched[i]?.some((trigger) => trigger.ordered) === true,
-    ),
+    ordered: someDelivery((trigger) => trigger.ordered),
+    single: someDelivery((trigger) => trigger.single !== IN_BATCHES),
   }
 }
 
@@ -67,6 +71,7 @@ export function emitParameters(
     events.map((event) => event.replyTimeoutMs),
     channel,
     triggers.map((trigger) => trigger.ordered),
+    triggers.map((trigger) => trigger.single),
     events.map((event) => event.source.name),
     events.map((event) => event.dedupeKey),
     events.map((event) => event.dedupeWindowMs),

@@ -5,6 +5,8 @@ export type Action =
   | 'trigger.create'
   | 'trigger.update'
   | 'trigger.delete'
+  | 'trigger.pause'
+  | 'delivery.cancel'
   | 'dead_letter.replay'
   | 'dead_letter.discard'
   | 'principal.change'

@@ -1,3 +1,4 @@
+import { DEAD_LETTER_WRITTEN } from './dead-letter-row.ts'
 import { statement } from './statement.ts'
 
 /** Caller: Settlement: from the outbox to the dead letters, with all they carry. Fenced by the token as in finish.ts. */
@@ -16,12 +17,7 @@ export const bury = statement<
   select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as last (id, failure_kind, reason, error)
 ), gone as (
   delete from {schema}.outbox o using last where o.id = last.id and o.lease_token is not distinct from $5::uuid
-  returning o.*, last.failure_kind, last.reason, last.error
+  returning o.*, last.failure_kind, last.reason, last.error::jsonb as error
 )
-insert into {schema}.dead_letters (app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version, trigger,
-  priority, depth, root_id, chain, ordering_key, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at)
-select app_id, id, trigger ->> 'source', trigger_id, trigger ->> 'name', event_id, event, event_version, trigger,
-  priority, depth, root_id, chain, ordering_key, trace_context, dedupe_key, replay_of, attempt, failure_kind, reason,
-  coalesce(errors, '[]') || error::jsonb, emitted_at
-from gone`,
+${DEAD_LETTER_WRITTEN}`,
 )

@@ -31,7 +31,7 @@ export const CLAIMED = CLAIMED_COLUMNS.map((column) =>
 function dueOfLevel(level: number, watermark: string): string {
   return `select * from (
       select ${CLAIMED} from {schema}.outbox
-      where not alone and reply_to is null and ordering_key is null and priority = ${level} and due_at <= now() and due_at >= ${watermark}
+      where not alone and reply_to is null and ordering_key is null and single = 0 and not paused and priority = ${level} and due_at <= now() and due_at >= ${watermark}
       order by due_at, id limit $1 for update skip locked
     ) as level_${level}`
 }

@@ -20,14 +20,14 @@ export const claimOrdered = statement<
 >(
   'claim_ordered',
   `with recursive heads as (
-  (select trigger_id, ordering_key, id, due_at <= now() and not alone as due, 1 as visited, (due_at <= now() and not alone)::integer as found
+  (select trigger_id, ordering_key, id, due_at <= now() and not alone and not paused as due, 1 as visited, (due_at <= now() and not alone and not paused)::integer as found
   from {schema}.outbox
   where ordering_key is not null and (trigger_id, ordering_key) > ($2::uuid, $3::text)
   order by trigger_id, ordering_key, id limit 1)
   union all
   select next.trigger_id, next.ordering_key, next.id, next.due, heads.visited + 1, heads.found + next.due::integer
   from heads cross join lateral (
-    select o.trigger_id, o.ordering_key, o.id, o.due_at <= now() and not o.alone as due from {schema}.outbox o
+    select o.trigger_id, o.ordering_key, o.id, o.due_at <= now() and not o.alone and not o.paused as due from {schema}.outbox o
     where o.ordering_key is not null and (o.trigger_id, o.ordering_key) > (heads.trigger_id, heads.ordering_key)
     order by o.trigger_id, o.ordering_key, o.id limit 1
   ) as next
@@ -37,7 +37,7 @@ export const claimOrdered = statement<
   from heads where visited = (select max(visited) from heads)
 ), claimed as materialized (
   select ${CLAIMED} from {schema}.outbox
-  where id = any (array(select id from heads where due)) and due_at <= now() and not alone
+  where id = any (array(select id from heads where due)) and due_at <= now() and not alone and not paused
   for update skip locked
 ), sized as (
   select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before from claimed

@@ -8,6 +8,8 @@ export const deleteTrigger = statement<[appId: string, id: string], { id: string
   values ($1, nextval('{schema}.trigger_epoch_sequence'))
   on conflict (app_id) do update set epoch = nextval('{schema}.trigger_epoch_sequence')
   returning e.app_id
+), resumed as (
+  delete from {schema}.pauses where app_id = $1 and trigger_id = $2::uuid
 )
 delete from {schema}.triggers t using bumped
 where t.app_id = bumped.app_id and t.id = $2::uuid

@@ -36,6 +36,8 @@ export type EmitParameters = [
   /** Null: notify nobody, since nothing is due yet. */
   channel: string | null,
   triggersOrdered: readonly boolean[],
+  /** How their rows are taken: 0 in batches, 1 and 2 one by one. */
+  triggersSingle: readonly number[],
 ]
 
 /** Of a statement that may wait for other transactions. */
@@ -69,17 +71,17 @@ const EVENT_ARRAYS = `$8::text[], $9::uuid[], $10::text[], $11::integer[], $12::
     $14::timestamptz[], $15::smallint[], $16::uuid[], $17::text[], $18::text[], $19::text[],
     $20::text[], $21::double precision[]`
 
-const TRIGGERS = `unnest($5::uuid[], $6::text[], $7::smallint[], $23::boolean[]) with ordinality as t (id, snapshot, priority, ordered, n)`
+const TRIGGERS = `unnest($5::uuid[], $6::text[], $7::smallint[], $23::boolean[], $24::smallint[]) with ordinality as t (id, snapshot, priority, ordered, single, n)`
 
 function written(events: string, dedupeKey: string, ...conditions: string[]): string {
   return `written as (
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
-    depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, dedupe_key)
+    depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, single, dedupe_key)
   select coalesce(e.priority, t.priority),
     coalesce(e.run_at, clock_timestamp() + e.delay_ms * interval '1 millisecond'),
     e.app_id, e.event_id, e.event::json, e.event_version, t.id, t.snapshot::json,
     e.depth, e.root_id, e.chain::json, case when t.ordered and e.reply_to is null then coalesce(e.ordering_key, '') end, e.trace_context,
-    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', ${dedupeKey}
+    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', case when e.reply_to is null then t.single else 0 end, ${dedupeKey}
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join ${events} on e.n = p.event
   join ${TRIGGERS} on t.n = p.trigger
@@ -108,10 +110,10 @@ select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTI
 export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   'emit_rows_waiting',
   `with ${STALE}, event as materialized (
-  select * from unnest(${EVENT_ARRAYS}, $24::text[], $25::text[], $26::double precision[])
+  select * from unnest(${EVENT_ARRAYS}, $25::text[], $26::text[], $27::double precision[])
     with ordinality as e (${EVENT_COLUMNS}, source, dedupe_key, dedupe_window_ms, n)
 ), patience as materialized (
-  select case when $27::text is null then '' else set_config('lock_timeout', $27, true) end as lock_timeout
+  select case when $28::text is null then '' else set_config('lock_timeout', $28, true) end as lock_timeout
 ), fresh as (
   insert into {schema}.dedupe_keys as d (app_id, source, key, event_id, expires_at)
   select app_id, source, dedupe_key, event_id, clock_timestamp() + dedupe_window_ms * interval '1 millisecond'

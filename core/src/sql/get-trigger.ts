@@ -1,10 +1,10 @@
 import { statement } from './statement.ts'
 import type { TriggerRow } from './trigger-row.ts'
-import { TRIGGER_COLUMNS } from './trigger-row.ts'
+import { pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
 /** Callers: TriggerRegistry.get (by id) and getByName; the other parameter is null. */
 export const getTrigger = statement<[appId: string, id: string | null, name: string | null], TriggerRow>(
   'get_trigger',
-  `select ${TRIGGER_COLUMNS} from {schema}.triggers
+  `select ${TRIGGER_COLUMNS}, ${pausedColumn('triggers')} from {schema}.triggers
 where app_id = $1 and (id = $2::uuid or name = $3)`,
 )

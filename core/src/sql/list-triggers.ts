@@ -1,6 +1,6 @@
 import { statement } from './statement.ts'
 import type { TriggerRow } from './trigger-row.ts'
-import { TRIGGER_COLUMNS } from './trigger-row.ts'
+import { pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
 /** Caller: TriggerRegistry.list. By name, which is unique in its app and so makes a keyset. */
 export const listTriggers = statement<
@@ -8,7 +8,7 @@ export const listTriggers = statement<
   TriggerRow
 >(
   'list_triggers',
-  `select ${TRIGGER_COLUMNS} from {schema}.triggers
+  `select ${TRIGGER_COLUMNS}, ${pausedColumn('triggers')} from {schema}.triggers
 where app_id = $1
   and ($2::text is null or name > $2)
   and ($3::text is null or source = $3)

@@ -12,6 +12,9 @@ export interface LoadedTriggerRow {
   readonly priority: number
   readonly timeout_ms: number
   readonly ordered: boolean
+  readonly transactional: boolean
+  readonly concurrency: number | null
+  readonly rate_limit: number | null
   readonly registrant: string | null
 }
 
@@ -21,7 +24,7 @@ export interface LoadedTriggerRow {
  */
 export const loadTriggers = statement<[appId: string], LoadedTriggerRow>(
   'load_triggers',
-  `select e.epoch, t.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.registrant
+  `select e.epoch, t.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant
 from {schema}.trigger_epochs e
 left join {schema}.triggers t on t.app_id = e.app_id and t.enabled
 where e.app_id = $1`,

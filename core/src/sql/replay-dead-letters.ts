@@ -24,9 +24,9 @@ export const replayDeadLetters = statement<
   returning d.*
 ), written as (
   insert into {schema}.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
-    ordering_key, trace_context, dedupe_key, replay_of, emitted_at)
+    ordering_key, single, trace_context, dedupe_key, replay_of, emitted_at)
   select priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
-    ordering_key, trace_context, dedupe_key, id, emitted_at
+    ordering_key, single, trace_context, dedupe_key, id, emitted_at
   from marked order by id
   returning id
 )

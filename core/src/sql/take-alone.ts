@@ -1,9 +1,28 @@
 import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
+import { isPaused } from './pauses.ts'
 import { statement } from './statement.ts'
+import { freeSlots, STARTS_NOTED } from './trigger-limits.ts'
 
 /** What a taken row has beyond a claimed one: the lease that it was under before, whose holder has vanished. */
 export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
+
+/** Interrupted rows whose triggers' limits are looked at. */
+const LIMITS_AT_A_TIME = 20
+
+/** Caller: AloneLane, before `takeAlone` in the same transaction, as `lockLimits` is before `takeSingles`. */
+export const lockLimitsAlone = statement<[leaseToken: string], never>(
+  'lock_limits_alone',
+  `update {schema}.trigger_limits set holder = $1::uuid
+where trigger_id = any (array(
+  select l.trigger_id from {schema}.trigger_limits l
+  where l.trigger_id = any (array(
+      select trigger_id from {schema}.outbox where alone and due_at <= clock_timestamp() and single > 0
+      order by due_at, id limit ${LIMITS_AT_A_TIME}
+    )) and ${freeSlots('1')} > 0
+  order by l.trigger_id for update skip locked
+))`,
+)
 
 /**
  * Caller: AloneLane. One interrupted row, under a lease from the start: claim and note in one commit, so that many
@@ -11,11 +30,14 @@ export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
  */
 export const takeAlone = statement<[leaseToken: string, leaseMs: number], ClaimedTexts>(
   'take_alone',
-  `with due as (
-  select id as due_id, lease_token as previous_token from {schema}.outbox
-  where alone and due_at <= clock_timestamp()
+  `with due as materialized (
+  select id as due_id, trigger_id, lease_token as previous_token from {schema}.outbox o
+  where alone and due_at <= clock_timestamp() and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
+    select from {schema}.trigger_limits l
+    where l.trigger_id = o.trigger_id and (l.holder is distinct from $1::uuid or ${freeSlots('1')} = 0)
+  ))
   order by due_at, id limit 1 for update skip locked
-)
+), ${STARTS_NOTED}
 update {schema}.outbox o
 set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond'
 from due where o.id = due.due_id

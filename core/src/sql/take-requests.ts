@@ -1,11 +1,14 @@
 import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
+import { isPaused } from './pauses.ts'
 import { statement } from './statement.ts'
 
 /** What a taken request has beyond a claimed row: the lease of a holder that has vanished, if it had one. */
 export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
 /** Whether its caller was gone before it was started. */
 export const CALLER_GONE = CLAIMED_COLUMNS.length + 1
+/** Whether its trigger is paused. */
+export const PAUSED = CLAIMED_COLUMNS.length + 2
 
 function dueRequests(waitedFor: 'is not null' | 'is null'): string {
   return `select * from (
@@ -30,6 +33,6 @@ export const takeRequests = statement<[leaseToken: string, leaseMs: number, limi
 update {schema}.outbox o
 set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond'
 where o.id = any (array(select due_id from due))
-returning ${CLAIMED}, (select previous_token from due where due_id = o.id) as previous_token, o.reply_by <= clock_timestamp() as caller_gone`,
+returning ${CLAIMED}, (select previous_token from due where due_id = o.id) as previous_token, o.reply_by <= clock_timestamp() as caller_gone, ${isPaused('o.app_id', 'o.trigger_id')} as paused`,
   { raw: true },
 )

@@ -1,5 +1,6 @@
 import { statement } from './statement.ts'
 import type { TriggerRow } from './trigger-row.ts'
+import { LIMITS_WRITTEN, pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
 /** Caller: TriggerRegistry.update, enable, disable. A null leaves its column as it is. */
 export const updateTrigger = statement<
@@ -13,6 +14,11 @@ export const updateTrigger = statement<
     priority: number | null,
     timeoutMs: number | null,
     ordered: boolean | null,
+    transactional: boolean | null,
+    /** 0: none from now on. */
+    concurrency: number | null,
+    /** 0: none from now on. */
+    rateLimit: number | null,
     enabled: boolean | null,
   ],
   TriggerRow
@@ -23,18 +29,25 @@ export const updateTrigger = statement<
   values ($1, nextval('{schema}.trigger_epoch_sequence'))
   on conflict (app_id) do update set epoch = nextval('{schema}.trigger_epoch_sequence')
   returning e.app_id
-)
-update {schema}.triggers t
-set name = coalesce($3, t.name),
+), written as (
+  update {schema}.triggers t
+  set name = coalesce($3, t.name),
     filter = coalesce($4::jsonb, t.filter),
     target = coalesce($5::jsonb, t.target),
     retry = coalesce($6::jsonb, t.retry),
     priority = coalesce($7::smallint, t.priority),
     timeout_ms = coalesce($8::integer, t.timeout_ms),
     ordered = coalesce($9::boolean, t.ordered),
-    enabled = coalesce($10::boolean, t.enabled),
+    transactional = coalesce($10::boolean, t.transactional),
+    concurrency = case when $11::integer is null then t.concurrency else nullif($11::integer, 0) end,
+    rate_limit = case when $12::double precision is null then t.rate_limit else nullif($12::double precision, 0) end,
+    enabled = coalesce($13::boolean, t.enabled),
     updated_at = clock_timestamp()
 from bumped
 where t.app_id = bumped.app_id and t.id = $2::uuid
-returning t.id, t.app_id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.registrant, t.enabled, t.created_at, t.updated_at`,
+returning ${TRIGGER_COLUMNS.split(', ')
+    .map((column) => `t.${column}`)
+    .join(', ')}
+), ${LIMITS_WRITTEN}
+select written.*, ${pausedColumn('written')} from written`,
 )

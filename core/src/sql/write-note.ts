@@ -1,5 +1,8 @@
 import { statement } from './statement.ts'
 
+/** A run of ids; without any: some trigger is paused. */
+export type OverlapRow = { readonly low: string; readonly high: string } | { readonly low: null; readonly high: null }
+
 /**
  * Caller: Lane, committed on a connection of its own between the claim and the first handler. Writes the lane's
  * note and answers with the runs of ids among them that some note names with the same attempt: deliveries that were
@@ -15,7 +18,7 @@ export const writeNote = statement<
     lowest: bigint,
     highest: bigint,
   ],
-  { low: string; high: string }
+  OverlapRow
 >(
   'write_note',
   `with noted as (
@@ -30,5 +33,6 @@ from {schema}.claim_notes n
 cross join lateral unnest(n.run_lows, n.run_highs, n.run_attempts) as earlier (low, high, attempt)
 join unnest($2::bigint[], $3::bigint[], $4::integer[]) as mine (low, high, attempt)
   on mine.attempt = earlier.attempt and mine.low <= earlier.high and mine.high >= earlier.low
-where n.lowest_id <= $6::bigint and n.highest_id >= $5::bigint`,
+where n.lowest_id <= $6::bigint and n.highest_id >= $5::bigint
+union all select null, null where exists (select from {schema}.pauses)`,
 )

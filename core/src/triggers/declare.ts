@@ -10,7 +10,15 @@ export interface TriggerDeclaration extends TriggerPatch {
 }
 
 /** What is not named is meant to be the default; whether it is enabled is the operator's to say, unless named. */
-const DEFAULTS: TriggerPatch = { retry: {}, priority: 'normal', timeoutMs: DEFAULT_TIMEOUT_MS, ordered: false }
+const DEFAULTS: TriggerPatch = {
+  retry: {},
+  priority: 'normal',
+  timeoutMs: DEFAULT_TIMEOUT_MS,
+  ordered: false,
+  transactional: false,
+  concurrency: null,
+  rateLimit: null,
+}
 
 /** `trigger.duplicate_name` when the app has one with this name and another source. */
 export async function declareTrigger(triggers: Triggers, declared: TriggerDeclaration): Promise<void> {

@@ -31,6 +31,9 @@ function row(id: number, filter: unknown, source = 'letters'): LoadedTriggerRow 
     retry: {},
     priority: 1,
     ordered: false,
+    transactional: false,
+    concurrency: null,
+    rate_limit: null,
     timeout_ms: 1,
     registrant: null,
   }

@@ -5,6 +5,8 @@
 import { OutbusError } from '../errors.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
 import type { AnySource } from '../source.ts'
+import type { Single } from './single.ts'
+import { singleOf } from './single.ts'
 import type { TriggerSnapshot } from './snapshot.ts'
 
 export interface IndexedTrigger {
@@ -12,6 +14,7 @@ export interface IndexedTrigger {
   readonly name: string
   readonly priority: number
   readonly ordered: boolean
+  readonly single: Single
   /** What the rows carry of the trigger, as JSON text. Made when the trigger first matches. */
   readonly snapshot: string
 }
@@ -108,6 +111,7 @@ class FiledTrigger implements Filed {
   readonly name: string
   readonly priority: number
   readonly ordered: boolean
+  readonly single: Single
   readonly filter: unknown
   readonly broken: unknown
   readonly #app: string
@@ -126,6 +130,7 @@ class FiledTrigger implements Filed {
     this.name = row.name
     this.priority = row.priority
     this.ordered = row.ordered
+    this.single = singleOf(row)
     this.filter = filter
     this.broken = broken
     this.#app = app
@@ -134,7 +139,7 @@ class FiledTrigger implements Filed {
   }
 
   get snapshot(): string {
-    const { name, source, target, retry, timeout_ms, registrant } = this.#row
+    const { name, source, target, retry, timeout_ms, transactional, registrant } = this.#row
     const content: TriggerSnapshot = {
       app: this.#app,
       id: this.id,
@@ -144,6 +149,7 @@ class FiledTrigger implements Filed {
       retry,
       timeoutMs: timeout_ms,
       registrant,
+      ...(transactional ? { transactional } : {}),
       ...(this.#carriesFilter ? { filter: this.#row.filter } : {}),
     }
     return (this.#snapshot ??= JSON.stringify(content))

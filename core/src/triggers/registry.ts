@@ -12,6 +12,10 @@ import type { Access } from '../principals/access.ts'
 import { priorityLevel, priorityOf } from '../priority.ts'
 import { parseRetryPolicy } from '../retry/policy.ts'
 import { createTrigger } from '../sql/create-trigger.ts'
+import { ALL_TRIGGERS } from '../sql/pauses.ts'
+import { pauseTriggers } from '../sql/pause-triggers.ts'
+import { resumeTriggers } from '../sql/resume-triggers.ts'
+import { unpark, UNPARKED_AT_A_TIME } from '../sql/unpark.ts'
 import { deleteTrigger } from '../sql/delete-trigger.ts'
 import { getTrigger } from '../sql/get-trigger.ts'
 import { listTriggers } from '../sql/list-triggers.ts'
@@ -48,7 +52,7 @@ export class TriggerRegistry implements Triggers {
     const target = this.#encodeTarget(given.target)
     const retry = encodeRetry(source.name, given.retry === undefined ? {} : given.retry)
     await this.#access.assertRegistrant(this.#scope, this.#on)
-    const rows = await this.#refusingDuplicates(given.name, () =>
+    const rows = await this.#explainingRefusals(given.name, () =>
       this.#sql.run(this.#on, createTrigger, [
         this.#scope.app,
         uuidv7(),
@@ -60,6 +64,9 @@ export class TriggerRegistry implements Triggers {
         priorityLevel(given.priority ?? 'normal'),
         given.timeoutMs ?? DEFAULT_TIMEOUT_MS,
         given.ordered ?? false,
+        given.transactional ?? false,
+        given.concurrency ?? null,
+        given.rateLimit ?? null,
         this.#scope.principal?.id ?? null,
         given.enabled ?? true,
       ]),
@@ -101,7 +108,7 @@ export class TriggerRegistry implements Triggers {
     const { source, registrant } = await this.get(id)
     const filter = given.filter === undefined ? null : encodeFilter(this.#plugins.source(source), given.filter)
     await this.#access.assert(this.#scope, this.#on, 'trigger.update', registrant)
-    const rows = await this.#refusingDuplicates(given.name ?? id, () =>
+    const rows = await this.#explainingRefusals(given.name ?? id, () =>
       this.#sql.run(this.#on, updateTrigger, [
         this.#scope.app,
         assertUuid(id, 'a trigger id'),
@@ -112,6 +119,9 @@ export class TriggerRegistry implements Triggers {
         given.priority === undefined ? null : priorityLevel(given.priority),
         given.timeoutMs ?? null,
         given.ordered ?? null,
+        given.transactional ?? null,
+        noneAsZero(given.concurrency),
+        noneAsZero(given.rateLimit),
         given.enabled ?? null,
       ]),
     )
@@ -131,6 +141,36 @@ export class TriggerRegistry implements Triggers {
     await this.#access.assert(this.#scope, this.#on, 'trigger.delete', registrant)
     const rows = await this.#sql.run(this.#on, deleteTrigger, [this.#scope.app, assertUuid(id, 'a trigger id')])
     if (rows[0] === undefined) throw notFound(id)
+  }
+
+  async pause(id: string): Promise<Trigger> {
+    const trigger = await this.get(id)
+    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', trigger.registrant)
+    await this.#sql.run(this.#on, pauseTriggers, [this.#scope.app, trigger.id])
+    return { ...trigger, paused: true }
+  }
+
+  async resume(id: string): Promise<Trigger> {
+    const trigger = await this.get(id)
+    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', trigger.registrant)
+    await this.#resume(trigger.id)
+    return { ...trigger, paused: false }
+  }
+
+  async pauseAll(): Promise<void> {
+    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', undefined)
+    await this.#sql.run(this.#on, pauseTriggers, [this.#scope.app, ALL_TRIGGERS])
+  }
+
+  async resumeAll(): Promise<void> {
+    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', undefined)
+    await this.#resume(ALL_TRIGGERS)
+  }
+
+  /** The dispatchers let go what is more than this. */
+  async #resume(id: string): Promise<void> {
+    await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, id])
+    await this.#sql.run(this.#on, unpark, [UNPARKED_AT_A_TIME])
   }
 
   #encodeTarget(spec: TargetSpec): string {
@@ -156,8 +196,12 @@ export class TriggerRegistry implements Triggers {
       priority: priorityOf(row.priority),
       timeoutMs: row.timeout_ms,
       ordered: row.ordered,
+      transactional: row.transactional,
+      concurrency: row.concurrency ?? undefined,
+      rateLimit: row.rate_limit ?? undefined,
       registrant: row.registrant ?? undefined,
       enabled: row.enabled,
+      paused: row.paused,
       unresolved: !this.#resolves(row.target),
       createdAt: row.created_at,
       updatedAt: row.updated_at,
@@ -170,12 +214,20 @@ export class TriggerRegistry implements Triggers {
     return target !== undefined && (target.resolves === undefined || target.resolves(config, this.#scope))
   }
 
-  async #refusingDuplicates<T>(name: string, write: () => Promise<T>): Promise<T> {
+  async #explainingRefusals<T>(name: string, write: () => Promise<T>): Promise<T> {
     try {
       return await write()
     } catch (error) {
-      // Only the unique name is ours to explain; whatever else the database says goes up as it is.
-      if (!(error instanceof DatabaseError) || error.constraint !== 'triggers_name_is_unique_in_its_app') throw error
+      // Only these two are ours to explain; whatever else the database says goes up as it is.
+      if (!(error instanceof DatabaseError)) throw error
+      if (error.constraint === 'triggers_ordered_stands_alone') {
+        throw new OutbusError(
+          'trigger.invalid',
+          'an ordered trigger has no transactional, concurrency or rateLimit: its rows run one after another already',
+          { path: 'ordered', cause: error },
+        )
+      }
+      if (error.constraint !== 'triggers_name_is_unique_in_its_app') throw error
       throw new OutbusError('trigger.duplicate_name', `the app has a trigger named ${JSON.stringify(name)} already`, {
         path: 'name',
         received: name,
@@ -207,6 +259,11 @@ function encodeRetry(source: string, retry: unknown): string {
     })
   }
   return encodeJson({ ...policy, maxAttempts: 1 })
+}
+
+/** In a patch: left out leaves it as it is, null takes it away. */
+function noneAsZero(limit: number | null | undefined): number | null {
+  return limit === undefined ? null : (limit ?? 0)
 }
 
 function notFound(sought: string): OutbusError {

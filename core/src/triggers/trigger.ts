@@ -13,6 +13,13 @@ export const DEFAULT_TIMEOUT_MS = 300_000
 /** Cap of a trigger's `timeoutMs`: 24 hours. */
 const MAX_TIMEOUT_MS = 86_400_000
 
+/** Cap of a trigger's `concurrency`. */
+const MAX_CONCURRENCY = 10_000
+/** Cap of a trigger's `rateLimit`, per second: each start of the last second is remembered. */
+const MAX_RATE = 1_000
+/** The longest that a `rateLimit` below one may ask for between two starts. */
+const MAX_RATE_INTERVAL_S = 86_400
+
 /** The target of a trigger: its type, and beside it what that target's config schema takes. */
 export type TargetSpec = { readonly type: string } & Readonly<Record<string, unknown>>
 
@@ -32,6 +39,21 @@ interface TriggerSettings {
    * Changing it changes nothing for rows that are there. Default false.
    */
   readonly ordered?: boolean
+  /**
+   * The handler gets `tx`, and `cx` writes through it: what it wrote and the delivery's completion commit together, once
+   * (G4). An attempt that fails, times out or loses its lease leaves nothing. Not for `ordered` triggers. Default false.
+   */
+  readonly transactional?: boolean
+  /**
+   * Deliveries that run at a time, over all processes; 1 to 10,000. A change of the number counts at once, also for rows
+   * that are there. Requests are not counted. Not for `ordered` triggers. Default, and null: no limit.
+   */
+  readonly concurrency?: number | null
+  /**
+   * Starts within any second, over all processes: a whole number from 1 to 1,000, or below one for a start in
+   * 1 / `rateLimit` seconds. As `concurrency` otherwise. Default, and null: no limit.
+   */
+  readonly rateLimit?: number | null
   /** Default true. A disabled trigger gets no rows; rows that it already has still run. */
   readonly enabled?: boolean
 }
@@ -58,9 +80,14 @@ export interface Trigger {
   readonly priority: Priority
   readonly timeoutMs: number
   readonly ordered: boolean
+  readonly transactional: boolean
+  readonly concurrency: number | undefined
+  readonly rateLimit: number | undefined
   /** The id of the principal who registered it, and whom it runs as. */
   readonly registrant: string | undefined
   readonly enabled: boolean
+  /** Itself; `pauseAll` is not shown here. */
+  readonly paused: boolean
   /** True where this process could not run the target now, such as a function that nobody has registered. */
   readonly unresolved: boolean
   readonly createdAt: Date
@@ -86,7 +113,25 @@ export interface Triggers<S extends AnySource = AnySource> {
   enable(id: string): Promise<Trigger>
   disable(id: string): Promise<Trigger>
   delete(id: string): Promise<void>
+  /**
+   * Runs nothing of this trigger until `resume`, and loses nothing: unlike a disabled one it goes on getting rows, and
+   * those wait. What runs already is run to its end; what a dispatcher has claimed but not begun may still begin. Requests are
+   * answered `unavailable`. Idempotent.
+   */
+  pause(id: string): Promise<Trigger>
+  /** What waited is due when it was due before: mostly at once. Dispatchers notice within a second. Idempotent. */
+  resume(id: string): Promise<Trigger>
+  /** All triggers of the app, those included that it will have. Only for who may change all of them. */
+  pauseAll(): Promise<void>
+  /** Ends `pauseAll`; triggers that were paused by themselves stay so. */
+  resumeAll(): Promise<void>
 }
+
+const rateLimitSchema = z
+  .number()
+  .min(1 / MAX_RATE_INTERVAL_S)
+  .max(MAX_RATE)
+  .refine((rate) => rate < 1 || Number.isInteger(rate), 'is a whole number, or below one')
 
 /** All but filter, target and retry, which have schemas of their own. */
 export const triggerSchema = z.strictObject({
@@ -98,6 +143,9 @@ export const triggerSchema = z.strictObject({
   priority: z.enum(PRIORITIES).optional(),
   timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).optional(),
   ordered: z.boolean().optional(),
+  transactional: z.boolean().optional(),
+  concurrency: z.int().min(1).max(MAX_CONCURRENCY).nullable().optional(),
+  rateLimit: rateLimitSchema.nullable().optional(),
   enabled: z.boolean().optional(),
 })
 

@@ -1,7 +1,7 @@
 /** A dispatcher process for tests: runs jobs, and says each start and end before it goes on. Settings come as the first argument. */
 import { writeSync } from 'node:fs'
 import { createBus } from '@outbus/core'
-import type { DeadLetterEvent } from '@outbus/core'
+import type { DeadLetterEvent, HandlerArgs } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
 import pino from 'pino'
@@ -31,15 +31,25 @@ const log = pino(
 )
 const bus = await createBus({ database: settings.url, sources: [kv()], dispatch: settings.dispatch ?? {}, log })
 
-bus.handle<KvEvent & { op: 'set' }>('work', async ({ event, attempt, deliveryId }) => {
+type Work = Pick<HandlerArgs<KvEvent & { op: 'set' }>, 'event' | 'attempt' | 'deliveryId'>
+
+async function work({ event, attempt, deliveryId }: Work, effect?: () => Promise<unknown>): Promise<void> {
   const job = event.value as Job
   say({ kind: 'started', key: event.key, value: event.value, deliveryId, attempt, at: now() })
+  await effect?.()
   if (job.ms !== undefined) await new Promise((resolve) => setTimeout(resolve, job.ms))
   if (attempt <= (job.exits ?? 0)) process.exit(1)
   if (attempt <= (job.kills ?? 0)) process.kill(process.pid, 'SIGKILL')
   if (Math.random() < (job.failsAtRandom ?? 0)) throw new Error('fails at random')
   if (attempt <= (job.failures ?? 0)) throw new Error('fails on purpose')
   say({ kind: 'ended', key: event.key, deliveryId, attempt, at: now() })
+}
+
+bus.handle<KvEvent & { op: 'set' }>('work', (args) => work(args))
+/** The same, with a line in the table `ledger` as its effect. */
+bus.handle<KvEvent & { op: 'set' }>('transact', (args) => {
+  const { tx, deliveryId, attempt, event } = args
+  return work(args, () => tx.query('insert into ledger values ($1, $2, $3)', [deliveryId, attempt, event.key]))
 })
 bus.handle<DeadLetterEvent>('bury', async ({ event: letter, attempt, deliveryId }) => {
   const { key, value } = letter.event as KvEvent & { op: 'set' }

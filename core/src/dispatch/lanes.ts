@@ -1,0 +1,176 @@
+/** The lanes of one dispatcher: what each claims, where it rests, and that it lives for as long as the dispatcher does. */
+import { aloneIsDue } from '../sql/alone-is-due.ts'
+import { LIMITED, TRANSACTIONAL } from '../triggers/single.ts'
+import { AloneLane } from './alone-lane.ts'
+import { claimLoop } from './claim-loop.ts'
+import type { DispatcherOptions } from './dispatcher.ts'
+import { OrderedRows, UnorderedRows } from './due-rows.ts'
+import type { Idleness } from './idleness.ts'
+import type { Isolation } from './isolation.ts'
+import { LaneConnection } from './lane-connection.ts'
+import type { LaneSurroundings } from './lane.ts'
+import { Lane } from './lane.ts'
+import type { LeaseKeeper } from './lease-keeper.ts'
+import { leasedLoop } from './leased-turn.ts'
+import { shortLeaseMs } from './options.ts'
+import { backoffMs, sleep } from './pause.ts'
+import { SingleLane } from './single-lane.ts'
+import type { WakeUp } from './wake-up.ts'
+
+export interface LanesSurroundings {
+  readonly around: LaneSurroundings
+  readonly isolation: Isolation
+  readonly idleness: Idleness
+  /** Where the lane of interrupted rows waits. */
+  readonly aloneWakeUp: WakeUp
+  readonly singleLeases: LeaseKeeper
+}
+
+const ALONE_POLL_MS = 200
+
+export class Lanes {
+  readonly #options: DispatcherOptions
+  readonly #shared: LanesSurroundings
+
+  constructor(options: DispatcherOptions, shared: LanesSurroundings) {
+    this.#options = options
+    this.#shared = shared
+  }
+
+  /** Until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { settings } = this.#options
+    const { around, isolation } = this.#shared
+    const unordered = Array.from({ length: settings.lanes }, () => {
+      const lane = new Lane(around, new UnorderedRows(), settings)
+      return this.#keepOpen(signal, (connection, onTurn) => this.#claimLoop(lane, connection, signal, onTurn))
+    })
+    const lines = new OrderedRows()
+    const ordered = new Lane(around, lines, settings)
+    const alone = new AloneLane(around, isolation, settings.holdMs)
+    const singles = [
+      this.#singleLane(LIMITED, settings.concurrency),
+      this.#singleLane(TRANSACTIONAL, settings.transactions),
+    ]
+    await Promise.all([
+      ...unordered,
+      this.#keepOpen(signal, (connection, onTurn) => this.#orderedLoop(ordered, lines, connection, signal, onTurn)),
+      this.#keepOpen(signal, (connection, onTurn) => this.#aloneLoop(alone, connection, signal, onTurn)),
+      ...singles.map((lane) =>
+        this.#keepOpen(signal, (connection, onTurn) => this.#singleLoop(lane, connection, signal, onTurn)),
+      ),
+    ])
+  }
+
+  /** Runs `session` on one connection after another. A lost connection ends a session, never the lane (G16). */
+  async #keepOpen(
+    signal: AbortSignal,
+    session: (connection: LaneConnection, onTurn: () => void) => Promise<void>,
+  ): Promise<void> {
+    const { sql, connection: config, settings, log } = this.#options
+    for (let failures = 0; !signal.aborted; failures++) {
+      let connection: LaneConnection | undefined
+      try {
+        connection = await LaneConnection.open({ connection: config, sql, frozenAfterMs: settings.frozenAfterMs })
+        await session(connection, () => (failures = 0))
+      } catch (error) {
+        // Postgres restarted, ended the claim, or cannot be reached: what was claimed is everybody's again.
+        if (!signal.aborted) log.warn({ err: error, failures }, 'a lane lost its connection; it will open another one')
+      } finally {
+        connection?.close()
+      }
+      await sleep(backoffMs(failures), signal)
+    }
+  }
+
+  async #claimLoop(lane: Lane, connection: LaneConnection, signal: AbortSignal, onTurn: () => void): Promise<void> {
+    const { settings, wakeUp } = this.#options
+    const { idleness } = this.#shared
+    await claimLoop({
+      ...this.#turns(settings.lanes),
+      lane,
+      connection,
+      signal,
+      onTurn,
+      onWorked: (full) => {
+        idleness.worked()
+        // There is probably more than one lane can take.
+        if (full) wakeUp.one()
+      },
+      rest: (rounds) => idleness.rest(rounds, signal),
+    })
+  }
+
+  /** The next row of a key is due when the one before it is settled: that turn is this lane's own next one. */
+  async #orderedLoop(
+    lane: Lane,
+    lines: OrderedRows,
+    connection: LaneConnection,
+    signal: AbortSignal,
+    onTurn: () => void,
+  ): Promise<void> {
+    const restMs = (rounds: number) => (lines.hasLines ? this.#options.settings.pollMs : this.#pollMs(rounds))
+    const rest = (rounds: number) => this.#options.orderedWakeUp.wait(restMs(rounds), signal)
+    await claimLoop({ ...this.#turns(1), lane, connection, signal, onTurn, onWorked: () => undefined, rest })
+  }
+
+  #singleLane(single: typeof LIMITED | typeof TRANSACTIONAL, most: number): SingleLane {
+    const { settings } = this.#options
+    const { around, isolation, singleLeases } = this.#shared
+    return new SingleLane({ ...around, leases: singleLeases }, isolation, {
+      single,
+      most,
+      holdMs: settings.holdMs,
+      leaseMs: shortLeaseMs(settings),
+    })
+  }
+
+  async #singleLoop(
+    lane: SingleLane,
+    connection: LaneConnection,
+    signal: AbortSignal,
+    onTurn: () => void,
+  ): Promise<void> {
+    const { log, singleWakeUp, settings } = this.#options
+    const lost = AbortSignal.any([signal, connection.lost])
+    await leasedLoop({
+      wakeUp: singleWakeUp,
+      log,
+      signal: lost,
+      restMs: async (rounds) => ((await lane.hasRows()) ? settings.pollMs : this.#pollMs(rounds)),
+      turn: async () => {
+        const taken = await lane.turn(connection, lost)
+        onTurn()
+        return taken
+      },
+    })
+  }
+
+  async #aloneLoop(
+    lane: AloneLane,
+    connection: LaneConnection,
+    signal: AbortSignal,
+    onTurn: () => void,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      const [found] = await this.#options.sql.run(this.#shared.around.notesOn, aloneIsDue, [])
+      if (found?.due === true) await lane.turn(connection, signal)
+      else await this.#shared.aloneWakeUp.wait(ALONE_POLL_MS, signal)
+      onTurn()
+    }
+  }
+
+  #turns(lanes: number) {
+    const { concurrency, requestConcurrency } = this.#options.settings
+    return {
+      isolation: this.#shared.isolation,
+      permits: this.#shared.around.gate,
+      share: Math.max(1, Math.ceil((concurrency - requestConcurrency) / lanes)),
+    }
+  }
+
+  #pollMs(rounds: number): number {
+    const { pollMs, maxPollMs } = this.#options.settings
+    return Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10))
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * A lane of rows that cannot go in batches: of triggers with a limit, or whose handlers get a transaction. Each is taken
+ * under a lease that is committed before its handler starts, and settled as soon as it ends.
+ *
+ *   permit ──▶ lock limits, count, take ──▶ run ──▶ settle (fenced by the lease)
+ *
+ * What runs over all processes is what is under a lease that has not run out: whoever counts has the limit's row locked
+ * and looks after that, so no two count at a time. A lease that ran out is a delivery whose holder vanished; it is
+ * charged an attempt and runs alone.
+ */
+import { randomUUID } from 'node:crypto'
+import type { ClaimedTexts } from '../sql/claim-batch.ts'
+import { singleIsWaiting } from '../sql/single-is-waiting.ts'
+import { lockLimits, PREVIOUS_TOKEN, TAKEN_TRIGGER, takeSingles } from '../sql/take-singles.ts'
+import type { TakeSinglesParameters } from '../sql/take-singles.ts'
+import type { Single } from '../triggers/single.ts'
+import type { Outcome } from './attempt.ts'
+import { decideInterrupted } from './attempt.ts'
+import { RowDelivery } from './delivery.ts'
+import type { Isolation } from './isolation.ts'
+import type { LaneSurroundings } from './lane.ts'
+import type { LaneConnection } from './lane-connection.ts'
+import { leasedTurn } from './leased-turn.ts'
+import { OutboxRow } from './outbox-row.ts'
+import type { Run } from './run.ts'
+import { resolveRunsAs } from './run-as.ts'
+import { Settlement } from './settle.ts'
+
+export interface SingleLaneOptions {
+  /** Which rows this lane takes. */
+  readonly single: Single
+  /** Runs of this lane at a time. */
+  readonly most: number
+  readonly holdMs: number
+  readonly leaseMs: number
+}
+
+const FIRST_TRIGGER = '00000000-0000-0000-0000-000000000000'
+/** Permits asked for at a time: one while nothing is there, doubling to this while more is found than was asked for. */
+const MOST_AT_A_TIME = 64
+
+export class SingleLane {
+  readonly #around: LaneSurroundings
+  readonly #isolation: Isolation
+  readonly #options: SingleLaneOptions
+  /** Triggers take turns: a take goes on where the last one stopped. */
+  #after = FIRST_TRIGGER
+  #wanted = 1
+  #running = 0
+
+  constructor(around: LaneSurroundings, isolation: Isolation, options: SingleLaneOptions) {
+    this.#around = around
+    this.#isolation = isolation
+    this.#options = options
+  }
+
+  /** Whether rows of this lane are there, due or not. */
+  async hasRows(): Promise<boolean> {
+    const { sql, notesOn } = this.#around
+    const [found] = await sql.run(notesOn, singleIsWaiting, [this.#options.single])
+    return found?.waiting === true
+  }
+
+  /** Answers with the number of rows that it took. */
+  turn(connection: LaneConnection, signal: AbortSignal): Promise<number> {
+    const { gate } = this.#around
+    return leasedTurn({
+      isolation: this.#isolation,
+      permits: gate,
+      holdMs: this.#options.holdMs,
+      reserve: async () => {
+        const room = Math.min(this.#wanted, this.#options.most - this.#running)
+        return room <= 0 ? 0 : gate.reserve(room, signal)
+      },
+      takeAndStart: async (reserved, onStarted) => {
+        const token = randomUUID()
+        const rows = await this.#take(connection, token, reserved)
+        await this.#start(connection, rows, token, onStarted)
+        this.#wanted = rows.length === reserved ? Math.min(MOST_AT_A_TIME, this.#wanted * 2) : 1
+        return rows.length
+      },
+    })
+  }
+
+  async #take(connection: LaneConnection, token: string, limit: number): Promise<ClaimedTexts[]> {
+    const { sql } = this.#around
+    for (;;) {
+      const from = this.#after
+      const parameters: TakeSinglesParameters = [token, this.#options.leaseMs, limit, this.#options.single, from]
+      const lock = (on: Parameters<typeof sql.send>[0]) => [sql.send(on, lockLimits, parameters)]
+      const { rows } = await connection.exchange(lock, takeSingles, parameters)
+      this.#after = rows.length === limit ? (rows.at(-1)?.[TAKEN_TRIGGER] as string) : FIRST_TRIGGER
+      if (rows.length > 0 || from === FIRST_TRIGGER) return rows
+    }
+  }
+
+  async #start(
+    connection: LaneConnection,
+    rows: readonly ClaimedTexts[],
+    token: string,
+    onStarted: (run: Run) => void,
+  ): Promise<void> {
+    const { plans, leases, principals, notesOn, start } = this.#around
+    const deliveries: RowDelivery[] = []
+    const interrupted: RowDelivery[] = []
+    for (const texts of rows) {
+      const row = new OutboxRow(texts)
+      const delivery = new RowDelivery(row, plans.of(row.must('trigger')), this.#around)
+      ;(texts[PREVIOUS_TOKEN] === null ? deliveries : interrupted).push(delivery)
+    }
+    await resolveRunsAs(deliveries, principals, notesOn)
+    for (const delivery of deliveries) {
+      const run = start(delivery, token)
+      this.#running++
+      void run.ended.then(() => this.#running--)
+      run.armTimeout()
+      leases.hold(run, token)
+      onStarted(run)
+    }
+    if (interrupted.length > 0) await this.#chargeInterrupted(connection, interrupted, token)
+  }
+
+  async #chargeInterrupted(
+    connection: LaneConnection,
+    deliveries: readonly RowDelivery[],
+    token: string,
+  ): Promise<void> {
+    const { sql, rules, onInterrupted, onOutcome } = this.#around
+    const settlement = new Settlement(token)
+    const charged: { delivery: RowDelivery; outcome: Outcome }[] = []
+    for (const delivery of deliveries) {
+      const outcome = decideInterrupted(delivery, rules)
+      settlement.settle(delivery.row, outcome)
+      charged.push({ delivery, outcome })
+    }
+    await connection.commit((on) => [on.query('begin'), ...settlement.send(sql, on)])
+    this.#around.log.warn(
+      { deliveries: charged.length },
+      'deliveries were interrupted; each is charged one attempt and runs alone',
+    )
+    for (const { delivery, outcome } of charged) onOutcome(delivery, outcome)
+    onInterrupted(charged.length)
+  }
+}

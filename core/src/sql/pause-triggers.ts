@@ -1,0 +1,7 @@
+import { statement } from './statement.ts'
+
+/** Caller: TriggerRegistry.pause and pauseAll. Rows that are there are parked by the dispatchers that claim them. */
+export const pauseTriggers = statement<[appId: string, triggerId: string], never>(
+  'pause_triggers',
+  `insert into {schema}.pauses (app_id, trigger_id) values ($1, $2::uuid) on conflict do nothing`,
+)

@@ -1,0 +1,33 @@
+import { isPaused } from './pauses.ts'
+import { statement } from './statement.ts'
+
+export const UNPARKED_AT_A_TIME = 5_000
+
+/**
+ * Callers: TriggerRegistry.resume, and each dispatcher every second: parked rows whose pause is over are due when they
+ * were due before. By trigger, so that what is still paused is not walked over. Answers with how many there were.
+ */
+export const unpark = statement<[limit: number], { rows: number }>(
+  'unpark',
+  `with recursive parked as (
+  (select app_id, trigger_id from {schema}.outbox where paused order by app_id, trigger_id limit 1)
+  union all
+  select next.app_id, next.trigger_id
+  from parked cross join lateral (
+    select o.app_id, o.trigger_id from {schema}.outbox o
+    where o.paused and (o.app_id, o.trigger_id) > (parked.app_id, parked.trigger_id)
+    order by o.app_id, o.trigger_id limit 1
+  ) as next
+), chosen as materialized (
+  select resumed.id
+  from (select * from parked where not ${isPaused('parked.app_id', 'parked.trigger_id')}) as over
+  cross join lateral (
+    select o.id from {schema}.outbox o
+    where o.paused and o.app_id = over.app_id and o.trigger_id = over.trigger_id limit $1 for update skip locked
+  ) as resumed
+  limit $1
+), unparked as (
+  update {schema}.outbox set paused = false where id = any (array(select id from chosen)) returning id
+)
+select count(*)::integer as rows from unparked`,
+)

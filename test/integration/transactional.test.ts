@@ -1,0 +1,252 @@
+/** Transactional triggers: what the handler writes and its completion commit together, once (G4). */
+import { discard, reply } from '@outbus/core'
+import type { KvEvent } from '@outbus/kv'
+import type pg from 'pg'
+import { expect, test } from 'vitest'
+import { setUpBus } from './one-bus.ts'
+import { OUTBOX_IS_EMPTY, untilDatabaseSays } from './workers/outcomes.ts'
+import { Worker } from './workers/worker.ts'
+
+type SetEvent = KvEvent & { op: 'set' }
+
+const TRANSACTIONAL = { transactional: true }
+
+async function setUp(dispatch: Record<string, number> = {}) {
+  const all = await setUpBus(dispatch)
+  await all.db.pool.query('create table ledger (delivery_id bigint, attempt integer, note text)')
+  const ledger = async () => {
+    const { rows } = await all.db.pool.query<{ note: string; attempt: number }>(
+      'select note, attempt from ledger order by note, attempt',
+    )
+    return rows
+  }
+  return { ...all, ledger }
+}
+
+const write = (tx: pg.ClientBase, deliveryId: string, attempt: number, note: unknown) =>
+  tx.query('insert into ledger values ($1, $2, $3)', [deliveryId, attempt, String(note)])
+
+test('what the handler writes commits with its completion; a failed attempt leaves nothing', async () => {
+  const { bus, cx, trigger, outcomes, ledger } = await setUp()
+  await trigger('work', undefined, TRANSACTIONAL)
+  bus.handle<SetEvent>('work', async ({ event, tx, deliveryId, attempt, cx: own }) => {
+    await write(tx, deliveryId, attempt, event.value)
+    await own.kv.set('results', event.key, attempt)
+    if (attempt === 1) throw new Error('once')
+  })
+  await cx.kv.set('jobs', 'a', 'done')
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 2)
+  expect(outcomes.seen.map(({ outcome }) => outcome.kind)).toEqual(['retry', 'done'])
+  expect(await ledger()).toEqual([{ note: 'done', attempt: 2 }])
+  expect(await cx.kv.get('results', 'a')).toMatchObject({ value: 2 })
+})
+
+test('emits through cx, and the savepoints of a handler, are part of it; discard commits, a dead letter does not', async () => {
+  const { bus, cx, trigger, outcomes, ledger } = await setUp()
+  await trigger('work', { maxAttempts: 1 }, TRANSACTIONAL)
+  await cx.triggers.create({
+    name: 'follow',
+    source: 'kv',
+    filter: { collection: 'results' },
+    target: { type: 'function', name: 'follow' },
+  })
+  const followed: string[] = []
+  bus.handle<SetEvent>('follow', ({ event }) => void followed.push(event.key))
+  bus.handle<SetEvent>('work', async ({ event, tx, deliveryId, attempt, cx: own }) => {
+    await write(tx, deliveryId, attempt, event.key)
+    await tx.query('savepoint s')
+    await expect(tx.query('select 1 / 0')).rejects.toThrow('division by zero')
+    await tx.query('rollback to savepoint s')
+    await own.kv.set('results', event.key, 1)
+    if (event.key === 'discarded') return discard('nothing to do')
+    if (event.key === 'fails') throw new Error('no')
+    return undefined
+  })
+  for (const key of ['kept', 'discarded', 'fails']) await cx.kv.set('jobs', key, 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 5)
+  expect((await ledger()).map(({ note }) => note)).toEqual(['discarded', 'kept'])
+  expect(followed.toSorted()).toEqual(['discarded', 'kept'])
+  expect(outcomes.count('dead')).toBe(1)
+})
+
+test('a handler that ends the transaction itself, or goes on after its end, is refused', async () => {
+  const { bus, cx, trigger, outcomes, ledger } = await setUp()
+  await trigger('work', { maxAttempts: 1 }, TRANSACTIONAL)
+  let kept: pg.ClientBase | undefined
+  const refusals: unknown[] = []
+  bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt }) => {
+    kept = tx
+    for (const end of ['commit', ' ROLLBACK', 'begin', 'End;', 'rollback and chain']) {
+      try {
+        await tx.query(end)
+      } catch (error) {
+        refusals.push((error as { code?: unknown }).code)
+      }
+    }
+    expect(() => (tx as pg.PoolClient).release()).toThrow('not the handler')
+    await write(tx, deliveryId, attempt, 'kept')
+  })
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 1)
+  expect(outcomes.count('done')).toBe(1)
+  expect(refusals).toEqual(Array.from({ length: 5 }, () => 'emit.tx_closed'))
+  expect(await ledger()).toEqual([{ note: 'kept', attempt: 1 }])
+  expect(() => kept?.query('select 1')).toThrow('has ended')
+})
+
+test('a handler that swallows a failed statement does not complete', async () => {
+  const { bus, cx, trigger, outcomes, ledger } = await setUp()
+  await trigger('work', { maxAttempts: 1 }, TRANSACTIONAL)
+  bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt }) => {
+    await write(tx, deliveryId, attempt, 'lost')
+    await tx.query('select 1 / 0').catch(() => undefined)
+  })
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 1)
+  expect(outcomes.seen[0]?.outcome).toMatchObject({ kind: 'dead', error: { kind: 'handler_error' } })
+  expect(await ledger()).toEqual([])
+})
+
+test('after its timeout a handler can write nothing more, and what it wrote is gone', async () => {
+  const { bus, cx, trigger, outcomes, ledger } = await setUp()
+  await trigger('work', { maxAttempts: 2, strategy: 'constant', baseDelayMs: 1 }, { ...TRANSACTIONAL, timeoutMs: 50 })
+  const late = Promise.withResolvers<unknown>()
+  bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt, signal }) => {
+    await write(tx, deliveryId, attempt, 'written')
+    if (attempt === 2) return
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    try {
+      await write(tx, deliveryId, attempt, 'late')
+    } catch (error) {
+      late.resolve(error)
+    }
+  })
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 2)
+  expect(outcomes.seen.map(({ outcome }) => outcome.kind)).toEqual(['retry', 'done'])
+  expect(await late.promise).toMatchObject({ code: 'emit.tx_closed' })
+  expect(await ledger()).toEqual([{ note: 'written', attempt: 2 }])
+})
+
+test('whoever lost its lease commits nothing', async () => {
+  const { db, bus, cx, trigger, outcomes, ledger } = await setUp({ leaseMs: 60_000 })
+  await trigger('work', undefined, TRANSACTIONAL)
+  bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt }) => {
+    await write(tx, deliveryId, attempt, attempt)
+    // As if the lease had run out and somebody else had taken the row: charged, and due again.
+    if (attempt === 1)
+      await db.pool.query(
+        `update outbus.outbox set lease_token = null, attempt = 2, due_at = now() where id = ${deliveryId}`,
+      )
+  })
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 1)
+  expect(await ledger()).toEqual([{ note: '2', attempt: 2 }])
+  expect((await cx.deadLetters.list()).items).toEqual([])
+})
+
+test('a handler that waits for something else keeps its transaction beyond frozenAfterMs', async () => {
+  const { bus, cx, trigger, outcomes, ledger } = await setUp({ frozenAfterMs: 300, holdMs: 20 })
+  await trigger('work', { maxAttempts: 1 }, TRANSACTIONAL)
+  bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt }) => {
+    await write(tx, deliveryId, attempt, 'slow')
+    await new Promise((resolve) => setTimeout(resolve, 900))
+  })
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 1)
+  expect(outcomes.count('done')).toBe(1)
+  expect(await ledger()).toHaveLength(1)
+})
+
+test('a request commits with its reply', async () => {
+  const { bus, cx, trigger, ledger } = await setUp()
+  await trigger('work', undefined, TRANSACTIONAL)
+  bus.handle<SetEvent>('work', async ({ event, tx, deliveryId, attempt }) => {
+    await write(tx, deliveryId, attempt, event.key)
+    if (event.key === 'fails') throw new Error('no')
+    return reply(event.key)
+  })
+  await bus.start()
+  const event = (key: string) => ({ op: 'set' as const, collection: 'jobs', key, value: 1, version: 1 })
+  expect(await cx.request('kv', event('a'), { timeoutMs: 5_000 })).toMatchObject({ ok: true, value: 'a' })
+  expect(await cx.request('kv', event('fails'), { timeoutMs: 5_000 })).toMatchObject({ ok: false })
+  expect((await ledger()).map(({ note }) => note)).toEqual(['a'])
+})
+
+test('a dead-letter handler resolves its letter in its own transaction', async () => {
+  const { bus, cx, trigger, outcomes, ledger } = await setUp()
+  await trigger('work', { maxAttempts: 1 })
+  bus.handle('work', () => {
+    throw new Error('no')
+  })
+  await bus.on(
+    'mourn',
+    'dead_letter',
+    {},
+    async ({ tx, deliveryId, attempt }) => void (await write(tx, deliveryId, attempt, 'mourned')),
+    TRANSACTIONAL,
+  )
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.some(({ outcome }) => outcome.kind === 'handled'))
+  expect(await ledger()).toEqual([{ note: 'mourned', attempt: 1 }])
+  const { items } = await cx.deadLetters.list({ resolution: 'handled' })
+  expect(items).toHaveLength(1)
+})
+
+test('a handler of another trigger has no tx, and is told so', async () => {
+  const { bus, cx, trigger, outcomes } = await setUp()
+  await trigger('work', { maxAttempts: 1 })
+  bus.handle('work', async ({ tx }) => void (await tx.query('select 1')))
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 1)
+  expect(outcomes.seen[0]?.outcome).toMatchObject({
+    error: { message: 'trigger "work" is not transactional: it has no tx' },
+  })
+})
+
+test('processes that are killed in the middle: each event is in the ledger once', { timeout: 60_000 }, async () => {
+  const { db, cx, trigger, ledger } = await setUp()
+  await trigger(
+    'transact',
+    { maxAttempts: 10, strategy: 'constant', baseDelayMs: 1, jitter: 'none' },
+    { ...TRANSACTIONAL },
+  )
+  const keys = Array.from({ length: 60 }, (_, i) => `k${i}`)
+  await cx.kv.setMany(
+    keys.map((key, i) => ({
+      collection: 'jobs',
+      key,
+      value: { ms: 2, ...(i % 20 === 7 ? { kills: 1 } : {}), ...(i % 7 === 0 ? { failures: 1 } : {}) },
+    })),
+  )
+  const dispatch = { leaseMs: 500 }
+  const workers: Worker[] = []
+  let finished = false
+  const keepRunning = async (): Promise<void> => {
+    try {
+      const worker = await Worker.start({ url: db.url, dispatch })
+      workers.push(worker)
+      if (finished) await worker.kill('SIGTERM')
+      await worker.exited()
+    } catch {
+      // What it ran killed it before it could say that it was ready.
+    }
+    if (!finished) await keepRunning()
+  }
+  const running = [keepRunning(), keepRunning()]
+  await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
+  finished = true
+  await Promise.all(workers.map((worker) => worker.kill('SIGTERM')))
+  await Promise.all(running)
+  expect(workers.length).toBeGreaterThan(2)
+  expect((await ledger()).map(({ note }) => note).toSorted()).toEqual(keys.toSorted())
+})
