@@ -24,7 +24,6 @@ import type { AppliedLine, MigrationLine } from './migrate/migrate.ts'
 import type { BusOptions } from './options.ts'
 import { parseOptions } from './options.ts'
 import type { AnySource, TriggerEvent } from './source.ts'
-import type { AnyTarget } from './target.ts'
 import { declareTrigger } from './triggers/declare.ts'
 import type { TriggerInput } from './triggers/trigger.ts'
 import { assertAppId, assertName } from './validation/names.ts'
@@ -44,6 +43,13 @@ export type TriggerEventOf<S extends AnySource, Name extends string> = ReturnTyp
 >
 
 type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 'filter' | 'target'> & ContextOptions
+
+/** A source or a target. */
+interface Stoppable {
+  readonly name?: string
+  readonly type?: string
+  stop?(): Promise<void>
+}
 
 const stopSchema = z.strictObject({ graceMs: z.number().min(0).max(MAX_GRACE_MS).default(10_000) })
 
@@ -161,20 +167,22 @@ export class Bus<S extends AnySource = AnySource> {
 
   async #start(): Promise<void> {
     await this.checkSchema()
-    const started: AnyTarget[] = []
-    for (const target of this.#parts.plugins.targets.values()) {
+    const { plugins, hostOf, dispatcher } = this.#parts
+    const started: Stoppable[] = []
+    const begin = async (plugin: Stoppable, named: string, start: Promise<void> | undefined) => {
       try {
-        await target.start?.()
-        started.unshift(target)
+        await start
+        started.unshift(plugin)
       } catch (error) {
-        await this.#stopTargets(started)
-        throw new OutbusError('plugin.init_failed', `target ${JSON.stringify(target.type)}: start failed`, {
-          path: 'start',
-          cause: error,
-        })
+        await this.#stopPlugins(started)
+        throw new OutbusError('plugin.init_failed', `${named}: start failed`, { path: 'start', cause: error })
       }
     }
-    this.#parts.dispatcher.start()
+    for (const target of plugins.targets.values())
+      await begin(target, `target ${JSON.stringify(target.type)}`, target.start?.())
+    for (const source of plugins.sources.values())
+      await begin(source, `source ${JSON.stringify(source.name)}`, source.start?.(hostOf(source)))
+    dispatcher.start()
   }
 
   /**
@@ -192,28 +200,30 @@ export class Bus<S extends AnySource = AnySource> {
   }
 
   async #stop(grace: Grace): Promise<void> {
-    const { dispatcher, queue, inbox, database, plugins } = this.#parts
+    const { dispatcher, queue, inbox, database, plugins, timekeeper } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,
       () => false,
     )
+    if (wasStarted === true) await this.#stopPlugins([...plugins.sources.values()].toReversed())
     // Handlers that are still running may emit; everybody else may not.
     await dispatcher.stop(grace.over)
     this.#lifecycle.stopping = true
     await queue.settled(grace.over)
     await inbox.close(grace.over)
-    if (wasStarted === true) await this.#stopTargets([...plugins.targets.values()].toReversed())
+    if (wasStarted === true) await this.#stopPlugins([...plugins.targets.values()].toReversed())
+    await timekeeper.stop(grace.over)
     await database.close(grace.over)
     grace.end()
   }
 
-  async #stopTargets(targets: readonly AnyTarget[]): Promise<void> {
-    for (const target of targets) {
+  async #stopPlugins(plugins: readonly Stoppable[]): Promise<void> {
+    for (const plugin of plugins) {
       try {
-        await target.stop?.()
+        await plugin.stop?.()
       } catch (error) {
         // The others and the database are to be closed all the same.
-        this.#parts.log.error({ err: error, target: target.type }, 'a target failed to stop')
+        this.#parts.log.error({ err: error, plugin: plugin.type ?? plugin.name }, 'a plugin failed to stop')
       }
     }
   }

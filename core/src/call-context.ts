@@ -54,7 +54,13 @@ export interface ContextSurroundings {
   assertOpen(): void
 }
 
-export type ContextFactory = (scope: CallScope, tx?: pg.ClientBase) => CoreContext
+export type ContextFactory = (
+  scope: CallScope,
+  tx?: pg.ClientBase,
+) => CoreContext & {
+  /** For the verbs of a source, and for a source that acts by itself. */
+  sourceContext(source: AnySource): SourceContext
+}
 
 export function contextFactory(around: ContextSurroundings): ContextFactory {
   class BusContext extends BaseContext {

@@ -5,6 +5,7 @@ import pino from 'pino'
 import type { Logger } from 'pino'
 import { container as rootContainer, instanceCachingFactory } from 'tsyringe'
 import type { DependencyContainer, InjectionToken } from 'tsyringe'
+import { outermostScope } from './context.ts'
 import type { ContextFactory } from './call-context.ts'
 import { contextFactory } from './call-context.ts'
 import { DeadLetterAnnouncer } from './dead-letters/announcer.ts'
@@ -28,7 +29,9 @@ import { Access } from './principals/access.ts'
 import { ownerAndAdmin } from './principals/authorizer.ts'
 import type { PrincipalResolver } from './principals/resolver.ts'
 import { AdminPrincipalResolver } from './principals/resolver.ts'
+import type { AnySource, SourceHost } from './source.ts'
 import { Sql } from './sql/statement.ts'
+import { Timekeeper } from './timekeeper.ts'
 import { IndexCache } from './triggers/index-cache.ts'
 import { cancelChannel, requestChannel, wakeUpChannel } from './wake-up-channel.ts'
 
@@ -42,6 +45,8 @@ export interface Parts {
   readonly queue: EmitQueue
   readonly inbox: Inbox
   readonly dispatcher: Dispatcher
+  readonly timekeeper: Timekeeper
+  hostOf(source: AnySource): SourceHost
   readonly contextFor: ContextFactory
 }
 
@@ -66,6 +71,7 @@ const T = {
   queue: token<EmitQueue>('queue'),
   contextFor: token<ContextFactory>('contextFor'),
   dispatcher: token<Dispatcher>('dispatcher'),
+  timekeeper: token<Timekeeper>('timekeeper'),
 }
 
 /** `assertOpen` throws once the bus has stopped. */
@@ -143,6 +149,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       assertOpen,
     })
   })
+  provide(T.timekeeper, (c) => new Timekeeper(c.resolve(T.database).pool, settings.schema, c.resolve(T.log)))
   provide(T.dispatcher, (c) => {
     const { connection } = c.resolve(T.database)
     const contextFor = c.resolve(T.contextFor)
@@ -192,6 +199,8 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     inbox: c.resolve(T.inbox),
     contextFor: c.resolve(T.contextFor),
     dispatcher: c.resolve(T.dispatcher),
+    timekeeper: c.resolve(T.timekeeper),
+    hostOf: (source) => sourceHost(c, source),
   }
 }
 
@@ -200,6 +209,16 @@ function wakeLanes(c: DependencyContainer): void {
   const { ordered, single } = c.resolve(T.emitter).writtenFor()
   if (ordered) c.resolve(T.orderedWakeUp).one()
   if (single) c.resolve(T.singleWakeUp).all()
+}
+
+function sourceHost(c: DependencyContainer, source: AnySource): SourceHost {
+  const contextFor = c.resolve(T.contextFor)
+  return {
+    log: c.resolve(T.log).child({ plugin: source.name }),
+    boss: () => c.resolve(T.timekeeper).boss(),
+    run: (stated, parameters) => c.resolve(T.sql).run(c.resolve(T.database).pool, stated, parameters),
+    context: (app) => contextFor(outermostScope(app, undefined, undefined)).sourceContext(source),
+  }
 }
 
 function listenConnection({ listenUrl }: BusSettings, connection: pg.ClientConfig): pg.ClientConfig {

@@ -61,6 +61,8 @@ export type ErrorCode =
   | 'page.cursor'
   | 'page.limit'
   | 'id.malformed'
+  // schedules
+  | 'schedule.invalid'
   // optimistic concurrency in stores
   | 'version.conflict'
   // schema and migrations

@@ -14,6 +14,7 @@ export type {
   EventSchemas,
   EventSource,
   SourceContext,
+  SourceHost,
   Reservation,
   SourceTransaction,
   TriggerEvent,

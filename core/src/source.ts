@@ -5,6 +5,7 @@
  * of the source's own shape. For each trigger that matches, an outbox row carries the *trigger event*, which is
  * what the source serialized the service event to and what a target receives.
  */
+import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
@@ -73,6 +74,13 @@ export interface EventSource<
   rank?(args: { event: EventOf<E>; filter: z.output<F> }): number
   /** What "in order" means for this source; stored with each row, at most 255 bytes. Pure. */
   orderingKey?(event: EventOf<E>): string
+  /**
+   * Called by `bus.start()`, before anything is dispatched: for a source that makes events happen by itself. Rejects to
+   * keep the bus from starting.
+   */
+  start?(host: SourceHost<E>): Promise<void>
+  /** Called by `bus.stop()`, before dispatch ends. */
+  stop?(): Promise<void>
   /** The source's verbs, mounted at `cx[name]`. Called at most once per call context; the verbs may do I/O. */
   api(context: SourceContext<E>): Api
 }
@@ -100,6 +108,17 @@ export interface SourceContext<E extends EventSchemas = EventSchemas> {
   check(event: EventInput<E>, options?: EmitOptions): void
   /** Emits one event of this source: in the caller's transaction when there is one, else by itself. */
   emit(event: EventInput<E>, options?: EmitOptions): Promise<EmitResult>
+}
+
+/** What a source that acts by itself is handed when the bus starts; works until the bus has stopped. */
+export interface SourceHost<E extends EventSchemas = EventSchemas> {
+  readonly log: Logger
+  /** pg-boss on the bus's database, in the schema `<schema of the bus>_boss`; started when it is first asked for. */
+  boss(): Promise<PgBoss>
+  /** Runs one statement by itself, over all apps. */
+  run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
+  /** As a verb is called by the service itself, for one app. */
+  context(app: string): SourceContext<E>
 }
 
 /** What became of a dedupe key that a verb asked for. */

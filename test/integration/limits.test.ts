@@ -64,7 +64,7 @@ test(
       started
         .filter(({ key }) => key === 'k3')
         .map(({ attempt }) => attempt)
-        .toSorted(),
+        .toSorted((a, b) => a - b),
     ).toEqual([1, 2, 3])
     // Beside the killer ran at most one other, and it is charged for that once.
     expect(started.length).toBeLessThanOrEqual(23)

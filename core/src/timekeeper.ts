@@ -1,0 +1,74 @@
+/**
+ * pg-boss, which keeps time for what recurs: schedules of a source plugin, and the bus's own upkeep. On the bus's pool, in
+ * a schema of its own, started when it is first asked for: a process that lives for seconds never pays for it.
+ */
+import { createHash } from 'node:crypto'
+import type pg from 'pg'
+import { PgBoss } from 'pg-boss'
+import type { Logger } from 'pino'
+import { aborted } from './dispatch/pause.ts'
+
+/** What pg-boss takes. */
+const MAX_SCHEMA_CHARACTERS = 50
+/** How often pg-boss looks for occurrences that are due; each is due for a minute. Its default is 30. */
+const CRON_INTERVAL_S = 10
+/** How often what is due is handed to its queue. Its default is 5. */
+const CRON_WORKER_INTERVAL_S = 1
+const STOP_TIMEOUT_MS = 10_000
+
+export class Timekeeper {
+  readonly #pool: pg.Pool
+  readonly #schema: string
+  readonly #log: Logger
+  #boss: Promise<PgBoss> | undefined
+
+  constructor(pool: pg.Pool, schema: string, log: Logger) {
+    this.#pool = pool
+    this.#schema = bossSchema(schema)
+    this.#log = log
+  }
+
+  /** Started, and the same one for all; it is tried again by whoever asks after a failure. */
+  async boss(): Promise<PgBoss> {
+    const starting = (this.#boss ??= this.#start())
+    try {
+      return await starting
+    } catch (error) {
+      if (this.#boss === starting) this.#boss = undefined
+      throw error
+    }
+  }
+
+  /** Waits for the jobs that run, until `over` aborts. */
+  async stop(over: AbortSignal): Promise<void> {
+    const starting = this.#boss
+    if (starting === undefined) return
+    try {
+      const boss = await starting
+      await Promise.race([boss.stop({ graceful: true, close: false, timeout: STOP_TIMEOUT_MS }), aborted(over)])
+    } catch (error) {
+      // It never started, or Postgres is away: there is nothing to wait for.
+      this.#log.debug({ err: error }, 'pg-boss was not stopped in order')
+    }
+  }
+
+  async #start(): Promise<PgBoss> {
+    const boss = new PgBoss({
+      db: { executeSql: (text, values) => this.#pool.query(text, values as unknown[]) },
+      schema: this.#schema,
+      cronMonitorIntervalSeconds: CRON_INTERVAL_S,
+      cronWorkerIntervalSeconds: CRON_WORKER_INTERVAL_S,
+    })
+    // Without a listener an error would end the process; pg-boss goes on by itself.
+    boss.on('error', (error) => this.#log.warn({ err: error }, 'pg-boss'))
+    await boss.start()
+    return boss
+  }
+}
+
+function bossSchema(schema: string): string {
+  const name = `${schema}_boss`
+  return name.length <= MAX_SCHEMA_CHARACTERS
+    ? name
+    : `boss_${createHash('sha256').update(schema).digest('hex').slice(0, 40)}`
+}

@@ -1,0 +1,144 @@
+/** The verbs at `cx.schedule`. A schedule is a row, written in the caller's transaction when there is one. */
+import { randomUUID } from 'node:crypto'
+import {
+  assertName,
+  decodeCursor,
+  encodeCursor,
+  encodeJson,
+  nameSchema,
+  pageLimit,
+  pageSchema,
+  parseWith,
+  toPage,
+} from '@outbus/core'
+import type { JsonValue, Page, PageOptions, SourceContext } from '@outbus/core'
+import { z } from 'zod'
+import type { scheduleEvents } from './events.ts'
+import { assertRecurrence, preview } from './recurrence.ts'
+import { deleteSchedule } from './sql/delete-schedule.ts'
+import { getSchedule } from './sql/get-schedule.ts'
+import { listSchedules } from './sql/list-schedules.ts'
+import { putSchedule } from './sql/put-schedule.ts'
+import type { ScheduleRow } from './sql/schedule-row.ts'
+
+export interface ScheduleInput {
+  /** A cron expression of five fields, or a recurrence rule (RFC 5545): `FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=17;BYMINUTE=0`. */
+  readonly recurrence: string
+  /** IANA name, by which the recurrence is read. Default `UTC`. */
+  readonly timezone?: string
+  /** Of occurrences while no process dispatched: nothing, or one event for all of them. Default `skip`. */
+  readonly missed?: 'skip' | 'once'
+  /** Any JSON value; comes with each event. Default null. */
+  readonly data?: unknown
+  /** Default true. */
+  readonly enabled?: boolean
+}
+
+export interface Schedule {
+  readonly name: string
+  readonly recurrence: string
+  readonly timezone: string
+  readonly missed: 'skip' | 'once'
+  readonly data: JsonValue
+  readonly enabled: boolean
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+export interface PreviewOptions {
+  /** Default `UTC`. */
+  readonly timezone?: string
+  /** Occurrences after this. Default now. */
+  readonly from?: Date
+  /** 1 to 1,000. Default 5. */
+  readonly count?: number
+}
+
+export interface ScheduleApi {
+  /**
+   * Makes the schedule `name` of the app, or changes it. `schedule.invalid` for a recurrence or a time zone that cannot be
+   * read, that has seconds, that occurs more than once a minute, or never again. Takes effect within seconds in whatever processes dispatch.
+   */
+  set(name: string, schedule: ScheduleInput): Promise<Schedule>
+  /** Undefined when the app has none of this name. */
+  get(name: string): Promise<Schedule | undefined>
+  /** By name, ascending. */
+  list(options?: PageOptions): Promise<Page<Schedule>>
+  /** False when there was none. */
+  delete(name: string): Promise<boolean>
+  /** When a recurrence occurs next; without any I/O. Fewer than `count` where it ends. */
+  preview(recurrence: string, options?: PreviewOptions): Date[]
+}
+
+/** A rule with its exceptions may be long; this is a calendar entry, not a calendar. */
+const MAX_RECURRENCE_CHARACTERS = 2_000
+
+const inputSchema = z.strictObject({
+  recurrence: z.string().max(MAX_RECURRENCE_CHARACTERS),
+  timezone: nameSchema('schedule.invalid').default('UTC'),
+  missed: z.enum(['skip', 'once']).default('skip'),
+  data: z.unknown().optional(),
+  enabled: z.boolean().default(true),
+})
+const previewSchema = z.strictObject({
+  timezone: nameSchema('schedule.invalid').default('UTC'),
+  from: z.date().optional(),
+  count: z.int().min(1).max(1_000).default(5),
+})
+const listSchema = z.strictObject(pageSchema)
+
+export function scheduleApi(context: SourceContext<typeof scheduleEvents>): ScheduleApi {
+  const { app } = context
+  return {
+    async set(name, schedule) {
+      assertScheduleName(name)
+      const given = parseWith(inputSchema, schedule, { code: 'schedule.invalid', what: 'schedule' })
+      assertRecurrence(given, new Date())
+      const data = encodeJson(given.data ?? null, { path: 'data', maxBytes: context.maxEventBytes })
+      const rows = await context.run(putSchedule, [
+        randomUUID(),
+        app,
+        name,
+        given.recurrence,
+        given.timezone,
+        given.missed,
+        data,
+        given.enabled,
+      ])
+      return toSchedule(rows[0] as ScheduleRow)
+    },
+    async get(name) {
+      assertScheduleName(name)
+      const [row] = await context.run(getSchedule, [app, name])
+      return row === undefined ? undefined : toSchedule(row)
+    },
+    async list(options = {}) {
+      const given = parseWith(listSchema, options, { code: 'options.invalid', what: 'schedule.list' })
+      const listing = ['schedules', app]
+      const limit = pageLimit(given.limit)
+      const after = decodeCursor(listing, given.cursor, assertScheduleName)
+      const rows = await context.run(listSchedules, [app, after ?? null, limit + 1])
+      return toPage(rows.map(toSchedule), limit, (last) => encodeCursor(listing, last.name))
+    },
+    async delete(name) {
+      assertScheduleName(name)
+      return (await context.run(deleteSchedule, [app, name])).length > 0
+    },
+    preview(recurrence, options = {}) {
+      const { timezone, from, count } = parseWith(previewSchema, options, {
+        code: 'options.invalid',
+        what: 'schedule.preview',
+      })
+      return preview({ recurrence, timezone }, from ?? new Date(), count)
+    },
+  }
+}
+
+function toSchedule(row: ScheduleRow): Schedule {
+  const { name, recurrence, timezone, missed, data, enabled } = row
+  return { name, recurrence, timezone, missed, data, enabled, createdAt: row.created_at, updatedAt: row.updated_at }
+}
+
+function assertScheduleName(name: unknown): void {
+  assertName(name, { what: 'a schedule name', code: 'schedule.invalid' })
+}

@@ -1,0 +1,98 @@
+/**
+ * What a dispatching process does for schedules: tells pg-boss what changed, and emits when pg-boss says that it is time.
+ *
+ *   set, delete ──▶ row marked changed ──every few seconds, by any process──▶ boss.schedule / unschedule
+ *   boss: due ──▶ a job, once over all processes ──▶ emit, deduped by the job's id
+ */
+import type { SourceHost } from '@outbus/core'
+import type { JobWithMetadata, PgBoss } from 'pg-boss'
+import type { scheduleEvents } from './events.ts'
+import { preview } from './recurrence.ts'
+import { findDue } from './sql/find-due.ts'
+import type { ChangedRow } from './sql/list-changed.ts'
+import { listChanged } from './sql/list-changed.ts'
+import type { ScheduleRow } from './sql/schedule-row.ts'
+import { settleChange } from './sql/settle-change.ts'
+
+const QUEUE = 'outbus_schedules'
+const CHANGES_AT_A_TIME = 500
+/** pg-boss looks a minute back for what is due, and hands it on a few seconds later. */
+const DUE_FOR_MS = 90_000
+/** A job that fails, for Postgres was away, is tried again; what it emitted before it emits once. */
+const RETRIES = 20
+const DEDUPE_WINDOW_MS = 86_400_000
+
+export interface ClockworkOptions {
+  /** How often changes are looked for, in ms. */
+  readonly syncMs: number
+}
+
+export class Clockwork {
+  readonly #host: SourceHost<typeof scheduleEvents>
+  readonly #boss: PgBoss
+  readonly #timer: NodeJS.Timeout
+  #syncing: Promise<void> = Promise.resolve()
+
+  private constructor(host: SourceHost<typeof scheduleEvents>, boss: PgBoss, { syncMs }: ClockworkOptions) {
+    this.#host = host
+    this.#boss = boss
+    this.#timer = setInterval(() => (this.#syncing = this.#syncing.then(() => this.#sync())), syncMs)
+  }
+
+  static async start(host: SourceHost<typeof scheduleEvents>, options: ClockworkOptions): Promise<Clockwork> {
+    const boss = await host.boss()
+    await boss.createQueue(QUEUE, { retryLimit: RETRIES, retryDelay: 5, deleteAfterSeconds: 3_600 })
+    const clockwork = new Clockwork(host, boss, options)
+    await clockwork.#sync()
+    const work = { pollingIntervalSeconds: 1, includeMetadata: true } as const
+    await boss.work(QUEUE, work, async (jobs: JobWithMetadata<{ id: string }>[]) => {
+      for (const job of jobs) await clockwork.#fire(job)
+    })
+    return clockwork
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#syncing
+    await this.#boss.offWork(QUEUE, { wait: true })
+  }
+
+  /** Never rejects: what could not be handed over is still marked. */
+  async #sync(): Promise<void> {
+    const { run, log } = this.#host
+    try {
+      for (const row of await run(listChanged, [CHANGES_AT_A_TIME])) await this.#handOver(row)
+    } catch (error) {
+      log.warn({ err: error }, 'changed schedules could not be handed to pg-boss yet')
+    }
+  }
+
+  async #handOver(row: ChangedRow): Promise<void> {
+    const { id, recurrence, timezone: tz, missed, revision } = row
+    if (row.enabled && !row.deleted) await this.#boss.schedule(QUEUE, recurrence, { id }, { key: id, tz, missed })
+    else await this.#boss.unschedule(QUEUE, id)
+    await this.#host.run(settleChange, [id, revision])
+  }
+
+  async #fire({ id: jobId, data, createdOn }: JobWithMetadata<{ id: string }>): Promise<void> {
+    const [row] = await this.#host.run(findDue, [data.id])
+    // Deleted or disabled between the two.
+    if (row === undefined) return
+    await this.#host.context(row.app_id).emit(
+      {
+        op: 'fired',
+        schedule: row.name,
+        firedAt: createdOn.toISOString(),
+        scheduledFor: occurrenceAt(row, createdOn)?.toISOString() ?? null,
+        data: row.data,
+      },
+      { dedupeKey: jobId, dedupeWindowMs: DEDUPE_WINDOW_MS },
+    )
+  }
+}
+
+/** The last one that was due when it fired; none, when it stands for those that were missed. */
+function occurrenceAt(row: ScheduleRow, firedAt: Date): Date | undefined {
+  const due = preview(row, new Date(firedAt.getTime() - DUE_FOR_MS), 3)
+  return due.findLast((at) => at <= firedAt)
+}

@@ -1,0 +1,158 @@
+/** Schedules fire once over all processes, as events like any other. */
+import { createBus, withTransaction } from '@outbus/core'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
+import pino from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
+import type { ScheduleEvent } from './index.ts'
+import { schedule } from './index.ts'
+
+const EVERY_MINUTE = '* * * * *'
+
+async function setUp() {
+  const db = await useTestDatabase()
+  const make = async (migrate = false) => {
+    const bus = await createBus({
+      database: db.url,
+      sources: [schedule({ syncMs: 100 })],
+      app: 'shop',
+      migrate,
+      log: pino({ level: 'silent' }),
+    })
+    onTestFinished(() => bus.stop({ graceMs: 0 }))
+    return bus
+  }
+  return { db, make, bus: await make(true) }
+}
+
+test('a schedule of three processes fires once an occurrence, to the triggers of its app and its name', async () => {
+  const { db, make, bus } = await setUp()
+  const cx = bus.context()
+  // Due at any moment: pg-boss looks a minute back.
+  await cx.schedule.set('tick', { recurrence: EVERY_MINUTE, data: { report: 'daily' } })
+  await cx.schedule.set('idle', { recurrence: EVERY_MINUTE, enabled: false })
+  await bus.context({ app: 'other' }).schedule.set('tick', { recurrence: EVERY_MINUTE, data: 'other' })
+  const buses = [bus, await make(), await make()]
+  const fired: { app: string; event: ScheduleEvent }[] = []
+  const both = Promise.withResolvers<void>()
+  for (const each of buses)
+    each.handle<ScheduleEvent>('run', ({ app, event }) => {
+      fired.push({ app, event })
+      if (new Set(fired.map((one) => one.app)).size === 2) both.resolve()
+    })
+  for (const app of ['shop', 'other'])
+    await bus.context({ app }).triggers.create({
+      name: 'run',
+      source: 'schedule',
+      filter: { schedule: 'tick' },
+      target: { type: 'function', name: 'run' },
+    })
+  await Promise.all(buses.map((each) => each.start()))
+  await both.promise
+  const [ofShop, ofOther] = ['shop', 'other'].map((app) => fired.find((one) => one.app === app)?.event as ScheduleEvent)
+  expect(ofShop).toMatchObject({ schedule: 'tick', data: { report: 'daily' } })
+  expect(ofOther).toMatchObject({ schedule: 'tick', data: 'other' })
+  const occurrences = fired.map(({ app, event }) => `${app} ${event.schedule} ${event.scheduledFor}`)
+  expect(new Set(occurrences).size).toBe(occurrences.length)
+  const { firedAt, scheduledFor } = ofShop as ScheduleEvent
+  const late = new Date(firedAt).getTime() - new Date(scheduledFor as string).getTime()
+  expect(late).toBeGreaterThanOrEqual(0)
+  expect(late).toBeLessThan(90_000)
+  // One job of pg-boss for each schedule and occurrence, whoever saw it first.
+  const { rows } = await db.pool.query<{ jobs: number; occurrences: number }>(
+    `select count(*)::integer as jobs, count(distinct (singleton_key, singleton_on))::integer as occurrences from outbus_boss.job where name = '__pgboss__send-it'`,
+  )
+  expect(rows[0]?.jobs).toBe(rows[0]?.occurrences)
+})
+
+test('set, change, list and delete reach pg-boss; a deleted schedule is gone from both', async () => {
+  const { db, bus } = await setUp()
+  const cx = bus.context()
+  await bus.start()
+  const made = await cx.schedule.set('report', { recurrence: '0 9 * * 1', timezone: 'Europe/Berlin', missed: 'once' })
+  expect(made).toMatchObject({ name: 'report', timezone: 'Europe/Berlin', missed: 'once', data: null, enabled: true })
+  const known = () =>
+    db.pool.query<{ cron: string; timezone: string; missed: string }>(
+      `select cron, timezone, options ->> 'missed' as missed from outbus_boss.schedule where name = 'outbus_schedules'`,
+    )
+  await expect
+    .poll(async () => (await known()).rows)
+    .toEqual([{ cron: '0 9 * * 1', timezone: 'Europe/Berlin', missed: 'once' }])
+  await cx.schedule.set('report', { recurrence: 'FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0' })
+  await expect
+    .poll(async () => (await known()).rows.map(({ cron }) => cron))
+    .toEqual(['FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0'])
+  await cx.schedule.set('another', { recurrence: '@daily' })
+  expect((await cx.schedule.list({ limit: 1 })).items.map(({ name }) => name)).toEqual(['another'])
+  expect(await bus.context({ app: 'other' }).schedule.get('report')).toBeUndefined()
+  expect(await bus.context({ app: 'other' }).schedule.delete('report')).toBe(false)
+  expect(await cx.schedule.delete('report')).toBe(true)
+  expect(await cx.schedule.delete('another')).toBe(true)
+  expect(await cx.schedule.get('report')).toBeUndefined()
+  await expect.poll(async () => (await known()).rows).toEqual([])
+  await expect.poll(async () => (await db.pool.query('select from outbus.schedules')).rowCount).toBe(0)
+})
+
+test('a schedule that was set in a transaction which is rolled back is not there', async () => {
+  const { db, bus } = await setUp()
+  const cx = bus.context()
+  await expect(
+    withTransaction(db.pool, async (tx) => {
+      await cx.with(tx).schedule.set('report', { recurrence: EVERY_MINUTE })
+      expect(await cx.with(tx).schedule.get('report')).toBeDefined()
+      throw new Error('no')
+    }),
+  ).rejects.toThrow('no')
+  expect(await cx.schedule.get('report')).toBeUndefined()
+})
+
+test('what was missed while nobody dispatched fires once, where the schedule says so', async () => {
+  const { db, bus, make } = await setUp()
+  const cx = bus.context()
+  await bus.start()
+  // An hour ago by the calendar, whatever the time: outside the minute in which an occurrence is still due.
+  const past = new Date(Date.now() - 3_600_000)
+  const recurrence = `${past.getUTCMinutes()} ${past.getUTCHours()} * * *`
+  await cx.schedule.set('kept', { recurrence, missed: 'once' })
+  await cx.schedule.set('skipped', { recurrence })
+  await expect.poll(async () => (await db.pool.query('select from outbus.schedules where changed')).rowCount).toBe(0)
+  await bus.stop()
+  // As if the last process had stopped two hours ago.
+  await db.pool.query(`update outbus_boss.version set cron_on = now() - interval '2 hours'`)
+  await db.pool.query(`update outbus_boss.schedule set created_on = now() - interval '3 hours'`)
+  const later = await make()
+  const events: ScheduleEvent[] = []
+  const fired = Promise.withResolvers<void>()
+  await later.on('run', 'schedule', {}, ({ event }) => {
+    events.push(event)
+    fired.resolve()
+  })
+  await later.start()
+  await fired.promise
+  expect(events).toMatchObject([{ schedule: 'kept', scheduledFor: null }])
+})
+
+test('bad input is refused, and nothing is written', async () => {
+  const { bus, db } = await setUp()
+  const cx = bus.context()
+  await expect(cx.schedule.set('', { recurrence: EVERY_MINUTE })).rejects.toMatchObject({ code: 'schedule.invalid' })
+  await expect(cx.schedule.set('a', { recurrence: '0 * * * * *' })).rejects.toMatchObject({
+    code: 'schedule.invalid',
+    path: 'recurrence',
+    hint: 'leave out the first field: schedules occur at most once a minute',
+  })
+  await expect(cx.schedule.set('a', { recurrence: EVERY_MINUTE, timezone: 'Nowhere' })).rejects.toMatchObject({
+    code: 'schedule.invalid',
+    path: 'timezone',
+  })
+  await expect(cx.schedule.set('a', { recurrence: EVERY_MINUTE, zone: 'UTC' } as never)).rejects.toMatchObject({
+    code: 'schedule.invalid',
+  })
+  await expect(cx.schedule.set('a', { recurrence: EVERY_MINUTE, data: { at: 1n } })).rejects.toMatchObject({
+    code: 'payload.bigint',
+  })
+  expect(cx.schedule.preview('0 0 1 1 *', { from: new Date('2026-01-01T00:00:00Z'), count: 1 })).toEqual([
+    new Date('2027-01-01T00:00:00Z'),
+  ])
+  expect(() => cx.schedule.preview('nonsense')).toThrow()
+  expect((await db.pool.query('select from outbus.schedules')).rowCount).toBe(0)
+})
