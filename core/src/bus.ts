@@ -25,6 +25,7 @@ import type { BusOptions } from './options.ts'
 import { parseOptions } from './options.ts'
 import type { AnySource, TriggerEvent } from './source.ts'
 import { declareTrigger } from './triggers/declare.ts'
+import type { Removed } from './upkeep.ts'
 import type { TriggerInput } from './triggers/trigger.ts'
 import { assertAppId, assertName } from './validation/names.ts'
 import { parseWith } from './validation/zod-error.ts'
@@ -152,6 +153,15 @@ export class Bus<S extends AnySource = AnySource> {
     await reaching(() => checkSchema({ db: database.pool, schema: sql.schema, lines: this.#lines }))
   }
 
+  /**
+   * Removes what `retention` keeps no longer, now. A process that dispatches does so by itself, by a pg-boss job, every ten
+   * minutes by default.
+   */
+  async upkeep(): Promise<Removed> {
+    this.#assertOpen()
+    return this.#parts.upkeep.run()
+  }
+
   /** Starts the targets and then dispatches. Emitting needs no start. */
   async start(): Promise<void> {
     this.#assertOpen()
@@ -167,7 +177,7 @@ export class Bus<S extends AnySource = AnySource> {
 
   async #start(): Promise<void> {
     await this.checkSchema()
-    const { plugins, hostOf, dispatcher } = this.#parts
+    const { plugins, hostOf, dispatcher, upkeep } = this.#parts
     const started: Stoppable[] = []
     const begin = async (plugin: Stoppable, named: string, start: Promise<void> | undefined) => {
       try {
@@ -183,6 +193,7 @@ export class Bus<S extends AnySource = AnySource> {
     for (const source of plugins.sources.values())
       await begin(source, `source ${JSON.stringify(source.name)}`, source.start?.(hostOf(source)))
     dispatcher.start()
+    upkeep.start()
   }
 
   /**
@@ -200,11 +211,12 @@ export class Bus<S extends AnySource = AnySource> {
   }
 
   async #stop(grace: Grace): Promise<void> {
-    const { dispatcher, queue, inbox, database, plugins, timekeeper } = this.#parts
+    const { dispatcher, queue, inbox, database, plugins, timekeeper, upkeep } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,
       () => false,
     )
+    await upkeep.stop()
     if (wasStarted === true) await this.#stopPlugins([...plugins.sources.values()].toReversed())
     // Handlers that are still running may emit; everybody else may not.
     await dispatcher.stop(grace.over)

@@ -13,6 +13,8 @@ import { OutbusError } from './errors.ts'
 import type { Reply } from './inbox/reply.ts'
 import type { RequestDesk, RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
 import { refuseInTransaction, RequestStore } from './inbox/requests.ts'
+import type { History } from './history/history.ts'
+import { HistoryStore } from './history/history.ts'
 import type { Deliveries } from './outbox/deliveries.ts'
 import { DeliveryStore } from './outbox/deliveries.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
@@ -24,7 +26,7 @@ import type { Plugins } from './plugins.ts'
 import type { Access } from './principals/access.ts'
 import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
-import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
+import { assertOptionsByPosition, DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
 import { reserveDedupeKey } from './outbox/reservation.ts'
 import type { AnySource, EventInput, Reservation, SourceContext, SourceTransaction } from './source.ts'
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
@@ -138,6 +140,10 @@ abstract class BaseContext implements CoreContext {
   get deliveries(): Deliveries {
     const { sql, access, cancelChannel } = this.#around
     return new DeliveryStore(sql, this.#on(), this.#scope, access, cancelChannel)
+  }
+
+  get history(): History {
+    return new HistoryStore(this.#around.sql, this.#on(), this.#scope)
   }
 
   get principals(): Principals {
@@ -289,14 +295,3 @@ abstract class BaseContext implements CoreContext {
 }
 
 const NOTHING_RESERVED: Reservation = { takenBy: undefined, release: async () => undefined }
-
-function assertOptionsByPosition(events: readonly unknown[], options: unknown): void {
-  if (options === undefined || (Array.isArray(options) && options.length <= events.length)) return
-  throw new OutbusError(
-    'event.invalid',
-    Array.isArray(options)
-      ? 'emitMany: there are more options than events'
-      : 'emitMany takes an array of options, one for each event by position',
-    { path: 'options', received: options },
-  )
-}

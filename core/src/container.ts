@@ -15,6 +15,7 @@ import { Dispatcher } from './dispatch/dispatcher.ts'
 import { FunctionRegistry, functionTarget } from './dispatch/function-target.ts'
 import { Plans } from './dispatch/plan.ts'
 import { WakeUp } from './dispatch/wake-up.ts'
+import { AttemptRecorder } from './history/recorder.ts'
 import { Inbox } from './inbox/inbox.ts'
 import { postgresInboxes } from './inbox/postgres-inboxes.ts'
 import { RequestAnnouncer } from './inbox/request-announcer.ts'
@@ -32,6 +33,7 @@ import { AdminPrincipalResolver } from './principals/resolver.ts'
 import type { AnySource, SourceHost } from './source.ts'
 import { Sql } from './sql/statement.ts'
 import { Timekeeper } from './timekeeper.ts'
+import { Upkeep } from './upkeep.ts'
 import { IndexCache } from './triggers/index-cache.ts'
 import { cancelChannel, requestChannel, wakeUpChannel } from './wake-up-channel.ts'
 
@@ -46,6 +48,7 @@ export interface Parts {
   readonly inbox: Inbox
   readonly dispatcher: Dispatcher
   readonly timekeeper: Timekeeper
+  readonly upkeep: Upkeep
   hostOf(source: AnySource): SourceHost
   readonly contextFor: ContextFactory
 }
@@ -171,6 +174,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         log: c.resolve(T.log),
         onWritten: () => wakeLanes(c),
       }),
+      recorder: new AttemptRecorder(c.resolve(T.sql), c.resolve(T.database).pool, settings.history, c.resolve(T.log)),
       answers: { maxBytes: settings.maxEventBytes, now: () => new Date() },
       plans: new Plans(c.resolve(T.plugins)),
       principals: c.resolve(T.principals),
@@ -200,6 +204,13 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     contextFor: c.resolve(T.contextFor),
     dispatcher: c.resolve(T.dispatcher),
     timekeeper: c.resolve(T.timekeeper),
+    upkeep: new Upkeep(
+      c.resolve(T.sql),
+      c.resolve(T.database).pool,
+      c.resolve(T.timekeeper),
+      c.resolve(T.log),
+      settings.retention,
+    ),
     hostOf: (source) => sourceHost(c, source),
   }
 }

@@ -6,6 +6,7 @@ import type { DeadLetterSource } from './dead-letters/source.ts'
 import type { Reply } from './inbox/reply.ts'
 import type { RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
 import type { Principals } from './principals/principals.ts'
+import type { History } from './history/history.ts'
 import type { Deliveries } from './outbox/deliveries.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { AnySource, EventInput } from './source.ts'
@@ -25,6 +26,7 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly triggers: Triggers<S | DeadLetterSource>
   readonly deadLetters: DeadLetters
   readonly deliveries: Deliveries
+  readonly history: History
   readonly principals: Principals
   /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
   emit<Name extends S['name']>(

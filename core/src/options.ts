@@ -42,9 +42,38 @@ export interface BusOptions<S extends readonly AnySource[]> {
   readonly authorizer?: Authorizer
   /** Retry strategies by the name that a `custom` policy gives. Default none. */
   readonly strategies?: CustomStrategies
+  /** Which attempts are kept, to be read by `cx.history`. Default `failures`. */
+  readonly history?: 'off' | 'failures' | 'all'
+  /** For how long what has no further use is kept, in days; null for ever. False: this process removes nothing. */
+  readonly retention?: RetentionOptions | false
   /** A pino logger. Default: warnings and errors to standard error. */
   readonly log?: Logger
 }
+
+export interface RetentionOptions {
+  /** When it is looked for what may go, as a cron expression in UTC. Default every ten minutes. */
+  readonly cron?: string
+  /** Dead letters, since they were handled, replayed or discarded. Default 30. */
+  readonly resolvedDeadLettersDays?: number | null
+  /** Dead letters that nobody has resolved, since they died. Default null. */
+  readonly deadLettersDays?: number | null
+  /** Abandoned executions. Default 30. */
+  readonly abandonedDays?: number | null
+  /** Attempts in the history, by whole days in UTC. Default 7. */
+  readonly historyDays?: number | null
+}
+
+const days = z.int().min(1).max(36_500).nullable()
+const retentionSchema = z.union([
+  z.literal(false),
+  z.strictObject({
+    cron: z.string().min(9).max(100).default('*/10 * * * *'),
+    resolvedDeadLettersDays: days.default(30),
+    deadLettersDays: days.default(null),
+    abandonedDays: days.default(30),
+    historyDays: days.default(7),
+  }),
+])
 
 const optionsSchema = z.strictObject({
   database: z.unknown(),
@@ -64,6 +93,8 @@ const optionsSchema = z.strictObject({
     )
     .default({}),
   log: z.unknown().optional(),
+  history: z.enum(['off', 'failures', 'all']).default('failures'),
+  retention: retentionSchema.prefault({}),
   inboxes: z.unknown().optional(),
   principals: z.unknown().optional(),
   authorizer: z.unknown().optional(),

@@ -50,6 +50,9 @@ export class RowDelivery implements Delivery {
   runsAs: RunsAs = { principal: undefined }
   /** Set before it runs, where its trigger is transactional. */
   transaction: pg.ClientBase | undefined
+  /** By `performance.now()`, once it runs, and once it has ended. */
+  startedAt: number | undefined
+  endedAt: number | undefined
   readonly #around: DeliverySurroundings
   #event: { value: TriggerEvent } | undefined
   #cx: unknown

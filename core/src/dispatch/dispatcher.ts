@@ -13,6 +13,7 @@ import { listCancellations } from '../sql/list-cancellations.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { UNPARKED_AT_A_TIME } from '../sql/unpark.ts'
 import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
+import type { AttemptRecorder } from '../history/recorder.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
@@ -63,6 +64,7 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly inboxes: InboxResolver
   readonly answers: AnswerRules
   readonly announcer: DeadLetterAnnouncer
+  readonly recorder: AttemptRecorder
   readonly principals: PrincipalResolver
   readonly log: Logger
   readonly settings: DispatchSettings
@@ -100,7 +102,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     const { settings, sql, log, wakeUp } = options
     this.#options = options
-    this.#report = new OutcomeReport(sql.schema, log, () => options.announcer.wake())
+    this.#report = new OutcomeReport(sql.schema, log, options.recorder, () => options.announcer.wake())
     this.#gate = new ExecutionGate(settings.concurrency, settings.requestConcurrency)
     this.#control = new pg.Pool({
       ...options.connection,
@@ -221,6 +223,7 @@ export class Dispatcher {
     await this.#listener.stop()
     await this.#idleness.signOff()
     await this.#transactions.end()
+    await Promise.race([this.#options.recorder.stop(), aborted(grace)])
     await this.#control.end()
   }
 

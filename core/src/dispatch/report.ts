@@ -2,6 +2,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
 import type { Outcome } from './attempt.ts'
+import type { AttemptRecorder } from '../history/recorder.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeStats } from './stats.ts'
@@ -23,12 +24,14 @@ export class OutcomeReport {
   readonly #schema: string
   readonly #log: Logger
   readonly #onDeadLetter: () => void
+  readonly #recorder: AttemptRecorder
   readonly #stats = new OutcomeStats()
   readonly #outcomes = channel(OUTCOME_CHANNEL)
 
-  constructor(schema: string, log: Logger, onDeadLetter: () => void) {
+  constructor(schema: string, log: Logger, recorder: AttemptRecorder, onDeadLetter: () => void) {
     this.#schema = schema
     this.#log = log
+    this.#recorder = recorder
     this.#onDeadLetter = onDeadLetter
   }
 
@@ -39,6 +42,7 @@ export class OutcomeReport {
   /** After the commit that made it true. */
   outcome(delivery: RowDelivery, outcome: Outcome): void {
     this.#stats.outcome(outcome.kind)
+    this.#recorder.add(delivery, outcome)
     if (outcome.kind === 'dead') this.#onDeadLetter()
     if (outcome.kind !== 'done') logOutcome(delivery, outcome)
     if (!this.#outcomes.hasSubscribers) return

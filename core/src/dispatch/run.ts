@@ -19,7 +19,13 @@ export class Run {
     attempt: () => Promise<Result> = () => runAttempt(delivery, rules),
   ) {
     this.delivery = delivery
-    this.ended = new Promise((resolve) => (this.#end = resolve))
+    delivery.startedAt = this.#startedAt
+    this.ended = new Promise((resolve) => {
+      this.#end = (result) => {
+        delivery.endedAt ??= performance.now()
+        resolve(result)
+      }
+    })
     void attempt().then((result) => {
       clearTimeout(this.#timer)
       this.#end(result)

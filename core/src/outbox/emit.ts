@@ -1,5 +1,6 @@
 /** What an emitter says beside the event, and what it hears back. */
 import { z } from 'zod'
+import { OutbusError } from '../errors.ts'
 import type { Priority } from '../priority.ts'
 import { PRIORITIES } from '../priority.ts'
 import { keySchema } from '../validation/names.ts'
@@ -47,3 +48,15 @@ export const emitOptionsSchema = z.strictObject({
 })
 
 export type ParsedEmitOptions = z.output<typeof emitOptionsSchema>
+
+/** Of `emitMany`: options go by position. */
+export function assertOptionsByPosition(events: readonly unknown[], options: unknown): void {
+  if (options === undefined || (Array.isArray(options) && options.length <= events.length)) return
+  throw new OutbusError(
+    'event.invalid',
+    Array.isArray(options)
+      ? 'emitMany: there are more options than events'
+      : 'emitMany takes an array of options, one for each event by position',
+    { path: 'options', received: options },
+  )
+}

@@ -36,7 +36,9 @@ export class Clockwork {
   private constructor(host: SourceHost<typeof scheduleEvents>, boss: PgBoss, { syncMs }: ClockworkOptions) {
     this.#host = host
     this.#boss = boss
-    this.#timer = setInterval(() => (this.#syncing = this.#syncing.then(() => this.#sync())), syncMs)
+    this.#timer = setInterval(() => {
+      this.#syncing = this.#syncing.then(() => this.#sync())
+    }, syncMs)
   }
 
   static async start(host: SourceHost<typeof scheduleEvents>, options: ClockworkOptions): Promise<Clockwork> {

@@ -48,12 +48,13 @@ test('a schedule of three processes fires once an occurrence, to the triggers of
     })
   await Promise.all(buses.map((each) => each.start()))
   await both.promise
-  const [ofShop, ofOther] = ['shop', 'other'].map((app) => fired.find((one) => one.app === app)?.event as ScheduleEvent)
+  const eventOf = (app: string) => fired.find((one) => one.app === app)?.event as ScheduleEvent
+  const [ofShop, ofOther] = [eventOf('shop'), eventOf('other')] as const
   expect(ofShop).toMatchObject({ schedule: 'tick', data: { report: 'daily' } })
   expect(ofOther).toMatchObject({ schedule: 'tick', data: 'other' })
   const occurrences = fired.map(({ app, event }) => `${app} ${event.schedule} ${event.scheduledFor}`)
   expect(new Set(occurrences).size).toBe(occurrences.length)
-  const { firedAt, scheduledFor } = ofShop as ScheduleEvent
+  const { firedAt, scheduledFor } = ofShop
   const late = new Date(firedAt).getTime() - new Date(scheduledFor as string).getTime()
   expect(late).toBeGreaterThanOrEqual(0)
   expect(late).toBeLessThan(90_000)
@@ -153,6 +154,6 @@ test('bad input is refused, and nothing is written', async () => {
   expect(cx.schedule.preview('0 0 1 1 *', { from: new Date('2026-01-01T00:00:00Z'), count: 1 })).toEqual([
     new Date('2027-01-01T00:00:00Z'),
   ])
-  expect(() => cx.schedule.preview('nonsense')).toThrow()
+  expect(() => cx.schedule.preview('nonsense')).toThrow(expect.objectContaining({ code: 'schedule.invalid' }))
   expect((await db.pool.query('select from outbus.schedules')).rowCount).toBe(0)
 })

@@ -1,0 +1,88 @@
+/** Attempts that were kept, per app. */
+import { z } from 'zod'
+import type { CallScope } from '../context.ts'
+import type { Outcome } from '../dispatch/attempt.ts'
+import type { AttemptError } from '../dispatch/attempt-error.ts'
+import { assertRowId, assertUuid } from '../ids.ts'
+import type { Page, PageOptions } from '../page.ts'
+import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { AttemptRow } from '../sql/list-attempts.ts'
+import { listAttempts } from '../sql/list-attempts.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import { nameSchema } from '../validation/names.ts'
+import { parseWith } from '../validation/zod-error.ts'
+
+export interface Attempt {
+  readonly deliveryId: string
+  readonly eventId: string
+  readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
+  /** From 1. */
+  readonly attempt: number
+  /** Undefined where whoever ran it was gone. By the database's clock, like `endedAt`. */
+  readonly startedAt: Date | undefined
+  readonly endedAt: Date
+  readonly outcome: Outcome['kind']
+  readonly error: AttemptError | undefined
+  readonly reason: string | undefined
+}
+
+export interface AttemptFilter {
+  readonly deliveryId?: string
+  readonly eventId?: string
+  readonly triggerName?: string
+  readonly outcome?: Outcome['kind']
+}
+
+export interface History {
+  /** Newest first; which are kept, and for how long, the bus's `history` and `retention` say. */
+  list(filter?: AttemptFilter, page?: PageOptions): Promise<Page<Attempt>>
+}
+
+const filterSchema = z.strictObject({
+  deliveryId: z.string().optional(),
+  eventId: z.string().optional(),
+  triggerName: nameSchema('options.invalid').optional(),
+  outcome: nameSchema('options.invalid').optional(),
+})
+const listPageSchema = z.strictObject(pageSchema)
+
+export class HistoryStore implements History {
+  readonly #sql: Sql
+  readonly #on: Queryable
+  readonly #scope: CallScope
+
+  constructor(sql: Sql, on: Queryable, scope: CallScope) {
+    this.#sql = sql
+    this.#on = on
+    this.#scope = scope
+  }
+
+  async list(filter: AttemptFilter = {}, page: PageOptions = {}): Promise<Page<Attempt>> {
+    const given = parseWith(filterSchema, filter, { code: 'options.invalid', what: 'history.list' })
+    const { cursor, limit: wanted } = parseWith(listPageSchema, page, { code: 'options.invalid', what: 'history.list' })
+    const deliveryId = given.deliveryId === undefined ? null : assertRowId(given.deliveryId, 'a delivery id')
+    const eventId = given.eventId === undefined ? null : assertUuid(given.eventId, 'an event id')
+    const restricted = [deliveryId, eventId, given.triggerName ?? null, given.outcome ?? null] as const
+    const listing = ['attempts', this.#scope.app, ...restricted.map(String)]
+    const limit = pageLimit(wanted)
+    const before = decodeCursor(listing, cursor, (position) => assertRowId(position, 'an attempt id'))
+    const parameters = [this.#scope.app, ...restricted, before ?? null, limit + 1] as const
+    const rows = await this.#sql.run(this.#on, listAttempts, [...parameters])
+    const { items, ...rest } = toPage(rows, limit, (last) => encodeCursor(listing, last.id))
+    return { ...rest, items: items.map(toAttempt) }
+  }
+}
+
+function toAttempt(row: AttemptRow): Attempt {
+  return {
+    deliveryId: row.delivery_id,
+    eventId: row.event_id,
+    trigger: { id: row.trigger_id, name: row.trigger_name, source: row.source },
+    attempt: row.attempt,
+    startedAt: row.started_at ?? undefined,
+    endedAt: row.ended_at,
+    outcome: row.outcome as Outcome['kind'],
+    error: row.error ?? undefined,
+    reason: row.reason ?? undefined,
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * Keeps attempts, after the commit of their outcome and apart from it: what it costs is not paid by whoever settles. A
+ * process that is killed loses what it had not written yet; errors that decide anything travel with the row itself.
+ */
+import pg from 'pg'
+import type { Logger } from 'pino'
+import type { Outcome } from '../dispatch/attempt.ts'
+import type { RowDelivery } from '../dispatch/delivery.ts'
+import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
+import { recordAttempts } from '../sql/record-attempts.ts'
+import type { Sql } from '../sql/statement.ts'
+
+/** Which attempts are kept: none, those that failed, all. */
+export type HistoryMode = 'off' | 'failures' | 'all'
+
+const FAILURES: ReadonlySet<Outcome['kind']> = new Set(['retry', 'dead', 'failed', 'handler_failed'])
+const AT_A_TIME = 1_000
+/** While Postgres is away attempts are kept in memory; beyond this the oldest are given up. */
+const MOST_KEPT = 50_000
+const TRY_AGAIN_MS = 1_000
+const NO_PARTITION = '23514'
+
+interface Ended {
+  readonly delivery: RowDelivery
+  readonly outcome: Outcome
+  readonly at: number
+}
+
+export class AttemptRecorder {
+  readonly #sql: Sql
+  readonly #pool: pg.Pool
+  readonly #mode: HistoryMode
+  readonly #log: Logger
+  #ended: Ended[] = []
+  #writing: Promise<void> | undefined
+  #stopped = false
+
+  constructor(sql: Sql, pool: pg.Pool, mode: HistoryMode, log: Logger) {
+    this.#sql = sql
+    this.#pool = pool
+    this.#mode = mode
+    this.#log = log
+  }
+
+  add(delivery: RowDelivery, outcome: Outcome): void {
+    if (this.#mode === 'off' || outcome.kind === 'postponed') return
+    if (this.#mode === 'failures' && !FAILURES.has(outcome.kind)) return
+    this.#ended.push({ delivery, outcome, at: performance.now() })
+    this.#writing ??= this.#writeAll()
+  }
+
+  /** Writes what there is, once; what cannot be written then is lost. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#writing
+  }
+
+  async #writeAll(): Promise<void> {
+    // A turn of the event loop: what is settled together is written together.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#ended.length > 0) {
+      const some = this.#ended.slice(0, AT_A_TIME)
+      try {
+        await this.#write(some)
+        this.#ended = this.#ended.slice(some.length)
+      } catch (error) {
+        this.#log.warn({ err: error, attempts: this.#ended.length }, 'attempts could not be kept yet')
+        if (this.#stopped) break
+        if (this.#ended.length > MOST_KEPT) this.#ended = this.#ended.slice(-MOST_KEPT)
+        await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS))
+      }
+    }
+    this.#writing = undefined
+  }
+
+  async #write(ended: readonly Ended[]): Promise<void> {
+    try {
+      await this.#insert(ended)
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || error.code !== NO_PARTITION) throw error
+      await this.#sql.run(this.#pool, addAttemptsPartitions, [])
+      await this.#insert(ended)
+    }
+  }
+
+  async #insert(ended: readonly Ended[]): Promise<void> {
+    const now = performance.now()
+    await this.#sql.run(this.#pool, recordAttempts, [
+      ended.map(({ delivery }) => delivery.app),
+      ended.map(({ delivery }) => delivery.deliveryId),
+      ended.map(({ delivery }) => delivery.eventId),
+      ended.map(({ delivery }) => delivery.plan.triggerId),
+      ended.map(({ delivery }) => delivery.plan.name),
+      ended.map(({ delivery }) => delivery.plan.sourceName),
+      ended.map(({ delivery }) => delivery.attempt),
+      ended.map(({ delivery: { startedAt } }) => (startedAt === undefined ? null : now - startedAt)),
+      ended.map(({ delivery, at }) => now - (delivery.endedAt ?? at)),
+      ended.map(({ outcome }) => outcome.kind),
+      ended.map(({ outcome }) => ('error' in outcome ? JSON.stringify(outcome.error) : null)),
+      ended.map(({ outcome }) => ('reason' in outcome ? outcome.reason : null)),
+    ])
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * What is kept for a while and then goes: dead letters, abandoned executions, history. A pg-boss job, run once over all
+ * processes whenever its time has come.
+ */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { deleteOldAbandoned } from './sql/delete-old-abandoned.ts'
+import { deleteOldDeadLetters } from './sql/delete-old-dead-letters.ts'
+import { deleteUnusedLimits } from './sql/delete-unused-limits.ts'
+import { dropAttemptsPartitions } from './sql/drop-attempts-partitions.ts'
+import type { Sql } from './sql/statement.ts'
+import type { Timekeeper } from './timekeeper.ts'
+
+/** Days; null keeps for ever. */
+export interface RetentionSettings {
+  readonly cron: string
+  readonly resolvedDeadLettersDays: number | null
+  readonly deadLettersDays: number | null
+  readonly abandonedDays: number | null
+  readonly historyDays: number | null
+}
+
+/** What one run took away; of the history, days. */
+export interface Removed {
+  readonly deadLetters: number
+  readonly abandoned: number
+  readonly historyDays: number
+}
+
+const QUEUE = 'outbus_upkeep'
+const AT_A_TIME = 5_000
+/** A process that lives for seconds does not install pg-boss. */
+const BEGIN_AFTER_MS = 5_000
+const TRY_AGAIN_MS = 60_000
+
+export class Upkeep {
+  readonly #sql: Sql
+  readonly #pool: pg.Pool
+  readonly #timekeeper: Timekeeper
+  readonly #log: Logger
+  readonly #retention: RetentionSettings | false
+  #timer: NodeJS.Timeout | undefined
+  #beginning: Promise<void> | undefined
+
+  constructor(sql: Sql, pool: pg.Pool, timekeeper: Timekeeper, log: Logger, retention: RetentionSettings | false) {
+    this.#sql = sql
+    this.#pool = pool
+    this.#timekeeper = timekeeper
+    this.#log = log
+    this.#retention = retention
+  }
+
+  start(): void {
+    const retention = this.#retention
+    if (retention !== false) this.#beginAfter(BEGIN_AFTER_MS, retention)
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#beginning
+  }
+
+  async run(): Promise<Removed> {
+    const retention = this.#retention
+    if (retention === false) return { deadLetters: 0, abandoned: 0, historyDays: 0 }
+    const { resolvedDeadLettersDays, deadLettersDays, abandonedDays, historyDays } = retention
+    const sql = this.#sql
+    const pool = this.#pool
+    const deadLetters = await inPortions(() =>
+      sql.run(pool, deleteOldDeadLetters, [resolvedDeadLettersDays, deadLettersDays, AT_A_TIME]),
+    )
+    const abandoned =
+      abandonedDays === null ? 0 : await inPortions(() => sql.run(pool, deleteOldAbandoned, [abandonedDays, AT_A_TIME]))
+    const [history] = historyDays === null ? [] : await sql.run(pool, dropAttemptsPartitions, [historyDays])
+    await sql.run(pool, deleteUnusedLimits, [])
+    return { deadLetters, abandoned, historyDays: history?.dropped ?? 0 }
+  }
+
+  #beginAfter(ms: number, retention: RetentionSettings): void {
+    this.#timer = setTimeout(() => {
+      this.#beginning = this.#begin(retention)
+    }, ms)
+    this.#timer.unref()
+  }
+
+  async #begin(retention: RetentionSettings): Promise<void> {
+    try {
+      const boss = await this.#timekeeper.boss()
+      await boss.createQueue(QUEUE, { policy: 'singleton', retryLimit: 0, deleteAfterSeconds: 3_600 })
+      await boss.schedule(QUEUE, retention.cron, null, { missed: 'once' })
+      await boss.work(QUEUE, { pollingIntervalSeconds: 10 }, async () => {
+        const removed = await this.run()
+        this.#log.info(removed, 'what was kept long enough was removed')
+      })
+    } catch (error) {
+      // The bus works without; somebody with the rights for it may start another process.
+      this.#log.warn({ err: error }, 'upkeep could not be scheduled: nothing is removed until it is')
+      this.#beginAfter(TRY_AGAIN_MS, retention)
+    }
+  }
+}
+
+async function inPortions(some: () => Promise<{ readonly deleted: number }[]>): Promise<number> {
+  let total = 0
+  for (;;) {
+    const [portion] = await some()
+    const deleted = portion?.deleted ?? 0
+    total += deleted
+    if (deleted < AT_A_TIME) return total
+  }
+}
