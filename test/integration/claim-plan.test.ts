@@ -5,14 +5,21 @@ import type pg from 'pg'
 import pino from 'pino'
 import { expect, test } from 'vitest'
 import { beginClaim } from '../../core/src/sql/begin-claim.ts'
+import { aloneIsDue } from '../../core/src/sql/alone-is-due.ts'
 import { claimBatch } from '../../core/src/sql/claim-batch.ts'
+import { claimFresh } from '../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../core/src/sql/claim-ordered.ts'
+import { claimOvertaken } from '../../core/src/sql/claim-overtaken.ts'
 import { findRequest } from '../../core/src/sql/find-request.ts'
 import { finish } from '../../core/src/sql/finish.ts'
 import { leaveRequests } from '../../core/src/sql/leave-requests.ts'
 import { reschedule } from '../../core/src/sql/reschedule.ts'
 import { settleRequests } from '../../core/src/sql/settle-requests.ts'
 import { shedRequests } from '../../core/src/sql/shed-requests.ts'
+import { singleIsWaiting } from '../../core/src/sql/single-is-waiting.ts'
+import { lockLimitsAlone, takeAlone } from '../../core/src/sql/take-alone.ts'
+import { lockLimits, takeSingles } from '../../core/src/sql/take-singles.ts'
+import { unpark } from '../../core/src/sql/unpark.ts'
 import { takeRequests } from '../../core/src/sql/take-requests.ts'
 
 interface Node {
@@ -33,7 +40,7 @@ async function nodesOfPlan(
 ): Promise<Node[]> {
   await client.query(`prepare planned as ${text.replaceAll('{schema}', 'outbus')}`)
   const { rows: plans } = await client.query<{ 'QUERY PLAN': { Plan: Node }[] }>(
-    `explain (format json) execute planned(${parameters})`,
+    `explain (format json) execute planned${parameters === '' ? '' : `(${parameters})`}`,
   )
   await client.query('deallocate planned')
   return nodesOf(plans[0]?.['QUERY PLAN'][0]?.Plan as Node)
@@ -64,11 +71,15 @@ test.for([10, 1_000_000])(
           const claim = await nodesOfPlan(client, claimBatch, `500, '-infinity', '-infinity', '-infinity', 8388608`)
           expect(claim.filter((node) => node['Index Name'] === 'outbox_due').length).toBe(3)
           expect(claim.map((node) => node['Node Type'])).not.toContain('Sort')
+          const fair = [
+            ...(await nodesOfPlan(client, claimFresh, `50, '{a}', 5000, 2000, 8388608`)),
+            ...(await nodesOfPlan(client, claimOvertaken, `50, '{a}', 1, '-infinity', 0, 10000`)),
+          ]
           const settle = [
             ...(await nodesOfPlan(client, finish, `${ids}, null`)),
             ...(await nodesOfPlan(client, reschedule, `'{1}', '{2}', '{0}', '{f}', '{null}', '{null}', null`)),
           ]
-          expect([...claim, ...settle].filter(readsWholeOutbox)).toEqual([])
+          expect([...claim, ...fair, ...settle].filter(readsWholeOutbox)).toEqual([])
           await client.query('commit')
         }
       }
@@ -110,16 +121,16 @@ test('ordered rows are claimed by one index probe a key, with a thousand rows be
 })
 
 test(
-  'requests are taken, shed, settled and left by index beside a million other rows, analyzed or not',
+  'requests, singles and parked rows go by index beside a million other rows, analyzed or not',
   { timeout: 60_000 },
   async () => {
     const db = await useTestDatabase()
     const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
     await bus.stop()
     await db.pool.query(
-      `insert into outbus.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, reply_to)
+      `insert into outbus.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, reply_to, single, paused, alone)
      select 1, 'a', gen_random_uuid(), '{"text":"x"}', 1, gen_random_uuid(), '{}', 1, gen_random_uuid(),
-       case when n % 1000 = 0 then 'inbox' end
+       case when n % 1000 = 0 then 'inbox' end, case when n % 1000 in (1, 2) then 1 else 0 end, n % 1000 = 3, n % 1000 in (2, 4)
      from generate_series(1, $1) as n`,
       [1_000_000],
     )
@@ -136,6 +147,13 @@ test(
             ...(await nodesOfPlan(client, settleRequests, `'{1}', '{00000000-0000-0000-0000-000000000000}', '{"{}"}'`)),
             ...(await nodesOfPlan(client, leaveRequests, `'{00000000-0000-0000-0000-000000000000}'`)),
             ...(await nodesOfPlan(client, findRequest, `'a', ${id}`)),
+            ...(await nodesOfPlan(client, lockLimits, `${id}, 5000, 64, 1, ${id}`)),
+            ...(await nodesOfPlan(client, takeSingles, `${id}, 5000, 64, 1, ${id}`)),
+            ...(await nodesOfPlan(client, singleIsWaiting, '1')),
+            ...(await nodesOfPlan(client, aloneIsDue, '')),
+            ...(await nodesOfPlan(client, lockLimitsAlone, id)),
+            ...(await nodesOfPlan(client, takeAlone, `${id}, 2000`)),
+            ...(await nodesOfPlan(client, unpark, '5000')),
           ]
           expect(nodes.filter(readsWholeOutbox)).toEqual([])
         }

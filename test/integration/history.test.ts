@@ -56,7 +56,7 @@ test('all: every attempt with its start, end, outcome and error; newest first, f
   const ofDelivery = await cx.history.list({ deliveryId: dead?.deliveryId as string })
   expect(ofDelivery.items.map(({ attempt }) => attempt)).toEqual([2, 1])
   const first = await cx.history.list({ triggerName: 'work' }, { limit: 2 })
-  const second = await cx.history.list({ triggerName: 'work' }, { limit: 2, cursor: first.next as string })
+  const second = await cx.history.list({ triggerName: 'work' }, { limit: 2, cursor: first.nextCursor as string })
   expect([...first.items, ...second.items]).toEqual(items.slice(0, 4))
   expect((await bus.context({ app: 'other' }).history.list()).items).toEqual([])
   await expect(cx.history.list({ deliveryId: 'x' })).rejects.toMatchObject({ code: 'id.malformed' })
@@ -134,6 +134,7 @@ test('a process that dispatches does it by a pg-boss job', { timeout: 60_000 }, 
   await db.pool.query(LETTER, [[100], [50]])
   await bus.start()
   await untilDatabaseSays(db.pool, LETTERS, 0)
+  expect((await db.pool.query('select from outbus_boss.schedule where name = $1', ['outbus_upkeep'])).rowCount).toBe(1)
 })
 
 test('retention: false removes nothing; what makes no sense is refused', async () => {

@@ -22,6 +22,7 @@ import type { AttemptRules, Outcome } from './attempt.ts'
 import { decide, decideInterrupted } from './attempt.ts'
 import type { BatchEnd } from './batch.ts'
 import { runBatch } from './batch.ts'
+import type { Crowding } from './crowding.ts'
 import { RowDelivery } from './delivery.ts'
 import type { DeliverySurroundings } from './delivery.ts'
 import type { Permits } from './gate.ts'
@@ -46,6 +47,8 @@ export interface LaneOptions {
   /** How long a claim transaction is held at most. */
   readonly holdMs: number
   readonly leaseMs: number
+  /** Told of batches that were as full as they could be. */
+  readonly crowding?: Crowding
 }
 
 /** What a lane shares with the others of its process. */
@@ -91,15 +94,16 @@ export class Lane {
   /** Claims due rows and drives them to an outcome. Returns how many it claimed. `permits` are released in any case. */
   async turn(connection: LaneConnection, permits: number): Promise<number> {
     const { gate } = this.#around
+    const wanted = this.#batchRows(permits)
     let rows: OutboxRow[]
     try {
-      rows = await this.#due.claim(connection, this.#batchRows(permits), this.#options.batchBytes)
+      rows = await this.#due.claim(connection, wanted, this.#options.batchBytes)
     } catch (error) {
       gate.release(permits)
       throw error
     }
     if (rows.length === 0) gate.release(permits)
-    else await this.#drive(connection, rows, permits)
+    else await this.#drive(connection, rows, permits, rows.length === wanted)
     return rows.length
   }
 
@@ -111,9 +115,10 @@ export class Lane {
   }
 
   /** note → run → settle, over one claimed batch. */
-  async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number): Promise<void> {
+  async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number, full: boolean): Promise<void> {
     const { gate, rules, plans } = this.#around
     const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.must('trigger')), this.#around))
+    if (full) this.#options.crowding?.filled(deliveries)
     let interrupted: ReadonlySet<string>
     let paused: readonly string[]
     try {

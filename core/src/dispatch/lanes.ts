@@ -3,8 +3,10 @@ import { aloneIsDue } from '../sql/alone-is-due.ts'
 import { LIMITED, TRANSACTIONAL } from '../triggers/single.ts'
 import { AloneLane } from './alone-lane.ts'
 import { claimLoop } from './claim-loop.ts'
+import { Crowding } from './crowding.ts'
 import type { DispatcherOptions } from './dispatcher.ts'
 import { OrderedRows, UnorderedRows } from './due-rows.ts'
+import { FairRows } from './fair-rows.ts'
 import type { Idleness } from './idleness.ts'
 import type { Isolation } from './isolation.ts'
 import { LaneConnection } from './lane-connection.ts'
@@ -27,6 +29,9 @@ export interface LanesSurroundings {
 }
 
 const ALONE_POLL_MS = 200
+/** While some app crowds: how often the rows of the others are looked for, and with how many permits. */
+const LOOK_EVERY_MS = 5
+const FAIR_SHARE = 4
 
 export class Lanes {
   readonly #options: DispatcherOptions
@@ -41,10 +46,12 @@ export class Lanes {
   async run(signal: AbortSignal): Promise<void> {
     const { settings } = this.#options
     const { around, isolation } = this.#shared
+    const crowding = new Crowding()
     const unordered = Array.from({ length: settings.lanes }, () => {
-      const lane = new Lane(around, new UnorderedRows(), settings)
+      const lane = new Lane(around, new UnorderedRows(), { ...settings, crowding })
       return this.#keepOpen(signal, (connection, onTurn) => this.#claimLoop(lane, connection, signal, onTurn))
     })
+    const fair = new Lane(around, new FairRows(crowding), settings)
     const lines = new OrderedRows()
     const ordered = new Lane(around, lines, settings)
     const alone = new AloneLane(around, isolation, settings.holdMs)
@@ -54,6 +61,7 @@ export class Lanes {
     ]
     await Promise.all([
       ...unordered,
+      this.#keepOpen(signal, (connection, onTurn) => this.#fairLoop(fair, crowding, connection, signal, onTurn)),
       this.#keepOpen(signal, (connection, onTurn) => this.#orderedLoop(ordered, lines, connection, signal, onTurn)),
       this.#keepOpen(signal, (connection, onTurn) => this.#aloneLoop(alone, connection, signal, onTurn)),
       ...singles.map((lane) =>
@@ -98,6 +106,26 @@ export class Lanes {
         if (full) wakeUp.one()
       },
       rest: (rounds) => idleness.rest(rounds, signal),
+    })
+  }
+
+  async #fairLoop(
+    lane: Lane,
+    crowding: Crowding,
+    connection: LaneConnection,
+    signal: AbortSignal,
+    onTurn: () => void,
+  ): Promise<void> {
+    const rest = () => (crowding.forMs === undefined ? crowding.begins(signal) : sleep(LOOK_EVERY_MS, signal))
+    await claimLoop({
+      ...this.#turns(1),
+      share: FAIR_SHARE,
+      lane,
+      connection,
+      signal,
+      onTurn,
+      onWorked: () => {},
+      rest,
     })
   }
 

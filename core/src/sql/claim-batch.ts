@@ -28,10 +28,13 @@ export const CLAIMED = CLAIMED_COLUMNS.map((column) =>
   column === 'other_root_id' ? 'nullif(root_id, event_id) as other_root_id' : column,
 ).join(', ')
 
+/** What the lanes of rows in batches claim; the condition of their index. */
+export const IN_BATCHES = 'not alone and reply_to is null and ordering_key is null and single = 0 and not paused'
+
 function dueOfLevel(level: number, watermark: string): string {
   return `select * from (
       select ${CLAIMED} from {schema}.outbox
-      where not alone and reply_to is null and ordering_key is null and single = 0 and not paused and priority = ${level} and due_at <= now() and due_at >= ${watermark}
+      where ${IN_BATCHES} and priority = ${level} and due_at <= now() and due_at >= ${watermark}
       order by due_at, id limit $1 for update skip locked
     ) as level_${level}`
 }

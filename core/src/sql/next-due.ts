@@ -1,7 +1,8 @@
+import { IN_BATCHES } from './claim-batch.ts'
 import { statement } from './statement.ts'
 
 function firstOfLevel(level: number): string {
-  return `(select due_at from {schema}.outbox where not alone and reply_to is null and ordering_key is null and single = 0 and not paused and priority = ${level} and due_at > now() order by due_at limit 1)`
+  return `(select due_at from {schema}.outbox where ${IN_BATCHES} and priority = ${level} and due_at > now() order by due_at limit 1)`
 }
 
 /**

@@ -1,0 +1,76 @@
+/**
+ * Rows of apps that do not crowd, while others do: what became due just now, by a look at the newest; and what lies in the
+ * middle of a backlog, by a walk over it, a piece at a time. Nothing while nobody crowds: then the claim by age is fair.
+ */
+import { claimFresh } from '../sql/claim-fresh.ts'
+import { claimOvertaken, WALKED, WALKED_TO_DUE, WALKED_TO_ID } from '../sql/claim-overtaken.ts'
+import type { Crowding } from './crowding.ts'
+import type { DueRows } from './due-rows.ts'
+import type { LaneConnection } from './lane-connection.ts'
+import { OutboxRow } from './outbox-row.ts'
+
+/** How far the newest overlap with those of the look before: a row is seen a moment after it is due. */
+const OVERLAP_MS = 100
+/** What one look walks over at most, of each level. */
+const LOOK = 2_000
+/** How much of the backlog one step of the walk goes over, and how often; begun once the crowding lasts. */
+const STEP = 10_000
+const STEP_EVERY_MS = 100
+const WALK_AFTER_MS = 2_000
+
+const LEVELS = [2, 1, 0] as const
+const START = { due: '-infinity', id: '0' }
+
+export class FairRows implements DueRows {
+  readonly #crowding: Crowding
+  #lookedAt = 0
+  #steppedAt = 0
+  #level = 0
+  #walked = START
+
+  constructor(crowding: Crowding) {
+    this.#crowding = crowding
+  }
+
+  async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
+    const forMs = this.#crowding.forMs
+    if (forMs === undefined) {
+      this.#walked = START
+      return []
+    }
+    const now = performance.now()
+    const stepDue = forMs > WALK_AFTER_MS && now - this.#steppedAt > STEP_EVERY_MS
+    const rows = stepDue ? await this.#step(connection, limit, now) : await this.#look(connection, limit, bytes, now)
+    if (rows.length === 0) await connection.commit(() => [])
+    return rows
+  }
+
+  /** Nothing is below its place for longer than one walk. */
+  lookAgain(): void {}
+
+  async #look(connection: LaneConnection, limit: number, bytes: number, now: number): Promise<OutboxRow[]> {
+    const backMs = Math.min(now - this.#lookedAt, 10_000) + OVERLAP_MS
+    const raw = await connection.claim(claimFresh, [limit, this.#crowding.apps, backMs, LOOK, bytes])
+    // What was left over by a full claim is looked for from the same place.
+    if (raw.length < limit) this.#lookedAt = now
+    return raw.map((texts) => new OutboxRow(texts))
+  }
+
+  async #step(connection: LaneConnection, limit: number, now: number): Promise<OutboxRow[]> {
+    this.#steppedAt = now
+    const { due, id } = this.#walked
+    const level = LEVELS[this.#level] as number
+    const raw = await connection.claim(claimOvertaken, [limit, this.#crowding.apps, level, due, id, STEP])
+    const [reached] = raw
+    const rows = raw.filter(([rowId]) => rowId !== null).map((texts) => new OutboxRow(texts))
+    // What was left over by a full claim is walked over again.
+    if (rows.length === limit) return rows
+    if (Number(reached?.[WALKED]) === STEP)
+      this.#walked = { due: reached?.[WALKED_TO_DUE] as string, id: reached?.[WALKED_TO_ID] as string }
+    else {
+      this.#walked = START
+      this.#level = (this.#level + 1) % LEVELS.length
+    }
+    return rows
+  }
+}

@@ -1,0 +1,34 @@
+import { CLAIMED, CLAIMED_COLUMNS, IN_BATCHES } from './claim-batch.ts'
+import type { ClaimedTexts } from './claim-batch.ts'
+import { statement } from './statement.ts'
+
+function newestOfLevel(level: number): string {
+  return `select * from (
+      select id, app_id from {schema}.outbox
+      where ${IN_BATCHES} and priority = ${level} and due_at <= now() and due_at >= now() - $3::double precision * interval '1 millisecond'
+      order by due_at desc, id desc limit $4
+    ) as level_${level}`
+}
+
+/**
+ * Caller: FairRows, first in a claim transaction. Of what became due in the last `backMs`, the rows of apps that do not
+ * crowd. Newest first and at most `walk` of each level looked at, so that the backlog itself is not walked over.
+ */
+export const claimFresh = statement<
+  [rows: number, crowding: readonly string[], backMs: number, walk: number, bytes: number],
+  ClaimedTexts
+>(
+  'claim_fresh',
+  `with newest as materialized (
+  ${[2, 1, 0].map(newestOfLevel).join('\n  union all\n  ')}
+), claimed as materialized (
+  select ${CLAIMED} from {schema}.outbox
+  where id = any (array(select id from newest where app_id <> all ($2::text[]) limit $1)) and ${IN_BATCHES} and due_at <= now()
+  for update skip locked
+)
+select ${CLAIMED_COLUMNS.join(', ')} from (
+  select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before from claimed
+) as sized
+where bytes_before is null or bytes_before < $5::bigint`,
+  { raw: true },
+)
