@@ -15,6 +15,24 @@ export function cancelChannel(schema: string): string {
   return channelName('outbus_cancel_', schema)
 }
 
+/** Lanes that rows were written for. */
+export interface Wakes {
+  readonly batched: boolean
+  readonly ordered: boolean
+  readonly single: boolean
+}
+
+/** The payload of a wake-up. */
+export function wakesOf({ batched, ordered, single }: Wakes): string {
+  return `${batched ? 'b' : ''}${ordered ? 'o' : ''}${single ? 's' : ''}`
+}
+
+/** An empty payload says nothing of what was written: it may be for any lane. */
+export function readWakes(payload: string): Wakes {
+  const has = (lane: string) => payload === '' || payload.includes(lane)
+  return { batched: has('b'), ordered: has('o'), single: has('s') }
+}
+
 /** Hashed where it would be longer than Postgres takes (63 bytes). */
 function channelName(prefix: string, schema: string): string {
   const channel = `${prefix}${schema}`

@@ -42,6 +42,7 @@ import { Settlement } from './settle.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeReport } from './report.ts'
 import { WakeUp } from './wake-up.ts'
+import { readWakes } from '../wake-up-channel.ts'
 
 export interface DispatcherOptions extends DeliverySurroundings {
   readonly sql: Sql
@@ -147,12 +148,13 @@ export class Dispatcher {
       channels: [options.channel, options.requestChannel, options.cancelChannel],
       connection: options.listenConnection,
       log,
-      onNotified: (channel) => {
+      onNotified: (channel, payload) => {
         if (channel === options.requestChannel) return options.requestWakeUp.one()
         if (channel === options.cancelChannel) return void this.#cancel()
-        wakeUp.one()
-        options.orderedWakeUp.one()
-        options.singleWakeUp.all()
+        const { batched, ordered, single } = readWakes(payload)
+        if (batched) wakeUp.one()
+        if (ordered) options.orderedWakeUp.one()
+        if (single) options.singleWakeUp.all()
       },
       onListening: () => {
         for (const each of [wakeUp, options.orderedWakeUp, options.singleWakeUp, options.requestWakeUp]) each.all()

@@ -132,7 +132,7 @@ export class Emitter {
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
         ? await this.#sql.run(on, emitRowsWaiting, parameters)
-        : await this.#sql.run(on, emitRows, parameters.slice(0, 24) as unknown as EmitParameters)
+        : await this.#sql.run(on, emitRows, parameters.slice(0, 25) as unknown as EmitParameters)
     const row = rows[0] as EmitRow
     this.#written.ordered ||= pairs.ordered
     this.#written.single ||= pairs.single

@@ -1,6 +1,7 @@
 /** Events × matching triggers, as the arrays that the emit statement takes. Pure. */
 import type { WaitingEmitParameters } from '../sql/emit-rows.ts'
 import { IN_BATCHES } from '../triggers/single.ts'
+import { wakesOf } from '../wake-up-channel.ts'
 import type { IndexedTrigger } from '../triggers/matching-index.ts'
 import type { PreparedEvent } from './prepare.ts'
 
@@ -14,6 +15,8 @@ export interface FanOut {
   readonly ordered: boolean
   /** Some row is taken by itself. */
   readonly single: boolean
+  /** Some row goes in batches. */
+  readonly batched: boolean
 }
 
 export function fanOut(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): FanOut {
@@ -37,16 +40,18 @@ export function fanOut(events: readonly PreparedEvent[], matched: readonly (read
     deduped: events.some((event) => event.dedupeKey !== null),
     ordered: someDelivery((trigger) => trigger.ordered),
     single: someDelivery((trigger) => trigger.single !== IN_BATCHES),
+    batched: someDelivery((trigger) => trigger.single === IN_BATCHES && !trigger.ordered),
   }
 }
 
 export function emitParameters(
   events: readonly PreparedEvent[],
   epochs: ReadonlyMap<string, string>,
-  { pairEvents, pairTriggers, triggers }: FanOut,
+  pairs: FanOut,
   channel: string | null,
   lockTimeout: string | null,
 ): WaitingEmitParameters {
+  const { pairEvents, pairTriggers, triggers } = pairs
   return [
     [...epochs.keys()],
     [...epochs.values()],
@@ -72,6 +77,7 @@ export function emitParameters(
     channel,
     triggers.map((trigger) => trigger.ordered),
     triggers.map((trigger) => trigger.single),
+    wakesOf(pairs),
     events.map((event) => event.source.name),
     events.map((event) => event.dedupeKey),
     events.map((event) => event.dedupeWindowMs),

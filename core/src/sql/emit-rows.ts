@@ -38,6 +38,8 @@ export type EmitParameters = [
   triggersOrdered: readonly boolean[],
   /** How their rows are taken: 0 in batches, 1 and 2 one by one. */
   triggersSingle: readonly number[],
+  /** Which lanes the rows are for, as `wake-up-channel.ts` writes it. */
+  wakes: string,
 ]
 
 /** Of a statement that may wait for other transactions. */
@@ -91,7 +93,7 @@ function written(events: string, dedupeKey: string, ...conditions: string[]): st
 }
 
 const NOTIFIED = `case when $22::text is not null and exists (select from written) and exists (select from {schema}.dispatchers where idle)
-    then pg_notify($22, '') end as notified`
+    then pg_notify($22, $25) end as notified`
 
 export const emitRows = statement<EmitParameters, EmitRow>(
   'emit_rows',
@@ -110,10 +112,10 @@ select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTI
 export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   'emit_rows_waiting',
   `with ${STALE}, event as materialized (
-  select * from unnest(${EVENT_ARRAYS}, $25::text[], $26::text[], $27::double precision[])
+  select * from unnest(${EVENT_ARRAYS}, $26::text[], $27::text[], $28::double precision[])
     with ordinality as e (${EVENT_COLUMNS}, source, dedupe_key, dedupe_window_ms, n)
 ), patience as materialized (
-  select case when $28::text is null then '' else set_config('lock_timeout', $28, true) end as lock_timeout
+  select case when $29::text is null then '' else set_config('lock_timeout', $29, true) end as lock_timeout
 ), fresh as (
   insert into {schema}.dedupe_keys as d (app_id, source, key, event_id, expires_at)
   select app_id, source, dedupe_key, event_id, clock_timestamp() + dedupe_window_ms * interval '1 millisecond'
