@@ -9,7 +9,8 @@ alter table {schema}.triggers
   add constraint triggers_ordered_stands_alone
     check (not ordered or (not transactional and concurrency is null and rate_limit is null));
 
--- 0: claimed in batches. 1: one by one, for its trigger has a limit. 2: one by one, in a transaction of the handler's.
+-- 0: claimed in batches, or as a request. 1: one by one, for its trigger has a limit. 2: one by one, in a transaction of
+-- the handler's, with or without a limit.
 alter table {schema}.outbox add column single smallint not null default 0;
 alter table {schema}.dead_letters add column single smallint not null default 0;
 
@@ -17,7 +18,7 @@ drop index {schema}.outbox_due;
 create index outbox_due on {schema}.outbox (priority, due_at, id)
   where not alone and reply_to is null and ordering_key is null and single = 0;
 create index outbox_single on {schema}.outbox (single, trigger_id, priority desc, due_at, id)
-  where single > 0 and not alone and reply_to is null;
+  where single > 0 and not alone;
 create index outbox_single_running on {schema}.outbox (trigger_id) where single > 0 and lease_token is not null;
 
 -- Of triggers that have a limit, or had one. It stays as long as there are rows, whatever becomes of the trigger.

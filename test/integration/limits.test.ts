@@ -1,5 +1,5 @@
 /** `concurrency` and `rateLimit`: exact over all processes. */
-import { createBus } from '@outbus/core'
+import { createBus, reply } from '@outbus/core'
 import type { KvEvent } from '@outbus/kv'
 import { expect, test } from 'vitest'
 import { setUpBus } from './one-bus.ts'
@@ -169,6 +169,32 @@ test('a dead letter of a limited trigger is limited again when it is replayed', 
   const { rows } = await db.pool.query('select single from outbus.outbox')
   expect(rows).toEqual([{ single: 1 }])
   await other.stop()
+})
+
+test('requests and deliveries of a trigger count together; who finds no room in time is told so', async () => {
+  const { bus, cx, trigger, outcomes } = await setUpBus({ overloadedAfterMs: 300 })
+  await trigger('work', AT_ONCE, { concurrency: 2 })
+  let running = 0
+  let most = 0
+  const stuck = Promise.withResolvers<void>()
+  bus.handle<SetEvent>('work', async ({ event }) => {
+    most = Math.max(most, ++running)
+    await (event.key === 'stuck' ? stuck.promise : new Promise((resolve) => setTimeout(resolve, 10)))
+    running--
+    return reply(event.key)
+  })
+  await bus.start()
+  const ask = (key: string) =>
+    cx.request('kv', { op: 'set', collection: 'jobs', key, value: 1, version: 1 }, { timeoutMs: 10_000 })
+  await emitJobs(cx, 5, () => ({}))
+  const answers = await Promise.all(['a', 'b', 'c', 'd', 'e'].map(ask))
+  expect(answers.map((answer) => answer.ok)).toEqual([true, true, true, true, true])
+  await outcomes.until((seen) => seen.length === 10)
+  const holding = [ask('stuck'), ask('stuck')]
+  expect(await ask('late')).toMatchObject({ ok: false, failure: 'overloaded' })
+  stuck.resolve()
+  expect((await Promise.all(holding)).map((answer) => answer.ok)).toEqual([true, true])
+  expect(most).toBe(2)
 })
 
 test.each([

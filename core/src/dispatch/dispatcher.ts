@@ -197,6 +197,7 @@ export class Dispatcher {
       idleness: this.#idleness,
       aloneWakeUp: this.#aloneWakeUp,
       singleLeases: this.#singleLeases,
+      requests: this.#requests,
     })
     this.#loops = Promise.all([
       lanes.run(this.#stop.signal),

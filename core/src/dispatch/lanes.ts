@@ -16,6 +16,7 @@ import type { LeaseKeeper } from './lease-keeper.ts'
 import { leasedLoop } from './leased-turn.ts'
 import { shortLeaseMs } from './options.ts'
 import { backoffMs, sleep } from './pause.ts'
+import type { RequestDispatch } from './request-dispatch.ts'
 import { SingleLane } from './single-lane.ts'
 import type { WakeUp } from './wake-up.ts'
 
@@ -26,6 +27,7 @@ export interface LanesSurroundings {
   /** Where the lane of interrupted rows waits. */
   readonly aloneWakeUp: WakeUp
   readonly singleLeases: LeaseKeeper
+  readonly requests: RequestDispatch
 }
 
 const ALONE_POLL_MS = 200
@@ -144,12 +146,13 @@ export class Lanes {
 
   #singleLane(single: typeof LIMITED | typeof TRANSACTIONAL, most: number): SingleLane {
     const { settings } = this.#options
-    const { around, isolation, singleLeases } = this.#shared
+    const { around, isolation, singleLeases, requests } = this.#shared
     return new SingleLane({ ...around, leases: singleLeases }, isolation, {
       single,
       most,
       holdMs: settings.holdMs,
       leaseMs: shortLeaseMs(settings),
+      startRequests: (rows, token) => requests.startTaken(rows, token),
     })
   }
 

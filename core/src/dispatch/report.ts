@@ -65,7 +65,7 @@ export class OutcomeReport {
   /** Requests that nobody could start in time. */
   shed(count: number): void {
     this.#stats.overloaded(count)
-    this.#log.warn({ requests: count }, 'requests were answered overloaded: no permit was free for them')
+    this.#log.warn({ requests: count }, 'requests were answered overloaded: nobody could start them in time')
   }
 }
 

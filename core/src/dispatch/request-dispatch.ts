@@ -1,5 +1,6 @@
 /** What a dispatcher needs for requests: their lane, the leases that they run under, and who writes their replies. */
 import type { InboxResolver } from '../inbox/resolver.ts'
+import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { settledOutcome } from './attempt.ts'
 import { DeliveryFailure } from './failure.ts'
@@ -14,6 +15,7 @@ import type { Answered } from './request-settler.ts'
 import { RequestSettler } from './request-settler.ts'
 import type { Run } from './run.ts'
 import { startRun } from './run.ts'
+import type { WakeUp } from './wake-up.ts'
 
 export interface RequestDispatchOptions extends Omit<
   RequestLaneOptions,
@@ -24,17 +26,24 @@ export interface RequestDispatchOptions extends Omit<
   readonly report: OutcomeReport
   readonly rules: AttemptRules
   readonly transactions: HandlerTransactions
+  /** Where the lanes of limited triggers wait. */
+  readonly singleWakeUp: WakeUp
 }
 
 export class RequestDispatch {
   readonly leases: LeaseKeeper
   readonly #lane: RequestLane
+  /** What they leave of their trigger's limit is the next one's. */
+  readonly #limited = new WeakSet<Run>()
 
   constructor(options: RequestDispatchOptions) {
     const { sql, pool, inboxes, answers, report, log, leaseMs, rules, transactions } = options
     const settler = new RequestSettler(sql, pool, inboxes)
     const settle = settleRequest(settler, answers)
-    const onSettled = (run: Run, outcome: Outcome) => report.outcome(run.delivery, outcome)
+    const onSettled = (run: Run, outcome: Outcome) => {
+      report.outcome(run.delivery, outcome)
+      if (this.#limited.has(run)) options.singleWakeUp.all()
+    }
     this.leases = new LeaseKeeper({ sql, pool, leaseMs, log, settle, onSettled })
     this.#lane = new RequestLane({
       ...options,
@@ -45,6 +54,13 @@ export class RequestDispatch {
       onOutcome: (delivery, outcome) => report.outcome(delivery, outcome),
       onShed: (count) => report.shed(count),
     })
+  }
+
+  /** Of requests that were taken by another lane, under `token`: those that run. */
+  async startTaken(rows: readonly ClaimedTexts[], token: string): Promise<Run[]> {
+    const runs = await this.#lane.startTaken(rows, token)
+    for (const run of runs) this.#limited.add(run)
+    return runs
   }
 
   /** Until the signal aborts. Never rejects. */

@@ -88,9 +88,10 @@ export class RequestLane {
       takeAndStart: async (reserved, onStarted) => {
         const token = randomUUID()
         const rows = await this.#take(token, reserved)
-        for (const run of await this.#start(rows, token)) onStarted(run)
-        // As many as there were permits: there are probably more, and none of them is to wait longer than it may.
-        if (rows.length === reserved) await this.#shed()
+        for (const run of await this.startTaken(rows, token)) onStarted(run)
+        // As many as there were permits: there are probably more, and none of them is to wait longer than it may. None:
+        // some may be waiting for what their trigger's limit leaves.
+        if (rows.length === reserved || rows.length === 0) await this.#shed()
         this.#wanted = rows.length === reserved ? Math.min(MOST_AT_A_TIME, this.#wanted * 2) : 1
         return rows.length
       },
@@ -122,7 +123,7 @@ export class RequestLane {
     if (now - this.#shedAt < overloadedAfterMs / SHARE_OF_PATIENCE) return
     this.#shedAt = now
     const retryAfterMs = Math.round(RETRY_AFTER_MS * (1 + Math.random()))
-    const message = `no dispatcher had a permit for it within ${overloadedAfterMs} ms`
+    const message = `nobody could start it within ${overloadedAfterMs} ms: no permit was free, or its trigger was at its limit`
     const reply = failedReply({ kind: 'overloaded', message }, retryAfterMs)
     const count = await settler.shed(overloadedAfterMs, JSON.stringify(reply))
     if (count > 0) onShed(count)
@@ -133,8 +134,8 @@ export class RequestLane {
     return sql.run(pool, takeRequests, [token, leaseMs, limit])
   }
 
-  /** Those that are to be run; the others are answered. */
-  async #start(rows: readonly ClaimedTexts[], token: string): Promise<Run[]> {
+  /** Runs those that are to be run, and answers the others. Also for what the lane of limited triggers took. */
+  async startTaken(rows: readonly ClaimedTexts[], token: string): Promise<Run[]> {
     const { plans, around, leases, principals, pool, start } = this.#options
     const deliveries: RowDelivery[] = []
     for (const texts of rows) {

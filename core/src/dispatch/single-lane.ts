@@ -11,9 +11,9 @@
 import { randomUUID } from 'node:crypto'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import { singleIsWaiting } from '../sql/single-is-waiting.ts'
-import { lockLimits, PREVIOUS_TOKEN, TAKEN_TRIGGER, takeSingles } from '../sql/take-singles.ts'
+import { IS_REQUEST, lockLimits, PREVIOUS_TOKEN, TAKEN_TRIGGER, takeSingles } from '../sql/take-singles.ts'
 import type { TakeSinglesParameters } from '../sql/take-singles.ts'
-import type { Single } from '../triggers/single.ts'
+import type { LIMITED, TRANSACTIONAL } from '../triggers/single.ts'
 import type { Outcome } from './attempt.ts'
 import { decideInterrupted } from './attempt.ts'
 import { RowDelivery } from './delivery.ts'
@@ -28,11 +28,13 @@ import { Settlement } from './settle.ts'
 
 export interface SingleLaneOptions {
   /** Which rows this lane takes. */
-  readonly single: Single
+  readonly single: typeof LIMITED | typeof TRANSACTIONAL
   /** Runs of this lane at a time. */
   readonly most: number
   readonly holdMs: number
   readonly leaseMs: number
+  /** Of the rows that were taken, for those that are requests. */
+  startRequests(rows: readonly ClaimedTexts[], token: string): Promise<Run[]>
 }
 
 const FIRST_TRIGGER = '00000000-0000-0000-0000-000000000000'
@@ -103,7 +105,15 @@ export class SingleLane {
     const { plans, leases, principals, notesOn, start } = this.#around
     const deliveries: RowDelivery[] = []
     const interrupted: RowDelivery[] = []
+    const requests = rows.filter((texts) => texts[IS_REQUEST] === 't')
+    if (requests.length > 0) {
+      for (const run of await this.#options.startRequests(requests, token)) {
+        this.#count(run)
+        onStarted(run)
+      }
+    }
     for (const texts of rows) {
+      if (texts[IS_REQUEST] === 't') continue
       const row = new OutboxRow(texts)
       const delivery = new RowDelivery(row, plans.of(row.must('trigger')), this.#around)
       ;(texts[PREVIOUS_TOKEN] === null ? deliveries : interrupted).push(delivery)
@@ -111,13 +121,17 @@ export class SingleLane {
     await resolveRunsAs(deliveries, principals, notesOn)
     for (const delivery of deliveries) {
       const run = start(delivery, token)
-      this.#running++
-      void run.ended.then(() => this.#running--)
+      this.#count(run)
       run.armTimeout()
       leases.hold(run, token)
       onStarted(run)
     }
     if (interrupted.length > 0) await this.#chargeInterrupted(connection, interrupted, token)
+  }
+
+  #count(run: Run): void {
+    this.#running++
+    void run.ended.then(() => this.#running--)
   }
 
   async #chargeInterrupted(

@@ -124,8 +124,9 @@ export class Emitter {
     if (pairs.pairEvents.length === 0 && !pairs.deduped) {
       return { stale: await this.#staleOf(epochs, on), fresh: new Set() }
     }
-    // Requests have lanes of their own, which their callers tell.
-    const dueNow = events.some((event) => event.delayMs === 0 && event.runAt === null && event.replyTo === null)
+    // Requests have a lane of their own, which their callers tell; not so those of limited triggers.
+    const forLanes = pairs.batched || pairs.ordered || pairs.single
+    const dueNow = forLanes && events.some((event) => event.delayMs === 0 && event.runAt === null)
     const toldDirectly = !transactional && this.#options.localDispatcherIsIdle()
     const channel = dueNow && !toldDirectly ? this.#options.channel : null
     const parameters = emitParameters(events, epochs, pairs, channel, transactional ? null : PATIENCE)

@@ -1,6 +1,6 @@
 /** Events × matching triggers, as the arrays that the emit statement takes. Pure. */
 import type { WaitingEmitParameters } from '../sql/emit-rows.ts'
-import { IN_BATCHES } from '../triggers/single.ts'
+import { IN_BATCHES, isLimited } from '../triggers/single.ts'
 import { wakesOf } from '../wake-up-channel.ts'
 import type { IndexedTrigger } from '../triggers/matching-index.ts'
 import type { PreparedEvent } from './prepare.ts'
@@ -39,7 +39,9 @@ export function fanOut(events: readonly PreparedEvent[], matched: readonly (read
     triggers: [...numbers.keys()],
     deduped: events.some((event) => event.dedupeKey !== null),
     ordered: someDelivery((trigger) => trigger.ordered),
-    single: someDelivery((trigger) => trigger.single !== IN_BATCHES),
+    single:
+      someDelivery((trigger) => trigger.single !== IN_BATCHES) ||
+      matched.some((triggers) => triggers.some((trigger) => isLimited(trigger.single))),
     batched: someDelivery((trigger) => trigger.single === IN_BATCHES && !trigger.ordered),
   }
 }

@@ -1,3 +1,4 @@
+import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from '../triggers/single.ts'
 import { statement } from './statement.ts'
 
 /**
@@ -36,7 +37,7 @@ export type EmitParameters = [
   /** Null: notify nobody, since nothing is due yet. */
   channel: string | null,
   triggersOrdered: readonly boolean[],
-  /** How their rows are taken: 0 in batches, 1 and 2 one by one. */
+  /** How their rows are taken: `triggers/single.ts`. */
   triggersSingle: readonly number[],
   /** Which lanes the rows are for, as `wake-up-channel.ts` writes it. */
   wakes: string,
@@ -83,7 +84,7 @@ function written(events: string, dedupeKey: string, ...conditions: string[]): st
     coalesce(e.run_at, clock_timestamp() + e.delay_ms * interval '1 millisecond'),
     e.app_id, e.event_id, e.event::json, e.event_version, t.id, t.snapshot::json,
     e.depth, e.root_id, e.chain::json, case when t.ordered and e.reply_to is null then coalesce(e.ordering_key, '') end, e.trace_context,
-    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', case when e.reply_to is null then t.single else 0 end, ${dedupeKey}
+    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', case when e.reply_to is null or t.single in (${LIMITED}, ${LIMITED_TRANSACTIONAL}) then least(t.single, ${TRANSACTIONAL}) else 0 end, ${dedupeKey}
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join ${events} on e.n = p.event
   join ${TRIGGERS} on t.n = p.trigger

@@ -13,13 +13,13 @@ export const PAUSED = CLAIMED_COLUMNS.length + 2
 function dueRequests(waitedFor: 'is not null' | 'is null'): string {
   return `select * from (
     select id as due_id, lease_token as previous_token from {schema}.outbox
-    where reply_to is not null and reply_by ${waitedFor} and due_at <= clock_timestamp()
+    where reply_to is not null and reply_by ${waitedFor} and single = 0 and due_at <= clock_timestamp()
     order by due_at, id limit $3 for update skip locked
   ) as due_requests`
 }
 
 /**
- * Caller: RequestLane. What somebody waits for first, then what was submitted. Under a lease from the start, committed before the handler runs: a request is run once, and
+ * Caller: RequestLane. What somebody waits for first, then what was submitted; those of limited triggers are SingleLane's. Under a lease from the start, committed before the handler runs: a request is run once, and
  * whoever finds its lease run out answers that it crashed. By ids in an array: a join was planned as a scan of the table.
  */
 export const takeRequests = statement<[leaseToken: string, leaseMs: number, limit: number], ClaimedTexts>(

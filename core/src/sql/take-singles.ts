@@ -6,14 +6,16 @@ import { freeSlots, STARTS_NOTED } from './trigger-limits.ts'
 
 /** What a taken row has beyond a claimed one: the lease of a holder that has vanished, if it had one. */
 export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
-export const TAKEN_TRIGGER = CLAIMED_COLUMNS.length + 1
+// As takeRequests has them, up to here: a request goes the same way once it is taken.
+export const TAKEN_TRIGGER = CLAIMED_COLUMNS.length + 3
+export const IS_REQUEST = CLAIMED_COLUMNS.length + 4
 
 /** Triggers that one statement looks at; the others' turn comes with the next one. */
 const VISITS = 500
 
 function dueOfLevel(trigger: string, level: number, columns: string, more = ''): string {
   return `select ${columns} from {schema}.outbox
-      where single = $4::smallint and single > 0 and not alone and reply_to is null and trigger_id = ${trigger} and priority = ${level} and due_at <= clock_timestamp()${more}`
+      where single = $4::smallint and single > 0 and not alone and trigger_id = ${trigger} and priority = ${level} and due_at <= clock_timestamp()${more}`
 }
 
 function isDue(trigger: string): string {
@@ -23,13 +25,13 @@ function isDue(trigger: string): string {
 /** One index probe a trigger, however many rows each has. */
 const WAITING = `waiting as (
   (select app_id, trigger_id, 1 as visited from {schema}.outbox
-  where single = $4::smallint and single > 0 and not alone and reply_to is null and trigger_id > $5::uuid
+  where single = $4::smallint and single > 0 and not alone and trigger_id > $5::uuid
   order by trigger_id limit 1)
   union all
   select next.app_id, next.trigger_id, waiting.visited + 1
   from waiting cross join lateral (
     select o.app_id, o.trigger_id from {schema}.outbox o
-    where o.single = $4::smallint and o.single > 0 and not o.alone and o.reply_to is null and o.trigger_id > waiting.trigger_id
+    where o.single = $4::smallint and o.single > 0 and not o.alone and o.trigger_id > waiting.trigger_id
     order by o.trigger_id limit 1
   ) as next
   where waiting.visited < ${VISITS}
@@ -88,6 +90,7 @@ export const takeSingles = statement<TakeSinglesParameters, ClaimedTexts>(
 update {schema}.outbox o
 set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond'
 where o.id = any (array(select due_id from due))
-returning ${CLAIMED}, (select previous_token from due where due_id = o.id) as previous_token, o.trigger_id`,
+returning ${CLAIMED}, (select previous_token from due where due_id = o.id) as previous_token,
+  o.reply_by <= clock_timestamp() as caller_gone, false as paused, o.trigger_id, o.reply_to is not null as is_request`,
   { raw: true },
 )

@@ -46,7 +46,8 @@ interface TriggerSettings {
   readonly transactional?: boolean
   /**
    * Deliveries that run at a time, over all processes; 1 to 10,000. A change of the number counts at once, also for rows
-   * that are there. Requests are not counted. Not for `ordered` triggers. Default, and null: no limit.
+   * that are there. Requests count as well;
+   * one that finds no room in time is answered `overloaded`. Not for `ordered` triggers. Default, and null: no limit.
    */
   readonly concurrency?: number | null
   /**
