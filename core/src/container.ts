@@ -14,7 +14,8 @@ import type { Database } from './database.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { FunctionRegistry, functionTarget } from './dispatch/function-target.ts'
 import { Plans } from './dispatch/plan.ts'
-import { WakeUp } from './dispatch/wake-up.ts'
+import { SINGLE_LANES } from './dispatch/single-lane.ts'
+import { WakeUp, WakeUps } from './dispatch/wake-up.ts'
 import { AttemptRecorder } from './history/recorder.ts'
 import { Inbox } from './inbox/inbox.ts'
 import { postgresInboxes } from './inbox/postgres-inboxes.ts'
@@ -64,7 +65,7 @@ const T = {
   indexes: token<IndexCache>('indexes'),
   wakeUp: token<WakeUp>('wakeUp'),
   orderedWakeUp: token<WakeUp>('orderedWakeUp'),
-  singleWakeUp: token<WakeUp>('singleWakeUp'),
+  singleWakeUps: token<WakeUps>('singleWakeUps'),
   requestWakeUp: token<WakeUp>('requestWakeUp'),
   inboxes: token<InboxResolver>('inboxes'),
   principals: token<PrincipalResolver>('principals'),
@@ -94,7 +95,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
   provide(T.wakeUp, () => new WakeUp())
   provide(T.orderedWakeUp, () => new WakeUp())
-  provide(T.singleWakeUp, () => new WakeUp())
+  provide(T.singleWakeUps, () => new WakeUps(SINGLE_LANES.length))
   provide(T.requestWakeUp, () => new WakeUp())
   provide(
     T.emitter,
@@ -164,7 +165,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       requestChannel: requestChannel(settings.schema),
       cancelChannel: cancelChannel(settings.schema),
       orderedWakeUp: c.resolve(T.orderedWakeUp),
-      singleWakeUp: c.resolve(T.singleWakeUp),
+      singleWakeUps: c.resolve(T.singleWakeUps),
       requestWakeUp: c.resolve(T.requestWakeUp),
       inboxes: c.resolve(T.inboxes),
       announcer: new DeadLetterAnnouncer({
@@ -219,7 +220,7 @@ function wakeLanes(c: DependencyContainer): void {
   c.resolve(T.wakeUp).one()
   const { ordered, single } = c.resolve(T.emitter).writtenFor()
   if (ordered) c.resolve(T.orderedWakeUp).one()
-  if (single) c.resolve(T.singleWakeUp).all()
+  if (single) c.resolve(T.singleWakeUps).all()
 }
 
 function sourceHost(c: DependencyContainer, source: AnySource): SourceHost {

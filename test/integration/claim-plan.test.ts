@@ -147,8 +147,6 @@ test(
             ...(await nodesOfPlan(client, settleRequests, `'{1}', '{00000000-0000-0000-0000-000000000000}', '{"{}"}'`)),
             ...(await nodesOfPlan(client, leaveRequests, `'{00000000-0000-0000-0000-000000000000}'`)),
             ...(await nodesOfPlan(client, findRequest, `'a', ${id}`)),
-            ...(await nodesOfPlan(client, lockLimits, `${id}, 5000, 64, 1, ${id}`)),
-            ...(await nodesOfPlan(client, takeSingles, `${id}, 5000, 64, 1, ${id}`)),
             ...(await nodesOfPlan(client, singleIsWaiting, '1')),
             ...(await nodesOfPlan(client, aloneIsDue, '')),
             ...(await nodesOfPlan(client, lockLimitsAlone, id)),
@@ -156,6 +154,14 @@ test(
             ...(await nodesOfPlan(client, unpark, '5000')),
           ]
           expect(nodes.filter(readsWholeOutbox)).toEqual([])
+          await client.query(beginClaim(10_000))
+          for (const taking of [lockLimits, takeSingles]) {
+            const taken = await nodesOfPlan(client, taking, `${id}, 5000, 64, 1, ${id}`)
+            expect(taken.filter(readsWholeOutbox)).toEqual([])
+            expect(taken.filter((node) => node['Index Name'] === 'outbox_single')).toHaveLength(5)
+            expect(taken.map((node) => node['Node Type'])).not.toContain('Bitmap Heap Scan')
+          }
+          await client.query('commit')
         }
       }
     } finally {

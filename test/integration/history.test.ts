@@ -59,6 +59,7 @@ test('all: every attempt with its start, end, outcome and error; newest first, f
   const second = await cx.history.list({ triggerName: 'work' }, { limit: 2, cursor: first.nextCursor as string })
   expect([...first.items, ...second.items]).toEqual(items.slice(0, 4))
   expect((await bus.context({ app: 'other' }).history.list()).items).toEqual([])
+  await expect(cx.history.list({ outcome: 'nope' as never })).rejects.toMatchObject({ code: 'options.invalid' })
   await expect(cx.history.list({ deliveryId: 'x' })).rejects.toMatchObject({ code: 'id.malformed' })
 })
 

@@ -50,6 +50,8 @@ export class RowDelivery implements Delivery {
   runsAs: RunsAs = { principal: undefined }
   /** Set before it runs, where its trigger is transactional. */
   transaction: pg.ClientBase | undefined
+  /** Its completion is being written with what its handler wrote: whether it still holds its lease, that will say. */
+  completing = false
   /** By `performance.now()`, once it runs, and once it has ended. */
   startedAt: number | undefined
   endedAt: number | undefined

@@ -31,7 +31,7 @@ import { LeaseKeeper } from './lease-keeper.ts'
 import { Listener } from './listener.ts'
 import type { DispatchSettings } from './options.ts'
 import { shortLeaseMs } from './options.ts'
-import { aborted, sleep } from './pause.ts'
+import { aborted, within } from './pause.ts'
 import type { Plans } from './plan.ts'
 import { RequestDispatch } from './request-dispatch.ts'
 import type { AnswerRules } from './request-outcome.ts'
@@ -42,6 +42,7 @@ import { Settlement } from './settle.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeReport } from './report.ts'
 import { WakeUp } from './wake-up.ts'
+import type { WakeUps } from './wake-up.ts'
 import { readWakes } from '../wake-up-channel.ts'
 
 export interface DispatcherOptions extends DeliverySurroundings {
@@ -56,7 +57,7 @@ export interface DispatcherOptions extends DeliverySurroundings {
   /** Where the lane of ordered rows waits. */
   readonly orderedWakeUp: WakeUp
   /** Where the lanes of what is taken one by one wait. */
-  readonly singleWakeUp: WakeUp
+  readonly singleWakeUps: WakeUps
   /** Where the lane of requests waits. */
   readonly requestWakeUp: WakeUp
   readonly requestChannel: string
@@ -125,7 +126,7 @@ export class Dispatcher {
       })
     this.#leases = keeper(settings.leaseMs)
     // What it leaves of its trigger's limit is the next one's.
-    this.#singleLeases = keeper(shortLeaseMs(settings), () => options.singleWakeUp.all())
+    this.#singleLeases = keeper(shortLeaseMs(settings), () => options.singleWakeUps.all())
     this.#transactions = new HandlerTransactions({
       connection: options.connection,
       connections: settings.transactions,
@@ -154,10 +155,10 @@ export class Dispatcher {
         const { batched, ordered, single } = readWakes(payload)
         if (batched) wakeUp.one()
         if (ordered) options.orderedWakeUp.one()
-        if (single) options.singleWakeUp.all()
+        if (single) options.singleWakeUps.all()
       },
       onListening: () => {
-        for (const each of [wakeUp, options.orderedWakeUp, options.singleWakeUp, options.requestWakeUp]) each.all()
+        for (const each of [wakeUp, options.orderedWakeUp, options.singleWakeUps, options.requestWakeUp]) each.all()
       },
     })
     this.#idleness = new Idleness({
@@ -218,15 +219,13 @@ export class Dispatcher {
     if (keepers.some((keeper) => keeper.size > 0)) {
       const reason = new Error('the bus stopped before the handler ended')
       for (const keeper of keepers) keeper.giveUp({ kind: 'failed', failure: 'unavailable', thrown: reason }, reason)
-      const settled = new AbortController()
-      await Promise.race([drained(), sleep(SETTLE_AFTER_GRACE_MS, settled.signal)])
-      settled.abort()
+      await within(SETTLE_AFTER_GRACE_MS, drained())
     }
     for (const keeper of keepers) keeper.stop()
     await this.#listener.stop()
     await this.#idleness.signOff()
     await this.#transactions.end()
-    await Promise.race([this.#options.recorder.stop(), aborted(grace)])
+    await within(SETTLE_AFTER_GRACE_MS, this.#options.recorder.stop())
     await this.#control.end()
   }
 

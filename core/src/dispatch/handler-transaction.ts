@@ -69,8 +69,9 @@ export class HandlerTransactions {
     try {
       delivery.transaction = transaction.forHandler
       const result = await runAttempt(delivery, rules)
-      if (isCompleted(result)) return await complete(transaction, client, result, completion)
-      return result
+      if (!isCompleted(result)) return result
+      delivery.completing = true
+      return await complete(transaction, client, result, completion)
     } finally {
       delivery.signal.removeEventListener('abort', abort)
       await transaction.end()

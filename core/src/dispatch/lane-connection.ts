@@ -68,7 +68,7 @@ export class LaneConnection {
     if (command !== 'COMMIT') throw new Error(`Postgres answered ${command} to COMMIT`)
   }
 
-  /** `work`, then `take`, in one transaction and one round trip. */
+  /** `work`, then `take`, in one transaction and one round trip; planned as a claim is. */
   async exchange<P extends readonly unknown[], Row>(
     work: (on: pg.Client) => Promise<pg.QueryResult>[],
     take: Statement<P, Row>,
@@ -77,7 +77,7 @@ export class LaneConnection {
     let worked: Promise<pg.QueryResult>[] = []
     let taken: Promise<Row[]> | undefined
     await this.commit((on) => {
-      const begun = on.query('begin')
+      const begun = on.query(this.#begin)
       worked = work(on)
       taken = this.#sql.run(on, take, parameters)
       return [begun, ...worked, taken]

@@ -1,6 +1,6 @@
 /** The lanes of one dispatcher: what each claims, where it rests, and that it lives for as long as the dispatcher does. */
 import { aloneIsDue } from '../sql/alone-is-due.ts'
-import { LIMITED, TRANSACTIONAL } from '../triggers/single.ts'
+import { TRANSACTIONAL } from '../triggers/single.ts'
 import { AloneLane } from './alone-lane.ts'
 import { claimLoop } from './claim-loop.ts'
 import { Crowding } from './crowding.ts'
@@ -17,7 +17,7 @@ import { leasedLoop } from './leased-turn.ts'
 import { shortLeaseMs } from './options.ts'
 import { backoffMs, sleep } from './pause.ts'
 import type { RequestDispatch } from './request-dispatch.ts'
-import { SingleLane } from './single-lane.ts'
+import { SINGLE_LANES, SingleLane } from './single-lane.ts'
 import type { WakeUp } from './wake-up.ts'
 
 export interface LanesSurroundings {
@@ -57,18 +57,18 @@ export class Lanes {
     const lines = new OrderedRows()
     const ordered = new Lane(around, lines, settings)
     const alone = new AloneLane(around, isolation, settings.holdMs)
-    const singles = [
-      this.#singleLane(LIMITED, settings.concurrency),
-      this.#singleLane(TRANSACTIONAL, settings.transactions),
-    ]
+    const singles = SINGLE_LANES.map((single) => this.#singleLane(single))
     await Promise.all([
       ...unordered,
       this.#keepOpen(signal, (connection, onTurn) => this.#fairLoop(fair, crowding, connection, signal, onTurn)),
       this.#keepOpen(signal, (connection, onTurn) => this.#orderedLoop(ordered, lines, connection, signal, onTurn)),
       this.#keepOpen(signal, (connection, onTurn) => this.#aloneLoop(alone, connection, signal, onTurn)),
-      ...singles.map((lane) =>
-        this.#keepOpen(signal, (connection, onTurn) => this.#singleLoop(lane, connection, signal, onTurn)),
-      ),
+      ...singles.map((lane, i) => {
+        const wakeUp = this.#options.singleWakeUps.each[i] as WakeUp
+        return this.#keepOpen(signal, (connection, onTurn) =>
+          this.#singleLoop(lane, wakeUp, connection, signal, onTurn),
+        )
+      }),
     ])
   }
 
@@ -144,12 +144,12 @@ export class Lanes {
     await claimLoop({ ...this.#turns(1), lane, connection, signal, onTurn, onWorked: () => undefined, rest })
   }
 
-  #singleLane(single: typeof LIMITED | typeof TRANSACTIONAL, most: number): SingleLane {
+  #singleLane(single: (typeof SINGLE_LANES)[number]): SingleLane {
     const { settings } = this.#options
     const { around, isolation, singleLeases, requests } = this.#shared
     return new SingleLane({ ...around, leases: singleLeases }, isolation, {
       single,
-      most,
+      most: single === TRANSACTIONAL ? settings.transactions : settings.concurrency,
       holdMs: settings.holdMs,
       leaseMs: shortLeaseMs(settings),
       startRequests: (rows, token) => requests.startTaken(rows, token),
@@ -158,14 +158,15 @@ export class Lanes {
 
   async #singleLoop(
     lane: SingleLane,
+    wakeUp: WakeUp,
     connection: LaneConnection,
     signal: AbortSignal,
     onTurn: () => void,
   ): Promise<void> {
-    const { log, singleWakeUp, settings } = this.#options
+    const { log, settings } = this.#options
     const lost = AbortSignal.any([signal, connection.lost])
     await leasedLoop({
-      wakeUp: singleWakeUp,
+      wakeUp,
       log,
       signal: lost,
       restMs: async (rounds) => ((await lane.hasRows()) ? settings.pollMs : this.#pollMs(rounds)),

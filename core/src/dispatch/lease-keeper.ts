@@ -96,6 +96,7 @@ export class LeaseKeeper {
       const rows = await sql.run(pool, extendLeases, [ids, held.map(([, { token }]) => token), leaseMs])
       const extended = new Set(rows.map((row) => row.id))
       for (const [id, { run, token }] of held) {
+        if (run.delivery.completing) continue
         if (!extended.has(id) && this.#held.get(id)?.token === token) this.#lose(id, run)
       }
     } catch (error) {

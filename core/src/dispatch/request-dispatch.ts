@@ -15,7 +15,7 @@ import type { Answered } from './request-settler.ts'
 import { RequestSettler } from './request-settler.ts'
 import type { Run } from './run.ts'
 import { startRun } from './run.ts'
-import type { WakeUp } from './wake-up.ts'
+import type { WakeUps } from './wake-up.ts'
 
 export interface RequestDispatchOptions extends Omit<
   RequestLaneOptions,
@@ -27,7 +27,7 @@ export interface RequestDispatchOptions extends Omit<
   readonly rules: AttemptRules
   readonly transactions: HandlerTransactions
   /** Where the lanes of limited triggers wait. */
-  readonly singleWakeUp: WakeUp
+  readonly singleWakeUps: WakeUps
 }
 
 export class RequestDispatch {
@@ -42,7 +42,7 @@ export class RequestDispatch {
     const settle = settleRequest(settler, answers)
     const onSettled = (run: Run, outcome: Outcome) => {
       report.outcome(run.delivery, outcome)
-      if (this.#limited.has(run)) options.singleWakeUp.all()
+      if (this.#limited.has(run)) options.singleWakeUps.all()
     }
     this.leases = new LeaseKeeper({ sql, pool, leaseMs, log, settle, onSettled })
     this.#lane = new RequestLane({

@@ -13,7 +13,7 @@ import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import { singleIsWaiting } from '../sql/single-is-waiting.ts'
 import { IS_REQUEST, lockLimits, PREVIOUS_TOKEN, TAKEN_TRIGGER, takeSingles } from '../sql/take-singles.ts'
 import type { TakeSinglesParameters } from '../sql/take-singles.ts'
-import type { LIMITED, TRANSACTIONAL } from '../triggers/single.ts'
+import { LIMITED, TRANSACTIONAL } from '../triggers/single.ts'
 import type { Outcome } from './attempt.ts'
 import { decideInterrupted } from './attempt.ts'
 import { RowDelivery } from './delivery.ts'
@@ -28,7 +28,7 @@ import { Settlement } from './settle.ts'
 
 export interface SingleLaneOptions {
   /** Which rows this lane takes. */
-  readonly single: typeof LIMITED | typeof TRANSACTIONAL
+  readonly single: (typeof SINGLE_LANES)[number]
   /** Runs of this lane at a time. */
   readonly most: number
   readonly holdMs: number
@@ -36,6 +36,9 @@ export interface SingleLaneOptions {
   /** Of the rows that were taken, for those that are requests. */
   startRequests(rows: readonly ClaimedTexts[], token: string): Promise<Run[]>
 }
+
+/** The lanes of one dispatcher: by which rows they take. */
+export const SINGLE_LANES = [LIMITED, TRANSACTIONAL] as const
 
 const FIRST_TRIGGER = '00000000-0000-0000-0000-000000000000'
 /** Permits asked for at a time: one while nothing is there, doubling to this while more is found than was asked for. */

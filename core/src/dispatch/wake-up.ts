@@ -37,3 +37,16 @@ export class WakeUp {
     })
   }
 }
+
+/** Of lanes that each are to hear of it: one that does not sleep at that moment must not miss it for another one that does. */
+export class WakeUps {
+  readonly each: readonly WakeUp[]
+
+  constructor(lanes: number) {
+    this.each = Array.from({ length: lanes }, () => new WakeUp())
+  }
+
+  all(): void {
+    for (const wakeUp of this.each) wakeUp.one()
+  }
+}

@@ -38,11 +38,23 @@ export interface History {
   list(filter?: AttemptFilter, page?: PageOptions): Promise<Page<Attempt>>
 }
 
+const OUTCOMES = [
+  'done',
+  'retry',
+  'dead',
+  'discarded',
+  'skipped',
+  'handled',
+  'handler_failed',
+  'failed',
+  'abandoned',
+] as const satisfies readonly Outcome['kind'][]
+
 const filterSchema = z.strictObject({
   deliveryId: z.string().optional(),
   eventId: z.string().optional(),
   triggerName: nameSchema('options.invalid').optional(),
-  outcome: nameSchema('options.invalid').optional(),
+  outcome: z.enum(OUTCOMES).optional(),
 })
 const listPageSchema = z.strictObject(pageSchema)
 

@@ -10,7 +10,7 @@ export function freeSlots(most: string): string {
   return `greatest(0, least(${most},
     coalesce(l.concurrency - (select count(*) from {schema}.outbox r
       where r.single > 0 and r.trigger_id = l.trigger_id and r.lease_token is not null and r.due_at > clock_timestamp()), ${most}),
-    coalesce(greatest(1, l.rate_limit)::bigint - (select count(*) from ${COUNTED_STARTS}), ${most})))`
+    case when l.rate_limit is null then ${most} else greatest(1, l.rate_limit)::bigint - (select count(*) from ${COUNTED_STARTS}) end))`
 }
 
 /** Notes the starts of the rows in `due`, which has their `trigger_id`. */
