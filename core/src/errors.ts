@@ -44,6 +44,8 @@ export type ErrorCode =
   | 'request.in_transaction'
   // what a filter looks for
   | 'pattern.wildcard'
+  | 'pattern.invalid'
+  | 'pattern.too_complex'
   // retry policies
   | 'retry.invalid'
   // plugins

@@ -1,6 +1,7 @@
 /** Handlers of dead letters: run once, whatever becomes of them, and never the beginning of another dead letter (G10). */
 import { deadLetter, DeliveryFailure, discard } from '@outbus/core'
 import type { DeadLetterEvent } from '@outbus/core'
+import type { KvEvent } from '@outbus/kv'
 import { expect, test } from 'vitest'
 import { setUpBus } from './one-bus.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays } from './workers/outcomes.ts'
@@ -173,4 +174,25 @@ test('a retry policy for a handler is refused, and so is emitting a dead letter'
   await bus.on('again', 'dead_letter', { trigger: 'a' }, () => undefined)
   await bus.on('again', 'dead_letter', { trigger: 'b' }, () => undefined)
   expect((await cx.triggers.getByName('again'))?.filter).toEqual({ trigger: 'b' })
+})
+
+test('a handler with a pattern gets the letters whose content matches it; a pattern that is wrong is refused', async () => {
+  const { bus, cx, trigger, outcomes } = await setUpBus()
+  await trigger('work', { maxAttempts: 1 })
+  bus.handle('work', () => {
+    throw new Error('no')
+  })
+  const handled: unknown[] = []
+  const pattern = { failureKind: ['handler_error'], event: { value: { total: [{ numeric: ['>', 100] }] } } }
+  await bus.on('large', 'dead_letter', { pattern }, ({ event }) => void handled.push((event.event as KvEvent).key))
+  await expect(bus.on('wrong', 'dead_letter', { pattern: { a: [{ nope: 1 }] } }, () => {})).rejects.toMatchObject({
+    code: 'pattern.invalid',
+    path: 'filter.pattern.a[0]',
+  })
+  await cx.kv.set('jobs', 'small', { total: 1 })
+  await cx.kv.set('jobs', 'large', { total: 101 })
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 3)
+  expect(handled).toEqual(['large'])
+  expect((await cx.triggers.getByName('large'))?.filter).toEqual({ pattern })
 })

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
 import type { JsonValue } from '../json.ts'
+import { patternSchema } from '../patterns/pattern.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { FAILURE_KINDS } from '../retry/failure.ts'
 import { defineSource } from '../source.ts'
@@ -42,6 +43,8 @@ const filter = z.strictObject({
     .array(z.enum(Object.keys(FAILURE_KINDS) as [FailureKind, ...FailureKind[]]))
     .min(1)
     .optional(),
+  /** Of what the handler receives, such as `{ event: { value: { total: [{ numeric: ['>', 100] }] } } }`. Default everything. */
+  pattern: patternSchema().optional(),
 })
 
 const EVERY_TRIGGER = '*'
@@ -57,7 +60,8 @@ export const deadLetterSource = defineSource({
   matches: ({ event: { letter }, filter: wanted }) =>
     (wanted.source === undefined || wanted.source === letter.source) &&
     (wanted.trigger === undefined || wanted.trigger === letter.trigger.name) &&
-    (wanted.failureKinds?.includes(letter.failureKind) ?? true),
+    (wanted.failureKinds?.includes(letter.failureKind) ?? true) &&
+    (wanted.pattern?.test(letter) ?? true),
   serialize: ({ letter }): DeadLetterEvent => letter,
   api: () => ({}),
 })

@@ -1,0 +1,133 @@
+/** What a pattern says of one value: compiled from one member of a leaf's list. Pure. */
+import { BlockList, isIP } from 'node:net'
+import { OutbusError } from '../errors.ts'
+import type { JsonPrimitive } from '../json.ts'
+import { compileWildcard } from './wildcard.ts'
+
+export type ValueTest = (value: JsonPrimitive) => boolean
+
+export function refuse(message: string, path: string, received: unknown): OutbusError {
+  return new OutbusError('pattern.invalid', message, { path, received })
+}
+
+/** Of an operator object, all but `exists`, which is about the field and not its values. */
+export function compileOperator(operator: string, operand: unknown, path: string): ValueTest {
+  switch (operator) {
+    case 'prefix':
+      return affix(operand, path, (value, text) => value.startsWith(text))
+    case 'suffix':
+      return affix(operand, path, (value, text) => value.endsWith(text))
+    case 'equals-ignore-case': {
+      const text = folded(textOf(operand, path))
+      return (value) => typeof value === 'string' && folded(value) === text
+    }
+    case 'wildcard': {
+      const matches = compileWildcard(textOf(operand, path), path)
+      return (value) => typeof value === 'string' && matches(value)
+    }
+    case 'numeric':
+      return numeric(operand, path)
+    case 'cidr':
+      return cidr(operand, path)
+    case 'anything-but':
+      return anythingBut(operand, path)
+    default:
+      throw refuse(`${JSON.stringify(operator)} is no operator`, path, operator)
+  }
+}
+
+function textOf(operand: unknown, path: string): string {
+  if (typeof operand === 'string') return operand
+  throw refuse('a string is compared with a string', path, operand)
+}
+
+/** Letter by letter: one that has no single counterpart is only equal to itself. */
+function folded(text: string): string {
+  let result = ''
+  for (const letter of text) {
+    const lower = letter.toLowerCase()
+    result += lower.length === letter.length && lower.toUpperCase() === letter.toUpperCase() ? lower : letter
+  }
+  return result
+}
+
+function affix(operand: unknown, path: string, has: (value: string, text: string) => boolean): ValueTest {
+  if (typeof operand === 'string') return (value) => typeof value === 'string' && has(value, operand)
+  const [operator, inner, ...more] = Object.entries(operand ?? {}).flat() as unknown[]
+  if (operator !== 'equals-ignore-case' || more.length > 0) {
+    throw refuse('takes a string, or { "equals-ignore-case": string }', path, operand)
+  }
+  const text = folded(textOf(inner, path))
+  return (value) => typeof value === 'string' && has(folded(value), text)
+}
+
+const COMPARISONS: Record<string, (a: number, b: number) => boolean> = {
+  '=': (a, b) => a === b,
+  '<': (a, b) => a < b,
+  '<=': (a, b) => a <= b,
+  '>': (a, b) => a > b,
+  '>=': (a, b) => a >= b,
+}
+
+function numeric(operand: unknown, path: string): ValueTest {
+  if (!Array.isArray(operand) || (operand.length !== 2 && operand.length !== 4))
+    throw refuse('takes one comparison, or a lower and an upper bound', path, operand)
+  const parts = operand as unknown[]
+  const compiled: { operator: string; bound: number }[] = []
+  for (let i = 0; i < parts.length; i += 2) {
+    const operator = parts[i]
+    const bound = parts[i + 1]
+    if (typeof operator !== 'string' || !(operator in COMPARISONS))
+      throw refuse('compares by one of =, <, <=, >, >=', path, operator)
+    if (typeof bound !== 'number') throw refuse('compares with a number', path, bound)
+    compiled.push({ operator, bound })
+  }
+  const [lower, upper] = compiled as [(typeof compiled)[0], (typeof compiled)[0] | undefined]
+  if (upper !== undefined) {
+    if (!lower.operator.startsWith('>') || !upper.operator.startsWith('<'))
+      throw refuse('a range is a lower bound, then an upper bound', path, operand)
+    if (lower.bound >= upper.bound) throw refuse('the lower bound is below the upper bound', path, operand)
+  }
+  return (value) =>
+    typeof value === 'number' && compiled.every(({ operator, bound }) => COMPARISONS[operator]?.(value, bound) === true)
+}
+
+function cidr(operand: unknown, path: string): ValueTest {
+  const text = textOf(operand, path)
+  const [address = '', bits, ...more] = text.split('/')
+  const family = isIP(address)
+  const most = family === 4 ? 31 : 127
+  if (family === 0 || bits === undefined || more.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > most)
+    throw refuse('takes an address block such as "10.0.0.0/24"', path, operand)
+  const block = new BlockList()
+  const kind = family === 4 ? 'ipv4' : 'ipv6'
+  block.addSubnet(address, Number(bits), kind)
+  return (value) => typeof value === 'string' && isIP(value) === family && block.check(value, kind)
+}
+
+function anythingBut(operand: unknown, path: string): ValueTest {
+  if (typeof operand === 'string' || typeof operand === 'number') return (value) => value !== operand
+  if (Array.isArray(operand)) {
+    const values = listOf(operand, path)
+    return (value) => !values.has(value as string | number)
+  }
+  if (typeof operand !== 'object' || operand === null) throw refuse('takes strings or numbers', path, operand)
+  const entries = Object.entries(operand) as [string, unknown][]
+  const [operator, inner] = entries[0] ?? ['', undefined]
+  if (entries.length !== 1 || !EXCEPTIONS.has(operator))
+    throw refuse('takes one of prefix, suffix, equals-ignore-case, wildcard', path, operand)
+  const excepted = (Array.isArray(inner) ? [...listOf(inner, path)] : [inner]).map((one) => {
+    if (one === '' && operator !== 'equals-ignore-case' && operator !== 'wildcard')
+      throw refuse('of an empty string everything would be an exception', path, operand)
+    return compileOperator(operator, one, path)
+  })
+  return (value) => !excepted.some((test) => test(value))
+}
+
+const EXCEPTIONS = new Set(['prefix', 'suffix', 'equals-ignore-case', 'wildcard'])
+
+function listOf(operand: readonly unknown[], path: string): Set<string | number> {
+  const kinds = new Set(operand.map((one) => typeof one))
+  if (kinds.size === 1 && (kinds.has('string') || kinds.has('number'))) return new Set(operand as (string | number)[])
+  throw refuse('takes a list of strings or of numbers, one at least', path, operand)
+}

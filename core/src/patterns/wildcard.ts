@@ -1,0 +1,49 @@
+/** `*` for any run of characters; `\*` and `\\` for the characters themselves. Linear in the text for each star. Pure. */
+import { OutbusError } from '../errors.ts'
+
+export function compileWildcard(text: string, path: string): (value: string) => boolean {
+  const pieces = piecesOf(text, path)
+  const [first = ''] = pieces
+  if (pieces.length === 1) return (value) => value === first
+  const last = pieces.at(-1) as string
+  const between = pieces.slice(1, -1)
+  return (value) => {
+    if (value.length < first.length + last.length || !value.startsWith(first) || !value.endsWith(last)) return false
+    const end = value.length - last.length
+    let at = first.length
+    // The first place where a piece stands leaves the most room for the others.
+    for (const piece of between) {
+      const found = value.indexOf(piece, at)
+      if (found < 0 || found + piece.length > end) return false
+      at = found + piece.length
+    }
+    return true
+  }
+}
+
+/** What stands between the stars. */
+function piecesOf(text: string, path: string): string[] {
+  const pieces = ['']
+  let afterStar = false
+  for (let i = 0; i < text.length; i++) {
+    let letter = text[i] as string
+    if (letter === '*') {
+      if (afterStar) throw wildcardProblem('two stars in a row mean no more than one: write one', path, text)
+      afterStar = true
+      pieces.push('')
+      continue
+    }
+    if (letter === '\\') {
+      letter = text[++i] ?? ''
+      if (letter !== '*' && letter !== '\\')
+        throw wildcardProblem('a backslash stands before a star or a backslash', path, text)
+    }
+    afterStar = false
+    pieces[pieces.length - 1] += letter
+  }
+  return pieces
+}
+
+function wildcardProblem(message: string, path: string, received: string): OutbusError {
+  return new OutbusError('pattern.wildcard', message, { path, received })
+}
