@@ -67,7 +67,11 @@ const days = z.int().min(1).max(36_500).nullable()
 const retentionSchema = z.union([
   z.literal(false),
   z.strictObject({
-    cron: z.string().min(9).max(100).default('*/10 * * * *'),
+    cron: z
+      .string()
+      .max(100)
+      .refine((cron) => cron.trim().split(/\s+/).length === 5, 'is a cron expression of five fields')
+      .default('*/10 * * * *'),
     resolvedDeadLettersDays: days.default(30),
     deadLettersDays: days.default(null),
     abandonedDays: days.default(30),

@@ -13,6 +13,8 @@ const JOBS = 1_000
 const SAME_DISTRIBUTION = Math.sqrt(Math.log(2e7) / JOBS)
 /** Both clocks are read a moment before or after the delay begins. */
 const READING_SECONDS = 0.25
+/** How long a busy machine may take from a handler's failure to the statement that says when the row is due. */
+const WRITTEN_WITHIN_SECONDS = 10
 
 interface Options {
   readonly retryLimit: number
@@ -66,11 +68,22 @@ async function delaysOfOutbus(database: { url: string; pool: pg.Pool }, options:
   const delays: Delays = []
   for (let retry = 1; retry <= options.retryLimit; retry++) {
     await outcomes.until((seen) => seen.filter(({ attempt }) => attempt === retry).length === JOBS)
-    const waiting = await database.pool.query<{ seconds: number }>(
+    const waiting = await database.pool.query<{ id: string; seconds: number }>(
       `update outbus.outbox o set due_at = now() from outbus.outbox before where before.id = o.id
-       returning extract(epoch from before.due_at - (before.errors -> -1 ->> 'at')::timestamptz)::double precision as seconds`,
+       returning o.id, extract(epoch from before.due_at - (before.errors -> -1 ->> 'at')::timestamptz)::double precision as seconds`,
     )
-    delays.push(waiting.rows.map(({ seconds }) => seconds))
+    const decided = new Map(
+      outcomes.seen.filter(({ attempt }) => attempt === retry).map((one) => [one.deliveryId, one]),
+    )
+    const decisions = waiting.rows.map(({ id, seconds }) => {
+      const outcome = decided.get(id)?.outcome
+      const delay = outcome?.kind === 'retry' ? outcome.delayMs / 1_000 : Number.NaN
+      return { delay, late: seconds - delay }
+    })
+    // The row is due that much after its failure, and what a busy machine takes to write it down.
+    expect(Math.min(...decisions.map(({ late }) => late))).toBeGreaterThanOrEqual(-READING_SECONDS)
+    expect(Math.max(...decisions.map(({ late }) => late))).toBeLessThan(WRITTEN_WITHIN_SECONDS)
+    delays.push(decisions.map(({ delay }) => delay))
   }
   return delays
 }
