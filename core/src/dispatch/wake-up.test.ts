@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { WakeUp } from './wake-up.ts'
+import { WakeUp, WakeUps } from './wake-up.ts'
 
 const never = new AbortController().signal
 const HOUR = 3_600_000
@@ -33,4 +33,13 @@ test('nobody waits longer than asked for, or on once it is to stop', async () =>
   await waiting
   await wakeUp.wait(HOUR, stop.signal)
   expect(wakeUp.waiting).toBe(0)
+})
+
+test('each of several lanes hears of it, also the one that was busy while another slept', async () => {
+  const wakeUps = new WakeUps(2)
+  const [asleep, busy] = wakeUps.each as [WakeUp, WakeUp]
+  const sleeping = asleep.wait(HOUR, never)
+  wakeUps.all()
+  await sleeping
+  await busy.wait(HOUR, never)
 })
