@@ -4,30 +4,32 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Sql } from '../sql/statement.ts'
 import type { RowDelivery } from './delivery.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import type { Outcome } from './attempt.ts'
 import type { Run } from './run.ts'
 
-/** A keeper whose extensions find no lease, as when the row has moved on; and runs that never end by themselves. */
-function setUp() {
+/** A keeper whose extensions find no lease, as when the row has moved on; and runs that never end unless told to. */
+function setUp(settle: (run: Run, token: string) => Promise<Outcome | undefined> = async () => undefined) {
   const lost: string[] = []
+  const settled: Run[] = []
   const keeper = new LeaseKeeper({
     sql: { run: async () => [] } as unknown as Sql,
     pool: {} as pg.Pool,
     leaseMs: 3_600_000,
     log: pino({ level: 'silent' }),
-    settle: async () => undefined,
-    onSettled: () => {},
+    settle,
+    onSettled: (run) => settled.push(run),
   })
   onTestFinished(() => keeper.stop())
-  const run = (deliveryId: string, completing: boolean) => {
+  const run = (deliveryId: string, completing: boolean, ended: Promise<unknown> = new Promise(() => {})) => {
     const delivery = {
       deliveryId,
       completing,
       log: pino({ level: 'silent' }),
       abort: () => lost.push(deliveryId),
     } as unknown as RowDelivery
-    return { delivery, ended: new Promise(() => {}) } as unknown as Run
+    return { delivery, ended } as unknown as Run
   }
-  return { keeper, run, lost }
+  return { keeper, run, lost, settled }
 }
 
 test('a delivery whose lease is gone is lost: its handler is told', async () => {
@@ -42,4 +44,22 @@ test('one whose completion is being committed is not: whether it held, its commi
   await keeper.holdExtended(run('1', true), 'token')
   expect(lost).toEqual([])
   expect(keeper.size).toBe(1)
+})
+
+test('one that is taken again by this process, while it is found that the first run has lost it, is settled by the second', async () => {
+  const settling = Promise.withResolvers<undefined>()
+  const { keeper, run, settled } = setUp((_run, token) =>
+    token === 'first' ? settling.promise : Promise.resolve({ kind: 'done' }),
+  )
+  keeper.hold(run('1', false, Promise.resolve()), 'first')
+  await Promise.resolve()
+  const ending = Promise.withResolvers<void>()
+  const second = run('1', false, ending.promise)
+  keeper.hold(second, 'second')
+  settling.resolve(undefined)
+  await settling.promise
+  ending.resolve()
+  await keeper.drained()
+  expect(settled).toEqual([second])
+  expect(keeper.size).toBe(0)
 })

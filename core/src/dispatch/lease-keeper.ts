@@ -116,7 +116,8 @@ export class LeaseKeeper {
     while (this.#held.get(id)?.token === held.token) {
       try {
         const outcome = await settle(held.run, held.token, result)
-        this.#held.delete(id)
+        // It may be held again meanwhile: taken over, by this very process.
+        if (this.#held.get(id)?.token === held.token) this.#held.delete(id)
         if (outcome !== undefined) onSettled(held.run, outcome)
         else
           held.run.delivery.log.warn('the lease was taken over before the delivery ended; its result changes nothing')
