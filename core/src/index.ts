@@ -24,6 +24,7 @@ export type { AnyTarget, Target } from './target.ts'
 export { statement } from './sql/statement.ts'
 export type { Statement } from './sql/statement.ts'
 
+export { orderingKeyOf } from './ordering-key.ts'
 export { emitOptionsSchema } from './outbox/emit.ts'
 export type { EmitOptions, EmitResult } from './outbox/emit.ts'
 export type {

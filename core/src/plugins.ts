@@ -122,7 +122,7 @@ function assertSource(source: AnySource): void {
   const named = `source ${JSON.stringify(source.name)}`
   for (const member of ['keys', 'keysOf', 'matches', 'serialize', 'api'] as const)
     assertFunction(source[member], named, member)
-  for (const member of ['upcast', 'orderingKey', 'bind', 'rank', 'start', 'stop'] as const)
+  for (const member of ['content', 'upcast', 'orderingKey', 'bind', 'rank', 'start', 'stop'] as const)
     if (source[member] !== undefined) assertFunction(source[member], named, member)
   assertSchema(source.filter, named, 'filter')
   if (typeof source.events !== 'object' || source.events === null || Object.keys(source.events).length === 0) {

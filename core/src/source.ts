@@ -58,6 +58,12 @@ export interface EventSource<
   keysOf(event: EventOf<E>): readonly string[]
   /** Decides among the candidates that share a key. Called once per candidate and emit. Pure: no I/O, no clock. */
   matches(args: { event: EventOf<E>; filter: z.output<F> }): boolean
+  /**
+   * What the `pattern` of a filter speaks of, where the filter has one (`pattern: patternSchema().optional()`): core files
+   * triggers by it and tests it, before `matches` is asked. Undefined: this event has nothing that a pattern could match.
+   * Called at most once per emit. Pure. Default: patterns are for `matches` to test.
+   */
+  content?(event: EventOf<E>): JsonValue | undefined
   /** The trigger event. Called once per emit, whether anything matches or not. Pure. */
   serialize(event: EventOf<E>): T
   /** Reads a trigger event that version `from` of this source wrote. Called per delivery of an older row. Pure. */

@@ -6,6 +6,7 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import { deleteOldAbandoned } from './sql/delete-old-abandoned.ts'
 import { deleteOldDeadLetters } from './sql/delete-old-dead-letters.ts'
+import { deleteOldTriggerChanges } from './sql/delete-old-trigger-changes.ts'
 import { deleteUnusedLimits } from './sql/delete-unused-limits.ts'
 import { dropAttemptsPartitions } from './sql/drop-attempts-partitions.ts'
 import type { Sql } from './sql/statement.ts'
@@ -73,6 +74,7 @@ export class Upkeep {
       abandonedDays === null ? 0 : await inPortions(() => sql.run(pool, deleteOldAbandoned, [abandonedDays, AT_A_TIME]))
     const [history] = historyDays === null ? [] : await sql.run(pool, dropAttemptsPartitions, [historyDays])
     await sql.run(pool, deleteUnusedLimits, [])
+    await inPortions(() => sql.run(pool, deleteOldTriggerChanges, [AT_A_TIME]))
     return { deadLetters, abandoned, historyDays: history?.dropped ?? 0 }
   }
 

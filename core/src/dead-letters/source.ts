@@ -60,8 +60,8 @@ export const deadLetterSource = defineSource({
   matches: ({ event: { letter }, filter: wanted }) =>
     (wanted.source === undefined || wanted.source === letter.source) &&
     (wanted.trigger === undefined || wanted.trigger === letter.trigger.name) &&
-    (wanted.failureKinds?.includes(letter.failureKind) ?? true) &&
-    (wanted.pattern?.test(letter) ?? true),
+    (wanted.failureKinds?.includes(letter.failureKind) ?? true),
+  content: ({ letter }) => letter,
   serialize: ({ letter }): DeadLetterEvent => letter,
   api: () => ({}),
 })

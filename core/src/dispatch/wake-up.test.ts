@@ -42,4 +42,5 @@ test('each of several lanes hears of it, also the one that was busy while anothe
   wakeUps.all()
   await sleeping
   await busy.wait(HOUR, never)
+  expect([asleep.waiting, busy.waiting]).toEqual([0, 0])
 })

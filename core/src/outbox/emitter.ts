@@ -14,7 +14,8 @@ import { readEpochs } from '../sql/read-epochs.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
-import type { IndexedTrigger, MatchingIndex } from '../triggers/matching-index.ts'
+import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
+import type { MatchingIndex } from '../triggers/matching-index.ts'
 import type { EmitResult } from './emit.ts'
 import { emitParameters, fanOut } from './fan-out.ts'
 import type { PreparedEvent } from './prepare.ts'
@@ -87,7 +88,8 @@ export class Emitter {
     transactional: boolean,
     written: Map<PreparedEvent, EmitResult>,
   ): Promise<PreparedEvent[]> {
-    const indexes = await this.#latestIndexes(events, on)
+    let indexes = this.#latestIndexes(events)
+    for (; indexes === undefined; indexes = this.#latestIndexes(events)) await this.#loadMissing(events, on)
     const matched = matchAll(events, indexes)
     for (const [i, event] of events.entries()) if (event.chain !== null) this.#warnOfLoop(event, matched[i] ?? [])
     const { stale, fresh } = await this.#runStatement(events, matched, indexes, on, transactional)
@@ -170,10 +172,18 @@ export class Emitter {
     return stale
   }
 
-  async #latestIndexes(events: readonly PreparedEvent[], on: Queryable): Promise<Map<string, MatchingIndex>> {
+  async #loadMissing(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
+    for (const app of new Set(events.map((event) => event.app)))
+      if (this.#indexes.latest(app) === undefined) await this.#indexes.load(app, on)
+  }
+
+  /** All at one moment, the one in which they are used: another emit may put later ones in their place. */
+  #latestIndexes(events: readonly PreparedEvent[]): Map<string, MatchingIndex> | undefined {
     const indexes = new Map<string, MatchingIndex>()
     for (const { app } of events) {
-      if (!indexes.has(app)) indexes.set(app, this.#indexes.latest(app) ?? (await this.#indexes.load(app, on)))
+      const index = this.#indexes.latest(app)
+      if (index === undefined) return undefined
+      indexes.set(app, index)
     }
     return indexes
   }

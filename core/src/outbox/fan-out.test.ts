@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { IndexedTrigger } from '../triggers/matching-index.ts'
+import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { fanOut } from './fan-out.ts'
 import type { PreparedEvent } from './prepare.ts'
 

@@ -2,7 +2,7 @@
 import type { WaitingEmitParameters } from '../sql/emit-rows.ts'
 import { IN_BATCHES, isLimited } from '../triggers/single.ts'
 import { wakesOf } from '../wake-up-channel.ts'
-import type { IndexedTrigger } from '../triggers/matching-index.ts'
+import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 export interface FanOut {

@@ -9,17 +9,19 @@ import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { JsonPrimitive, JsonValue } from '../json.ts'
 import type { ValueTest } from './values.ts'
-import { compileOperator, refuse } from './values.ts'
+import { compileOperator, folded, refuse } from './values.ts'
+import { literalEnds } from './wildcard.ts'
 
 export interface Pattern {
   test(event: JsonValue): boolean
 }
 
-interface EventObject {
+export interface EventObject {
   readonly [member: string]: JsonValue
 }
 type ObjectTest = (event: EventObject) => boolean
-type LeafTest = (values: readonly JsonPrimitive[]) => boolean
+/** Of what stands at a path: one value, several, or nothing. */
+type LeafTest = (value: JsonValue | undefined) => boolean
 
 const NOTHING: EventObject = {}
 /** Members, list entries and operands, all in all. */
@@ -32,12 +34,20 @@ const MAX_RULES = 200
 export function compilePattern(pattern: unknown, path = ''): Pattern {
   const parts = { left: MAX_PARTS }
   if (!isObject(pattern)) throw refuse('a pattern is an object', path, pattern)
-  const rules = expand(pattern, [], path, parts).map((rule) => compileNode(treeOf(rule)))
-  return {
-    test: (event) => {
-      const object = isObject(event) ? event : NOTHING
-      return rules.some((rule) => rule(object))
-    },
+  return new CompiledPattern(expand(pattern, [], path, parts).map((rule) => [...rule.values()]))
+}
+
+/** For core, which files triggers by what their patterns say. */
+export class CompiledPattern implements Pattern {
+  /** One of them must be true: without `$or` there is one. */
+  readonly rules: readonly (readonly Leaf[])[]
+  /** Its own, so that it may be taken from the object. */
+  readonly test: (event: JsonValue) => boolean
+
+  constructor(rules: readonly (readonly Leaf[])[]) {
+    this.rules = rules
+    const test = someOf(rules.map((rule) => compileNode(treeOf(rule))))
+    this.test = (event) => test(isObject(event) ? event : NOTHING)
   }
 }
 
@@ -56,14 +66,27 @@ export function patternSchema() {
   })
 }
 
-function isObject(value: unknown): value is EventObject {
+export function isObject(value: unknown): value is EventObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** What must be true of the values at one path. */
-interface Leaf {
+export interface Leaf {
   readonly members: readonly string[]
   readonly test: LeafTest
+  readonly needs: Needs
+}
+
+/** Of the values at a path one is, or begins with, or ends with, one of these; or, where `other`, there is a value. */
+export interface Needs {
+  readonly exact: readonly JsonPrimitive[]
+  readonly prefixes: readonly string[]
+  readonly suffixes: readonly string[]
+  /** As {@link folded} gives it. */
+  readonly foldedExact: readonly string[]
+  readonly other: boolean
+  /** It is true also where there is nothing at the path. */
+  readonly nothing: boolean
 }
 /** By path: of two that speak of the same path, in a pattern and in one of its alternatives, the later one counts. */
 type Rule = ReadonlyMap<string, Leaf>
@@ -89,8 +112,8 @@ function expand(
       const alternatives = wanted.flatMap((one, i) => expand(one, members, `${at}[${i}]`, parts))
       rules = combine(rules, alternatives, at)
     } else if (Array.isArray(wanted)) {
-      const leaf: Rule = new Map([[JSON.stringify(within), { members: within, test: compileLeaf(wanted, at, parts) }]])
-      rules = combine(rules, [leaf], at)
+      const leaf: Leaf = { members: within, test: compileLeaf(wanted, at, parts), needs: needsOf(wanted) }
+      rules = combine(rules, [new Map([[JSON.stringify(within), leaf]])], at)
     } else if (isObject(wanted)) rules = combine(rules, expand(wanted, within, at, parts), at)
     else throw refuse('a value stands in a list, such as ["a"]', at, wanted)
   }
@@ -112,9 +135,9 @@ interface Node {
   readonly members: Map<string, Node>
 }
 
-function treeOf(rule: Rule): Node {
+function treeOf(rule: readonly Leaf[]): Node {
   const root: Node = { leaf: undefined, members: new Map() }
-  for (const { members, test } of rule.values()) {
+  for (const { members, test } of rule) {
     let node = root
     for (const name of members) {
       let next = node.members.get(name)
@@ -127,35 +150,53 @@ function treeOf(rule: Rule): Node {
 }
 
 function compileNode(node: Node): ObjectTest {
-  const tests = [...node.members].map(([name, { leaf, members }]): ObjectTest => {
-    const inner = members.size === 0 ? undefined : compileNode({ leaf: undefined, members })
-    return (event) => {
-      const value = own(event, name)
-      return (leaf === undefined || leaf(primitivesAt(value))) && (inner === undefined || objectsAt(value).some(inner))
-    }
-  })
-  return (event) => tests.every((test) => test(event))
+  return everyOf(
+    [...node.members].map(([name, { leaf, members }]): ObjectTest => {
+      const inner = members.size === 0 ? undefined : compileNode({ leaf: undefined, members })
+      if (leaf !== undefined && inner !== undefined)
+        return (event) => leaf(own(event, name)) && someObject(own(event, name), inner)
+      if (leaf !== undefined) return (event) => leaf(own(event, name))
+      return (event) => inner === undefined || someObject(own(event, name), inner)
+    }),
+  )
 }
 
-function own(event: EventObject, name: string): JsonValue | undefined {
+/** Most are of one: each step less is memory that a match among many patterns does not have to fetch. */
+function someOf<T>(tests: readonly ((of: T) => boolean)[]): (of: T) => boolean {
+  const [only] = tests
+  return only !== undefined && tests.length === 1 ? only : (of) => tests.some((test) => test(of))
+}
+
+function everyOf<T>(tests: readonly ((of: T) => boolean)[]): (of: T) => boolean {
+  const [only] = tests
+  return only !== undefined && tests.length === 1 ? only : (of) => tests.every((test) => test(of))
+}
+
+export function own(event: EventObject, name: string): JsonValue | undefined {
   return Object.hasOwn(event, name) ? event[name] : undefined
 }
 
-/** What a pattern within this member is matched with: each object of a list by itself, and nothing where there is none. */
-function objectsAt(value: JsonValue | undefined): EventObject[] {
+/** A pattern within a member is matched with each object of a list by itself, and with nothing where there is none. */
+function someObject(value: JsonValue | undefined, test: ObjectTest): boolean {
+  if (isObject(value)) return test(value)
   const objects: EventObject[] = []
-  const collect = (one: JsonValue | undefined) => {
-    if (Array.isArray(one)) for (const member of one) collect(member)
-    else if (isObject(one)) objects.push(one)
-  }
-  collect(value)
-  return objects.length > 0 ? objects : [NOTHING]
+  collectObjects(value, objects)
+  return objects.length === 0 ? test(NOTHING) : objects.some(test)
 }
 
-function primitivesAt(value: JsonValue | undefined): JsonPrimitive[] {
-  if (value === undefined || isObject(value)) return []
-  if (!Array.isArray(value)) return [value]
-  return value.flatMap(primitivesAt)
+function collectObjects(value: JsonValue | undefined, objects: EventObject[]): void {
+  if (Array.isArray(value)) for (const member of value) collectObjects(member, objects)
+  else if (isObject(value)) objects.push(value)
+}
+
+/** False too where there is none. */
+function somePrimitive(value: JsonValue | undefined, test: ValueTest): boolean {
+  if (Array.isArray(value)) return value.some((member) => somePrimitive(member, test))
+  return value !== undefined && !isObject(value) && test(value)
+}
+
+function hasPrimitive(value: JsonValue | undefined): boolean {
+  return somePrimitive(value, () => true)
 }
 
 function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: number }): LeafTest {
@@ -179,10 +220,39 @@ function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: nu
       else absent = true
     }
   }
-  return (values) => {
-    if (values.length === 0) return absent
-    return present || values.some((value) => exact.has(value) || tests.some((test) => test(value)))
+  if (present) return (value) => absent || hasPrimitive(value)
+  if (exact.size === 1) {
+    const [only] = exact
+    tests.push((value) => value === only)
+  } else if (exact.size > 1) tests.push((value) => exact.has(value))
+  const test = someOf(tests)
+  if (absent) return (value) => somePrimitive(value, test) || !hasPrimitive(value)
+  return (value) => somePrimitive(value, test)
+}
+
+/** Of a list that compiled. */
+function needsOf(wanted: readonly unknown[]): Needs {
+  const exact: JsonPrimitive[] = []
+  const prefixes: string[] = []
+  const suffixes: string[] = []
+  const foldedExact: string[] = []
+  let other = false
+  let nothing = false
+  for (const one of wanted) {
+    if (!isObject(one)) exact.push(one as JsonPrimitive)
+    else if (one['exists'] === false) nothing = true
+    else if (typeof one['prefix'] === 'string') prefixes.push(one['prefix'])
+    else if (typeof one['suffix'] === 'string') suffixes.push(one['suffix'])
+    else if (typeof one['equals-ignore-case'] === 'string') foldedExact.push(folded(one['equals-ignore-case']))
+    else if (Array.isArray(one['numeric']) && one['numeric'][0] === '=') exact.push(one['numeric'][1] as number)
+    else if (typeof one['wildcard'] === 'string') {
+      const { first, last, alone } = literalEnds(one['wildcard'])
+      if (alone) exact.push(first)
+      else if (first.length >= last.length) prefixes.push(first)
+      else suffixes.push(last)
+    } else other = true
   }
+  return { exact, prefixes, suffixes, foldedExact, other, nothing }
 }
 
 function operatorOf(one: object, path: string): [string, unknown] {

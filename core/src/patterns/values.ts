@@ -42,7 +42,7 @@ function textOf(operand: unknown, path: string): string {
 }
 
 /** Letter by letter: one that has no single counterpart is only equal to itself. */
-function folded(text: string): string {
+export function folded(text: string): string {
   let result = ''
   for (const letter of text) {
     const lower = letter.toLowerCase()

@@ -21,6 +21,12 @@ export function compileWildcard(text: string, path: string): (value: string) => 
   }
 }
 
+/** What a match begins and ends with; `alone`: there is no star, and it is `first` and nothing else. */
+export function literalEnds(text: string): { readonly first: string; readonly last: string; readonly alone: boolean } {
+  const pieces = piecesOf(text, '')
+  return { first: pieces[0] as string, last: pieces.at(-1) as string, alone: pieces.length === 1 }
+}
+
 /** What stands between the stars. */
 function piecesOf(text: string, path: string): string[] {
   const pieces = ['']

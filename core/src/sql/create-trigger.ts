@@ -1,4 +1,5 @@
 import { statement } from './statement.ts'
+import { CHANGE_NOTED } from './trigger-changes.ts'
 import type { TriggerRow } from './trigger-row.ts'
 import { LIMITS_WRITTEN, pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
@@ -31,8 +32,8 @@ export const createTrigger = statement<
   insert into {schema}.trigger_epochs as e (app_id, epoch)
   values ($1, nextval('{schema}.trigger_epoch_sequence'))
   on conflict (app_id) do update set epoch = nextval('{schema}.trigger_epoch_sequence')
-  returning e.app_id
-), written as (
+  returning e.app_id, e.epoch
+), ${CHANGE_NOTED}, written as (
   insert into {schema}.triggers (app_id, id, name, source, filter, target, retry, priority, timeout_ms,
     ordered, transactional, concurrency, rate_limit, registrant, enabled)
   select app_id, $2::uuid, $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8::smallint, $9::integer,

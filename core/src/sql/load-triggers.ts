@@ -18,13 +18,17 @@ export interface LoadedTriggerRow {
   readonly registrant: string | null
 }
 
+/** Of a row of triggers by the name `t`. */
+export const LOADED_TRIGGER_COLUMNS =
+  't.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant'
+
 /**
  * Caller: IndexCache. One statement, so one snapshot: the epoch and the triggers that it names. No row: the app
  * never had a trigger, which is epoch 0.
  */
 export const loadTriggers = statement<[appId: string], LoadedTriggerRow>(
   'load_triggers',
-  `select e.epoch, t.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant
+  `select e.epoch, ${LOADED_TRIGGER_COLUMNS}
 from {schema}.trigger_epochs e
 left join {schema}.triggers t on t.app_id = e.app_id and t.enabled
 where e.app_id = $1`,

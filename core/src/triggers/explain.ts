@@ -1,5 +1,6 @@
 /** Why a trigger matches an event, or does not: by the clauses of its filter. */
 import type { AnySource } from '../source.ts'
+import { patternOf } from './filed-trigger.ts'
 import type { Trigger, Triggers } from './trigger.ts'
 
 /** One trigger's answer to an event. */
@@ -63,5 +64,16 @@ function matches(source: AnySource, event: { op: string }, filter: unknown): boo
   const parsed = source.filter.safeParse(filter)
   if (!parsed.success) return undefined
   const keys = new Set(source.keysOf(event))
-  return source.keys(parsed.data).some((key) => keys.has(key)) && source.matches({ event, filter: parsed.data })
+  return (
+    source.keys(parsed.data).some((key) => keys.has(key)) &&
+    contentMatches(source, event, parsed.data) &&
+    source.matches({ event, filter: parsed.data })
+  )
+}
+
+function contentMatches(source: AnySource, event: { op: string }, filter: unknown): boolean {
+  const pattern = source.content === undefined ? undefined : patternOf(filter)
+  if (pattern === undefined) return true
+  const content = source.content?.(event)
+  return content !== undefined && pattern.test(content)
 }

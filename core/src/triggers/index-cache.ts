@@ -5,6 +5,9 @@
 import type { Plugins } from '../plugins.ts'
 import { loadTriggers } from '../sql/load-triggers.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
+import type { TriggerChangeRow } from '../sql/trigger-changes.ts'
+import { loadTriggerChanges } from '../sql/trigger-changes.ts'
+import type { StoredTrigger } from './filed-trigger.ts'
 import { MatchingIndex } from './matching-index.ts'
 
 /** Apps whose indexes are kept; the least recently used goes first. */
@@ -27,26 +30,42 @@ export class IndexCache {
 
   /** The index used last for the app: right unless a trigger changed since, which the emit statement notices. */
   latest(app: string): MatchingIndex | undefined {
-    return this.#byApp.get(app)?.at(-1)
+    return this.#usable(app).at(-1)
   }
 
   /** The index of one epoch, if it is here; it becomes the latest. */
   at(app: string, epoch: string): MatchingIndex | undefined {
-    const index = this.#byApp.get(app)?.find((candidate) => candidate.epoch === epoch)
+    const index = this.#usable(app).find((candidate) => candidate.epoch === epoch)
     if (index !== undefined) this.#keep(app, index)
     return index
   }
 
-  /** Reads what `on` sees: inside a transaction, its own uncommitted triggers and its snapshot. One round trip. */
+  /**
+   * Reads what `on` sees: inside a transaction, its own uncommitted triggers and its snapshot. One round trip: what has
+   * changed since an index that is here, where there is one that led to it; else two, and all of the app's triggers.
+   */
   async load(app: string, on: Queryable): Promise<MatchingIndex> {
-    const rows = await this.#sql.run(on, loadTriggers, [app])
-    const index = new MatchingIndex(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources)
+    const known = this.#usable(app)
+    const changes =
+      known.length === 0 ? [] : await this.#sql.run(on, loadTriggerChanges, [app, known.map(({ epoch }) => epoch)])
+    // Looked up again: another load may have taken the files of that one over meanwhile.
+    const before = this.#usable(app).find(({ epoch }) => epoch === changes[0]?.since)
+    const index = before === undefined ? await this.#loadAll(app, on) : following(before, changes)
     this.#keep(app, index)
     return index
   }
 
+  async #loadAll(app: string, on: Queryable): Promise<MatchingIndex> {
+    const rows = await this.#sql.run(on, loadTriggers, [app])
+    return new MatchingIndex(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources)
+  }
+
+  #usable(app: string): MatchingIndex[] {
+    return (this.#byApp.get(app) ?? []).filter(({ usable }) => usable)
+  }
+
   #keep(app: string, index: MatchingIndex): void {
-    const others = (this.#byApp.get(app) ?? []).filter((other) => other.epoch !== index.epoch)
+    const others = this.#usable(app).filter((other) => other.epoch !== index.epoch)
     this.#byApp.delete(app)
     this.#byApp.set(app, [...others.slice(1 - EPOCHS_PER_APP), index])
     if (this.#byApp.size > MAX_APPS) {
@@ -54,4 +73,13 @@ export class IndexCache {
       if (oldest !== undefined) this.#byApp.delete(oldest)
     }
   }
+}
+
+function following(before: MatchingIndex, rows: readonly TriggerChangeRow[]): MatchingIndex {
+  const changes = new Map<string, StoredTrigger | undefined>()
+  for (const row of rows) {
+    if (row.changed !== null) changes.set(row.changed, row.id === null ? undefined : (row as StoredTrigger))
+  }
+  const { epoch } = rows[0] as TriggerChangeRow
+  return before.followedBy(epoch, changes)
 }

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineSource } from '../source.ts'
 import type { AnySource } from '../source.ts'
+import { patternSchema } from '../patterns/pattern.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
+import type { StoredTrigger } from './filed-trigger.ts'
 import { MatchingIndex } from './matching-index.ts'
 
 /** Files a trigger under each letter that it wants; looks an event up under each letter that it has. */
@@ -23,7 +25,7 @@ const letters = defineSource({
   api: () => ({}),
 })
 
-function row(id: number, filter: unknown, source = 'letters'): LoadedTriggerRow {
+function row(id: number, filter: unknown, source = 'letters'): StoredTrigger {
   const stored = { epoch: '1', id: `t${id}`, name: `trigger ${id}`, source, filter }
   return {
     ...stored,
@@ -82,5 +84,87 @@ describe('a plugin that fails is named, and so is the trigger', () => {
 
   test('a filter that cannot be read fails every emit that it might concern, whatever the event', () => {
     expect(() => match([row(7, { all: 'a' })], 'zzz')).toThrow(expect.objectContaining({ code: 'source.failed' }))
+  })
+})
+
+describe('an index that follows another', () => {
+  const sources = new Map<string, AnySource>([['letters', letters]])
+  const event = { op: 'said', letters: 'ab' }
+  const idsOf = (index: MatchingIndex) =>
+    index
+      .match(letters, event)
+      .map(({ id }) => id)
+      .toSorted()
+
+  test('matches as one that was built of the same triggers, and the one before it as before', () => {
+    const change = fc.record({ id: fc.nat({ max: 30 }), any: fc.option(fc.constantFrom('a', 'b', 'c', 'ac', 'bc')) })
+    fc.assert(
+      fc.property(fc.array(fc.array(change, { maxLength: 40 }), { maxLength: 20 }), (epochs) => {
+        const stored = new Map<string, StoredTrigger>()
+        let index = new MatchingIndex('app', '0', [], sources)
+        for (const [epoch, changes] of epochs.entries()) {
+          const before = { index, ids: idsOf(index) }
+          const changed = new Map<string, StoredTrigger | undefined>()
+          for (const { id, any } of changes) changed.set(`t${id}`, any === null ? undefined : row(id, { any }))
+          for (const [id, trigger] of changed) {
+            if (trigger === undefined) stored.delete(id)
+            else stored.set(id, trigger)
+          }
+          index = index.followedBy(String(epoch), changed)
+          expect(idsOf(index)).toEqual(idsOf(new MatchingIndex('app', '0', [...stored.values()], sources)))
+          expect(idsOf(before.index)).toEqual(before.ids)
+        }
+      }),
+    )
+  })
+
+  test('takes the files over after many changes; the one before it then answers nothing, rather than something else', () => {
+    const first = new MatchingIndex('app', '0', [row(0, { any: 'a' })], sources)
+    let index = first
+    for (let i = 1; i <= 300; i++) index = index.followedBy(String(i), new Map([[`t${i}`, row(i, { any: 'a' })]]))
+    expect(idsOf(index)).toHaveLength(301)
+    expect(first.usable).toBe(false)
+    expect(() => idsOf(first)).toThrow('followed')
+  })
+
+  test('reads a filter that could not be read, once it is another one', () => {
+    const first = new MatchingIndex('app', '0', [row(0, { all: 'a' })], sources)
+    const second = first.followedBy('1', new Map([['t0', row(0, { any: 'a' })]]))
+    expect(() => idsOf(first)).toThrow('cannot read')
+    expect(idsOf(second)).toEqual(['t0'])
+  })
+})
+
+describe('patterns of a source that says what its content is', () => {
+  const contents = defineSource({
+    name: 'contents',
+    version: 1,
+    events: { put: z.strictObject({ place: z.string(), content: z.unknown() }) },
+    filter: z.strictObject({ place: z.string(), pattern: patternSchema().optional() }),
+    keys: ({ place }) => [place],
+    keysOf: ({ place }) => [place],
+    matches: ({ event, filter }) => event.place === filter.place,
+    content: ({ content }) => content as string,
+    serialize: () => null,
+    api: () => ({}),
+  })
+  const sources = new Map<string, AnySource>([['contents', contents]])
+  const stored = [
+    row(0, { place: 'x' }, 'contents'),
+    row(1, { place: 'x', pattern: { plan: ['pro'] } }, 'contents'),
+    row(2, { place: 'x', pattern: { plan: ['free'] } }, 'contents'),
+    row(3, { place: 'y', pattern: { plan: ['pro'] } }, 'contents'),
+    row(4, { place: 'x', pattern: { $or: [{ plan: ['pro'] }, { age: [3] }] } }, 'contents'),
+  ]
+  const index = new MatchingIndex('app', '0', stored, sources)
+
+  test.for<[ids: string[], content: unknown]>([
+    [['t0', 't1', 't4'], { plan: 'pro', age: 3 }],
+    [['t0', 't2', 't4'], { plan: 'free', age: 3 }],
+    [['t0'], 'text'],
+    [['t0'], undefined],
+  ])('%j of %j', ([ids, content]) => {
+    const found = index.match(contents, { op: 'put', place: 'x', content } as { op: string })
+    expect(found.map(({ id }) => id).toSorted()).toEqual(ids)
   })
 })

@@ -1,71 +1,90 @@
 /**
- * The triggers of one app at one epoch, filed under the keys that their sources give. A lookup costs what the
- * few candidates cost that share a key with the event, however many triggers the app has.
+ * The triggers of one app at one epoch. A lookup costs what the few candidates cost that share a key, and the most telling
+ * part of a pattern, with the event, however many triggers the app has.
+ *
+ * An epoch that follows another shares its files and lays the few triggers that changed over them; many changes later they
+ * are put into the files, which then are the newer epoch's alone. So one added trigger costs one trigger, not all of them.
  */
 import { OutbusError } from '../errors.ts'
+import type { JsonValue } from '../json.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
 import type { AnySource } from '../source.ts'
-import type { Single } from './single.ts'
-import { singleOf } from './single.ts'
-import type { TriggerSnapshot } from './snapshot.ts'
+import { FiledTrigger } from './filed-trigger.ts'
+import type { IndexedTrigger, StoredTrigger } from './filed-trigger.ts'
+import type { Lookup } from './trigger-files.ts'
+import { TriggerFiles } from './trigger-files.ts'
 
-export interface IndexedTrigger {
-  readonly id: string
-  readonly name: string
-  readonly priority: number
-  readonly ordered: boolean
-  readonly single: Single
-  /** What the rows carry of the trigger, as JSON text. Made when the trigger first matches. */
-  readonly snapshot: string
-}
+/** What a trigger has become: undefined where it is gone or disabled. */
+export type TriggerChanges = ReadonlyMap<string, StoredTrigger | undefined>
 
-interface Filed extends IndexedTrigger {
-  readonly filter: unknown
-  /** Set where the source no longer takes the stored filter: every emit that it might concern fails and says so. */
-  readonly broken: unknown
-}
+/** Changed triggers that lie over the files before they are put into them. */
+const MAX_CHANGES_OVER = 64
 
-/** Where triggers go whose filter the source cannot read, so that no event passes them by unnoticed. */
-const BROKEN = Symbol('broken')
+/** Undefined where it is gone, or of a source that this process does not have: it can match nothing that is emitted here. */
+type FiledChanges = ReadonlyMap<string, FiledTrigger | undefined>
+
+let lookups = 0
 
 export class MatchingIndex {
   readonly app: string
   readonly epoch: string
-  readonly #bySource = new Map<string, Map<string | typeof BROKEN, Filed[]>>()
+  readonly #sources: ReadonlyMap<string, AnySource>
+  readonly #files: SharedFiles
+  readonly #turn: number
+  readonly #changes: FiledChanges
+  readonly #over = new TriggerFiles()
 
-  constructor(app: string, epoch: string, rows: readonly LoadedTriggerRow[], sources: ReadonlyMap<string, AnySource>) {
+  constructor(
+    app: string,
+    epoch: string,
+    rows: readonly LoadedTriggerRow[],
+    sources: ReadonlyMap<string, AnySource>,
+    following?: { readonly files: SharedFiles; readonly changes: FiledChanges },
+  ) {
     this.app = app
     this.epoch = epoch
+    this.#sources = sources
+    this.#files = following?.files ?? { turn: 0, triggers: new TriggerFiles() }
+    const files = this.#files.triggers
     for (const row of rows) {
-      // A trigger of a source that this process does not have can match nothing that this process emits.
-      const source = sources.get(row.source)
-      if (row.id !== null && source !== undefined) this.#file(source, row as LoadedTriggerRow & { id: string })
+      const trigger = row.id === null ? undefined : this.#filed(row as StoredTrigger)
+      if (trigger !== undefined) files.put(trigger)
     }
+    let changes: FiledChanges = following?.changes ?? new Map()
+    if (changes.size > MAX_CHANGES_OVER) {
+      // From here on the files are no longer those of the epochs before.
+      this.#files.turn++
+      for (const [id, trigger] of changes) {
+        if (trigger === undefined) files.delete(id)
+        else files.put(trigger)
+      }
+      changes = new Map()
+    }
+    this.#turn = this.#files.turn
+    this.#changes = changes
+    for (const trigger of changes.values()) if (trigger !== undefined) this.#over.put(trigger)
+  }
+
+  /** False once a later epoch has taken the files over: it answers nothing any more. */
+  get usable(): boolean {
+    return this.#turn === this.#files.turn
+  }
+
+  /** The index of a later epoch, by what has changed since this one. */
+  followedBy(epoch: string, changed: TriggerChanges): MatchingIndex {
+    const changes = new Map(this.#changes)
+    for (const [id, row] of changed) changes.set(id, row === undefined ? undefined : this.#filed(row))
+    return new MatchingIndex(this.app, epoch, [], this.#sources, { files: this.#files, changes })
+  }
+
+  #filed(row: StoredTrigger): FiledTrigger | undefined {
+    const source = this.#sources.get(row.source)
+    return source === undefined ? undefined : new FiledTrigger(this.app, row, source)
   }
 
   /** Every trigger that matches, each once. A matcher that throws fails the emit; the error names plugin and trigger. */
   match(source: AnySource, event: { op: string }): IndexedTrigger[] {
     return this.#matching(source, event)
-  }
-
-  #matching(source: AnySource, event: { op: string }): Filed[] {
-    const filed = this.#bySource.get(source.name)
-    if (filed === undefined) return []
-    const broken = filed.get(BROKEN)?.[0]
-    if (broken !== undefined) throw pluginFailed(source, broken, 'cannot read the stored filter', broken.broken)
-    const keys = callPlugin(source, 'keysOf', () => source.keysOf(event))
-    const matched: Filed[] = []
-    const seen = keys.length > 1 ? new Set<Filed>() : undefined
-    for (const key of keys) {
-      for (const candidate of filed.get(key) ?? []) {
-        if (seen !== undefined) {
-          if (seen.has(candidate)) continue
-          seen.add(candidate)
-        }
-        if (matches(source, event, candidate)) matched.push(candidate)
-      }
-    }
-    return matched
   }
 
   /**
@@ -83,80 +102,70 @@ export class MatchingIndex {
     return best === undefined ? [] : [best.trigger]
   }
 
-  #file(source: AnySource, row: LoadedTriggerRow & { id: string }): void {
-    let filed = this.#bySource.get(source.name)
-    if (filed === undefined) this.#bySource.set(source.name, (filed = new Map()))
-    let keys: readonly (string | typeof BROKEN)[]
-    let filter: unknown
-    let broken: unknown
-    try {
-      filter = source.filter.parse(row.filter)
-      keys = source.keys(filter)
-    } catch (error) {
-      // A newer version of the plugin may refuse what an older one stored. Failing here would fail every source.
-      broken = error
-      keys = [BROKEN]
+  #matching(source: AnySource, event: { op: string }): FiledTrigger[] {
+    if (!this.usable) throw new Error('this index was followed by another one that has taken its files over')
+    const files = this.#files.triggers
+    this.#assertReadable(source)
+    if (!files.has(source.name) && this.#changes.size === 0) return []
+    const lookup = new EventLookup(source, event)
+    const id = ++lookups
+    const matched: FiledTrigger[] = []
+    const visit = (candidate: FiledTrigger) => {
+      if (candidate.seenBy === id) return
+      candidate.seenBy = id
+      if (matches(source, event, candidate, lookup)) matched.push(candidate)
     }
-    const trigger = new FiledTrigger(this.app, row, filter, broken, source.bind !== undefined)
-    for (const key of new Set(keys)) {
-      const bucket = filed.get(key)
-      if (bucket === undefined) filed.set(key, [trigger])
-      else bucket.push(trigger)
+    const changes = this.#changes
+    if (changes.size === 0) files.visit(source.name, lookup, visit)
+    else {
+      files.visit(source.name, lookup, (candidate) => {
+        if (!changes.has(candidate.id)) visit(candidate)
+      })
+      this.#over.visit(source.name, lookup, visit)
     }
+    return matched
+  }
+
+  #assertReadable(source: AnySource): void {
+    const fail = (trigger: FiledTrigger) =>
+      pluginFailed(source, trigger, 'cannot read the stored filter', trigger.broken?.because)
+    for (const trigger of this.#over.broken(source.name)) throw fail(trigger)
+    for (const trigger of this.#files.triggers.broken(source.name))
+      if (!this.#changes.has(trigger.id)) throw fail(trigger)
   }
 }
 
-class FiledTrigger implements Filed {
-  readonly id: string
-  readonly name: string
-  readonly priority: number
-  readonly ordered: boolean
-  readonly single: Single
-  readonly filter: unknown
-  readonly broken: unknown
-  readonly #app: string
-  readonly #row: LoadedTriggerRow
-  readonly #carriesFilter: boolean
-  #snapshot: string | undefined
+/** Of several epochs; `turn` counts how often they were taken over by a later one. */
+interface SharedFiles {
+  turn: number
+  readonly triggers: TriggerFiles
+}
 
-  constructor(
-    app: string,
-    row: LoadedTriggerRow & { id: string },
-    filter: unknown,
-    broken: unknown,
-    carriesFilter: boolean,
-  ) {
-    this.id = row.id
-    this.name = row.name
-    this.priority = row.priority
-    this.ordered = row.ordered
-    this.single = singleOf(row)
-    this.filter = filter
-    this.broken = broken
-    this.#app = app
-    this.#row = row
-    this.#carriesFilter = carriesFilter
+class EventLookup implements Lookup {
+  readonly keys: readonly string[]
+  readonly #source: AnySource
+  readonly #event: { op: string }
+  #content: { readonly value: JsonValue | undefined } | undefined
+
+  constructor(source: AnySource, event: { op: string }) {
+    this.#source = source
+    this.#event = event
+    this.keys = callPlugin(source, 'keysOf', () => source.keysOf(event))
   }
 
-  get snapshot(): string {
-    const { name, source, target, retry, timeout_ms, transactional, registrant } = this.#row
-    const content: TriggerSnapshot = {
-      app: this.#app,
-      id: this.id,
-      name,
-      source,
-      target,
-      retry,
-      timeoutMs: timeout_ms,
-      registrant,
-      ...(transactional ? { transactional } : {}),
-      ...(this.#carriesFilter ? { filter: this.#row.filter } : {}),
-    }
-    return (this.#snapshot ??= JSON.stringify(content))
+  content(): JsonValue | undefined {
+    return (this.#content ??= {
+      value: callPlugin(this.#source, 'content', () => this.#source.content?.(this.#event)),
+    }).value
   }
 }
 
-function matches(source: AnySource, event: { op: string }, candidate: Filed): boolean {
+function matches(source: AnySource, event: { op: string }, candidate: FiledTrigger, lookup: Lookup): boolean {
+  const { pattern } = candidate
+  if (pattern !== undefined) {
+    const content = lookup.content()
+    if (content === undefined || !pattern.test(content)) return false
+  }
   let matched: unknown
   try {
     matched = source.matches({ event, filter: candidate.filter })

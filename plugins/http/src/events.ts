@@ -1,4 +1,5 @@
 /** What an HTTP request is as an event, and what a route may filter on. */
+import { patternSchema } from '@outbus/core'
 import type { JsonValue } from '@outbus/core'
 import { z } from 'zod'
 import type { Params } from './route.ts'
@@ -52,6 +53,8 @@ export const httpFilter = z.strictObject({
       addIssue({ code: 'custom', message: `is a path pattern, which ${route}`, input: pattern })
       return z.NEVER
     }),
+  /** Of `{ headers, query, body }`, such as `{ headers: { 'x-github-event': ['push'] } }`. Default every request. */
+  pattern: patternSchema().optional(),
 })
 
 export type HttpFilter = z.output<typeof httpFilter>
@@ -66,6 +69,15 @@ export function httpKeys({ path: [first] }: HttpFilter): string[] {
 export function httpKeysOf({ path }: { path: string }): string[] {
   const [first] = segmentsOf(path) ?? []
   return [first === undefined ? '/' : `/${first}`, ANYWHERE]
+}
+
+/** What a filter's pattern speaks of. */
+export function httpContent(event: {
+  headers: Record<string, string>
+  query: Record<string, string | string[]>
+  body: JsonValue
+}): JsonValue {
+  return { headers: event.headers, query: event.query, body: event.body }
 }
 
 export function httpMatches({

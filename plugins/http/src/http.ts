@@ -1,6 +1,6 @@
 import { defineSource } from '@outbus/core'
 import type { HttpRequestEvent } from './events.ts'
-import { httpEvents, httpFilter, httpKeys, httpKeysOf, httpMatches, httpRank, paramsOf } from './events.ts'
+import { httpContent, httpEvents, httpFilter, httpKeys, httpKeysOf, httpMatches, httpRank, paramsOf } from './events.ts'
 
 /**
  * HTTP requests as events: a trigger of this source is a route. What arrives comes in by `httpHandler` or
@@ -15,6 +15,7 @@ export function http() {
     keys: httpKeys,
     keysOf: httpKeysOf,
     matches: httpMatches,
+    content: httpContent,
     rank: httpRank,
     serialize: ({ op: _op, ...request }): HttpRequestEvent => ({ ...request, params: {} }),
     bind: ({ event, filter }): HttpRequestEvent => ({ ...event, params: { ...paramsOf(event.path, filter) } }),

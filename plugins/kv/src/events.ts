@@ -1,9 +1,8 @@
 /** What happens in a store, and what a trigger may filter on. */
-import { createHash } from 'node:crypto'
-import { assertKey, assertName, keySchema, nameSchema } from '@outbus/core'
+import { assertKey, assertName, keySchema, nameSchema, patternSchema } from '@outbus/core'
 import type { JsonValue } from '@outbus/core'
 import { z } from 'zod'
-import { isGlob, literalPrefix, matchesGlob } from './glob.ts'
+import { isGlob, matchesGlob } from './glob.ts'
 
 /** Set of any JSON; delete of what was there. `version` is the entry's own, from the store's sequence. */
 const set = z.strictObject({
@@ -31,6 +30,8 @@ export const kvFilter = z.strictObject({
     .default(['set', 'delete']),
   /** Keys that begin with it. Default every key. */
   keyPrefix: keySchema().optional(),
+  /** Of the value that was set, such as `{ plan: ['pro'] }`. A delete has no value, and matches none. Default every value. */
+  pattern: patternSchema().optional(),
 })
 
 function refuseStarsInARow(collection: string, { addIssue }: z.RefinementCtx): void {
@@ -41,18 +42,9 @@ function refuseStarsInARow(collection: string, { addIssue }: z.RefinementCtx): v
 
 export type KvFilter = z.output<typeof kvFilter>
 
-/** A glob is filed under at most this much of its literal prefix; an event is looked up under as many prefixes. */
-const INDEXED_PREFIX = 8
-
-export function kvKeys({ collection }: KvFilter): string[] {
-  return [isGlob(collection) ? `^${literalPrefix(collection).slice(0, INDEXED_PREFIX)}` : `=${collection}`]
-}
-
-export function kvKeysOf({ collection }: { collection: string }): string[] {
-  const keys = [`=${collection}`]
-  for (let length = 0; length <= Math.min(INDEXED_PREFIX, collection.length); length++)
-    keys.push(`^${collection.slice(0, length)}`)
-  return keys
+/** What a filter's pattern speaks of. */
+export function kvContent(event: { op: 'set'; value: JsonValue } | { op: 'delete' }): JsonValue | undefined {
+  return event.op === 'set' ? event.value : undefined
 }
 
 export function kvMatches({
@@ -69,15 +61,6 @@ export function kvMatches({
       ? matchesGlob(filter.collection, event.collection)
       : filter.collection === event.collection)
   )
-}
-
-const MAX_ORDERING_KEY_BYTES = 255
-
-/** Each entry is an order of its own. A name that is too long for an ordering key is stood for by its hash. */
-export function kvOrderingKey({ collection, key }: { collection: string; key: string }): string {
-  // A separator that no collection has: `a/b` + `c` is not `a` + `b/c`.
-  const name = `${collection}\u001f${key}`
-  return Buffer.byteLength(name) <= MAX_ORDERING_KEY_BYTES ? name : createHash('sha256').update(name).digest('hex')
 }
 
 export function assertCollection(collection: unknown, path = 'collection'): asserts collection is string {

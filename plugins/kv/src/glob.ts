@@ -10,6 +10,11 @@ export function literalPrefix(glob: string): string {
   return at < 0 ? glob : glob.slice(0, at)
 }
 
+/** The characters after the last one. Whatever matches ends with them. */
+export function literalSuffix(glob: string): string {
+  return glob.slice(Math.max(glob.lastIndexOf('*'), glob.lastIndexOf('?')) + 1)
+}
+
 /** By two pointers, going back to the last star only: at most pattern × name steps, never exponential. */
 export function matchesGlob(glob: string, name: string): boolean {
   let g = 0

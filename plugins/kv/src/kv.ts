@@ -1,8 +1,9 @@
 /** A key-value store on Postgres whose every mutation is an event, emitted in the same transaction. */
-import { defineSource } from '@outbus/core'
+import { defineSource, orderingKeyOf } from '@outbus/core'
 import { kvApi } from './api.ts'
 import type { KvEvent } from './events.ts'
-import { kvEvents, kvFilter, kvKeys, kvKeysOf, kvMatches, kvOrderingKey } from './events.ts'
+import { kvContent, kvEvents, kvFilter, kvMatches } from './events.ts'
+import { kvKeys, kvKeysOf } from './filing.ts'
 
 export function kv() {
   return defineSource({
@@ -14,8 +15,10 @@ export function kv() {
     keys: kvKeys,
     keysOf: kvKeysOf,
     matches: kvMatches,
+    content: kvContent,
     serialize: (event): KvEvent => event,
-    orderingKey: kvOrderingKey,
+    // Each entry is an order of its own.
+    orderingKey: ({ collection, key }) => orderingKeyOf([collection, key]),
     api: kvApi,
   })
 }

@@ -1,5 +1,5 @@
 /** What a schedule makes happen, and what a trigger may filter on. */
-import { nameSchema } from '@outbus/core'
+import { nameSchema, patternSchema } from '@outbus/core'
 import type { JsonValue } from '@outbus/core'
 import { z } from 'zod'
 
@@ -28,6 +28,8 @@ export type ScheduleEvent = {
 export const scheduleFilter = z.strictObject({
   /** The schedule's name. Default every schedule of the app. */
   schedule: nameSchema('trigger.invalid').optional(),
+  /** Of the schedule's data. Default any data. */
+  pattern: patternSchema().optional(),
 })
 
 export type ScheduleFilter = z.output<typeof scheduleFilter>
@@ -40,6 +42,11 @@ export function scheduleKeys({ schedule }: ScheduleFilter): string[] {
 
 export function scheduleKeysOf({ schedule }: { schedule: string }): string[] {
   return [EVERY, `=${schedule}`]
+}
+
+/** What a filter's pattern speaks of. */
+export function scheduleContent({ data }: { data: JsonValue }): JsonValue {
+  return data
 }
 
 export function scheduleMatches({ event, filter }: { event: { schedule: string }; filter: ScheduleFilter }): boolean {

@@ -3,7 +3,14 @@ import { defineSource } from '@outbus/core'
 import { scheduleApi } from './api.ts'
 import { Clockwork } from './clockwork.ts'
 import type { ScheduleEvent } from './events.ts'
-import { scheduleEvents, scheduleFilter, scheduleKeys, scheduleKeysOf, scheduleMatches } from './events.ts'
+import {
+  scheduleContent,
+  scheduleEvents,
+  scheduleFilter,
+  scheduleKeys,
+  scheduleKeysOf,
+  scheduleMatches,
+} from './events.ts'
 
 export interface ScheduleSourceOptions {
   /** How often a dispatching process looks for schedules that were set or deleted, in ms. Default 5,000. */
@@ -21,6 +28,7 @@ export function schedule({ syncMs = 5_000 }: ScheduleSourceOptions = {}) {
     keys: scheduleKeys,
     keysOf: scheduleKeysOf,
     matches: scheduleMatches,
+    content: scheduleContent,
     serialize: (event): ScheduleEvent => event,
     orderingKey: (event) => event.schedule,
     start: async (host) => {

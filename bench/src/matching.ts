@@ -1,0 +1,145 @@
+/**
+ * `npm run bench:matching`: what it costs to find the triggers that match one event, with 10, 1,000 and 100,000 triggers, by
+ * the kind of their filters; and what one more trigger costs an index of that size. In memory, the way an emit does it; the
+ * event is parsed already. Each event matches one trigger (of the mix: one of each kind). Medians over rounds.
+ */
+import type { AnySource } from '@outbus/core'
+import type { StoredTrigger } from '@outbus/core/matching'
+import { MatchingIndex } from '@outbus/core/matching'
+import { kv } from '@outbus/kv'
+import { pubsub } from '@outbus/pubsub'
+
+const SIZES = [10, 1_000, 100_000]
+const ROUNDS = 7
+const EVENTS = 20_000
+
+interface Mix {
+  readonly name: string
+  readonly source: 'kv' | 'pubsub'
+  readonly filter: (i: number) => object
+  readonly event: (i: number) => { op: string }
+  readonly matches: number
+}
+
+const order = (i: number) => ({
+  id: `o-${i}`,
+  customer: { id: `c-${i}`, plan: i % 2 === 0 ? 'pro' : 'free', email: `ada${i}@example.org` },
+  total: i,
+  lines: [{ sku: `sku-${i}`, count: 2 }],
+  path: `/eu/${i}/orders`,
+})
+const set = (collection: string, key: string, value: unknown = null) =>
+  ({ op: 'set', collection, key, value, version: 1 }) as { op: string }
+
+const KINDS = {
+  exact: (i: number) => ({ collection: `tenant-${i}` }),
+  glob: (i: number) => ({ collection: `tenant-${i}-*` }),
+  prefix: (i: number) => ({ collection: 'users', keyPrefix: `tenant-${i}/` }),
+  'pattern, exact': (i: number) => ({
+    collection: 'orders',
+    pattern: { customer: { plan: ['pro', 'free'], id: [`c-${i}`] } },
+  }),
+  'pattern, prefix': (i: number) => ({ collection: 'orders', pattern: { path: [{ prefix: `/eu/${i}/` }] } }),
+  'pattern, suffix': (i: number) => ({
+    collection: 'orders',
+    pattern: { customer: { email: [{ suffix: `ada${i}@example.org` }] } },
+  }),
+  'pattern, wildcard': (i: number) => ({ collection: 'orders', pattern: { path: [{ wildcard: `/eu/${i}/*s` }] } }),
+  'pattern, $or': (i: number) => ({
+    collection: 'orders',
+    pattern: { $or: [{ id: [`x-${i}`] }, { lines: { sku: [`sku-${i}`], count: [{ numeric: ['>', 1] }] } }] },
+  }),
+}
+const ON_ORDERS = (i: number) => set('orders', `o-${i}`, order(i))
+const kinds = Object.values(KINDS)
+
+const MIXES: readonly Mix[] = [
+  { name: 'kv, exact', source: 'kv', filter: KINDS.exact, event: (i) => set(`tenant-${i}`, 'ada'), matches: 1 },
+  { name: 'kv, glob', source: 'kv', filter: KINDS.glob, event: (i) => set(`tenant-${i}-users`, 'ada'), matches: 1 },
+  { name: 'kv, prefix', source: 'kv', filter: KINDS.prefix, event: (i) => set('users', `tenant-${i}/ada`), matches: 1 },
+  ...(['pattern, exact', 'pattern, prefix', 'pattern, suffix', 'pattern, wildcard', 'pattern, $or'] as const).map(
+    (name): Mix => ({ name: `kv, ${name}`, source: 'kv', filter: KINDS[name], event: ON_ORDERS, matches: 1 }),
+  ),
+  {
+    name: 'kv, all of these mixed',
+    source: 'kv',
+    filter: (i) => (kinds[i % kinds.length] as (i: number) => object)(Math.floor(i / kinds.length)),
+    event: ON_ORDERS,
+    matches: 5,
+  },
+  {
+    name: 'pubsub, a third each exact, * and >',
+    source: 'pubsub',
+    filter: (i) => {
+      const topic = `tenant.t${Math.floor(i / 3)}`
+      return { topic: [`${topic}.orders.created`, `${topic}.*.created`, `${topic}.>`][i % 3] }
+    },
+    event: (i) => ({ op: 'published', topic: `tenant.t${i}.orders.created`, message: null }) as { op: string },
+    matches: 3,
+  },
+]
+
+const sources = new Map<string, AnySource>([
+  ['kv', kv()],
+  ['pubsub', pubsub()],
+])
+
+function stored(source: string, i: number, filter: object): StoredTrigger {
+  return {
+    epoch: '1',
+    id: `t${i}`,
+    name: `t${i}`,
+    source,
+    filter,
+    target: { type: 'function', name: 'f' },
+    retry: {},
+    priority: 1,
+    timeout_ms: 1,
+    ordered: false,
+    transactional: false,
+    concurrency: null,
+    rate_limit: null,
+    registrant: null,
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
+}
+
+function measure(mix: Mix, size: number): { matchUs: number; addUs: number } {
+  const rows = Array.from({ length: size }, (_, i) => stored(mix.source, i, mix.filter(i)))
+  let index = new MatchingIndex('bench', '1', rows, sources)
+  const source = sources.get(mix.source) as AnySource
+  const subjects = mix.name.includes('mixed') ? size / kinds.length : mix.source === 'pubsub' ? size / 3 : size
+  const events = Array.from({ length: EVENTS }, (_, i) => mix.event((i * 7_919) % Math.max(1, Math.floor(subjects))))
+  const matchTimes: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    let matched = 0
+    const start = performance.now()
+    for (const event of events) matched += index.match(source, event).length
+    matchTimes.push(((performance.now() - start) * 1_000) / EVENTS)
+    if (matched !== mix.matches * EVENTS) throw new Error(`${mix.name}, ${size}: ${matched / EVENTS} matches an event`)
+  }
+  const addTimes: number[] = []
+  for (let i = 0; i < 2_000; i++) {
+    const row = stored(mix.source, size + i, mix.filter(size + i))
+    const start = performance.now()
+    index = index.followedBy(String(i + 2), new Map([[row.id, row]]))
+    addTimes.push((performance.now() - start) * 1_000)
+  }
+  return { matchUs: median(matchTimes), addUs: addTimes.reduce((sum, time) => sum + time, 0) / addTimes.length }
+}
+
+const results = MIXES.flatMap((mix) => SIZES.map((size) => ({ mix: mix.name, triggers: size, ...measure(mix, size) })))
+if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(results)}\n`)
+else {
+  process.stdout.write('µs to match one event | µs to add one trigger (mean of 2,000), by number of triggers\n')
+  process.stdout.write(`${''.padEnd(40)}${SIZES.map((size) => size.toLocaleString('en').padStart(18)).join('')}\n`)
+  for (const { name } of MIXES) {
+    const cells = results
+      .filter(({ mix }) => mix === name)
+      .map(({ matchUs, addUs }) => `${matchUs.toFixed(2)} | ${addUs.toFixed(0)}`.padStart(18))
+    process.stdout.write(`${name.padEnd(40)}${cells.join('')}\n`)
+  }
+}

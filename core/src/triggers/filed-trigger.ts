@@ -1,0 +1,85 @@
+/** One trigger as an index holds it: its filter as its source reads it, and where it is filed. */
+import { CompiledPattern } from '../patterns/pattern.ts'
+import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
+import type { AnySource } from '../source.ts'
+import type { Single } from './single.ts'
+import { singleOf } from './single.ts'
+import type { TriggerSnapshot } from './snapshot.ts'
+
+export interface IndexedTrigger {
+  readonly id: string
+  readonly name: string
+  readonly priority: number
+  readonly ordered: boolean
+  readonly single: Single
+  /** What the rows carry of the trigger, as JSON text. Made when the trigger first matches. */
+  readonly snapshot: string
+}
+
+export type StoredTrigger = LoadedTriggerRow & { readonly id: string }
+
+export class FiledTrigger implements IndexedTrigger {
+  readonly id: string
+  readonly name: string
+  readonly priority: number
+  readonly ordered: boolean
+  readonly single: Single
+  readonly source: string
+  readonly filter: unknown
+  /** What core tests of the event's content, where the source leaves that to core. */
+  readonly pattern: CompiledPattern | undefined
+  /** The source's keys for the filter. None where it cannot read the filter, or its `keys` threw. */
+  readonly keys: ReadonlySet<string>
+  /** Why the source cannot read it: every emit that it might concern fails and says so. */
+  readonly broken: { readonly because: unknown } | undefined
+  /** The lookup that saw it last: it may be a candidate under several keys. */
+  seenBy = 0
+  readonly #app: string
+  readonly #row: StoredTrigger
+  readonly #carriesFilter: boolean
+  #snapshot: string | undefined
+
+  constructor(app: string, row: StoredTrigger, source: AnySource) {
+    this.id = row.id
+    this.name = row.name
+    this.priority = row.priority
+    this.ordered = row.ordered
+    this.single = singleOf(row)
+    this.source = source.name
+    this.#app = app
+    this.#row = row
+    this.#carriesFilter = source.bind !== undefined
+    try {
+      this.filter = source.filter.parse(row.filter)
+      this.keys = new Set(source.keys(this.filter))
+      this.pattern = source.content === undefined ? undefined : patternOf(this.filter)
+    } catch (error) {
+      // A newer version of the plugin may refuse what an older one stored. Failing here would fail every source.
+      this.broken = { because: error }
+      this.keys = new Set()
+    }
+  }
+
+  get snapshot(): string {
+    const { name, source, target, retry, timeout_ms, transactional, registrant } = this.#row
+    const content: TriggerSnapshot = {
+      app: this.#app,
+      id: this.id,
+      name,
+      source,
+      target,
+      retry,
+      timeoutMs: timeout_ms,
+      registrant,
+      ...(transactional ? { transactional } : {}),
+      ...(this.#carriesFilter ? { filter: this.#row.filter } : {}),
+    }
+    return (this.#snapshot ??= JSON.stringify(content))
+  }
+}
+
+/** The `pattern` of a parsed filter, if it has one that core compiled. */
+export function patternOf(filter: unknown): CompiledPattern | undefined {
+  if (typeof filter !== 'object' || filter === null || !('pattern' in filter)) return undefined
+  return filter.pattern instanceof CompiledPattern ? filter.pattern : undefined
+}

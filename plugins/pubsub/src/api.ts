@@ -1,0 +1,58 @@
+/** The verbs at `cx.pubsub`. */
+import { isOutbusError, parseWith, readJson } from '@outbus/core'
+import type { EmitOptions, EmitResult, SourceContext } from '@outbus/core'
+import { z } from 'zod'
+import type { pubsubEvents } from './events.ts'
+
+export interface Publication {
+  readonly topic: string
+  readonly message: unknown
+  readonly options?: EmitOptions
+}
+
+export interface PubsubApi {
+  /**
+   * `message`: any JSON value; with its topic at most the bus's `maxEventBytes`. Resolves when a row is written for each
+   * subscription that matches: in the caller's transaction after `cx.with(tx)`, else committed.
+   */
+  publish(topic: string, message: unknown, options?: EmitOptions): Promise<EmitResult>
+  /** All or none, in one statement; results by position. */
+  publishMany(publications: readonly Publication[]): Promise<EmitResult[]>
+}
+
+const publicationsSchema = z.array(
+  z.strictObject({ topic: z.unknown(), message: z.unknown(), options: z.unknown().optional() }),
+)
+
+export function pubsubApi(context: SourceContext<typeof pubsubEvents>): PubsubApi {
+  // Read once: what is matched is what is written, whatever the caller does to the message meanwhile.
+  const eventOf = (topic: unknown, message: unknown, path = 'message') => {
+    const { value } = readJson(message, { path, maxBytes: context.maxEventBytes })
+    return { op: 'published' as const, topic: topic as string, message: value }
+  }
+
+  return {
+    publish: async (topic, message, options) => context.emit(eventOf(topic, message), options),
+
+    async publishMany(given) {
+      const publications = parseWith(publicationsSchema, given, {
+        code: 'options.invalid',
+        what: 'pubsub.publishMany',
+        path: 'publications',
+      })
+      if (publications.length === 0) return []
+      const events = publications.map(({ topic, message }, i) => eventOf(topic, message, `publications[${i}].message`))
+      const options = publications.map((publication) => (publication.options ?? {}) as EmitOptions)
+      for (const [i, event] of events.entries()) {
+        try {
+          context.check(event, options[i])
+        } catch (error) {
+          // Which of them it was.
+          if (!isOutbusError(error)) throw error
+          throw error.under(`publications[${i}]`)
+        }
+      }
+      return context.transaction((tx) => tx.emit(events, options))
+    },
+  }
+}

@@ -1,0 +1,3 @@
+export { pubsub } from './pubsub.ts'
+export type { Publication, PubsubApi } from './api.ts'
+export type { PubsubEvent } from './events.ts'
