@@ -1,0 +1,269 @@
+/** The verbs at `cx.docs`. Every mutation and the rows of its triggers commit together, in the caller's transaction when there is one. */
+import { randomUUID } from 'node:crypto'
+import {
+  decodeCursor,
+  emitOptionsSchema,
+  encodeCursor,
+  OutbusError,
+  pageLimit,
+  pageSchema,
+  parseWith,
+  readJson,
+  toPage,
+} from '@outbus/core'
+import type {
+  EmitOptions,
+  EmitResult,
+  JsonObject,
+  Page,
+  PageOptions,
+  SourceContext,
+  SourceTransaction,
+} from '@outbus/core'
+import { z } from 'zod'
+import { changedPaths } from './changed-paths.ts'
+import type { docsEvents } from './events.ts'
+import { assertCollection, assertDocumentId } from './events.ts'
+import { isObject } from './is-object.ts'
+import { mergePatch } from './merge-patch.ts'
+import { deleteDocument } from './sql/delete-document.ts'
+import { findDocuments } from './sql/find-documents.ts'
+import { getDocument } from './sql/get-document.ts'
+import type { DocumentRow } from './sql/get-document.ts'
+import { insertDocument } from './sql/insert-document.ts'
+import { lockDocument } from './sql/lock-document.ts'
+import { writeDocument } from './sql/write-document.ts'
+
+export interface StoredDocument {
+  readonly id: string
+  readonly content: JsonObject
+  /** Grows with every write of the store; never the same twice for one id, not even after a delete. */
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+export interface DocsWritten {
+  readonly id: string
+  /** Of the document as it is now; of a deleted one, as it was. */
+  readonly version: number
+  /** Paths, sorted; empty where nothing was to be changed, and then nothing was written and no event emitted. */
+  readonly changed: readonly string[]
+  /** Undefined where no event was emitted. */
+  readonly eventId: string | undefined
+  /** Rows that the event made: one for each trigger that matched. */
+  readonly deliveries: number
+  /** True when the dedupe key was taken: neither document nor event was written. */
+  readonly duplicate: boolean
+}
+
+export interface DocsInsertOptions extends EmitOptions {
+  /** 1 to 255 bytes. Default a random uuid; with a `dedupeKey` it has to be given. */
+  readonly id?: string
+}
+
+export interface DocsChangeOptions extends EmitOptions {
+  /** Only where the document is at this version; `version.conflict` otherwise, also where it is gone. */
+  readonly ifVersion?: number
+}
+
+export interface DocsFindOptions extends PageOptions {
+  /** What the content contains, as Postgres's `@>` has it: `{ plan: 'pro', tags: ['a'] }`. Default everything. */
+  readonly where?: JsonObject
+}
+
+/** Contents are JSON objects. An event, with what was before and what is now, is at most the bus's `maxEventBytes`. */
+export interface DocsApi {
+  /** `version.conflict` where the id is taken. */
+  insert(collection: string, content: JsonObject, options?: DocsInsertOptions): Promise<DocsWritten>
+  /** Undefined where there is no such document. */
+  get(collection: string, id: string): Promise<StoredDocument | undefined>
+  /** Merges the patch into the document as RFC 7396 says: null removes a member. Undefined where there is no such document. */
+  update(
+    collection: string,
+    id: string,
+    patch: JsonObject,
+    options?: DocsChangeOptions,
+  ): Promise<DocsWritten | undefined>
+  /** Undefined where there is no such document. */
+  replace(
+    collection: string,
+    id: string,
+    content: JsonObject,
+    options?: DocsChangeOptions,
+  ): Promise<DocsWritten | undefined>
+  /** Undefined where there is no such document. */
+  delete(collection: string, id: string, options?: DocsChangeOptions): Promise<DocsWritten | undefined>
+  /** By id, ascending in code point order. */
+  find(collection: string, options?: DocsFindOptions): Promise<Page<StoredDocument>>
+}
+
+type Context = SourceContext<typeof docsEvents>
+type DocsServiceEvent = Parameters<Context['emit']>[0]
+
+const insertOptions = emitOptionsSchema.extend({ id: z.unknown().optional() })
+const changeOptions = emitOptionsSchema.extend({ ifVersion: z.int().min(0).optional() })
+const findOptions = z.strictObject({ ...pageSchema, where: z.unknown().optional() })
+
+const LONGEST_VERSION = Number.MAX_SAFE_INTEGER
+
+export function docsApi(context: Context): DocsApi {
+  const { app } = context
+  const read = (given: unknown, path: string) => readObject(given, path, context.maxEventBytes)
+
+  return {
+    async insert(collection, given, options = {}) {
+      assertCollection(collection)
+      const parsed = parseWith(insertOptions, options, { code: 'options.invalid', what: 'docs.insert' })
+      const { id = idFor(parsed.dedupeKey), ...emitOptions } = parsed as DocsInsertOptions
+      assertDocumentId(id)
+      const { value: after, text } = read(given, 'content')
+      const event = { op: 'created' as const, collection, id, after, changed: changedPaths(undefined, after) }
+      context.check({ ...event, version: LONGEST_VERSION }, emitOptions)
+      return context.transaction(async (tx) => {
+        const reservation = await tx.reserve(emitOptions)
+        if (reservation.takenBy !== undefined) return duplicateOf(app, tx, collection, id, reservation.takenBy)
+        const [row] = await tx.run(insertDocument, [app, collection, id, text])
+        if (row === undefined) {
+          await reservation.release()
+          throw conflict(collection, id, 'id', id, 'is there already')
+        }
+        return emitted(tx, { ...event, version: Number(row.version) }, emitOptions)
+      })
+    },
+
+    async get(collection, id) {
+      assertAddress(collection, id)
+      const [row] = await context.run(getDocument, [app, collection, id])
+      return row === undefined ? undefined : toDocument(row)
+    },
+
+    async update(collection, id, patch, options = {}) {
+      assertAddress(collection, id)
+      const { value } = read(patch, 'patch')
+      return change(context, collection, id, options, (before) => mergePatch(before, value) as JsonObject)
+    },
+
+    async replace(collection, id, content, options = {}) {
+      assertAddress(collection, id)
+      const { value } = read(content, 'content')
+      return change(context, collection, id, options, () => value)
+    },
+
+    async delete(collection, id, options = {}) {
+      assertAddress(collection, id)
+      return change(context, collection, id, options, () => undefined)
+    },
+
+    async find(collection, options = {}) {
+      assertCollection(collection)
+      const { where, limit, cursor } = parseWith(findOptions, options, { code: 'options.invalid', what: 'docs.find' })
+      const { text } = where === undefined ? { text: '{}' } : read(where, 'where')
+      const listing = ['docs', app, collection, text]
+      const size = pageLimit(limit)
+      const after = decodeCursor(listing, cursor, assertDocumentId)
+      const rows = await context.run(findDocuments, [app, collection, text, after ?? null, size + 1])
+      return toPage(rows.map(toDocument), size, (last) => encodeCursor(listing, last.id))
+    },
+  }
+}
+
+/** Locks the document, and writes and emits what `to` makes of it; undefined from `to` deletes it. */
+async function change(
+  context: Context,
+  collection: string,
+  id: string,
+  options: DocsChangeOptions,
+  to: (before: JsonObject) => JsonObject | undefined,
+): Promise<DocsWritten | undefined> {
+  const { app } = context
+  const parsed = parseWith(changeOptions, options, { code: 'options.invalid', what: 'docs' })
+  const { ifVersion, ...emitOptions } = parsed as DocsChangeOptions
+  return context.transaction(async (tx) => {
+    const reservation = await tx.reserve(emitOptions)
+    if (reservation.takenBy !== undefined) return duplicateOf(app, tx, collection, id, reservation.takenBy)
+    const [row] = await tx.run(lockDocument, [app, collection, id])
+    const version = row === undefined ? undefined : Number(row.version)
+    if (ifVersion !== undefined && version !== ifVersion) {
+      await reservation.release()
+      throw conflict(collection, id, 'ifVersion', ifVersion, 'has another version, or is gone')
+    }
+    if (row === undefined) {
+      await reservation.release()
+      return undefined
+    }
+    const before = row.content
+    const after = to(before)
+    const changed = changedPaths(before, after)
+    if (after !== undefined && changed.length === 0) {
+      await reservation.release()
+      return { id, version: Number(row.version), changed, eventId: undefined, deliveries: 0, duplicate: false }
+    }
+    const about = { collection, id, changed, before }
+    const event =
+      after === undefined ? { op: 'deleted' as const, ...about } : { op: 'updated' as const, ...about, after }
+    try {
+      context.check({ ...event, version: LONGEST_VERSION }, emitOptions)
+    } catch (error) {
+      // The caller's transaction may go on: nothing is written, so the key is free.
+      await reservation.release()
+      throw error
+    }
+    if (after === undefined) {
+      await tx.run(deleteDocument, [app, collection, id])
+      return emitted(tx, { ...event, version: Number(row.version) }, emitOptions)
+    }
+    const [written] = await tx.run(writeDocument, [app, collection, id, JSON.stringify(after)])
+    return emitted(tx, { ...event, version: Number(written?.version) }, emitOptions)
+  })
+}
+
+async function emitted(
+  tx: SourceTransaction<typeof docsEvents>,
+  event: DocsServiceEvent,
+  options: EmitOptions,
+): Promise<DocsWritten> {
+  const [result] = (await tx.emit([event], [options])) as [EmitResult]
+  return { ...result, id: event.id, version: event.version, changed: event.changed }
+}
+
+async function duplicateOf(
+  app: string,
+  tx: SourceTransaction<typeof docsEvents>,
+  collection: string,
+  id: string,
+  eventId: string,
+): Promise<DocsWritten> {
+  const [present] = await tx.run(getDocument, [app, collection, id])
+  return { id, version: Number(present?.version ?? 0), changed: [], eventId, deliveries: 0, duplicate: true }
+}
+
+function readObject(given: unknown, path: string, maxBytes: number): { value: JsonObject; text: string } {
+  const { value, text } = readJson(given, { path, maxBytes })
+  if (isObject(value)) return { value, text }
+  throw new OutbusError('payload.unsupported_type', `${path} is a JSON object`, { path, received: given })
+}
+
+function idFor(dedupeKey: string | undefined): string {
+  if (dedupeKey === undefined) return randomUUID()
+  const hint = 'a repeated insert could not say which document the first one made'
+  throw new OutbusError('options.invalid', 'docs.insert: with a dedupeKey goes an id', { path: 'id', hint })
+}
+
+function assertAddress(collection: unknown, id: unknown): void {
+  assertCollection(collection)
+  assertDocumentId(id)
+}
+
+function conflict(collection: string, id: string, path: string, received: unknown, found: string): OutbusError {
+  return new OutbusError(
+    'version.conflict',
+    `the document ${JSON.stringify(id)} of ${JSON.stringify(collection)} ${found}`,
+    { path, received, hint: 'read it again and decide anew' },
+  )
+}
+
+function toDocument(row: DocumentRow): StoredDocument {
+  const { id, content, version, created_at: createdAt, updated_at: updatedAt } = row
+  return { id, content, version: Number(version), createdAt, updatedAt }
+}

@@ -1,0 +1,37 @@
+/** A document store on Postgres whose every mutation is an event that says what changed, emitted in the same transaction. */
+import { defineSource, orderingKeyOf, OutbusError } from '@outbus/core'
+import { docsApi } from './api.ts'
+import type { Carry, DocsEvent } from './events.ts'
+import { carrying, docsContent, docsEvents, docsFilter, docsKeys, docsKeysOf, docsMatches } from './events.ts'
+
+export interface DocsOptions {
+  /** Which contents an event carries to its targets; filters see both. Default `both`. */
+  readonly carry?: Carry
+}
+
+const CARRIES: readonly string[] = ['both', 'before', 'after', 'none'] satisfies Carry[]
+
+export function docs({ carry = 'both' }: DocsOptions = {}) {
+  if (!CARRIES.includes(carry)) {
+    const hint = `known: ${CARRIES.join(', ')}`
+    throw new OutbusError('options.invalid', 'docs: carry says which contents an event carries', {
+      path: 'carry',
+      received: carry,
+      hint,
+    })
+  }
+  return defineSource({
+    name: 'docs',
+    version: 1,
+    events: docsEvents,
+    filter: docsFilter,
+    migrations: new URL('../migrations/', import.meta.url),
+    keys: docsKeys,
+    keysOf: docsKeysOf,
+    matches: docsMatches,
+    content: docsContent,
+    serialize: (event): DocsEvent => carrying(carry, event),
+    orderingKey: ({ collection, id }) => orderingKeyOf([collection, id]),
+    api: docsApi,
+  })
+}

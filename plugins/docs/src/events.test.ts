@@ -1,0 +1,80 @@
+import type { JsonObject } from '@outbus/core'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { changedPaths, pathsOverlap } from './changed-paths.ts'
+import { carrying, docsFilter, docsKeys, docsKeysOf, docsMatches } from './events.ts'
+import { mergePatch } from './merge-patch.ts'
+
+describe('changed paths', () => {
+  test.for<[before: JsonObject | undefined, after: JsonObject | undefined, paths: string[]]>([
+    [{ a: 1 }, { a: 1 }, []],
+    [{ a: 1 }, { a: 2 }, ['a']],
+    [{ a: { b: 1, c: 2 } }, { a: { b: 1, c: 3 } }, ['a.c']],
+    [{ a: [1, 2] }, { a: [1, 3] }, ['a']],
+    [{ a: 1 }, { a: { b: 1 } }, ['a']],
+    [{ a: { b: 1 } }, {}, ['a.b']],
+    [{}, { a: {} }, ['a']],
+    [{ a: {} }, { a: { b: 1 } }, ['a']],
+    [{ 'a.b': 1, '': 2 }, {}, ['""', '"a.b"']],
+    [undefined, { b: { c: 1 }, a: 2 }, ['a', 'b.c']],
+    [{ b: { c: 1 }, a: 2 }, undefined, ['a', 'b.c']],
+    [{ a: null }, {}, ['a']],
+    [{ toString: 1 }, {}, ['toString']],
+  ])('from %j to %j: %j', ([before, after, paths]) => {
+    expect(changedPaths(before, after)).toEqual(paths)
+  })
+
+  test('none are there exactly where nothing differs', () => {
+    const object = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.jsonValue({ maxDepth: 2 }), {
+      noNullPrototype: true,
+    }) as fc.Arbitrary<JsonObject>
+    fc.assert(
+      fc.property(object, object, (before, patch) => {
+        const after = mergePatch(before, patch) as JsonObject
+        const differs = JSON.stringify(sorted(before)) !== JSON.stringify(sorted(after))
+        expect(changedPaths(before, after).length > 0).toBe(differs)
+      }),
+    )
+  })
+
+  test('a path that a filter names is met by itself, by what is within it and by what it is within', () => {
+    expect(pathsOverlap('a.b', 'a.b')).toBe(true)
+    expect(pathsOverlap('a.b', 'a')).toBe(true)
+    expect(pathsOverlap('a', 'a.b')).toBe(true)
+    expect(pathsOverlap('ab', 'a')).toBe(false)
+    expect(pathsOverlap('a.b', 'a.c')).toBe(false)
+  })
+})
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, inner]) => [name, sorted(inner)]),
+  )
+}
+
+test('whatever matches has a key in common with its trigger', () => {
+  const name = fc.constantFrom('a', 'b', '*', '=a')
+  const ops = fc.constantFrom('created', 'updated', 'deleted')
+  fc.assert(
+    fc.property(fc.option(name), fc.array(ops, { minLength: 1 }), name, ops, (collection, wanted, actual, op) => {
+      const filter = docsFilter.parse({ ...(collection === null ? {} : { collection }), ops: wanted })
+      const event = { op, collection: actual, changed: [] }
+      fc.pre(docsMatches({ event, filter }))
+      expect(docsKeysOf(event).some((key) => docsKeys(filter).includes(key))).toBe(true)
+    }),
+  )
+})
+
+test('an event carries the contents that it is to carry', () => {
+  const about = { op: 'updated' as const, collection: 'c', id: '1', version: 2, changed: ['a'] }
+  const before = { a: 1 }
+  const after = { a: 2 }
+  expect(carrying('both', { ...about, before, after })).toEqual({ ...about, before, after })
+  expect(carrying('before', { ...about, before, after })).toEqual({ ...about, before })
+  expect(carrying('after', { ...about, before, after })).toEqual({ ...about, after })
+  expect(carrying('none', { ...about, before, after })).toEqual(about)
+})

@@ -1,0 +1,11 @@
+export { docs } from './docs.ts'
+export type { DocsOptions } from './docs.ts'
+export type {
+  DocsApi,
+  DocsChangeOptions,
+  DocsFindOptions,
+  DocsInsertOptions,
+  DocsWritten,
+  StoredDocument,
+} from './api.ts'
+export type { Carry, DocsEvent } from './events.ts'
