@@ -23,7 +23,11 @@ import { checkSchema, migrate } from './migrate/migrate.ts'
 import type { AppliedLine, MigrationLine } from './migrate/migrate.ts'
 import type { BusOptions } from './options.ts'
 import { parseOptions } from './options.ts'
+import { startPlugins, stopPlugins } from './plugin-lifecycle.ts'
+import type { StartablePlugin } from './plugin-lifecycle.ts'
 import type { AnySource, TriggerEvent } from './source.ts'
+import type { AnyTarget } from './target.ts'
+import { assertVerbs } from './verbs.ts'
 import { declareTrigger } from './triggers/declare.ts'
 import type { Removed } from './upkeep.ts'
 import type { TriggerInput } from './triggers/trigger.ts'
@@ -45,19 +49,13 @@ export type TriggerEventOf<S extends AnySource, Name extends string> = ReturnTyp
 
 type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 'filter' | 'target'> & ContextOptions
 
-/** A source or a target. */
-interface Stoppable {
-  readonly name?: string
-  readonly type?: string
-  stop?(): Promise<void>
-}
-
 const stopSchema = z.strictObject({ graceMs: z.number().min(0).max(MAX_GRACE_MS).default(10_000) })
 
 export class Bus<S extends AnySource = AnySource> {
   readonly #parts: Parts
   readonly #lines: readonly MigrationLine[]
   readonly #app: string | undefined
+  readonly #startTimeoutMs: number
   readonly #lifecycle: { stopping: boolean }
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
@@ -67,12 +65,13 @@ export class Bus<S extends AnySource = AnySource> {
   constructor(
     parts: Parts,
     lines: readonly MigrationLine[],
-    app: string | undefined,
+    { app, startTimeoutMs }: { readonly app?: string | undefined; readonly startTimeoutMs: number },
     lifecycle: { stopping: boolean },
   ) {
     this.#parts = parts
     this.#lines = lines
     this.#app = app
+    this.#startTimeoutMs = startTimeoutMs
     this.#lifecycle = lifecycle
   }
 
@@ -177,21 +176,12 @@ export class Bus<S extends AnySource = AnySource> {
 
   async #start(): Promise<void> {
     await this.checkSchema()
-    const { plugins, hostOf, dispatcher, upkeep } = this.#parts
-    const started: Stoppable[] = []
-    const begin = async (plugin: Stoppable, named: string, start: Promise<void> | undefined) => {
-      try {
-        await start
-        started.unshift(plugin)
-      } catch (error) {
-        await this.#stopPlugins(started)
-        throw new OutbusError('plugin.init_failed', `${named}: start failed`, { path: 'start', cause: error })
-      }
-    }
-    for (const target of plugins.targets.values())
-      await begin(target, `target ${JSON.stringify(target.type)}`, target.start?.())
-    for (const source of plugins.sources.values())
-      await begin(source, `source ${JSON.stringify(source.name)}`, source.start?.(hostOf(source)))
+    const { plugins, hostOf, dispatcher, upkeep, log } = this.#parts
+    const startables = [
+      ...[...plugins.targets.values()].map((target) => startableTarget(target)),
+      ...[...plugins.sources.values()].map((source) => startableSource(source, hostOf)),
+    ]
+    await startPlugins(startables, this.#startTimeoutMs, log)
     dispatcher.start()
     upkeep.start()
   }
@@ -211,33 +201,28 @@ export class Bus<S extends AnySource = AnySource> {
   }
 
   async #stop(grace: Grace): Promise<void> {
-    const { dispatcher, queue, inbox, database, plugins, timekeeper, upkeep } = this.#parts
+    const { dispatcher, queue, inbox, database, plugins, timekeeper, upkeep, hostOf, log } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,
       () => false,
     )
     await upkeep.stop()
-    if (wasStarted === true) await this.#stopPlugins([...plugins.sources.values()].toReversed())
+    if (wasStarted === true) {
+      const sources = [...plugins.sources.values()].toReversed().map((source) => startableSource(source, hostOf))
+      await stopPlugins(sources, grace.over, log)
+    }
     // Handlers that are still running may emit; everybody else may not.
     await dispatcher.stop(grace.over)
     this.#lifecycle.stopping = true
     await queue.settled(grace.over)
     await inbox.close(grace.over)
-    if (wasStarted === true) await this.#stopPlugins([...plugins.targets.values()].toReversed())
+    if (wasStarted === true) {
+      const targets = [...plugins.targets.values()].toReversed().map((target) => startableTarget(target))
+      await stopPlugins(targets, grace.over, log)
+    }
     await timekeeper.stop(grace.over)
     await database.close(grace.over)
     grace.end()
-  }
-
-  async #stopPlugins(plugins: readonly Stoppable[]): Promise<void> {
-    for (const plugin of plugins) {
-      try {
-        await plugin.stop?.()
-      } catch (error) {
-        // The others and the database are to be closed all the same.
-        this.#parts.log.error({ err: error, plugin: plugin.type ?? plugin.name }, 'a plugin failed to stop')
-      }
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -247,6 +232,16 @@ export class Bus<S extends AnySource = AnySource> {
   #assertOpen(): void {
     if (this.#stopped !== undefined) throw new OutbusError('bus.stopped', 'the bus has been stopped')
   }
+}
+
+function startableTarget(target: AnyTarget): StartablePlugin {
+  const named = `target ${JSON.stringify(target.type)}`
+  return { named, start: () => target.start?.(), stop: () => target.stop?.() }
+}
+
+function startableSource(source: AnySource, hostOf: Parts['hostOf']): StartablePlugin {
+  const named = `source ${JSON.stringify(source.name)}`
+  return { named, start: () => source.start?.(hostOf(source)), stop: () => source.stop?.() }
 }
 
 function assertHandler(name: unknown, handler: unknown): void {
@@ -274,14 +269,13 @@ export async function createBus<const S extends readonly AnySource[] = []>(
       migrations === undefined ? [] : [{ name, directory: migrations }],
     ),
   ]
-  const bus = new Bus<S[number]>(parts, lines, settings.app, lifecycle)
-  if (settings.migrate) {
-    try {
-      await bus.migrate()
-    } catch (error) {
-      await bus.stop({ graceMs: 0 })
-      throw error
-    }
+  const bus = new Bus<S[number]>(parts, lines, settings, lifecycle)
+  try {
+    for (const source of settings.sources) assertVerbs(source, parts.hostOf(source).context('outbus'))
+    if (settings.migrate) await bus.migrate()
+  } catch (error) {
+    await bus.stop({ graceMs: 0 })
+    throw error
   }
   return bus
 }

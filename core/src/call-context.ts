@@ -35,6 +35,7 @@ import { explain } from './triggers/explain.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
 import { withTransaction } from './database.ts'
+import { verbsOf } from './verbs.ts'
 import { assertTransaction } from './transaction-status.ts'
 
 /** What all contexts of a bus share. */
@@ -76,7 +77,7 @@ export function contextFactory(around: ContextSurroundings): ContextFactory {
       enumerable: true,
       get(this: BaseContext) {
         let api = apis.get(this)
-        if (api === undefined) apis.set(this, (api = source.api(this.sourceContext(source)) as object))
+        if (api === undefined) apis.set(this, (api = verbsOf(source, this.sourceContext(source))))
         return api
       },
     })

@@ -53,6 +53,8 @@ export type ErrorCode =
   | 'plugin.duplicate_name'
   | 'plugin.reserved_name'
   | 'plugin.init_failed'
+  | 'plugin.api_version'
+  | 'plugin.verb_clash'
   // dead letters
   | 'dead_letter.not_found'
   | 'dead_letter.already_resolved'

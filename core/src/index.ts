@@ -6,7 +6,7 @@ export type { Context, CoreContext } from './core-context.ts'
 export type { CallScope, Causality, Principal } from './context.ts'
 export { withTransaction } from './database.ts'
 
-export { defineSource } from './source.ts'
+export { API_VERSION, defineSource } from './source.ts'
 export type {
   AnySource,
   EventInput,

@@ -46,6 +46,8 @@ export interface BusOptions<S extends readonly AnySource[]> {
   readonly history?: 'off' | 'failures' | 'all'
   /** For how long what has no further use is kept, in days; null for ever. False: this process removes nothing. */
   readonly retention?: RetentionOptions | false
+  /** How long `start` waits for each plugin's own `start`, in ms. Default 30,000. */
+  readonly startTimeoutMs?: number
   /** A pino logger. Default: warnings and errors to standard error. */
   readonly log?: Logger
 }
@@ -96,6 +98,7 @@ const optionsSchema = z.strictObject({
       z.custom<CustomStrategies[string]>((value) => typeof value === 'function'),
     )
     .default({}),
+  startTimeoutMs: z.int().min(1).max(3_600_000).default(30_000),
   log: z.unknown().optional(),
   history: z.enum(['off', 'failures', 'all']).default('failures'),
   retention: retentionSchema.prefault({}),

@@ -43,6 +43,16 @@ describe('refused at start, by name', () => {
     ['version 0', broken({ version: 0 }), { code: 'plugin.invalid', path: 'version' }],
     ['a folder that is no URL', broken({ migrations: './sql' }), { code: 'plugin.invalid', path: 'migrations' }],
     ['nothing at all', [null] as never, { code: 'plugin.invalid' }],
+    [
+      'written for another contract',
+      broken({ apiVersion: 2 }),
+      { code: 'plugin.api_version', message: expect.stringMatching(/"mine".*version 2.*version 1/) },
+    ],
+    [
+      'a member that is misspelt',
+      broken({ orderinKey: () => '' }),
+      { code: 'plugin.invalid', path: 'orderinKey', hint: 'did you mean "orderingKey"?' },
+    ],
   ])('%s', ([, sources, error]) => {
     expect(() => new Plugins(sources, [])).toThrow(expect.objectContaining(error))
   })

@@ -1,6 +1,7 @@
 /** The sources and targets of one bus, checked once at start: a plugin that does not fit is named before anything runs. */
 import { DEAD_LETTER_SOURCE, deadLetterSource } from './dead-letters/source.ts'
 import { OutbusError } from './errors.ts'
+import { API_VERSION } from './source.ts'
 import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
 import { nearest } from './validation/nearest.ts'
@@ -32,6 +33,35 @@ const RESERVED_SOURCES = new Set([
   'then',
 ])
 const SOURCE_NAME = /^[a-z][a-z0-9_]{0,39}$/
+const SOURCE_MEMBERS: readonly (keyof AnySource)[] = [
+  'name',
+  'apiVersion',
+  'events',
+  'filter',
+  'version',
+  'migrations',
+  'keys',
+  'keysOf',
+  'matches',
+  'content',
+  'serialize',
+  'upcast',
+  'bind',
+  'rank',
+  'orderingKey',
+  'start',
+  'stop',
+  'api',
+]
+const TARGET_MEMBERS: readonly (keyof AnyTarget)[] = [
+  'type',
+  'apiVersion',
+  'config',
+  'run',
+  'resolves',
+  'start',
+  'stop',
+]
 const TARGET_TYPE = /^[a-z][a-z0-9_-]{0,39}$/
 
 export class Plugins {
@@ -91,6 +121,8 @@ function byName<T>(
     }
     assert(plugin)
     const name = nameOf(plugin)
+    assertApiVersion(`${kind} ${JSON.stringify(name)}`, plugin)
+    assertMembers(`${kind} ${JSON.stringify(name)}`, plugin, kind === 'source' ? SOURCE_MEMBERS : TARGET_MEMBERS)
     if (named.has(name)) {
       throw new OutbusError('plugin.duplicate_name', `two ${kind}s are named ${JSON.stringify(name)}`, {
         received: name,
@@ -100,6 +132,27 @@ function byName<T>(
     named.set(name, plugin)
   }
   return named
+}
+
+function assertApiVersion(named: string, { apiVersion = 1 }: { readonly apiVersion?: unknown }): void {
+  if (apiVersion === API_VERSION) return
+  throw new OutbusError(
+    'plugin.api_version',
+    `${named} was written for version ${String(apiVersion)} of the plugin contract; this is version ${API_VERSION}`,
+    { path: 'apiVersion', received: apiVersion, hint: 'install the version of the plugin that fits this @outbus/core' },
+  )
+}
+
+/** A plugin may have members of its own; one that is nearly a member of the contract is a misspelt one. */
+function assertMembers(named: string, plugin: object, members: readonly string[]): void {
+  for (const member of Object.keys(plugin)) {
+    const near = members.includes(member) ? undefined : nearest(member, members)
+    if (near === undefined) continue
+    throw new OutbusError('plugin.invalid', `${named}: ${member} is no member of the contract`, {
+      path: member,
+      hint: `did you mean ${JSON.stringify(near)}?`,
+    })
+  }
 }
 
 function assertSource(source: AnySource): void {

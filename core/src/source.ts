@@ -13,6 +13,9 @@ import type { JsonValue } from './json.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { Statement } from './sql/statement.ts'
 
+/** Of the source and the target contract. A bus refuses a plugin that was written for another one. */
+export const API_VERSION = 1
+
 /** What a target receives: any JSON value. */
 export type TriggerEvent = JsonValue
 
@@ -41,6 +44,8 @@ export interface EventSource<
 > {
   /** Unique among the sources of a bus; lower case; where the verbs are mounted (`cx.kv`). */
   readonly name: Name
+  /** Of this contract, that the plugin was written for: {@link API_VERSION}. Default 1, which is the only one so far. */
+  readonly apiVersion?: number
   /** The ops and what each carries. Parsed on every emit, so that matcher and serializer see only valid events. */
   readonly events: E
   /** What a trigger may filter on. Strict. Parsed when a trigger is written and when the index is built. */

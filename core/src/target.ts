@@ -9,6 +9,8 @@ import type { Verdict } from './dispatch/verdict.ts'
 export interface Target<Type extends string = string, C extends z.ZodType = z.ZodType> {
   /** Unique among the targets of a bus: `function`, `webhook`, … */
   readonly type: Type
+  /** Of this contract, that the plugin was written for: `API_VERSION`. Default 1, which is the only one so far. */
+  readonly apiVersion?: number
   /** The rest of a trigger's `target`. Strict. Parsed when a trigger is written, and again for each delivery's plan. */
   readonly config: C
   /**

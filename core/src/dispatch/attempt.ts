@@ -10,6 +10,7 @@ import type { RowDelivery } from './delivery.ts'
 import type { DeadLetterEvent } from '../dead-letters/source.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
+import { unreadable } from './read-event.ts'
 import { isVerdict } from './verdict.ts'
 
 /** What became of an attempt. */
@@ -67,12 +68,20 @@ export interface AttemptRules {
   readonly log: Logger
 }
 
+/** How long an event of a newer version of its source is put back, once or twice this, in ms. */
+const NEWER_EVENT_MS = 5_000
+
 /** Never rejects: every way for a handler to end is a result. */
 export async function runAttempt(delivery: RowDelivery, rules: AttemptRules): Promise<Result> {
   const { plan, row } = delivery
   if (row.depth > rules.maxTriggerDepth) {
     const reason = `depth ${row.depth} is beyond maxTriggerDepth ${rules.maxTriggerDepth}: ${delivery.chain.join(' → ')}`
     return { kind: 'skipped', reason }
+  }
+  if (plan.source !== undefined && delivery.eventVersion > plan.source.version) {
+    // Another process may know it: until then it waits, and nothing is charged.
+    const thrown = unreadable(plan, delivery.eventVersion)
+    return { kind: 'postponed', delayMs: NEWER_EVENT_MS * (1 + rules.random()), thrown }
   }
   if ('problem' in delivery.runsAs) {
     const { problem } = delivery.runsAs

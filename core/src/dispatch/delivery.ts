@@ -10,6 +10,7 @@ import type { TriggerEvent } from '../source.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { Plan } from './plan.ts'
+import { readEvent } from './read-event.ts'
 import type { RunsAs } from './run-as.ts'
 
 /** What a handler gets, as one object. `Event` and `Cx` are typed by the bus that registers it. */
@@ -73,7 +74,7 @@ export class RowDelivery implements Delivery {
   }
 
   get event(): TriggerEvent {
-    return (this.#event ??= { value: this.#readEvent() }).value
+    return (this.#event ??= { value: readEvent(this.plan, this.row.must('event'), this.eventVersion) }).value
   }
 
   get cx(): unknown {
@@ -86,6 +87,11 @@ export class RowDelivery implements Delivery {
       'handler_error',
       `trigger ${JSON.stringify(this.plan.name)} is not transactional: it has no tx`,
     )
+  }
+
+  /** Of its source, that wrote it. */
+  get eventVersion(): number {
+    return Number(this.row.must('event_version'))
   }
 
   get attempt(): number {
@@ -135,22 +141,6 @@ export class RowDelivery implements Delivery {
     if (this.#aborted !== undefined) return
     this.#aborted = { reason }
     this.#abort?.abort(reason)
-  }
-
-  #readEvent(): TriggerEvent {
-    const value = JSON.parse(this.row.must('event')) as TriggerEvent
-    const from = Number(this.row.must('event_version'))
-    const { source, sourceName, filter } = this.plan
-    if (source === undefined) return value
-    const bind = (event: TriggerEvent) => (source.bind === undefined ? event : source.bind({ event, filter }))
-    if (from === source.version) return bind(value)
-    if (from > source.version || source.upcast === undefined) {
-      throw new DeliveryFailure(
-        'payload_invalid',
-        `the event was written by version ${from} of source ${sourceName}; version ${source.version} runs here and does not read it`,
-      )
-    }
-    return bind(source.upcast({ event: value, from }))
   }
 
   #scope(): CallScope {

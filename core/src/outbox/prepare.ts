@@ -5,6 +5,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { z } from 'zod'
 import type { CallScope } from '../context.ts'
+import { askSource, OPTIONAL_TEXT, TRIGGER_EVENT } from '../ask-source.ts'
 import { OutbusError } from '../errors.ts'
 import type { Plugins } from '../plugins.ts'
 import { hintOf } from '../plugins.ts'
@@ -66,16 +67,15 @@ export function prepareEvent(
 ): PreparedEvent {
   const source = plugins.source(sourceName)
   const event = parseEvent(source, input)
-  const text = encodeJson(
-    callSource(source, 'serialize', () => source.serialize(event)),
-    { maxBytes: limits.maxEventBytes },
-  )
+  const triggerEvent = askSource(source, 'serialize', () => source.serialize(event), TRIGGER_EVENT)
+  const text = encodeJson(triggerEvent, { maxBytes: limits.maxEventBytes })
   const given =
     options === undefined
       ? NO_OPTIONS
       : parseWith(emitOptionsSchema, options, { code: 'event.invalid', what: 'emit options' })
   const due = options === undefined ? undefined : resolveRunAt(options, Date.now())
-  const orderingKey = given.orderingKey ?? callSource(source, 'orderingKey', () => source.orderingKey?.(event))
+  const orderingKey =
+    given.orderingKey ?? askSource(source, 'orderingKey', () => source.orderingKey?.(event), OPTIONAL_TEXT)
   if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key', path: 'orderingKey' })
   const eventId = reservedId ?? uuidv7()
   return {
@@ -133,16 +133,5 @@ function readMembers(input: object): { op?: unknown } {
     return { ...input }
   } catch (cause) {
     throw new OutbusError('payload.serialize_failed', 'a getter or a proxy of the event threw', { cause })
-  }
-}
-
-function callSource<T>(source: AnySource, member: string, call: () => T): T {
-  try {
-    return call()
-  } catch (error) {
-    throw new OutbusError('source.failed', `source ${JSON.stringify(source.name)}: ${member} threw`, {
-      path: member,
-      cause: error,
-    })
   }
 }

@@ -1,4 +1,5 @@
 /** One trigger as an index holds it: its filter as its source reads it, and where it is filed. */
+import { askSource, KEYS } from '../ask-source.ts'
 import { CompiledPattern } from '../patterns/pattern.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
 import type { AnySource } from '../source.ts'
@@ -51,7 +52,7 @@ export class FiledTrigger implements IndexedTrigger {
     this.#carriesFilter = source.bind !== undefined
     try {
       this.filter = source.filter.parse(row.filter)
-      this.keys = new Set(source.keys(this.filter))
+      this.keys = new Set(askSource(source, 'keys', () => source.keys(this.filter), KEYS))
       this.pattern = source.content === undefined ? undefined : patternOf(this.filter)
     } catch (error) {
       // A newer version of the plugin may refuse what an older one stored. Failing here would fail every source.

@@ -5,6 +5,7 @@
  * An epoch that follows another shares its files and lays the few triggers that changed over them; many changes later they
  * are put into the files, which then are the newer epoch's alone. So one added trigger costs one trigger, not all of them.
  */
+import { askSource, CONTENT, KEYS, RANK } from '../ask-source.ts'
 import { OutbusError } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
@@ -93,7 +94,7 @@ export class MatchingIndex {
    */
   answering(source: AnySource, event: { op: string }): IndexedTrigger[] {
     const ranked = this.#matching(source, event).map((trigger) => {
-      const rank = callPlugin(source, 'rank', () => source.rank?.({ event, filter: trigger.filter }) ?? 0)
+      const rank = askSource(source, 'rank', () => source.rank?.({ event, filter: trigger.filter }) ?? 0, RANK)
       return { trigger, rank }
     })
     const [best] = ranked.toSorted(
@@ -150,12 +151,14 @@ class EventLookup implements Lookup {
   constructor(source: AnySource, event: { op: string }) {
     this.#source = source
     this.#event = event
-    this.keys = callPlugin(source, 'keysOf', () => source.keysOf(event))
+    this.keys = askSource(source, 'keysOf', () => source.keysOf(event), KEYS)
   }
 
   content(): JsonValue | undefined {
     return (this.#content ??= {
-      value: callPlugin(this.#source, 'content', () => this.#source.content?.(this.#event)),
+      value: askSource(this.#source, 'content', () => this.#source.content?.(this.#event), CONTENT) as
+        | JsonValue
+        | undefined,
     }).value
   }
 }
@@ -173,19 +176,12 @@ function matches(source: AnySource, event: { op: string }, candidate: FiledTrigg
     throw pluginFailed(source, candidate, 'matches threw', error)
   }
   if (typeof matched !== 'boolean')
-    throw pluginFailed(source, candidate, `matches returned ${typeof matched}, not a boolean`)
+    throw pluginFailed(
+      source,
+      candidate,
+      `matches returned ${matched instanceof Promise ? 'a promise' : typeof matched}, not true or false`,
+    )
   return matched
-}
-
-function callPlugin<T>(source: AnySource, member: string, call: () => T): T {
-  try {
-    return call()
-  } catch (error) {
-    throw new OutbusError('source.failed', `source ${JSON.stringify(source.name)}: ${member} threw`, {
-      path: member,
-      cause: error,
-    })
-  }
 }
 
 function pluginFailed(source: AnySource, trigger: IndexedTrigger, what: string, cause?: unknown): OutbusError {
