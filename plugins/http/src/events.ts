@@ -12,15 +12,31 @@ export function isMethod(method: string): method is Method {
   return (METHODS as readonly string[]).includes(method)
 }
 
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+/** As z.record, which leaves a member named `__proto__` out in silence: here it stays, and emit refuses it. */
+function membersOf<T>(isMember: (value: unknown) => boolean) {
+  return z
+    .custom<Record<string, T>>((given) => typeof given === 'object' && given !== null && !Array.isArray(given))
+    .superRefine((members, { addIssue }) => {
+      for (const [name, value] of Object.entries(members))
+        if (!isMember(value)) addIssue({ code: 'custom', message: 'is a text', path: [name], input: value })
+    })
+}
+
 export const httpEvents = {
   request: z.strictObject({
     method: z.enum(METHODS),
     /** As it was sent: percent-encoded, without the query. */
     path: z.string().startsWith('/'),
     /** A name that comes several times has a list. */
-    query: z.record(z.string(), z.union([z.string(), z.array(z.string())])).default({}),
+    query: membersOf<string | string[]>(
+      (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
+    ).default({}),
     /** Lower-case names. */
-    headers: z.record(z.string(), z.string()).default({}),
+    headers: membersOf<string>(isText).default({}),
     body: z.custom<JsonValue>(() => true).default(null),
     /** How the body stands here: what was JSON as it is, text as a string, anything else in base64. Null: no body. */
     encoding: z.enum(['json', 'text', 'base64']).nullable().default(null),

@@ -35,7 +35,6 @@ afterAll(async () => {
  * or a `beforeEach`, when the test is.
  */
 export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): Promise<UsedTestDatabase> {
-  const inTest = TestRunner.getCurrentTest() !== undefined
   const database = await createTestDatabase(inject('postgresUrl'), options)
   const pool = new pg.Pool({ connectionString: database.url, max: 10 })
   // A test that ends a connection on purpose must not end the test process with it; the next query tells of it.
@@ -49,9 +48,14 @@ export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): 
     await database.drop()
     if (kept > 0) throw new Error(`${kept} connections of useTestDatabase().pool are still in use after the test`)
   }
-  if (inTest) onTestFinished(cleanUp)
-  else ofTheFile.push(cleanUp)
+  whenDone(cleanUp)
   return { url: database.url, name: database.name, pool }
+}
+
+/** When the test is over, or the file where it is called outside of one; last in, first out. */
+export function whenDone(cleanUp: CleanUp): void {
+  if (TestRunner.getCurrentTest() === undefined) ofTheFile.push(cleanUp)
+  else onTestFinished(cleanUp)
 }
 
 /** The project's server, for what needs more than one database. Prefer `useTestDatabase`. */

@@ -1,0 +1,31 @@
+/** The conformance kit for sources: one call in a test file, one test for each thing that the contract promises. */
+import type { AnySource } from '@outbus/core'
+import { describe, expect, test } from 'vitest'
+import { checkPurity, checkSamples, checkSoundness, checkStrictness, checkUpcast } from './pure.ts'
+import type { Problems, SourceSamples } from './samples.ts'
+import { checkBadInput, checkIsolation, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
+
+type Check = (source: AnySource, samples: SourceSamples<AnySource>) => Problems | Promise<Problems>
+
+/** By what is promised when it passes. */
+export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
+  'the samples say something: one of each op, some matched and some not': checkSamples,
+  'matcher and serializer are pure: the same answer twice, nothing changed, no clock and no chance': checkPurity,
+  'whatever matches is found: keys and keysOf have a key in common': checkSoundness,
+  'a misspelt member of an event or a filter is refused': checkStrictness,
+  'events of older versions are read': checkUpcast,
+  'it may be migrated by many at once, and again': checkMigrations,
+  'a target receives what serialize gave': checkRoundTrip,
+  'every verb that writes does so in the transaction of its caller': checkTransactions,
+  'nothing crosses apps': checkIsolation,
+  'bad input is refused before anything is written': checkBadInput,
+}
+
+/** `plugin`: the source, as it is given to `createBus`. Needs the kit's global setup, for a Postgres. */
+export function describeSource<S extends AnySource>(plugin: S, samples: SourceSamples<S>): void {
+  describe(`source ${plugin.name} keeps the contract`, () => {
+    test.for(Object.entries(SOURCE_CHECKS))('%s', async ([, check]) => {
+      expect(await check(plugin, samples as unknown as SourceSamples<AnySource>)).toEqual([])
+    })
+  })
+}

@@ -1,0 +1,58 @@
+/** A database with core's schema and that of some sources, made once a server and copied for each test. */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { createBus } from '@outbus/core'
+import type { AnySource } from '@outbus/core'
+import { coreMigrations } from '@outbus/migrations'
+import pg from 'pg'
+import pino from 'pino'
+
+const made = new Map<string, Promise<string>>()
+
+/** Its name, which says what its migrations are: another process with the same ones uses the same template. */
+export async function templateWith(serverUrl: string, sources: readonly AnySource[]): Promise<string> {
+  const hash = await hashOf(sources)
+  const name = `outbus_template_${hash}`
+  let making = made.get(serverUrl + name)
+  if (making === undefined) made.set(serverUrl + name, (making = make(serverUrl, name, hash, sources)))
+  await making
+  return name
+}
+
+async function hashOf(sources: readonly AnySource[]): Promise<string> {
+  const hash = createHash('sha256')
+  const lines = [
+    ['core', coreMigrations] as const,
+    ...sources.map(({ name, migrations }) => [name, migrations] as const),
+  ]
+  for (const [line, folder] of lines) {
+    if (folder === undefined) continue
+    for (const file of (await readdir(folder)).toSorted((a, b) => (a < b ? -1 : 1)))
+      hash.update(`${line}/${file}\n`).update(await readFile(new URL(file, folder)))
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+async function make(serverUrl: string, name: string, hash: string, sources: readonly AnySource[]): Promise<string> {
+  const client = new pg.Client({ connectionString: serverUrl })
+  // A connection lost between two statements is reported by the next statement; without a listener it would end the process.
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    // One of several processes makes it, the others wait.
+    await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [hash])
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
+    if (rowCount === 1) return name
+    const unfinished = `${name}_unfinished`
+    await client.query(`drop database if exists ${unfinished}`)
+    await client.query(`create database ${unfinished}`)
+    const url = new URL(serverUrl)
+    url.pathname = `/${unfinished}`
+    const bus = await createBus({ database: url.href, sources, migrate: true, log: pino({ level: 'silent' }) })
+    await bus.stop()
+    await client.query(`alter database ${unfinished} rename to ${name}`)
+    return name
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,64 @@
+/** A source that keeps the contract, whose parts a test breaks one at a time. */
+import { defineSource, nameSchema, patternSchema, statement } from '@outbus/core'
+import type { AnySource, JsonValue, SourceContext } from '@outbus/core'
+import { z } from 'zod'
+import type { SourceSamples } from '../conformance/samples.ts'
+
+export const addThing = statement<[appId: string, name: string], never>(
+  'testing_add_thing',
+  'insert into {schema}.things (app_id, name) values ($1, $2)',
+)
+const listThings = statement<[appId: string], { name: string }>(
+  'testing_list_things',
+  'select name from {schema}.things where app_id = $1 order by name',
+)
+export const listThingsOfAll = statement<[], { name: string }>(
+  'testing_list_things_of_all',
+  'select name from {schema}.things order by name',
+)
+
+const events = {
+  added: z.strictObject({ name: nameSchema(), detail: z.custom<JsonValue>(() => true) }),
+  gone: z.strictObject({}),
+}
+
+export function things(broken: Partial<AnySource> = {}): AnySource {
+  const kept = defineSource({
+    name: 'things',
+    version: 1,
+    events,
+    filter: z.strictObject({ name: nameSchema().optional(), pattern: patternSchema().optional() }),
+    migrations: new URL('migrations/', import.meta.url),
+    keys: ({ name }) => [name ?? 'any'],
+    keysOf: (event) => (event.op === 'added' ? ['any', event.name] : ['any']),
+    matches: ({ event, filter }) => filter.name === undefined || (event.op === 'added' && event.name === filter.name),
+    content: (event) => (event.op === 'added' ? event.detail : undefined),
+    serialize: (event) => ({ ...event }),
+    api: (context) => ({
+      add: (name: string) =>
+        context.transaction(async (tx) => {
+          await tx.run(addThing, [context.app, name])
+          await tx.emit([{ op: 'added', name, detail: null }])
+        }),
+      list: () => context.run(listThings, [context.app]),
+    }),
+  })
+  return { ...kept, ...broken }
+}
+
+export type ThingsContext = SourceContext<typeof events>
+export interface ThingsApi {
+  add(name: string): Promise<unknown>
+  list(): Promise<unknown>
+}
+
+export const samples: SourceSamples<AnySource> = {
+  events: [
+    { op: 'added', name: 'ada', detail: { plan: 'pro' } },
+    { op: 'added', name: 'bob', detail: 'é' },
+    { op: 'gone' },
+  ] as never,
+  filters: [{}, { name: 'ada' }, { pattern: { plan: ['pro'] } }],
+  writes: { add: (api: ThingsApi) => api.add('ada') },
+  reads: { list: (api: ThingsApi) => api.list() },
+}
