@@ -7,7 +7,7 @@ const EMBEDDED = 18
 const integration = [
   'core/src/**/*.int.test.ts',
   'plugins/*/src/**/*.int.test.ts',
-  'plugin-template/src/**/*.int.test.ts',
+  'plugin-template/*/src/**/*.int.test.ts',
   'test/kit/src/**/*.int.test.ts',
   'test/integration/**/*.test.ts',
 ]
@@ -27,7 +27,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            '{core,migrations,plugin-template,demo,bench}/src/**/*.test.ts',
+            '{core,migrations,demo,bench,scaffold}/src/**/*.test.ts',
             'plugins/*/src/**/*.test.ts',
             'test/kit/src/**/*.test.ts',
           ],

@@ -6,6 +6,7 @@ export type { Context, CoreContext } from './core-context.ts'
 export type { CallScope, Causality, Principal } from './context.ts'
 export { withTransaction } from './database.ts'
 
+export { assertSourceName } from './plugins.ts'
 export { API_VERSION, defineSource } from './source.ts'
 export type {
   AnySource,

@@ -155,23 +155,25 @@ function assertMembers(named: string, plugin: object, members: readonly string[]
   }
 }
 
-function assertSource(source: AnySource): void {
-  if (typeof source.name !== 'string' || !SOURCE_NAME.test(source.name)) {
+/** What a source may be called: it is mounted at `cx[name]`, and names its migrations' line. */
+export function assertSourceName(name: unknown): asserts name is string {
+  if (typeof name !== 'string' || !SOURCE_NAME.test(name)) {
     throw new OutbusError(
       'plugin.invalid',
       'a source name is lower case, starts with a letter, at most 40 of a-z, 0-9 and _',
-      {
-        path: 'name',
-        received: source.name,
-      },
+      { path: 'name', received: name },
     )
   }
-  if (RESERVED_SOURCES.has(source.name)) {
-    throw new OutbusError('plugin.reserved_name', `the source name ${JSON.stringify(source.name)} is reserved`, {
+  if (RESERVED_SOURCES.has(name)) {
+    throw new OutbusError('plugin.reserved_name', `the source name ${JSON.stringify(name)} is reserved`, {
       path: 'name',
-      received: source.name,
+      received: name,
     })
   }
+}
+
+function assertSource(source: AnySource): void {
+  assertSourceName(source.name)
   const named = `source ${JSON.stringify(source.name)}`
   for (const member of ['keys', 'keysOf', 'matches', 'serialize', 'api'] as const)
     assertFunction(source[member], named, member)

@@ -38,9 +38,11 @@ function isMatch(event: unknown, expected: object): boolean {
   return matcher.asymmetricMatch(event)
 }
 
-const PENDING = `select trigger ->> 'name' as trigger, attempt, due_at from outbus.outbox
+const PENDING = `select id, trigger ->> 'name' as trigger, attempt, due_at from outbus.outbox
 where (due_at <= clock_timestamp() and not paused) or lease_token is not null
-order by id limit 5`
+order by id`
+/** What is committed is seen before the process that committed it has heard so. */
+const HEARD_WITHIN_MS = 250
 
 /** In less than 200 ms, but for the first of its kind on a server. Ends with the test, or with the file outside of one. */
 export async function useTestBus<const S extends readonly AnySource[] = []>(
@@ -100,11 +102,20 @@ export async function useTestBus<const S extends readonly AnySource[] = []>(
       try {
         await bus.start()
         const giveUpAt = performance.now() + timeoutMs
+        const seen = new Set<string>()
+        let emptySince: number | undefined
         for (;;) {
-          const { rows } = await db.pool.query(PENDING)
-          if (rows.length === 0) return outcomes
-          if (performance.now() > giveUpAt)
-            throw new Error(`not drained within ${timeoutMs} ms; left: ${JSON.stringify(rows)}`)
+          const { rows } = await db.pool.query<{ id: string }>(PENDING)
+          const now = performance.now()
+          for (const { id } of rows) seen.add(id)
+          const unheard = [...seen].some((id) => !outcomes.some(({ deliveryId }) => deliveryId === id))
+          if (rows.length > 0) emptySince = undefined
+          else if (emptySince !== undefined && (!unheard || now - emptySince > HEARD_WITHIN_MS)) return outcomes
+          else emptySince ??= now
+          if (now > giveUpAt) {
+            const left = JSON.stringify(rows.slice(0, 5))
+            throw new Error(`not drained within ${timeoutMs} ms; ${rows.length} left: ${left}`)
+          }
           await db.pool.query('select pg_sleep(0.005)')
         }
       } finally {

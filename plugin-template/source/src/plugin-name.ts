@@ -1,22 +1,25 @@
-/** Notes by topic. A source plugin with nothing more to it than a source plugin needs. */
+/** Entries by topic. A source plugin with nothing more to it than a source plugin needs. */
 import { assertName, defineSource, nameSchema, readJson } from '@outbus/core'
 import type { EmitResult, JsonValue } from '@outbus/core'
 import { z } from 'zod'
-import { insertNote } from './sql/insert-note.ts'
+import { insertEntry } from './sql/insert-entry.ts'
 
-export interface NotesApi {
-  /** Stores the note and emits `written`, in one transaction. */
+export interface PluginNameApi {
+  /** Stores the entry and emits `written`, in one transaction. */
   write(topic: string, body: unknown): Promise<EmitResult & { readonly id: string }>
 }
 
-export function notes() {
+export function pluginName() {
   return defineSource({
-    name: 'notes',
+    name: 'plugin_name',
+    apiVersion: 1,
     version: 1,
     migrations: new URL('../migrations/', import.meta.url),
 
     // What can happen, and what each op carries. Strict, so that a misspelt member is refused and not dropped.
-    events: { written: z.strictObject({ id: z.string(), topic: z.string(), body: z.custom<JsonValue>(() => true) }) },
+    events: {
+      written: z.strictObject({ id: z.string(), topic: nameSchema(), body: z.custom<JsonValue>(() => true) }),
+    },
 
     // What a trigger may filter on.
     filter: z.strictObject({ topic: nameSchema('trigger.invalid').optional() }),
@@ -29,14 +32,14 @@ export function notes() {
     // What a handler receives.
     serialize: ({ id, topic, body }) => ({ id, topic, body }),
 
-    // The verbs at `cx.notes`.
-    api: (context): NotesApi => ({
+    // The verbs at `cx.plugin_name`.
+    api: (context): PluginNameApi => ({
       async write(topic, body) {
         assertName(topic, { what: 'a topic', path: 'topic' })
         // Read once: what is stored is what is emitted, whatever the caller does to the body meanwhile.
         const { text, value } = readJson(body, { path: 'body', maxBytes: context.maxEventBytes })
         return context.transaction(async (tx) => {
-          const [row] = await tx.run(insertNote, [context.app, topic, text])
+          const [row] = await tx.run(insertEntry, [context.app, topic, text])
           const id = row?.id as string
           const [emitted] = await tx.emit([{ op: 'written', id, topic, body: value }])
           return { ...(emitted as EmitResult), id }

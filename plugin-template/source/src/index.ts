@@ -1,0 +1,2 @@
+export { pluginName } from './plugin-name.ts'
+export type { PluginNameApi } from './plugin-name.ts'

@@ -1,2 +1,0 @@
-export { notes } from './source.ts'
-export type { NotesApi } from './source.ts'

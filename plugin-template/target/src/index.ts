@@ -1,0 +1,2 @@
+export { pluginName } from './plugin-name.ts'
+export type { PluginNameOptions } from './plugin-name.ts'
