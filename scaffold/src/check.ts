@@ -1,0 +1,47 @@
+/**
+ * `npm run check:scaffold`: a source and a target of their own, outside this repository, from packed tarballs: installed, built
+ * and tested as their author would, untouched. Needs the npm registry.
+ */
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { REPOSITORY } from './copy.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'outbus-scaffold-'))
+// Under root, the Postgres that is installed there runs as another user.
+chmodSync(folder, 0o755)
+// The first Node on the path is this repository's own; the plugin is to bring its own.
+const path = (process.env['PATH'] ?? '').split(':').filter((entry) => !entry.includes('node_modules'))
+const env = { ...process.env, PATH: path.join(':') }
+
+function run(cwd: string, ...command: [string, ...string[]]): string {
+  const [program, ...parameters] = command
+  const started = performance.now()
+  const { status, stdout, stderr } = spawnSync(program, parameters, { cwd, env, encoding: 'utf8' })
+  const seconds = ((performance.now() - started) / 1_000).toFixed(1)
+  process.stdout.write(`${status === 0 ? 'ok  ' : 'FAIL'} ${seconds.padStart(5)} s  ${command.join(' ')}\n`)
+  if (status !== 0) {
+    process.stderr.write(`${stdout}\n${stderr}\n`)
+    throw new Error(`${command.join(' ')} ended with ${status}`)
+  }
+  return stdout
+}
+
+try {
+  run(REPOSITORY, 'npm', 'run', 'build')
+  const tarballs = ['core', 'migrations', 'test/kit'].map((workspace) => {
+    const packed = run(REPOSITORY, 'npm', 'pack', '--silent', '-w', workspace, '--pack-destination', folder)
+    return join(folder, packed.trim())
+  })
+  for (const kind of ['source', 'target']) {
+    const name = `some-${kind}`
+    const plugin = join(folder, name)
+    run(REPOSITORY, 'npm', 'run', '--silent', 'new-plugin', '--', name, '--kind', kind, '--out', plugin)
+    run(plugin, 'npm', 'install', '--no-audit', '--no-fund', ...tarballs)
+    run(plugin, 'npm', 'test')
+    run(plugin, 'npm', 'run', 'build')
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
