@@ -43,7 +43,7 @@ export class PatternIndex<T> {
     this.#filedIn.delete(item)
   }
 
-  /** Calls `visit` with every item that could match, some of them several times. */
+  /** Calls `visit` with every item that could match, some of them several times. The event is `nested` already. */
   visit(event: JsonValue, visit: (item: T) => void): void {
     for (const item of this.#always) visit(item)
     if (isObject(event)) visitObject(event, this.#root, visit)

@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { JsonPrimitive, JsonValue } from '../json.ts'
 import type { ValueTest } from './values.ts'
+import { nested } from './nested.ts'
 import { compileOperator, folded, refuse } from './values.ts'
 import { literalEnds } from './wildcard.ts'
 
@@ -41,13 +42,16 @@ export function compilePattern(pattern: unknown, path = ''): Pattern {
 export class CompiledPattern implements Pattern {
   /** One of them must be true: without `$or` there is one. */
   readonly rules: readonly (readonly Leaf[])[]
+  /** Of an event that is {@link nested} already. */
+  readonly testNested: (event: JsonValue) => boolean
   /** Its own, so that it may be taken from the object. */
   readonly test: (event: JsonValue) => boolean
 
   constructor(rules: readonly (readonly Leaf[])[]) {
     this.rules = rules
     const test = someOf(rules.map((rule) => compileNode(treeOf(rule))))
-    this.test = (event) => test(isObject(event) ? event : NOTHING)
+    this.testNested = (event) => test(isObject(event) ? event : NOTHING)
+    this.test = (event) => this.testNested(nested(event))
   }
 }
 
@@ -106,7 +110,8 @@ function expand(
   let rules: Rule[] = [new Map()]
   for (const [name, wanted] of entries) {
     const at = path === '' ? name : `${path}.${name}`
-    const within = [...members, name]
+    // A dot in a name is a step, in a pattern as in an event.
+    const within = [...members, ...name.split('.')]
     if (name === '$or') {
       if (!isOr(wanted)) throw refuse('$or takes a list of two objects or more', at, wanted)
       const alternatives = wanted.flatMap((one, i) => expand(one, members, `${at}[${i}]`, parts))

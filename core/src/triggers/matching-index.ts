@@ -8,6 +8,7 @@
 import { askSource, CONTENT, KEYS, RANK } from '../ask-source.ts'
 import { OutbusError } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
+import { nested } from '../patterns/nested.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
 import type { AnySource } from '../source.ts'
 import { FiledTrigger } from './filed-trigger.ts'
@@ -155,11 +156,12 @@ class EventLookup implements Lookup {
   }
 
   content(): JsonValue | undefined {
-    return (this.#content ??= {
-      value: askSource(this.#source, 'content', () => this.#source.content?.(this.#event), CONTENT) as
-        | JsonValue
-        | undefined,
-    }).value
+    return (this.#content ??= { value: this.#askContent() }).value
+  }
+
+  #askContent(): JsonValue | undefined {
+    const content = askSource(this.#source, 'content', () => this.#source.content?.(this.#event), CONTENT)
+    return content === undefined ? undefined : nested(content as JsonValue)
   }
 }
 
@@ -167,7 +169,7 @@ function matches(source: AnySource, event: { op: string }, candidate: FiledTrigg
   const { pattern } = candidate
   if (pattern !== undefined) {
     const content = lookup.content()
-    if (content === undefined || !pattern.test(content)) return false
+    if (content === undefined || !pattern.testNested(content)) return false
   }
   let matched: unknown
   try {

@@ -1,0 +1,2 @@
+export { bookings } from './bookings.ts'
+export type { BookingsApi } from './bookings.ts'

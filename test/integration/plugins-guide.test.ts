@@ -1,0 +1,48 @@
+/** Every snippet of docs/plugins.md stands in the example that its tests run. */
+import { execFile } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
+import { expect, test } from 'vitest'
+
+const EXAMPLE = new URL('examples/bookings/', import.meta.url)
+const GUIDE = new URL('../../docs/plugins.md', import.meta.url)
+
+/** As it is whatever the indentation. */
+function linesOf(code: string): string {
+  return code
+    .trim()
+    .split('\n')
+    .map((line) => line.trim())
+    .join('\n')
+}
+
+test('the guide shows what the example is, to the letter', async () => {
+  const names = (await readdir(EXAMPLE, { recursive: true })).filter((name) => name.endsWith('.ts'))
+  const files = await Promise.all(names.map(async (name) => linesOf(await readFile(new URL(name, EXAMPLE), 'utf8'))))
+  const guide = await readFile(GUIDE, 'utf8')
+  const snippets = [...guide.matchAll(/```ts\n(.*?)```/gs)].map(([, code = '']) => linesOf(code))
+  expect(snippets.length).toBeGreaterThan(8)
+  expect(snippets.filter((snippet) => !files.some((file) => file.includes(snippet)))).toEqual([])
+})
+
+test('the example does what the guide says, and ends by itself', async () => {
+  const db = await useTestDatabase()
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--conditions=outbus-source', fileURLToPath(new URL('use.ts', EXAMPLE))],
+    { env: { ...process.env, DATABASE_URL: db.url } },
+  )
+  expect(stdout).toBe('written rooms\n')
+})
+
+test('the guide names every member of the contract', async () => {
+  const contract = await readFile(new URL('../../core/src/source.ts', import.meta.url), 'utf8')
+  const body = contract.slice(contract.indexOf('export interface EventSource<'), contract.indexOf('/** What a source'))
+  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[(:]/gm)].map(([, name]) => name)
+  const guide = await readFile(GUIDE, 'utf8')
+  const reference = guide.slice(guide.indexOf('## Every member of the contract'))
+  expect(members.length).toBeGreaterThan(15)
+  expect(members.filter((name) => !reference.includes(`\`${name}`))).toEqual([])
+})
