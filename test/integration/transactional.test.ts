@@ -113,7 +113,11 @@ test('a handler that swallows a failed statement does not complete', async () =>
 
 test('after its timeout a handler can write nothing more, and what it wrote is gone', async () => {
   const { bus, cx, trigger, outcomes, ledger } = await setUp()
-  await trigger('work', { maxAttempts: 2, strategy: 'constant', baseDelayMs: 1 }, { ...TRANSACTIONAL, timeoutMs: 1_000 })
+  await trigger(
+    'work',
+    { maxAttempts: 2, strategy: 'constant', baseDelayMs: 1 },
+    { ...TRANSACTIONAL, timeoutMs: 1_000 },
+  )
   const late = Promise.withResolvers<unknown>()
   bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt, signal }) => {
     await write(tx, deliveryId, attempt, 'written')

@@ -1,24 +1,15 @@
-import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { JsonValue } from '../json.ts'
 import type { CompiledPattern } from './pattern.ts'
 import { compilePattern } from './pattern.ts'
 import { PatternIndex } from './pattern-index.ts'
+import type { Vector } from './testing/vectors.ts'
+import { vectors } from './testing/vectors.ts'
 
-interface Case {
-  readonly pattern: unknown
-  readonly event: JsonValue
-  readonly expect: boolean | 'invalid'
-}
+const cases = vectors.filter((one) => one.expect !== 'invalid')
 
-const cases = readFileSync(new URL('../../../test/fixtures/patterns.jsonl', import.meta.url), 'utf8')
-  .trim()
-  .split('\n')
-  .map((line) => JSON.parse(line) as Case)
-  .filter((one) => one.expect !== 'invalid')
-
-function compiled({ pattern }: Case): CompiledPattern {
+function compiled({ pattern }: Vector): CompiledPattern {
   return compilePattern(pattern) as CompiledPattern
 }
 
@@ -29,7 +20,7 @@ function candidates<T>(index: PatternIndex<T>, event: JsonValue): Set<T> {
 }
 
 test('no pattern that matches is passed by, whichever it stands among', () => {
-  const index = new PatternIndex<Case>()
+  const index = new PatternIndex<Vector>()
   const patterns = new Map(cases.map((one) => [one, compiled(one)]))
   for (const [one, pattern] of patterns) index.add(pattern, one)
   for (const { event } of cases) {
@@ -42,7 +33,7 @@ test('no pattern that matches is passed by, whichever it stands among', () => {
 test('what was taken out is found no more, and what is left still is', () => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { minLength: cases.length, maxLength: cases.length }), (stays) => {
-      const index = new PatternIndex<Case>()
+      const index = new PatternIndex<Vector>()
       for (const one of cases) index.add(compiled(one), one)
       const gone = cases.filter((_, i) => !stays[i])
       for (const one of gone) index.delete(one)

@@ -1,22 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { OutbusError } from '../errors.ts'
-import type { JsonValue } from '../json.ts'
 import { compilePattern } from './pattern.ts'
+import type { Vector } from './testing/vectors.ts'
+import { vectors } from './testing/vectors.ts'
 
-interface Case {
-  readonly pattern: unknown
-  readonly event: JsonValue
-  readonly expect: boolean | 'invalid'
-}
-
-/** Computed by Ruler itself. */
-const cases = readFileSync(new URL('../../../test/fixtures/patterns.jsonl', import.meta.url), 'utf8')
-  .trim()
-  .split('\n')
-  .map((line) => JSON.parse(line) as Case)
-
-function outcomeOf({ pattern, event }: Case): boolean | 'invalid' {
+function outcomeOf({ pattern, event }: Vector): boolean | 'invalid' {
   try {
     return compilePattern(pattern).test(event)
   } catch (error) {
@@ -26,8 +14,8 @@ function outcomeOf({ pattern, event }: Case): boolean | 'invalid' {
 }
 
 test('agrees with Ruler in all 650 cases', () => {
-  expect(cases).toHaveLength(650)
-  const different = cases.filter((one) => outcomeOf(one) !== one.expect)
+  expect(vectors).toHaveLength(650)
+  const different = vectors.filter((one) => outcomeOf(one) !== one.expect)
   expect(different.map((one) => `${JSON.stringify(one)} gave ${outcomeOf(one)}`)).toEqual([])
 })
 
