@@ -25,7 +25,7 @@ import type { BusOptions } from './options.ts'
 import { parseOptions } from './options.ts'
 import { startPlugins, stopPlugins } from './plugin-lifecycle.ts'
 import type { StartablePlugin } from './plugin-lifecycle.ts'
-import type { AnySource, TriggerEvent } from './source.ts'
+import type { AnySource, SourceNamed, TriggerEvent } from './source.ts'
 import type { AnyTarget } from './target.ts'
 import { assertVerbs } from './verbs.ts'
 import { declareTrigger } from './triggers/declare.ts'
@@ -43,9 +43,7 @@ export type BusHandler<S extends AnySource, Event = TriggerEvent> = (
 ) => Promise<Verdict | void> | Verdict | void
 
 /** The trigger event of a source, as its `serialize` returns it. */
-export type TriggerEventOf<S extends AnySource, Name extends string> = ReturnType<
-  Extract<S, { name: Name }>['serialize']
->
+export type TriggerEventOf<S extends AnySource, Name extends string> = ReturnType<SourceNamed<S, Name>['serialize']>
 
 type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 'filter' | 'target'> & ContextOptions
 

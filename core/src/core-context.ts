@@ -9,7 +9,7 @@ import type { Principals } from './principals/principals.ts'
 import type { History } from './history/history.ts'
 import type { Deliveries } from './outbox/deliveries.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
-import type { AnySource, EventInput } from './source.ts'
+import type { AnySource, EventInput, SourceNamed } from './source.ts'
 import type { Explanation } from './triggers/explain.ts'
 import type { Triggers } from './triggers/trigger.ts'
 
@@ -31,13 +31,13 @@ export interface CoreContext<S extends AnySource = AnySource> {
   /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
   emit<Name extends S['name']>(
     source: Name,
-    event: EventInput<Extract<S, { name: Name }>['events']>,
+    event: EventInput<SourceNamed<S, Name>['events']>,
     options?: EmitOptions,
   ): Promise<EmitResult>
   /** All events in one statement: every row of every event, or none. `options` go by position. */
   emitMany<Name extends S['name']>(
     source: Name,
-    events: readonly EventInput<Extract<S, { name: Name }>['events']>[],
+    events: readonly EventInput<SourceNamed<S, Name>['events']>[],
     options?: readonly EmitOptions[],
   ): Promise<EmitResult[]>
   /**
@@ -46,7 +46,7 @@ export interface CoreContext<S extends AnySource = AnySource> {
    */
   request<Name extends S['name']>(
     source: Name,
-    event: EventInput<Extract<S, { name: Name }>['events']>,
+    event: EventInput<SourceNamed<S, Name>['events']>,
     options?: RequestOptions,
   ): Promise<Reply>
   /**
@@ -55,7 +55,7 @@ export interface CoreContext<S extends AnySource = AnySource> {
    */
   submit<Name extends S['name']>(
     source: Name,
-    event: EventInput<Extract<S, { name: Name }>['events']>,
+    event: EventInput<SourceNamed<S, Name>['events']>,
   ): Promise<SubmittedRequest | undefined>
   /**
    * What an emit of this event would do: for every trigger of the app whether it matches, or what failed. Writes nothing,
@@ -63,7 +63,7 @@ export interface CoreContext<S extends AnySource = AnySource> {
    */
   explain<Name extends S['name']>(
     source: Name,
-    event: EventInput<Extract<S, { name: Name }>['events']>,
+    event: EventInput<SourceNamed<S, Name>['events']>,
   ): Promise<readonly Explanation[]>
   /** Replies that nobody waits for any more. */
   readonly requests: Requests
@@ -76,7 +76,7 @@ export interface CoreContext<S extends AnySource = AnySource> {
 
 /** The verbs of each source by its name: mapped, never intersected, so that sixty sources cost the compiler nothing. */
 export type SourceApis<S extends AnySource> = {
-  readonly [Name in S['name']]: ReturnType<Extract<S, { name: Name }>['api']>
+  readonly [Name in S['name']]: ReturnType<SourceNamed<S, Name>['api']>
 }
 
 export type Context<S extends AnySource = AnySource> = CoreContext<S> & SourceApis<S>

@@ -166,3 +166,6 @@ export function defineSource<
 
 // oxlint-disable-next-line typescript/no-explicit-any -- the contract is invariant in its events: only `any` takes every source
 export type AnySource = EventSource<string, any, any, any, any>
+
+/** Of several sources the one of that name; where the names are known at run time only, any of them. */
+export type SourceNamed<S extends AnySource, Name> = string extends S['name'] ? S : Extract<S, { name: Name }>

@@ -52,13 +52,13 @@ describe('what a source answers', () => {
     const { db, cx } = await setUp([words(broken), kv()])
     await cx.triggers.create({ name: 'w', source: 'words', filter: {}, target })
     await cx.triggers.create({ name: 'k', source: 'kv', filter: {}, target })
-    await expect(cx.emit('words', SAID as never)).rejects.toMatchObject({
+    await expect(cx.emit('words', SAID)).rejects.toMatchObject({
       code: 'source.failed',
       path: member,
       message: expect.stringContaining('"words"'),
     })
     const set = { op: 'set', collection: 'c', key: 'k', value: 1, version: 1 }
-    expect((await cx.emit('kv', set as never)).deliveries).toBe(1)
+    expect((await cx.emit('kv', set)).deliveries).toBe(1)
     expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(1)
   })
 })
@@ -151,7 +151,7 @@ describe('events of other versions of their source', () => {
     const { db, bus, cx } = await setUp([source])
     const retry = { maxAttempts: 1 }
     await cx.triggers.create({ name: 'w', source: 'words', filter: {}, target, retry })
-    await cx.emit('words', SAID as never)
+    await cx.emit('words', SAID)
     await bus.stop()
     const open = async (of: AnySource) => {
       const other = await createBus({ database: db.url, sources: [of], app: 'shop', log })

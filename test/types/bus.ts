@@ -1,8 +1,10 @@
 /** What the compiler refuses, so that a service hears of it before it runs. Compiled by `npm run typecheck`, never run. */
 import { createBus, defineSource } from '@outbus/core'
 import type { Bus } from '@outbus/core'
+import { docs } from '@outbus/docs'
 import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
+import { pubsub } from '@outbus/pubsub'
 import { z } from 'zod'
 
 const topics = () =>
@@ -64,6 +66,41 @@ export async function both() {
   // @ts-expect-error -- a filter of another source
   await bus.on('a', 'topics', { collection: 'c' }, () => {})
   return length
+}
+
+/** The sources of this repository together. */
+export async function ours() {
+  const bus = await createBus({ database: '', sources: [kv(), docs(), pubsub()], app: 'shop' })
+  const cx = bus.context()
+  const document = await cx.docs.insert('users', { name: 'ada' })
+  const id: string = document.id
+  // @ts-expect-error -- a document is an object
+  await cx.docs.insert('users', 'text')
+  await cx.pubsub.publish('orders.eu', { total: 9 })
+  await bus.on('a', 'docs', { changed: ['plan'], pattern: { plan: ['pro'] } }, ({ event }) => {
+    const paths: string[] = event.changed
+    // @ts-expect-error -- it may not be carried
+    void event.after.plan
+    return void paths
+  })
+  await bus.on('b', 'pubsub', { topic: 'orders.>' }, ({ event }) => void event.message)
+  // @ts-expect-error -- a subscription has a topic
+  await bus.on('b', 'pubsub', {}, () => {})
+  // @ts-expect-error -- no such op
+  await bus.on('a', 'docs', { ops: ['inserted'] }, () => {})
+  return id
+}
+
+/** Sources that are known at run time only, such as a test kit's: nothing is inferred, and nothing refused. */
+export async function anySources(bus: Bus) {
+  const cx = bus.context({ app: 'shop' })
+  await cx.emit('whatever', { op: 'happened', to: 'whom' })
+  await cx.triggers.create({
+    name: 'a',
+    source: 'whatever',
+    filter: { any: 1 },
+    target: { type: 'function', name: 'f' },
+  })
 }
 
 /** Sixty sources in one bus: the compiler maps them by name, so that they cost it next to nothing. */

@@ -5,7 +5,7 @@ import { pageSchema } from '../page.ts'
 import type { Priority } from '../priority.ts'
 import { PRIORITIES } from '../priority.ts'
 import type { RetryPolicy, RetryPolicyInput } from '../retry/policy.ts'
-import type { AnySource } from '../source.ts'
+import type { AnySource, SourceNamed } from '../source.ts'
 import { nameSchema } from '../validation/names.ts'
 
 /** Default of a trigger's `timeoutMs`: 5 minutes. */
@@ -63,7 +63,7 @@ interface TriggerSettings {
 export type TriggerInput<S extends AnySource = AnySource> = {
   [Name in S['name']]: TriggerSettings & {
     readonly source: Name
-    readonly filter: z.input<Extract<S, { name: Name }>['filter']>
+    readonly filter: z.input<SourceNamed<S, Name>['filter']>
   }
 }[S['name']]
 
