@@ -1,12 +1,13 @@
 /**
- * Many patterns at once: which of them an event could match. Each is filed under one thing that must be true of an event for
- * it to match, the one that it shares with the fewest others so far; a lookup visits the paths at which something is filed.
- * What is found is a candidate: `Pattern.test` decides. Pure.
+ * Many patterns at once: which of them match an event. Each is filed under one thing that must be true of an event for it
+ * to match, the one that it shares with the fewest others so far; a lookup visits the paths at which something is filed. What
+ * the place has not already said of the event is tested then, and patterns that ask for the same beside it share that test:
+ * among many, each one's own memory is what a lookup waits for. Pure.
  */
-import { Bag } from '../bag.ts'
 import type { JsonPrimitive, JsonValue } from '../json.ts'
-import type { CompiledPattern, EventObject, Leaf } from './pattern.ts'
-import { isObject, own } from './pattern.ts'
+import { Shelves, TextShelves } from '../shelves.ts'
+import type { CompiledPattern, EventObject, Leaf, Needs, ObjectTest } from './pattern.ts'
+import { compileRule, isObject, needsOf, own } from './pattern.ts'
 import { folded } from './values.ts'
 
 /** A path at which nothing is filed yet costs every lookup a little, so it has to be worth this many candidates. */
@@ -14,48 +15,93 @@ const COST_OF_A_PATH = 4
 /** Above this many members the event's own are looked through, if they are fewer. */
 const MANY_MEMBERS = 16
 
+/** An item, for one rule of its pattern. */
+interface Filed<T> {
+  readonly item: T
+  readonly whole: (event: JsonValue) => boolean
+  /** What is left to be tested once its leaf has been found; undefined where that does not say enough. */
+  readonly rest: Rest | undefined
+  /** Undefined: among those that an event need not have anything for. */
+  readonly at: { readonly place: Place<T>; readonly leaf: Leaf } | undefined
+}
+
+interface Rest {
+  readonly asked: string
+  readonly test: ObjectTest
+  users: number
+}
+
 export class PatternIndex<T> {
   readonly #root = new Place<T>()
   /** Those that an event need not have anything for. */
-  readonly #always = new Set<T>()
-  readonly #filedIn = new Map<T, (Set<T> | Bag<T>)[]>()
+  readonly #always = new Set<Filed<T>>()
+  readonly #filed = new Map<T, Filed<T>[]>()
+  /** By what they ask for, as text. */
+  readonly #rests = new Map<string, Rest>()
 
   get size(): number {
-    return this.#filedIn.size
+    return this.#filed.size
   }
 
   add(pattern: CompiledPattern, item: T): void {
-    const filedIn = new Set<Set<T> | Bag<T>>()
-    for (const rule of pattern.rules) {
-      const leaf = this.#mostTelling(rule)
-      const places = leaf === undefined ? [this.#always] : this.#at(leaf.members).file(leaf)
-      for (const place of places) {
-        if (!filedIn.has(place)) place.add(item)
-        filedIn.add(place)
-      }
-    }
-    this.#filedIn.set(item, [...filedIn])
+    this.#filed.set(
+      item,
+      pattern.rules.map((rule) => this.#file(pattern, rule, item)),
+    )
   }
 
   delete(item: T): void {
-    // What is empty now stays where it is: its key is likely to be used again, and the index is rebuilt now and then.
-    for (const place of this.#filedIn.get(item) ?? []) place.delete(item)
-    this.#filedIn.delete(item)
+    for (const filed of this.#filed.get(item) ?? []) {
+      const { at, rest } = filed
+      // What is empty then stays where it is: its key is likely to be used again, and the index is rebuilt now and then.
+      if (at === undefined) this.#always.delete(filed)
+      else at.place.take(at.leaf, filed)
+      if (rest !== undefined && --rest.users === 0) this.#rests.delete(rest.asked)
+    }
+    this.#filed.delete(item)
   }
 
-  /** Calls `visit` with every item that could match, some of them several times. The event is `nested` already. */
+  /** Calls `visit` with every item whose pattern matches, some of them several times. The event is `nested` already. */
   visit(event: JsonValue, visit: (item: T) => void): void {
-    for (const item of this.#always) visit(item)
-    if (isObject(event)) visitObject(event, this.#root, visit)
+    for (const { item, whole } of this.#always) if (whole(event)) visit(item)
+    if (!isObject(event)) return
+    const found = ({ item, whole, rest }: Filed<T>, isEnough: boolean) => {
+      if (isEnough && rest !== undefined ? rest.test(event) : whole(event)) visit(item)
+    }
+    visitObject(event, this.#root, false, found)
+  }
+
+  #file(pattern: CompiledPattern, rule: readonly Leaf[], item: T): Filed<T> {
+    const whole = pattern.testNested
+    const leaf = this.#mostTelling(rule)
+    if (leaf === undefined) {
+      const filed: Filed<T> = { item, whole, rest: undefined, at: undefined }
+      this.#always.add(filed)
+      return filed
+    }
+    const place = this.#at(leaf.members)
+    const rest = needsOf(leaf).enough ? this.#restOf(rule.filter((other) => other !== leaf)) : undefined
+    const filed: Filed<T> = { item, whole, rest, at: { place, leaf } }
+    place.file(leaf, filed)
+    return filed
+  }
+
+  #restOf(leaves: readonly Leaf[]): Rest {
+    const asked = JSON.stringify(leaves.map(({ members, wanted }) => [members, wanted]))
+    let rest = this.#rests.get(asked)
+    if (rest === undefined) this.#rests.set(asked, (rest = { asked, test: compileRule(leaves), users: 0 }))
+    rest.users++
+    return rest
   }
 
   #mostTelling(rule: readonly Leaf[]): Leaf | undefined {
     let best: Leaf | undefined
     let least = Infinity
     for (const leaf of rule) {
-      if (leaf.needs.nothing) continue
+      const needs = needsOf(leaf)
+      if (needs.nothing) continue
       const place = this.#find(leaf.members)
-      const cost = place === undefined ? COST_OF_A_PATH + emptyCost(leaf) : place.cost(leaf)
+      const cost = place === undefined ? COST_OF_A_PATH + emptyCost(needs) : place.cost(needs)
       if (cost < least) {
         least = cost
         best = leaf
@@ -82,90 +128,92 @@ export class PatternIndex<T> {
 }
 
 /** Where nothing is filed: what says least of a value goes last. */
-function emptyCost({ needs }: Leaf): number {
+function emptyCost(needs: Needs): number {
   return needs.other ? 1 : 0
 }
 
 /** What is filed at one path. */
 class Place<T> {
   readonly members = new Map<string, Place<T>>()
-  readonly exact = new Map<JsonPrimitive, Bag<T>>()
-  readonly foldedExact = new Map<string, Bag<T>>()
-  readonly prefixes = new Affixes<T>()
-  readonly suffixes = new Affixes<T>()
+  readonly exact = new Shelves<JsonPrimitive, Filed<T>>()
+  readonly foldedExact = new Shelves<string, Filed<T>>()
+  readonly prefixes = new Affixes<Filed<T>>()
+  readonly suffixes = new Affixes<Filed<T>>()
   /** Those that only ask for a value. */
-  readonly present = new Set<T>()
+  readonly present = new Set<Filed<T>>()
 
   /** The most that a lookup which finds the leaf finds beside it. */
-  cost(leaf: Leaf): number {
-    const { exact, foldedExact, prefixes, suffixes, other } = leaf.needs
-    if (other) return this.present.size + emptyCost(leaf)
+  cost(needs: Needs): number {
+    if (needs.other) return this.present.size + emptyCost(needs)
     let most = 0
-    const see = (bag: Bag<T> | undefined) => (most = Math.max(most, bag?.size ?? 0))
-    for (const value of exact) see(this.exact.get(value))
-    for (const value of foldedExact) see(this.foldedExact.get(value))
-    for (const value of prefixes) see(this.prefixes.byText.get(value))
-    for (const value of suffixes) see(this.suffixes.byText.get(value))
+    this.#eachShelf(needs, (shelves, key) => (most = Math.max(most, shelves.countAt(key))))
     return most
   }
 
-  file({ needs }: Leaf): (Set<T> | Bag<T>)[] {
-    if (needs.other) return [this.present]
-    return [
-      ...needs.exact.map((value) => bagAt(this.exact, value)),
-      ...needs.foldedExact.map((value) => bagAt(this.foldedExact, value)),
-      ...needs.prefixes.map((value) => this.prefixes.at(value)),
-      ...needs.suffixes.map((value) => this.suffixes.at(value)),
-    ]
+  file(leaf: Leaf, filed: Filed<T>): void {
+    const needs = needsOf(leaf)
+    if (needs.other) this.present.add(filed)
+    else this.#eachShelf(needs, (shelves, key) => shelves.add(key, filed))
+  }
+
+  take(leaf: Leaf, filed: Filed<T>): void {
+    const needs = needsOf(leaf)
+    if (needs.other) this.present.delete(filed)
+    else this.#eachShelf(needs, (shelves, key) => shelves.delete(key, filed))
+  }
+
+  #eachShelf(needs: Needs, visit: <K extends JsonPrimitive>(shelves: ShelvesOf<K, T>, key: K) => void): void {
+    for (const value of needs.exact) visit(this.exact, value)
+    for (const text of needs.foldedExact) visit(this.foldedExact, text)
+    for (const text of needs.prefixes) visit(this.prefixes, text)
+    for (const text of needs.suffixes) visit(this.suffixes, text)
   }
 }
 
-/** Beginnings, or ends, by their text, and which lengths they have. */
-class Affixes<T> {
-  readonly byText = new Map<string, Bag<T>>()
+type ShelvesOf<K, T> = Pick<Shelves<K, Filed<T>>, 'countAt' | 'add' | 'delete'>
+
+/** Beginnings, or ends, and which lengths they have. */
+class Affixes<T extends object> extends TextShelves<T> {
   readonly lengths: number[] = []
 
-  at(text: string): Bag<T> {
+  override add(text: string, item: T): void {
     if (!this.lengths.includes(text.length)) this.lengths.push(text.length)
-    return bagAt(this.byText, text)
+    super.add(text, item)
   }
 }
 
-function bagAt<K, T>(bags: Map<K, Bag<T>>, key: K): Bag<T> {
-  let bag = bags.get(key)
-  if (bag === undefined) bags.set(key, (bag = new Bag()))
-  return bag
-}
+/** `isEnough`: what was found is true of the event, and not only of one of several objects in a list. */
+type Found<T> = (filed: Filed<T>, isEnough: boolean) => void
 
-function visitObject<T>(event: EventObject, place: Place<T>, visit: (item: T) => void): void {
+function visitObject<T>(event: EventObject, place: Place<T>, inList: boolean, found: Found<T>): void {
   const { members } = place
   if (members.size > MANY_MEMBERS) {
     for (const name of Object.keys(event)) {
       const within = members.get(name)
-      if (within !== undefined) visitValue(event[name] as JsonValue, within, visit)
+      if (within !== undefined) visitValue(event[name] as JsonValue, within, inList, found)
     }
     return
   }
   for (const [name, within] of members) {
     const value = own(event, name)
-    if (value !== undefined) visitValue(value, within, visit)
+    if (value !== undefined) visitValue(value, within, inList, found)
   }
 }
 
-function visitValue<T>(value: JsonValue, place: Place<T>, visit: (item: T) => void): void {
-  if (Array.isArray(value)) for (const one of value) visitValue(one, place, visit)
-  else if (isObject(value)) visitObject(value, place, visit)
-  else visitPrimitive(value, place, visit)
+function visitValue<T>(value: JsonValue, place: Place<T>, inList: boolean, found: Found<T>): void {
+  if (Array.isArray(value)) for (const one of value) visitValue(one, place, inList || value.length > 1, found)
+  else if (isObject(value)) visitObject(value, place, inList, found)
+  else visitPrimitive(value, place, inList, found)
 }
 
-function visitPrimitive<T>(value: JsonPrimitive, place: Place<T>, visit: (item: T) => void): void {
+function visitPrimitive<T>(value: JsonPrimitive, place: Place<T>, inList: boolean, found: Found<T>): void {
   const { exact, foldedExact, prefixes, suffixes, present } = place
-  exact.get(value)?.visit(visit)
-  for (const item of present) visit(item)
+  const visit = (filed: Filed<T>) => found(filed, !inList)
+  exact.visit(value, visit)
+  for (const filed of present) found(filed, false)
   if (typeof value !== 'string') return
-  if (foldedExact.size > 0) foldedExact.get(folded(value))?.visit(visit)
-  for (const length of prefixes.lengths)
-    if (length <= value.length) prefixes.byText.get(value.slice(0, length))?.visit(visit)
+  if (foldedExact.size > 0) foldedExact.visit(folded(value), visit)
+  for (const length of prefixes.lengths) if (length <= value.length) prefixes.visitPart(value, 0, length, visit)
   for (const length of suffixes.lengths)
-    if (length <= value.length) suffixes.byText.get(value.slice(value.length - length))?.visit(visit)
+    if (length <= value.length) suffixes.visitPart(value, value.length - length, value.length, visit)
 }

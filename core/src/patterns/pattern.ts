@@ -20,7 +20,7 @@ export interface Pattern {
 export interface EventObject {
   readonly [member: string]: JsonValue
 }
-type ObjectTest = (event: EventObject) => boolean
+export type ObjectTest = (event: EventObject) => boolean
 /** Of what stands at a path: one value, several, or nothing. */
 type LeafTest = (value: JsonValue | undefined) => boolean
 
@@ -49,8 +49,9 @@ export class CompiledPattern implements Pattern {
 
   constructor(rules: readonly (readonly Leaf[])[]) {
     this.rules = rules
-    const test = someOf(rules.map((rule) => compileNode(treeOf(rule))))
-    this.testNested = (event) => test(isObject(event) ? event : NOTHING)
+    // Made when it is first asked: of most patterns an index tests only what it has not found out by itself.
+    let test: ObjectTest | undefined
+    this.testNested = (event) => (test ??= someOf(rules.map(compileRule)))(isObject(event) ? event : NOTHING)
     this.test = (event) => this.testNested(nested(event))
   }
 }
@@ -77,8 +78,8 @@ export function isObject(value: unknown): value is EventObject {
 /** What must be true of the values at one path. */
 export interface Leaf {
   readonly members: readonly string[]
-  readonly test: LeafTest
-  readonly needs: Needs
+  /** As it stands in the pattern, where it was found to be well made; compiled when it is first tested. */
+  readonly wanted: readonly unknown[]
 }
 
 /** Of the values at a path one is, or begins with, or ends with, one of these; or, where `other`, there is a value. */
@@ -89,6 +90,8 @@ export interface Needs {
   /** As {@link folded} gives it. */
   readonly foldedExact: readonly string[]
   readonly other: boolean
+  /** Whatever value is one of `exact`, begins or ends so, makes the leaf true: nothing is left to be tested of it. */
+  readonly enough: boolean
   /** It is true also where there is nothing at the path. */
   readonly nothing: boolean
 }
@@ -117,8 +120,8 @@ function expand(
       const alternatives = wanted.flatMap((one, i) => expand(one, members, `${at}[${i}]`, parts))
       rules = combine(rules, alternatives, at)
     } else if (Array.isArray(wanted)) {
-      const leaf: Leaf = { members: within, test: compileLeaf(wanted, at, parts), needs: needsOf(wanted) }
-      rules = combine(rules, [new Map([[JSON.stringify(within), leaf]])], at)
+      compileLeaf(wanted, at, parts)
+      rules = combine(rules, [new Map([[JSON.stringify(within), { members: within, wanted }]])], at)
     } else if (isObject(wanted)) rules = combine(rules, expand(wanted, within, at, parts), at)
     else throw refuse('a value stands in a list, such as ["a"]', at, wanted)
   }
@@ -135,6 +138,11 @@ function isOr(wanted: unknown): wanted is { readonly [member: string]: unknown }
   return Array.isArray(wanted) && wanted.length > 1 && wanted.every(isObject)
 }
 
+/** All of the leaves. */
+export function compileRule(leaves: readonly Leaf[]): ObjectTest {
+  return compileNode(treeOf(leaves))
+}
+
 interface Node {
   leaf: LeafTest | undefined
   readonly members: Map<string, Node>
@@ -142,14 +150,14 @@ interface Node {
 
 function treeOf(rule: readonly Leaf[]): Node {
   const root: Node = { leaf: undefined, members: new Map() }
-  for (const { members, test } of rule) {
+  for (const { members, wanted } of rule) {
     let node = root
     for (const name of members) {
       let next = node.members.get(name)
       if (next === undefined) node.members.set(name, (next = { leaf: undefined, members: new Map() }))
       node = next
     }
-    node.leaf = test
+    node.leaf = compileLeaf(wanted, '', { left: MAX_PARTS })
   }
   return root
 }
@@ -235,13 +243,13 @@ function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: nu
   return (value) => somePrimitive(value, test)
 }
 
-/** Of a list that compiled. */
-function needsOf(wanted: readonly unknown[]): Needs {
+export function needsOf({ wanted }: Leaf): Needs {
   const exact: JsonPrimitive[] = []
   const prefixes: string[] = []
   const suffixes: string[] = []
   const foldedExact: string[] = []
   let other = false
+  let enough = true
   let nothing = false
   for (const one of wanted) {
     if (!isObject(one)) exact.push(one as JsonPrimitive)
@@ -251,13 +259,16 @@ function needsOf(wanted: readonly unknown[]): Needs {
     else if (typeof one['equals-ignore-case'] === 'string') foldedExact.push(folded(one['equals-ignore-case']))
     else if (Array.isArray(one['numeric']) && one['numeric'][0] === '=') exact.push(one['numeric'][1] as number)
     else if (typeof one['wildcard'] === 'string') {
-      const { first, last, alone } = literalEnds(one['wildcard'])
+      const { first, last, alone, between } = literalEnds(one['wildcard'])
       if (alone) exact.push(first)
-      else if (first.length >= last.length) prefixes.push(first)
-      else suffixes.push(last)
+      else {
+        if (between || (first !== '' && last !== '')) enough = false
+        if (first.length >= last.length) prefixes.push(first)
+        else suffixes.push(last)
+      }
     } else other = true
   }
-  return { exact, prefixes, suffixes, foldedExact, other, nothing }
+  return { exact, prefixes, suffixes, foldedExact, other, enough, nothing }
 }
 
 function operatorOf(one: object, path: string): [string, unknown] {

@@ -21,10 +21,24 @@ export function compileWildcard(text: string, path: string): (value: string) => 
   }
 }
 
-/** What a match begins and ends with; `alone`: there is no star, and it is `first` and nothing else. */
-export function literalEnds(text: string): { readonly first: string; readonly last: string; readonly alone: boolean } {
+interface Ends {
+  readonly first: string
+  readonly last: string
+  /** There is no star: it is `first` and nothing else. */
+  readonly alone: boolean
+  /** Something is asked of what stands between the two. */
+  readonly between: boolean
+}
+
+/** What a match begins and ends with. */
+export function literalEnds(text: string): Ends {
   const pieces = piecesOf(text, '')
-  return { first: pieces[0] as string, last: pieces.at(-1) as string, alone: pieces.length === 1 }
+  return {
+    first: pieces[0] as string,
+    last: pieces.at(-1) as string,
+    alone: pieces.length === 1,
+    between: pieces.length > 2,
+  }
 }
 
 /** What stands between the stars. */

@@ -20,21 +20,22 @@ export interface IndexedTrigger {
 export type StoredTrigger = LoadedTriggerRow & { readonly id: string }
 
 export class FiledTrigger implements IndexedTrigger {
+  // What a lookup among many looks at stands first: beside each other these are one fetch from memory.
+  /** The lookup that saw it last: it may be a candidate under several keys. */
+  seenBy = 0
+  readonly filter: unknown
   readonly id: string
   readonly name: string
   readonly priority: number
   readonly ordered: boolean
   readonly single: Single
   readonly source: string
-  readonly filter: unknown
   /** What core tests of the event's content, where the source leaves that to core. */
   readonly pattern: CompiledPattern | undefined
   /** The source's keys for the filter. None where it cannot read the filter, or its `keys` threw. */
-  readonly keys: ReadonlySet<string>
+  readonly keys: readonly string[]
   /** Why the source cannot read it: every emit that it might concern fails and says so. */
   readonly broken: { readonly because: unknown } | undefined
-  /** The lookup that saw it last: it may be a candidate under several keys. */
-  seenBy = 0
   readonly #app: string
   readonly #row: StoredTrigger
   readonly #carriesFilter: boolean
@@ -52,12 +53,12 @@ export class FiledTrigger implements IndexedTrigger {
     this.#carriesFilter = source.bind !== undefined
     try {
       this.filter = source.filter.parse(row.filter)
-      this.keys = new Set(askSource(source, 'keys', () => source.keys(this.filter), KEYS))
+      this.keys = unique(askSource(source, 'keys', () => source.keys(this.filter), KEYS))
       this.pattern = source.content === undefined ? undefined : patternOf(this.filter)
     } catch (error) {
       // A newer version of the plugin may refuse what an older one stored. Failing here would fail every source.
       this.broken = { because: error }
-      this.keys = new Set()
+      this.keys = []
     }
   }
 
@@ -83,4 +84,8 @@ export class FiledTrigger implements IndexedTrigger {
 export function patternOf(filter: unknown): CompiledPattern | undefined {
   if (typeof filter !== 'object' || filter === null || !('pattern' in filter)) return undefined
   return filter.pattern instanceof CompiledPattern ? filter.pattern : undefined
+}
+
+function unique(keys: readonly string[]): readonly string[] {
+  return keys.length < 2 ? keys : [...new Set(keys)]
 }

@@ -115,7 +115,7 @@ export class MatchingIndex {
     const visit = (candidate: FiledTrigger) => {
       if (candidate.seenBy === id) return
       candidate.seenBy = id
-      if (matches(source, event, candidate, lookup)) matched.push(candidate)
+      if (matches(source, event, candidate)) matched.push(candidate)
     }
     const changes = this.#changes
     if (changes.size === 0) files.visit(source.name, lookup, visit)
@@ -165,12 +165,7 @@ class EventLookup implements Lookup {
   }
 }
 
-function matches(source: AnySource, event: { op: string }, candidate: FiledTrigger, lookup: Lookup): boolean {
-  const { pattern } = candidate
-  if (pattern !== undefined) {
-    const content = lookup.content()
-    if (content === undefined || !pattern.testNested(content)) return false
-  }
+function matches(source: AnySource, event: { op: string }, candidate: FiledTrigger): boolean {
   let matched: unknown
   try {
     matched = source.matches({ event, filter: candidate.filter })

@@ -1,7 +1,7 @@
 /** Triggers filed under the keys that their sources give, and, under each key, by their patterns. */
-import { Bag } from '../bag.ts'
 import type { JsonValue } from '../json.ts'
 import { PatternIndex } from '../patterns/pattern-index.ts'
+import { TextShelves } from '../shelves.ts'
 import type { FiledTrigger } from './filed-trigger.ts'
 
 /** What a lookup asks an event's source for, each at most once. */
@@ -11,6 +11,7 @@ export interface Lookup {
 }
 
 type Visit = (trigger: FiledTrigger) => void
+type PatternFolder = PatternIndex<FiledTrigger>
 
 export class TriggerFiles {
   readonly #byId = new Map<string, FiledTrigger>()
@@ -43,69 +44,52 @@ export class TriggerFiles {
     for (const trigger of this.#broken) if (trigger.source === source) yield trigger
   }
 
-  /** Every trigger that could match, some of them several times. */
+  /** Every trigger that could match, its pattern being true; some of them several times. */
   visit(source: string, lookup: Lookup, visit: Visit): void {
     this.#bySource.get(source)?.visit(lookup, visit)
   }
 }
 
 class SourceFiles {
-  readonly #folders = new Map<string, Folder>()
-  /** How many keys of each shape there are. An event has many keys that nothing is filed under: most are told by this. */
-  readonly #shapes = new Map<number, number>()
+  readonly #plain = new TextShelves<FiledTrigger>()
+  /** Those with a pattern, under each key by what their patterns say. */
+  readonly #patterned = new TextShelves<PatternFolder>()
+  readonly #folders = new Map<string, PatternFolder>()
 
   put(key: string, trigger: FiledTrigger): void {
+    if (trigger.pattern === undefined) {
+      this.#plain.add(key, trigger)
+      return
+    }
     let folder = this.#folders.get(key)
     if (folder === undefined) {
-      this.#folders.set(key, (folder = new Folder()))
-      this.#shapes.set(shapeOf(key), (this.#shapes.get(shapeOf(key)) ?? 0) + 1)
+      this.#folders.set(key, (folder = new PatternIndex()))
+      this.#patterned.add(key, folder)
     }
-    folder.put(trigger)
+    folder.add(trigger.pattern, trigger)
   }
 
   delete(key: string, trigger: FiledTrigger): void {
+    if (trigger.pattern === undefined) {
+      this.#plain.delete(key, trigger)
+      return
+    }
     const folder = this.#folders.get(key)
     folder?.delete(trigger)
-    if (folder?.isEmpty !== true) return
+    if (folder?.size !== 0) return
     this.#folders.delete(key)
-    const shapes = (this.#shapes.get(shapeOf(key)) as number) - 1
-    if (shapes === 0) this.#shapes.delete(shapeOf(key))
-    else this.#shapes.set(shapeOf(key), shapes)
+    this.#patterned.delete(key, folder)
   }
 
   visit(lookup: Lookup, visit: Visit): void {
-    for (const key of lookup.keys) if (this.#shapes.has(shapeOf(key))) this.#folders.get(key)?.visit(lookup, visit)
-  }
-}
-
-/** First character and length: cheap to tell, where a lookup among many keys has to hash the text. */
-function shapeOf(key: string): number {
-  return key === '' ? 0 : key.charCodeAt(0) * 4_096 + Math.min(key.length, 4_095)
-}
-
-/** What is filed under one key. */
-class Folder {
-  readonly #plain = new Bag<FiledTrigger>()
-  #byPattern: PatternIndex<FiledTrigger> | undefined
-
-  get isEmpty(): boolean {
-    return this.#plain.size === 0 && (this.#byPattern?.size ?? 0) === 0
-  }
-
-  put(trigger: FiledTrigger): void {
-    if (trigger.pattern === undefined) this.#plain.add(trigger)
-    else (this.#byPattern ??= new PatternIndex()).add(trigger.pattern, trigger)
-  }
-
-  delete(trigger: FiledTrigger): void {
-    if (trigger.pattern === undefined) this.#plain.delete(trigger)
-    else this.#byPattern?.delete(trigger)
-  }
-
-  visit(lookup: Lookup, visit: Visit): void {
-    this.#plain.visit(visit)
-    if (this.#byPattern === undefined) return
-    const content = lookup.content()
-    if (content !== undefined) this.#byPattern.visit(content, visit)
+    const visitFolder = (folder: PatternFolder) => {
+      const content = lookup.content()
+      if (content !== undefined) folder.visit(content, visit)
+    }
+    const hasPatterns = this.#folders.size > 0
+    for (const key of lookup.keys) {
+      this.#plain.visitPart(key, 0, key.length, visit)
+      if (hasPatterns) this.#patterned.visitPart(key, 0, key.length, visitFolder)
+    }
   }
 }

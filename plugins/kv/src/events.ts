@@ -27,7 +27,7 @@ export const kvFilter = z.strictObject({
   ops: z
     .array(z.enum(['set', 'delete']))
     .min(1)
-    .default(['set', 'delete']),
+    .optional(),
   /** Keys that begin with it. Default every key. */
   keyPrefix: keySchema().optional(),
   /** Of the value that was set, such as `{ plan: ['pro'] }`. A delete has no value, and matches none. Default every value. */
@@ -55,7 +55,7 @@ export function kvMatches({
   filter: KvFilter
 }): boolean {
   return (
-    (filter.ops as readonly string[]).includes(event.op) &&
+    ((filter.ops as readonly string[] | undefined)?.includes(event.op) ?? true) &&
     (filter.keyPrefix === undefined || event.key.startsWith(filter.keyPrefix)) &&
     (isGlob(filter.collection)
       ? matchesGlob(filter.collection, event.collection)

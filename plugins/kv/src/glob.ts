@@ -1,7 +1,7 @@
 /** Globs over names: `*` stands for any run of characters, also none; `?` for exactly one. No escapes, no brackets. */
 
 export function isGlob(pattern: string): boolean {
-  return /[*?]/.test(pattern)
+  return pattern.includes('*') || pattern.includes('?')
 }
 
 /** The characters before the first `*` or `?`. Whatever matches begins with them. */

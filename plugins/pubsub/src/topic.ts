@@ -38,14 +38,26 @@ function tokensProblem(
   return tokens.every((token, i) => fits(token, i === tokens.length - 1)) ? undefined : shape
 }
 
+/** Token by token, without taking either apart: it is called for every candidate of every publish. */
 export function subscriptionMatches(subscription: string, topic: string): boolean {
-  const wanted = subscription.split('.')
-  const tokens = topic.split('.')
-  for (const [i, token] of wanted.entries()) {
-    if (token === REST) return tokens.length > i
-    if (i >= tokens.length || (token !== ONE && token !== tokens[i])) return false
+  let s = 0
+  let t = 0
+  while (s < subscription.length && t < topic.length) {
+    const wantedEnd = endOfToken(subscription, s)
+    if (subscription[s] === REST) return true
+    const tokenEnd = endOfToken(topic, t)
+    const isAny = subscription[s] === ONE
+    if (!isAny && (wantedEnd - s !== tokenEnd - t || !topic.startsWith(subscription.slice(s, wantedEnd), t)))
+      return false
+    s = wantedEnd + 1
+    t = tokenEnd + 1
   }
-  return wanted.length === tokens.length
+  return s >= subscription.length && t >= topic.length
+}
+
+function endOfToken(text: string, from: number): number {
+  const dot = text.indexOf('.', from)
+  return dot < 0 ? text.length : dot
 }
 
 /**
@@ -68,12 +80,16 @@ export function keysOfTopic(topic: string): string[] {
   const tokens = topic.split('.')
   const more = tokens.slice(INDEXED)
   const keys: string[] = [REST]
-  let heads: string[] = ['']
+  let heads: string[] = []
   for (const [i, token] of tokens.slice(0, INDEXED).entries()) {
-    const dot = i === 0 ? '' : '.'
-    heads = heads.flatMap((head) => [`${head}${dot}${token}`, `${head}${dot}${ONE}`])
     // `>` stands for one token at least. Where it is a seventh one, it is filed under the six before it.
-    if (i < tokens.length - 1 && i < INDEXED - 1) for (const head of heads) keys.push(`${head}.${REST}`)
+    const takesRest = i < tokens.length - 1 && i < INDEXED - 1
+    const longer: string[] = []
+    for (const begun of i === 0 ? [''] : heads.map((head) => `${head}.`)) {
+      longer.push(begun + token, begun + ONE)
+      if (takesRest) keys.push(`${begun}${token}.>`, `${begun}*.>`)
+    }
+    heads = longer
   }
   if (more.length === 0) keys.push(...heads)
   else for (const head of heads) keys.push(`${head}|`, `${head}|${more.join('.')}`)
