@@ -15,8 +15,15 @@ export interface SourceSamples<S extends AnySource> {
   readonly events: readonly EventInput<S['events']>[]
   /** As a trigger states them. */
   readonly filters: readonly z.input<S['filter']>[]
-  /** Verbs that change something: each is called in a transaction that is rolled back, and must leave nothing. */
+  /**
+   * Verbs that change something and emit an event: each is called in a transaction that is rolled back, and must leave nothing;
+   * with each of its statements failing; with hostile values in the place of what it is given; and beside the same data of other apps.
+   */
   readonly writes?: VerbCalls<S>
+  /** Of `writes`, those that emit nothing, such as the settings of a source whose events happen later. */
+  readonly quiet?: readonly (keyof Verbs<S> & string)[]
+  /** Calls that have to be refused with an `OutbusError` before anything is written, by what is wrong with them. */
+  readonly badWrites?: Readonly<Record<string, (api: Verbs<S>) => Promise<unknown>>>
   /** Verbs that change nothing: another app's answer must not change by what this one writes. */
   readonly reads?: VerbCalls<S>
   /** Trigger events that older versions of the source wrote, each with its version. From version 2 on. */

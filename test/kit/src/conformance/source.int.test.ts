@@ -1,24 +1,19 @@
 /** Each check of the kit catches the plugin that it is there for, and says what is wrong with it. */
-import { statement } from '@outbus/core'
 import type { AnySource } from '@outbus/core'
-import pg from 'pg'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { addThing, listThingsOfAll, samples, things } from '../testing/things.ts'
-import type { ThingsApi, ThingsContext } from '../testing/things.ts'
+import { samples, things } from '../testing/things.ts'
+import type { ThingsApi } from '../testing/things.ts'
 import { checkPurity, checkSamples, checkSoundness, checkStrictness, checkUpcast } from './pure.ts'
 import type { SourceSamples } from './samples.ts'
-import { testServerUrl } from '../vitest.ts'
 import { describeSource, SOURCE_CHECKS } from './source.ts'
-import { checkBadInput, checkIsolation, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
+import { checkAtomicity } from './atomicity.ts'
+import { checkForeignData, checkIsolation } from './isolation.ts'
+import { checkBadInput, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
 
 describeSource(things(), samples)
 
 type Check = (source: AnySource, samples: SourceSamples<AnySource>) => string[] | Promise<string[]>
-const whereAmI = statement<[], { database: string; port: number }>(
-  'testing_where_am_i',
-  `select current_database() as database, current_setting('port')::integer as port`,
-)
 let counter = 0
 const loose = z.object({ name: z.string(), detail: z.unknown() })
 
@@ -119,33 +114,6 @@ test.for<[what: string, check: Check, problem: string, broken: Partial<AnySource
   expect(found).toContainEqual(expect.stringContaining(problem))
 })
 
-describe('verbs', () => {
-  test('one that writes on a connection of its own', async () => {
-    const api = (context: ThingsContext) => ({
-      add: async (name: string) => {
-        const [row] = await context.run(whereAmI, [])
-        const { database, port } = row as { database: string; port: number }
-        const own = new pg.Client({ connectionString: connectionTo(database, port) })
-        await own.connect()
-        await own.query('insert into outbus.things (app_id, name) values ($1, $2)', [context.app, name])
-        await own.end()
-      },
-      list: () => Promise.resolve([]),
-    })
-    const found = await checkTransactions(things({ api: api as never }), samples)
-    expect(found).toContainEqual(expect.stringContaining('add left something behind'))
-  })
-
-  test('one that shows an app what another wrote', async () => {
-    const api = (context: ThingsContext) => ({
-      add: (name: string) => context.run(addThing, [context.app, name]),
-      list: () => context.run(listThingsOfAll, []),
-    })
-    const found = await checkIsolation(things({ api: api as never }), samples)
-    expect(found).toContainEqual(expect.stringContaining('after add of one app, list of another answers otherwise'))
-  })
-})
-
 test('a serializer that makes something else of what is no JSON', async () => {
   const serialize = (event: unknown) => JSON.parse(JSON.stringify(event, (_, value: unknown) => String(value))) as never
   const found = await checkBadInput(things({ serialize }), samples)
@@ -162,14 +130,9 @@ test('there is a broken plugin for each check', () => {
     checkMigrations,
     checkRoundTrip,
     checkTransactions,
+    checkAtomicity,
     checkIsolation,
+    checkForeignData,
     checkBadInput,
   ])
 })
-
-function connectionTo(database: string, port: number): string {
-  const url = new URL(testServerUrl())
-  url.pathname = `/${database}`
-  url.port = String(port)
-  return url.href
-}

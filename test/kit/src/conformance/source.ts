@@ -2,8 +2,10 @@
 import type { AnySource } from '@outbus/core'
 import { describe, expect, test } from 'vitest'
 import { checkPurity, checkSamples, checkSoundness, checkStrictness, checkUpcast } from './pure.ts'
+import { checkAtomicity } from './atomicity.ts'
+import { checkForeignData, checkIsolation } from './isolation.ts'
 import type { Problems, SourceSamples } from './samples.ts'
-import { checkBadInput, checkIsolation, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
+import { checkBadInput, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
 
 type Check = (source: AnySource, samples: SourceSamples<AnySource>) => Problems | Promise<Problems>
 
@@ -17,7 +19,9 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   'it may be migrated by many at once, and again': checkMigrations,
   'a target receives what serialize gave': checkRoundTrip,
   'every verb that writes does so in the transaction of its caller': checkTransactions,
+  'every verb that writes does all of it, with an event, or nothing': checkAtomicity,
   'nothing crosses apps': checkIsolation,
+  'no verb changes or shows what is another app’s': checkForeignData,
   'bad input is refused before anything is written': checkBadInput,
 }
 

@@ -1,27 +1,15 @@
 /** Checks on a real Postgres: what a source writes, for whom, and what is left when it is rolled back. */
 import { isDeepStrictEqual } from 'node:util'
 import { createBus, encodeJson, isOutbusError, withTransaction } from '@outbus/core'
-import type { AnySource, Context } from '@outbus/core'
+import type { AnySource } from '@outbus/core'
 import pino from 'pino'
-import { useTestBus } from '../test-bus.ts'
-import type { TestBus } from '../test-bus.ts'
 import { useTestDatabase } from '../vitest.ts'
+import type { AnySamples } from './calls.ts'
+import { callsOf, reasonOf, verbsAt } from './calls.ts'
 import type { ServiceEvent } from './pure.ts'
-import type { Problems, SourceSamples } from './samples.ts'
+import type { Problems } from './samples.ts'
 import { shown } from './samples.ts'
-
-type AnySamples = SourceSamples<AnySource>
-type Call = (api: unknown) => Promise<unknown>
-
-const callsOf = (calls: object | undefined) => Object.entries((calls ?? {}) as Record<string, Call>)
-const verbsAt = (cx: Context, source: AnySource) => (cx as unknown as Record<string, object>)[source.name] as object
-
-/** A bus with the source, and a trigger of its own for each sample of a filter. */
-async function busWith(source: AnySource, samples: AnySamples, app = 'test'): Promise<TestBus> {
-  const tested: TestBus = await useTestBus({ sources: [source], app })
-  for (const filter of samples.filters) await tested.capture(source.name, filter)
-  return tested
-}
+import { busWith, contents } from './tested.ts'
 
 /** Ten buses migrate at once, and once more, and all of them find the schema that they need. */
 export async function checkMigrations(source: AnySource): Promise<Problems> {
@@ -94,38 +82,6 @@ export async function checkTransactions(source: AnySource, samples: AnySamples):
 
 const ROLL_BACK = new Error('rolled back')
 
-/** What one app writes, another neither gets nor sees. */
-export async function checkIsolation(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const { bus, cx, db } = await busWith(source, samples)
-  const other = bus.context({ app: 'other' })
-  const problems: Problems = []
-  const readAll = async () => {
-    const answers: Record<string, unknown> = {}
-    for (const [verb, call] of callsOf(samples.reads)) {
-      answers[verb] = await call(verbsAt(other, source)).catch((error: unknown) => `threw ${reasonOf(error)}`)
-    }
-    return answers
-  }
-  const before = await readAll()
-  for (const [verb, call] of callsOf(samples.writes)) {
-    await call(verbsAt(cx, source)).catch((error: unknown) => problems.push(`${verb} threw: ${reasonOf(error)}`))
-    const after = await readAll()
-    for (const [read, answer] of Object.entries(before))
-      if (!isDeepStrictEqual(after[read], answer))
-        problems.push(`after ${verb} of one app, ${read} of another answers otherwise`)
-  }
-  for (const event of samples.events) await cx.emit(source.name, event)
-  const { rows } = await db.pool.query<{ app: string }>(
-    `select distinct app_id as app from outbus.outbox where app_id <> 'test'`,
-  )
-  for (const { app } of rows) problems.push(`an event of the app test made a row for the app ${app}`)
-  for (const event of samples.events) {
-    const { deliveries } = await other.emit(source.name, event)
-    if (deliveries > 0) problems.push(`an event of the app other matched triggers of the app test: ${shown(event)}`)
-  }
-  return problems
-}
-
 const circular: Record<string, unknown> = {}
 circular['self'] = circular
 
@@ -180,28 +136,4 @@ function reachesSource(source: AnySource, { op, ...carried }: ServiceEvent): boo
     // It does, and was taken all the same.
     return true
   }
-}
-
-interface Queryable {
-  query(text: string): Promise<{ rows: unknown[] }>
-}
-
-/** What is in every table of the schema, as one hash each. Sequences go on whatever is rolled back. */
-async function contents(on: Queryable): Promise<Record<string, string>> {
-  const { rows } = await on.query(
-    `select quote_ident(relname) as name from pg_class
-     where relnamespace = 'outbus'::regnamespace and relkind in ('r', 'p') and not relispartition and relname <> 'dispatchers'
-     order by relname`,
-  )
-  const hashes: Record<string, string> = {}
-  for (const { name } of rows as { name: string }[]) {
-    const hash = `select coalesce(md5(string_agg(t::text, ',' order by t::text)), '') as hash from outbus.${name} t`
-    const [row] = (await on.query(hash)).rows as [{ hash: string }]
-    hashes[name] = row.hash
-  }
-  return hashes
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }

@@ -8,6 +8,10 @@ export const addThing = statement<[appId: string, name: string], never>(
   'testing_add_thing',
   'insert into {schema}.things (app_id, name) values ($1, $2)',
 )
+export const removeThing = statement<[appId: string, name: string], { name: string }>(
+  'testing_remove_thing',
+  'delete from {schema}.things where app_id = $1 and name = $2 returning name',
+)
 const listThings = statement<[appId: string], { name: string }>(
   'testing_list_things',
   'select name from {schema}.things where app_id = $1 order by name',
@@ -35,11 +39,21 @@ export function things(broken: Partial<AnySource> = {}): AnySource {
     content: (event) => (event.op === 'added' ? event.detail : undefined),
     serialize: (event) => ({ ...event }),
     api: (context) => ({
-      add: (name: string) =>
-        context.transaction(async (tx) => {
+      async add(name: string) {
+        context.check({ op: 'added', name, detail: null })
+        await context.transaction(async (tx) => {
           await tx.run(addThing, [context.app, name])
           await tx.emit([{ op: 'added', name, detail: null }])
-        }),
+        })
+      },
+      async remove(name: string) {
+        context.check({ op: 'added', name, detail: null })
+        return context.transaction(async (tx) => {
+          const rows = await tx.run(removeThing, [context.app, name])
+          if (rows.length > 0) await tx.emit([{ op: 'gone' }])
+          return rows.length > 0
+        })
+      },
       list: () => context.run(listThings, [context.app]),
     }),
   })
@@ -49,6 +63,7 @@ export function things(broken: Partial<AnySource> = {}): AnySource {
 export type ThingsContext = SourceContext<typeof events>
 export interface ThingsApi {
   add(name: string): Promise<unknown>
+  remove(name: string): Promise<unknown>
   list(): Promise<unknown>
 }
 
@@ -59,6 +74,12 @@ export const samples: SourceSamples<AnySource> = {
     { op: 'gone' },
   ] as never,
   filters: [{}, { name: 'ada' }, { pattern: { plan: ['pro'] } }],
-  writes: { add: (api: ThingsApi) => api.add('ada') },
+  writes: {
+    add: (api: ThingsApi) => api.add('ada'),
+    remove: async (api: ThingsApi) => {
+      await api.add('bob')
+      await api.remove('bob')
+    },
+  },
   reads: { list: (api: ThingsApi) => api.list() },
 }

@@ -1,0 +1,210 @@
+/** Each check of the kit for verbs catches the verb that it is there for, and lets through the one that only looks like it. */
+import { statement } from '@outbus/core'
+import type { AnySource, SourceContext } from '@outbus/core'
+import pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { addThing, listThingsOfAll, removeThing, samples, things } from '../testing/things.ts'
+import type { ThingsApi, ThingsContext } from '../testing/things.ts'
+import { testServerUrl } from '../vitest.ts'
+import { checkAtomicity } from './atomicity.ts'
+import { checkForeignData, checkIsolation } from './isolation.ts'
+import type { SourceSamples } from './samples.ts'
+import { checkTransactions } from './stored.ts'
+
+type Check = (source: AnySource, samples: SourceSamples<AnySource>) => Promise<string[]>
+type Verbs = Partial<Record<string, (name: string) => unknown>>
+
+/** `things`, some of whose verbs are others. */
+function thingsWith(verbs: (context: ThingsContext) => Verbs): AnySource {
+  const kept = things()
+  return {
+    ...kept,
+    api: (context: SourceContext) => ({ ...(kept.api(context) as object), ...verbs(context as never) }),
+  }
+}
+
+const whereAmI = statement<[], { database: string; port: number }>(
+  'testing_where_am_i',
+  `select current_database() as database, current_setting('port')::integer as port`,
+)
+const removeThingOfAny = statement<[name: string], { name: string }>(
+  'testing_remove_thing_of_any',
+  'delete from {schema}.things where name = $1 returning name',
+)
+const findThingOfAny = statement<[name: string], { name: string }>(
+  'testing_find_thing_of_any',
+  'select app_id, name from {schema}.things where name = $1',
+)
+const countThings = statement<[appId: string], { count: string }>(
+  'testing_count_things',
+  'select count(*) from {schema}.things where app_id = $1',
+)
+const countThingsOfAll = statement<[], { count: string }>(
+  'testing_count_things_of_all',
+  'select count(*) from {schema}.things',
+)
+const added = (name: string) => ({ op: 'added' as const, name, detail: null })
+const reads = { list: (api: ThingsApi) => api.list() }
+const readAny = { list: (api: { list(name: string): Promise<unknown> }) => api.list('ada') }
+
+describe('caught', () => {
+  test.for<[what: string, check: Check, problem: string, verbs: (context: ThingsContext) => Verbs, given?: object]>([
+    [
+      'one that writes on a connection of its own',
+      checkTransactions,
+      'add left something behind',
+      (context) => ({
+        add: async (name) => {
+          const [row] = await context.run(whereAmI, [])
+          const { database, port } = row as { database: string; port: number }
+          const own = new pg.Client({ connectionString: connectionTo(database, port) })
+          await own.connect()
+          await own.query('insert into outbus.things (app_id, name) values ($1, $2)', [context.app, name])
+          await own.end()
+        },
+      }),
+    ],
+    [
+      'one that shows an app what another wrote',
+      checkIsolation,
+      'after add of one app, list of another answers otherwise',
+      (context) => ({ list: () => context.run(listThingsOfAll, []) }),
+    ],
+    [
+      'one whose answer holds a clock, and what another app wrote',
+      checkIsolation,
+      'after add of one app, list of another answers otherwise',
+      (context) => ({
+        list: async () => ({ at: Date.now(), count: (await context.run(countThingsOfAll, []))[0]?.count }),
+      }),
+    ],
+    [
+      'one that removes what another app has',
+      checkForeignData,
+      'remove, given what is another app’s, changed rows of another app in things',
+      (context) => ({
+        remove: (name) =>
+          context.transaction(async (tx) => {
+            await tx.run(removeThingOfAny, [name])
+            await tx.emit([{ op: 'gone' }])
+          }),
+      }),
+    ],
+    [
+      'one that answers with rows of all apps',
+      checkForeignData,
+      'add answers otherwise where another app has the same data',
+      (context) => ({
+        add: (name) =>
+          context.transaction(async (tx) => {
+            await tx.run(addThing, [context.app, name])
+            await tx.emit([added(name)])
+            return tx.run(listThingsOfAll, [])
+          }),
+      }),
+    ],
+    [
+      'one that finds what another app has, by what it is known by there',
+      checkForeignData,
+      'list, given what is another app’s, shows it',
+      (context) => ({ list: (name) => context.run(findThingOfAny, [name]) }),
+      {
+        reads: {
+          list: async (api: ThingsApi & { list(name: string): Promise<unknown> }) => {
+            await api.add('eve')
+            return api.list('eve')
+          },
+        },
+      },
+    ],
+    [
+      'one that writes first and emits then',
+      checkAtomicity,
+      'add left something behind in things when step 2 (run, emit) failed',
+      (context) => ({
+        add: async (name) => {
+          await context.run(addThing, [context.app, name])
+          await context.emit(added(name))
+        },
+      }),
+    ],
+    [
+      'one that emits first and writes then',
+      checkAtomicity,
+      'add left something behind in outbox when step 2 (emit, run) failed',
+      (context) => ({
+        add: async (name) => {
+          await context.emit(added(name))
+          await context.run(addThing, [context.app, name])
+        },
+      }),
+    ],
+    [
+      'one that swallows that its emit failed',
+      checkAtomicity,
+      'add resolved, and left something behind in things, though its emit failed',
+      (context) => ({
+        add: (name) =>
+          context.transaction(async (tx) => {
+            await tx.run(addThing, [context.app, name])
+            await tx.emit([added(name)]).catch(() => {})
+          }),
+      }),
+    ],
+    [
+      'one that emits nothing',
+      checkAtomicity,
+      'remove emitted no event',
+      (context) => ({ remove: (name) => context.run(removeThing, [context.app, name]) }),
+    ],
+    ['one that is said to be quiet, and is not', checkAtomicity, 'quiet names add', () => ({}), { quiet: ['add'] }],
+    ['a quiet one that is none', checkAtomicity, 'quiet names nothing', () => ({}), { quiet: ['nothing'] }],
+  ])('%s', async ([, check, problem, verbs, given]) => {
+    const found = await check(thingsWith(verbs), { ...samples, ...given })
+    expect(found).toContainEqual(expect.stringContaining(problem))
+  })
+})
+
+describe('let through', () => {
+  test.for<[what: string, check: Check, verbs: (context: ThingsContext) => Verbs, given?: object]>([
+    [
+      'one whose answer holds a clock',
+      checkIsolation,
+      (context) => ({
+        list: async () => ({
+          at: Date.now(),
+          second: new Date().getSeconds(),
+          count: await context.run(countThings, [context.app]),
+        }),
+      }),
+    ],
+    ['one that answers with chance', checkIsolation, () => ({ list: async () => [{ id: Math.random() }] })],
+    [
+      'one that emits nothing, and is said to be quiet',
+      checkAtomicity,
+      (context) => ({ remove: (name) => context.run(removeThing, [context.app, name]) }),
+      { quiet: ['remove'] },
+    ],
+    [
+      'one that emits again when it failed once',
+      checkAtomicity,
+      (context) => ({
+        add: (name) =>
+          context.transaction(async (tx) => {
+            await tx.run(addThing, [context.app, name])
+            await tx.emit([added(name)]).catch(() => tx.emit([added(name)]))
+          }),
+      }),
+    ],
+    ['one that looks for a name in its own app', checkForeignData, () => ({}), { reads: { ...reads, ...readAny } }],
+  ])('%s', async ([, check, verbs, given]) => {
+    expect(await check(thingsWith(verbs), { ...samples, ...given })).toEqual([])
+  })
+})
+
+function connectionTo(database: string, port: number): string {
+  const url = new URL(testServerUrl())
+  url.pathname = `/${database}`
+  url.port = String(port)
+  return url.href
+}
