@@ -56,17 +56,17 @@ export async function upTo(
   [verb, sample]: readonly [verb: string, sample: Call],
   look: (call: Verb, args: readonly unknown[]) => unknown,
 ): Promise<boolean> {
-  let reached = false
+  let looked: Promise<Outcome> | undefined
   const at = intercepted(api, verb, async (call, args) => {
-    if (!reached) {
-      reached = true
-      await look(call, args)
-    }
+    await (looked ??= outcomeOf(() => look(call, args)))
     throw STOP
   })
   // The sample's own errors are told by the checks that run all of it.
   await outcomeOf(() => sample(at))
-  return reached
+  if (looked === undefined) return false
+  const { error } = await looked
+  if (error !== undefined) throw error
+  return true
 }
 
 export function reasonOf(error: unknown): string {

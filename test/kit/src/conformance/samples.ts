@@ -26,8 +26,8 @@ export interface SourceSamples<S extends AnySource> {
   readonly badWrites?: Readonly<Record<string, (api: Verbs<S>) => Promise<unknown>>>
   /** Verbs that change nothing: another app's answer must not change by what this one writes. */
   readonly reads?: VerbCalls<S>
-  /** Trigger events that older versions of the source wrote, each with its version. From version 2 on. */
-  readonly older?: readonly { readonly from: number; readonly event: unknown }[]
+  /** Trigger events that older versions of the source wrote, each with its version; `becomes`: what `upcast` makes of it. From version 2 on. */
+  readonly older?: readonly { readonly from: number; readonly event: unknown; readonly becomes?: unknown }[]
 }
 
 /** What a check found, each a sentence; none: it passed. */

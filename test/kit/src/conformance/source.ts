@@ -1,10 +1,13 @@
 /** The conformance kit for sources: one call in a test file, one test for each thing that the contract promises. */
 import type { AnySource } from '@outbus/core'
 import { describe, expect, test } from 'vitest'
-import { checkPurity, checkSamples, checkSoundness, checkStrictness, checkUpcast } from './pure.ts'
 import { checkAtomicity } from './atomicity.ts'
+import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
+import { checkSamples, checkStrictness } from './pure.ts'
+import { checkPurity, checkUpcast } from './purity.ts'
 import type { Problems, SourceSamples } from './samples.ts'
+import { checkSoundness } from './soundness.ts'
 import { checkBadInput, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
 
 type Check = (source: AnySource, samples: SourceSamples<AnySource>) => Problems | Promise<Problems>
@@ -12,7 +15,8 @@ type Check = (source: AnySource, samples: SourceSamples<AnySource>) => Problems 
 /** By what is promised when it passes. */
 export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   'the samples say something: one of each op, some matched and some not': checkSamples,
-  'matcher and serializer are pure: the same answer twice, nothing changed, no clock and no chance': checkPurity,
+  'matcher and serializer are pure: the same answer at any time, nothing changed, no clock, no chance, no environment':
+    checkPurity,
   'whatever matches is found: keys and keysOf have a key in common': checkSoundness,
   'a misspelt member of an event or a filter is refused': checkStrictness,
   'events of older versions are read': checkUpcast,
@@ -23,6 +27,7 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   'nothing crosses apps': checkIsolation,
   'no verb changes or shows what is another app’s': checkForeignData,
   'bad input is refused before anything is written': checkBadInput,
+  'a verb takes what it is given, or refuses it before anything is written': checkBadWrites,
 }
 
 /** `plugin`: the source, as it is given to `createBus`. Needs the kit's global setup, for a Postgres. */

@@ -6,6 +6,7 @@ import pino from 'pino'
 import { useTestDatabase } from '../vitest.ts'
 import type { AnySamples } from './calls.ts'
 import { callsOf, reasonOf, verbsAt } from './calls.ts'
+import { BAD_VALUES } from './hostile.ts'
 import type { ServiceEvent } from './pure.ts'
 import type { Problems } from './samples.ts'
 import { shown } from './samples.ts'
@@ -81,25 +82,6 @@ export async function checkTransactions(source: AnySource, samples: AnySamples):
 }
 
 const ROLL_BACK = new Error('rolled back')
-
-const circular: Record<string, unknown> = {}
-circular['self'] = circular
-
-/** Of the catalogue, what no member of any event may be. */
-const BAD_VALUES: readonly (readonly [what: string, value: unknown])[] = [
-  ['a NUL', 'a\0b'],
-  ['half of a surrogate pair', '\ud800'],
-  ['a bigint', 1n],
-  ['NaN', Number.NaN],
-  ['an unsafe integer', 2 ** 53],
-  ['a function', () => {}],
-  ['a symbol', Symbol('s')],
-  ['a Map', new Map()],
-  ['an invalid Date', new Date(Number.NaN)],
-  ['something circular', circular],
-  ['something with a reserved key', JSON.parse('{"__proto__":1}') as unknown],
-  ['256 KB and more', 'x'.repeat(300_000)],
-]
 
 /** Each member of each event, made bad: refused with a code and a path, or as harmless as any other; never an error of Postgres. */
 export async function checkBadInput(source: AnySource, samples: AnySamples): Promise<Problems> {

@@ -7,6 +7,7 @@ import { addThing, listThingsOfAll, removeThing, samples, things } from '../test
 import type { ThingsApi, ThingsContext } from '../testing/things.ts'
 import { testServerUrl } from '../vitest.ts'
 import { checkAtomicity } from './atomicity.ts'
+import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
 import type { SourceSamples } from './samples.ts'
 import { checkTransactions } from './stored.ts'
@@ -44,6 +45,7 @@ const countThingsOfAll = statement<[], { count: string }>(
   'select count(*) from {schema}.things',
 )
 const added = (name: string) => ({ op: 'added' as const, name, detail: null })
+const badWrites = { 'an empty name': (api: ThingsApi) => api.add('') }
 const reads = { list: (api: ThingsApi) => api.list() }
 const readAny = { list: (api: { list(name: string): Promise<unknown> }) => api.list('ada') }
 
@@ -157,6 +159,49 @@ describe('caught', () => {
       'remove emitted no event',
       (context) => ({ remove: (name) => context.run(removeThing, [context.app, name]) }),
     ],
+    [
+      'one that lets Postgres refuse what it is given',
+      checkBadWrites,
+      'add, given a NUL in place of its argument 1: error: invalid byte sequence',
+      (context) => ({
+        add: (name) =>
+          context.transaction(async (tx) => {
+            await tx.run(addThing, [context.app, name])
+            await tx.emit([added(name)])
+          }),
+      }),
+    ],
+    [
+      'one that takes for granted what it is given',
+      checkBadWrites,
+      'add, given a bigint in an object in place of its argument 1: TypeError',
+      (context) => ({ add: async (name) => context.check(added(name.trim())) }),
+    ],
+    [
+      'one that writes first and looks then',
+      checkBadWrites,
+      'add, given half of a surrogate pair in place of its argument 1 was refused after something was written in things',
+      (context) => ({
+        add: async (name) => {
+          await context.run(addThing, [context.app, name])
+          await context.emit(added(name))
+        },
+      }),
+    ],
+    [
+      'one that takes what is said to be bad',
+      checkBadWrites,
+      'the bad write an empty name is taken',
+      () => ({ add: async () => undefined }),
+      { badWrites },
+    ],
+    [
+      'one that throws something else at what is said to be bad',
+      checkBadWrites,
+      'the bad write an empty name: Error: no',
+      () => ({ add: () => Promise.reject(new Error('no')) }),
+      { badWrites },
+    ],
     ['one that is said to be quiet, and is not', checkAtomicity, 'quiet names add', () => ({}), { quiet: ['add'] }],
     ['a quiet one that is none', checkAtomicity, 'quiet names nothing', () => ({}), { quiet: ['nothing'] }],
   ])('%s', async ([, check, problem, verbs, given]) => {
@@ -195,6 +240,19 @@ describe('let through', () => {
             await tx.emit([added(name)]).catch(() => tx.emit([added(name)]))
           }),
       }),
+    ],
+    [
+      'one that refuses what is said to be bad, after another was called',
+      checkBadWrites,
+      () => ({}),
+      {
+        badWrites: {
+          'an empty name': async (api: ThingsApi) => {
+            await api.add('zoe')
+            await api.remove('')
+          },
+        },
+      },
     ],
     ['one that looks for a name in its own app', checkForeignData, () => ({}), { reads: { ...reads, ...readAny } }],
   ])('%s', async ([, check, verbs, given]) => {

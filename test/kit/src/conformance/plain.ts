@@ -1,0 +1,19 @@
+/** Objects and arrays that are data, and nothing's instances. */
+export function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null
+}
+
+/** Plain values only: what a schema made of a filter may keep state of its own. Gives it back. */
+export function freeze<T>(value: T): T {
+  if (!isPlain(value) || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const member of Object.values(value)) freeze(member)
+  return value
+}
+
+/** Whether it is what the language throws at whoever changes what is frozen. */
+export function saysFrozen(error: unknown): boolean {
+  return error instanceof TypeError && /read only|not extensible|Cannot (delete|add|assign)/.test(error.message)
+}
