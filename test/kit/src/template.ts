@@ -1,5 +1,5 @@
 /** A database with core's schema and that of some sources, made once a server and copied for each test. */
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { createBus } from '@outbus/core'
 import type { AnySource } from '@outbus/core'
@@ -9,12 +9,21 @@ import pino from 'pino'
 
 const made = new Map<string, Promise<string>>()
 
-/** Its name, which says what its migrations are: another process with the same ones uses the same template. */
+/**
+ * Its name, which says what its migrations are: another process with the same ones uses the same template. What is wrong with the
+ * sources or their migrations is what `createBus` says of it, each time anew.
+ */
 export async function templateWith(serverUrl: string, sources: readonly AnySource[]): Promise<string> {
-  const hash = await hashOf(sources)
+  // Whose migrations cannot be read has no template yet, and need not have one: they are createBus's to refuse.
+  const hash = await hashOf(sources).catch(() => randomBytes(8).toString('hex'))
   const name = `outbus_template_${hash}`
   let making = made.get(serverUrl + name)
-  if (making === undefined) made.set(serverUrl + name, (making = make(serverUrl, name, hash, sources)))
+  if (making === undefined) {
+    making = make(serverUrl, name, hash, sources)
+    made.set(serverUrl + name, making)
+    // It may be another reason the next time, or none: a server that was restarted, a migration that was mended.
+    making.catch(() => made.delete(serverUrl + name))
+  }
   await making
   return name
 }
@@ -48,8 +57,14 @@ async function make(serverUrl: string, name: string, hash: string, sources: read
     await client.query(`create database ${unfinished}`)
     const url = new URL(serverUrl)
     url.pathname = `/${unfinished}`
-    const bus = await createBus({ database: url.href, sources, migrate: true, log: pino({ level: 'silent' }) })
-    await bus.stop()
+    try {
+      const bus = await createBus({ database: url.href, sources, migrate: true, log: pino({ level: 'silent' }) })
+      await bus.stop()
+    } catch (error) {
+      // Nobody would ever take it up again where its name is of chance.
+      await client.query(`drop database if exists ${unfinished} with (force)`)
+      throw error
+    }
     await client.query(`alter database ${unfinished} rename to ${name}`)
     return name
   } finally {

@@ -1,6 +1,13 @@
-import { expect, test } from 'vitest'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
 import { useTestBus } from './test-bus.ts'
 import { things } from './testing/things.ts'
+import { testServerUrl } from './vitest.ts'
 
 const added = (name: string, detail: unknown = null) => ({ op: 'added', name, detail }) as never
 
@@ -65,4 +72,36 @@ test('each has a database of its own', async () => {
   await (one.cx as unknown as { things: { add(name: string): Promise<void> } }).things.add('ada')
   expect((await other.db.pool.query('select from outbus.things')).rowCount).toBe(0)
   expect((await one.db.pool.query('select from outbus.things')).rowCount).toBe(1)
+})
+
+test('what is wrong with the sources is said by createBus', async () => {
+  await expect(useTestBus({ sources: [null] as never })).rejects.toMatchObject({
+    name: 'OutbusError',
+    code: 'plugin.invalid',
+  })
+  const migrations = new URL('testing/nowhere/', import.meta.url)
+  await expect(useTestBus({ sources: [things({ migrations })] })).rejects.toMatchObject({ name: 'OutbusError' })
+})
+
+test('a template that could not be made is made once nothing is in its way', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'outbus-kit-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const migrations = pathToFileURL(`${folder}/`)
+  // The same migrations, which fail as long as the server has no such role.
+  const role = `kit_${randomBytes(4).toString('hex')}`
+  const text = `create table {schema}.things (app_id text not null, name text not null);
+    select 1 / count(*) from pg_roles where rolname = '${role}';`
+  await writeFile(join(folder, '0001_create_things.sql'), text)
+  const make = () => useTestBus({ sources: [things({ migrations })] })
+  await expect(make()).rejects.toThrow('division by zero')
+  const admin = new pg.Client({ connectionString: testServerUrl() })
+  await admin.connect()
+  try {
+    await admin.query(`create role ${role}`)
+    const { db } = await make()
+    expect((await db.pool.query('select from outbus.things')).rowCount).toBe(0)
+  } finally {
+    await admin.query(`drop role ${role}`)
+    await admin.end()
+  }
 })
