@@ -1,26 +1,38 @@
 /** Each check of the kit for targets catches the target that it is there for. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { defineTarget } from '@outbus/core'
 import type { AnyTarget } from '@outbus/core'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { describeTarget, TARGET_CHECKS } from './target.ts'
 
-const config = z.strictObject({ to: z.string().min(1), fail: z.boolean().default(false) })
+const config = z.strictObject({
+  to: z.string().min(1),
+  fail: z.boolean().default(false),
+  wait: z.boolean().default(false),
+  at: z.array(z.string()).default([]),
+})
 const post = (broken: Partial<AnyTarget> = {}): AnyTarget => ({
   ...defineTarget({
     type: 'post',
     config,
-    run: ({ config: { fail } }) => {
+    run: async ({ config: { fail, wait }, signal }) => {
       if (fail) throw new Error('no')
+      if (wait) await sleep(60_000, undefined, { signal })
     },
   }),
   ...broken,
 })
-const samples = { configs: [{ to: 'a' }], badConfigs: [{}, { to: '' }], failing: { to: 'a', fail: true } }
+const samples = {
+  configs: [{ to: 'a' }],
+  badConfigs: [{}, { to: '' }],
+  failing: { to: 'a', fail: true },
+  slow: { to: 'a', wait: true },
+}
 
 describeTarget(post(), samples)
 
-const [runs, configured, fails] = Object.values(TARGET_CHECKS) as [Check, Check, Check]
+const [runs, configured, fails, ends] = Object.values(TARGET_CHECKS) as [Check, Check, Check, Check]
 type Check = (typeof TARGET_CHECKS)[string]
 
 test.for<[what: string, check: Check, problem: string, broken: Partial<AnyTarget>, given?: object]>([
@@ -38,8 +50,39 @@ test.for<[what: string, check: Check, problem: string, broken: Partial<AnyTarget
   ['a target that returns what is no verdict', runs, 'came to retry', { run: (() => 'done') as never }],
   ['a configuration that takes anything', configured, 'is taken', { config: z.object({ to: z.string() }) }],
   ['a configuration that is taken and should not be', configured, 'is taken', {}, { badConfigs: [{ to: 'b' }] }],
+  ['no configuration that is refused', configured, 'that is refused: badConfigs', {}, { badConfigs: undefined }],
+  ['an empty list of those', configured, 'that is refused: badConfigs', {}, { badConfigs: [] }],
+  [
+    'a target that changes its configuration',
+    runs,
+    'it changes what it is given',
+    { run: ({ config }) => void (config as { at: string[] }).at.push('now') },
+  ],
+  [
+    'a target that changes the event',
+    runs,
+    'it changes what it is given',
+    { run: ({ delivery }) => void Object.assign(delivery.event as object, { seen: true }) },
+  ],
+  ['nothing that fails', fails, 'no sample of a configuration that fails', {}, { failing: undefined }],
+  ['nothing that fails, without a reason', fails, 'whyNone says why', {}, { failing: 'none', whyNone: ' ' }],
+  [
+    'a target that is deaf to its signal',
+    ends,
+    'still goes on 2000 ms after its signal was aborted',
+    { run: () => sleep(5_000, undefined) },
+  ],
+  ['something slow that is not', ends, 'was over before its signal was aborted', { run: () => {} }],
   ['a failure that is swallowed', fails, 'retry, dead was expected', { run: () => {} }],
 ])('%s', async ([, check, problem, broken, given]) => {
   const found = await check(post(broken), { ...samples, ...given })
   expect(found).toContainEqual(expect.stringContaining(problem))
+})
+
+test('a target of which no delivery can fail says why', async () => {
+  expect(await fails(post(), { ...samples, failing: 'none', whyNone: 'it only counts' })).toEqual([])
+})
+
+test('there is a broken target for each check', () => {
+  expect(Object.values(TARGET_CHECKS)).toEqual([runs, configured, fails, ends])
 })

@@ -1,22 +1,30 @@
 /** The conformance kit for targets. */
 import { defineSource, isOutbusError } from '@outbus/core'
 import type { AnyTarget, OutcomeMessage } from '@outbus/core'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { reasonOf } from './calls.ts'
+import { freeze, saysFrozen } from './plain.ts'
 import { useTestBus } from '../test-bus.ts'
 import type { Problems } from './samples.ts'
 import { shown } from './samples.ts'
 
-export interface TargetSamples<T extends AnyTarget> {
+interface Samples<C> {
   /** At least one; each is run with an event and has to come to the outcome `done`. */
-  readonly configs: readonly z.input<T['config']>[]
-  /** Configurations that must be refused when a trigger is created. */
-  readonly badConfigs?: readonly unknown[]
-  /** One with which a delivery fails: its error is recorded and its attempts are counted. */
-  readonly failing?: z.input<T['config']>
+  readonly configs: readonly C[]
+  /** Configurations that must be refused when a trigger is created. At least one. */
+  readonly badConfigs: readonly unknown[]
+  /** One with which a run goes on for longer than a moment: it has to end within two seconds of its signal's abort. */
+  readonly slow?: C
   /** What is delivered. Default `{ hello: 'world' }`. */
   readonly event?: unknown
 }
+
+/** One with which a delivery fails: its error is recorded and its attempts are counted. Or `none`, and why none can. */
+type Failing<C> = { readonly failing: C } | { readonly failing: 'none'; readonly whyNone: string }
+
+export type TargetSamples<T extends AnyTarget> = Samples<z.input<T['config']>> & Failing<z.input<T['config']>>
 
 type AnySamples = TargetSamples<AnyTarget>
 type Check = (target: AnyTarget, samples: AnySamples) => Promise<Problems>
@@ -33,7 +41,12 @@ const probe = defineSource({
   api: () => ({}),
 })
 
-async function deliver(target: AnyTarget, config: unknown, { event = { hello: 'world' } }: AnySamples) {
+interface Settings {
+  readonly timeoutMs?: number
+}
+
+async function deliver(target: AnyTarget, config: unknown, samples: AnySamples, settings: Settings = {}) {
+  const { event = { hello: 'world' } } = samples
   const tested = await useTestBus({ sources: [probe], targets: [target] })
   await tested.cx.triggers.create({
     name: 'probe',
@@ -41,9 +54,18 @@ async function deliver(target: AnyTarget, config: unknown, { event = { hello: 'w
     filter: {},
     target: { type: target.type, ...(config as object) },
     retry: { strategy: 'constant', maxAttempts: 2, baseDelayMs: 3_600_000, jitter: 'none' },
+    ...settings,
   })
   await tested.cx.emit('probe', { op: 'sent', event })
   return tested
+}
+
+type Run = AnyTarget['run']
+
+/** The target, whose runs go through `run`. */
+function runBy(target: AnyTarget, run: Run): AnyTarget {
+  // Inherits everything else, whatever the target is an instance of.
+  return Object.create(target, { run: { value: run, enumerable: true } }) as AnyTarget
 }
 
 const kindsOf = (outcomes: readonly OutcomeMessage[]) => outcomes.map(({ outcome }) => outcome.kind)
@@ -52,7 +74,18 @@ const checkRuns: Check = async (target, samples) => {
   const problems: Problems = []
   if (samples.configs.length === 0) problems.push('there is no sample of a configuration')
   for (const config of samples.configs) {
-    const { drain } = await deliver(target, config, samples)
+    // What other deliveries get as well.
+    const onFrozen: Run = async (args) => {
+      freeze(args.config)
+      freeze(args.delivery.event)
+      try {
+        return await target.run(args)
+      } catch (error) {
+        if (saysFrozen(error)) problems.push(`with ${shown(config)} it changes what it is given: ${reasonOf(error)}`)
+        throw error
+      }
+    }
+    const { drain } = await deliver(runBy(target, onFrozen), config, samples)
     const kinds = kindsOf(await drain())
     if (kinds.join() !== 'done') problems.push(`a delivery with ${shown(config)} came to ${kinds.join() || 'nothing'}`)
   }
@@ -61,8 +94,10 @@ const checkRuns: Check = async (target, samples) => {
 
 const checkConfig: Check = async (target, samples) => {
   const problems: Problems = []
+  const { badConfigs = [] } = samples as Partial<AnySamples>
+  if (badConfigs.length === 0) problems.push('there is no sample of a configuration that is refused: badConfigs')
   const misspelt = samples.configs.map((config) => ({ ...(config as object), unknownMember: 1 }))
-  for (const config of [...misspelt, ...(samples.badConfigs ?? [])]) {
+  for (const config of [...misspelt, ...badConfigs]) {
     const error: unknown = await deliver(target, config, samples).then(
       () => undefined,
       (thrown: unknown) => thrown,
@@ -75,8 +110,10 @@ const checkConfig: Check = async (target, samples) => {
 }
 
 const checkFailure: Check = async (target, samples) => {
-  const { failing } = samples
-  if (failing === undefined) return []
+  const { failing, whyNone } = samples as { readonly failing?: unknown; readonly whyNone?: string }
+  if (failing === undefined)
+    return ['there is no sample of a configuration that fails: failing, or failing: "none" and whyNone']
+  if (failing === 'none') return whyNone?.trim() ? [] : ['failing is "none": whyNone says why no delivery can fail']
   const { drain, clock, cx } = await deliver(target, failing, samples)
   const first = kindsOf(await drain())
   await clock.advance(3_600_000)
@@ -88,11 +125,50 @@ const checkFailure: Check = async (target, samples) => {
   return items[0]?.errors.length === 2 ? [] : ['the dead letter does not have the error of every attempt']
 }
 
+/** After its abort a run holds nothing for longer than this. */
+const ENDS_WITHIN_MS = 2_000
+const SLOW_TIMEOUT_MS = 200
+const STARTS_WITHIN_MS = 5_000
+
+const checkSignal: Check = async (target, samples) => {
+  const { slow } = samples
+  if (slow === undefined) return []
+  const started = Promise.withResolvers<void>()
+  const aborted = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<void>()
+  let isOver = false
+  const watched: Run = async (args) => {
+    started.resolve()
+    args.signal.addEventListener('abort', () => aborted.resolve(), { once: true })
+    try {
+      return await target.run(args)
+    } finally {
+      isOver = true
+      over.resolve()
+    }
+  }
+  const { bus } = await deliver(runBy(target, watched), slow, samples, { timeoutMs: SLOW_TIMEOUT_MS })
+  await bus.start()
+  const patience = new AbortController()
+  const after = (ms: number) => sleep(ms, undefined, { signal: patience.signal }).catch(() => {})
+  try {
+    const ran = await Promise.race([started.promise.then(() => true), after(STARTS_WITHIN_MS).then(() => false)])
+    if (!ran) return [`a delivery with ${shown(slow)} did not run`]
+    await Promise.race([aborted.promise, over.promise])
+    if (isOver) return [`a run with ${shown(slow)} was over before its signal was aborted: slow is to take longer`]
+    await Promise.race([over.promise, after(ENDS_WITHIN_MS)])
+    return isOver ? [] : [`a run with ${shown(slow)} still goes on ${ENDS_WITHIN_MS} ms after its signal was aborted`]
+  } finally {
+    patience.abort()
+  }
+}
+
 /** By what is promised when it passes. */
 export const TARGET_CHECKS: Readonly<Record<string, Check>> = {
   'a delivery runs, and is done': checkRuns,
   'a configuration that it cannot run is refused when the trigger is created': checkConfig,
   'a failure is an outcome: retried, then a dead letter with every error': checkFailure,
+  'a run ends when its signal is aborted': checkSignal,
 }
 
 /** `plugin`: the target, as it is given to `createBus`. Needs the kit's global setup, for a Postgres. */
