@@ -108,7 +108,7 @@ type Place = readonly (string | number)[]
 const MAX_DEPTH = 3
 
 function placesIn(value: unknown, at: Place = []): Place[] {
-  if (typeof value === 'string') return [at]
+  if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return [at]
   if (!isPlain(value) || at.length > MAX_DEPTH) return []
   const members: readonly (readonly [string | number, unknown])[] = Array.isArray(value)
     ? [...value.entries()]

@@ -74,7 +74,7 @@ async function writesOf(source: AnySource, { shared, alone }: Buses, entry: Entr
   }
   // What it answers to that, and whether it throws, is its own affair.
   if (args !== undefined)
-    await touched(', given what is another app’s,', (verbs) => outcomeOf(() => callOf(verbs, verb)(...args)))
+    await touched(", given what is another app's,", (verbs) => outcomeOf(() => callOf(verbs, verb)(...args)))
   await touched('', async (verbs) => {
     const again = await runAll(verbs, entry)
     if (first.outcome.error !== undefined) return
@@ -97,7 +97,7 @@ async function readsOf(source: AnySource, { shared, alone }: Buses, entry: Entry
   const reference = await freshApp(alone, source)
   const ask = (verbs: object) => () => answerOf(() => callOf(verbs, verb)(...args))
   if (!(await differsNow(ask(empty.verbs), ask(reference.verbs)))) return []
-  return [`${verb}, given what is another app’s, shows it: ${shown(await ask(empty.verbs)())}`]
+  return [`${verb}, given what is another app's, shows it: ${shown(await ask(empty.verbs)())}`]
 }
 
 const callOf = (verbs: object, verb: string) =>

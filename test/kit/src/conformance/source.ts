@@ -25,7 +25,7 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   'every verb that writes does so in the transaction of its caller': checkTransactions,
   'every verb that writes does all of it, with an event, or nothing': checkAtomicity,
   'nothing crosses apps': checkIsolation,
-  'no verb changes or shows what is another app’s': checkForeignData,
+  "no verb changes or shows what is another app's": checkForeignData,
   'bad input is refused before anything is written': checkBadInput,
   'a verb takes what it is given, or refuses it before anything is written': checkBadWrites,
 }

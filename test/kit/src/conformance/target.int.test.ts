@@ -5,6 +5,7 @@ import type { AnyTarget } from '@outbus/core'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { describeTarget, TARGET_CHECKS } from './target.ts'
+import type { TargetSamples } from './target.ts'
 
 const config = z.strictObject({
   to: z.string().min(1),
@@ -85,4 +86,20 @@ test('a target of which no delivery can fail says why', async () => {
 
 test('there is a broken target for each check', () => {
   expect(Object.values(TARGET_CHECKS)).toEqual([runs, configured, fails, ends])
+})
+
+test('what has to be said is asked for by the types', () => {
+  type Posted = TargetSamples<ReturnType<typeof defineTarget<'post', typeof config>>>
+  const configs = [{ to: 'a' }]
+  const said: Posted[] = [
+    { configs, badConfigs: [{}], failing: { to: 'a', fail: true } },
+    { configs, badConfigs: [{}], failing: 'none', whyNone: 'it only counts' },
+    // @ts-expect-error -- nothing that is refused
+    { configs, failing: { to: 'a' } },
+    // @ts-expect-error -- nothing that fails
+    { configs, badConfigs: [{}] },
+    // @ts-expect-error -- no reason why nothing fails
+    { configs, badConfigs: [{}], failing: 'none' },
+  ]
+  expect(said).toHaveLength(5)
 })

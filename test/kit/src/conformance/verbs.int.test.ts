@@ -83,7 +83,7 @@ describe('caught', () => {
     [
       'one that removes what another app has',
       checkForeignData,
-      'remove, given what is another app’s, changed rows of another app in things',
+      "remove, given what is another app's, changed rows of another app in things",
       (context) => ({
         remove: (name) =>
           context.transaction(async (tx) => {
@@ -108,7 +108,7 @@ describe('caught', () => {
     [
       'one that finds what another app has, by what it is known by there',
       checkForeignData,
-      'list, given what is another app’s, shows it',
+      "list, given what is another app's, shows it",
       (context) => ({ list: (name) => context.run(findThingOfAny, [name]) }),
       {
         reads: {
@@ -176,6 +176,13 @@ describe('caught', () => {
       checkBadWrites,
       'add, given a bigint in an object in place of its argument 1: TypeError',
       (context) => ({ add: async (name) => context.check(added(name.trim())) }),
+    ],
+    [
+      'one that takes a number for one',
+      checkBadWrites,
+      'add, given 256 KB and more in place of its argument 1: TypeError',
+      (context) => ({ add: async (count) => context.check(added((count as unknown as number).toFixed(1))) }),
+      { writes: { add: (api: { add(count: number): Promise<unknown> }) => api.add(3) } },
     ],
     [
       'one that writes first and looks then',
