@@ -71,7 +71,9 @@ export async function makeStandAlone(to: string, names: Names): Promise<void> {
 
   const vitestFile = join(to, 'vitest.config.ts')
   const config = await readFile(vitestFile, 'utf8')
-  await writeFile(vitestFile, config.replace(/^ {2}ssr: .*\n/m, ''))
+  const packaged = config.replace(/^ {2}\/\/ .*\n {2}plugins: \[\{ name: 'outbus-source'.*\n/m, '')
+  if (packaged === config) throw new Error(`${vitestFile} has no line of the condition outbus-source to be left out`)
+  await writeFile(vitestFile, packaged)
   await writeFile(join(to, '.gitignore'), 'node_modules/\ndist/\n*.tsbuildinfo\n')
   await cp(join(REPOSITORY, 'LICENSE'), join(to, 'LICENSE'))
 }
