@@ -7,13 +7,14 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { REPOSITORY } from './copy.ts'
+import { nextSteps } from './next-steps.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'outbus-scaffold-'))
 // Under root, the Postgres that is installed there runs as another user.
 chmodSync(folder, 0o755)
 // The first Node on the path is this repository's own; the plugin is to bring its own.
 const path = (process.env['PATH'] ?? '').split(':').filter((entry) => !entry.includes('node_modules'))
-const env = { ...process.env, PATH: path.join(':') }
+const env = { ...process.env, PATH: path.join(':'), npm_config_prefer_offline: 'true' }
 
 function run(cwd: string, ...command: [string, ...string[]]): string {
   const [program, ...parameters] = command
@@ -40,17 +41,12 @@ try {
     run(clone, 'npm', 'run', 'format:check', '--', `plugins/demo-${kind}`)
   }
 
-  run(REPOSITORY, 'npm', 'run', 'build')
-  const tarballs = ['core', 'migrations', 'test/kit'].map((workspace) => {
-    const packed = run(REPOSITORY, 'npm', 'pack', '--silent', '-w', workspace, '--pack-destination', folder)
-    return join(folder, packed.trim())
-  })
   for (const kind of ['source', 'target']) {
     const name = `some-${kind}`
     const plugin = join(folder, name)
     run(REPOSITORY, 'npm', 'run', '--silent', 'new-plugin', '--', name, '--kind', kind, '--out', plugin)
-    run(plugin, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', ...tarballs)
-    run(plugin, 'npm', 'test')
+    const steps = nextSteps({ folder: plugin, where: plugin, isStandAlone: true, isInstalled: false })
+    run(REPOSITORY, 'sh', '-ec', steps.join('\n'))
     run(plugin, 'npm', 'run', 'build')
   }
 } finally {

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest'
+import { readTaken } from './copy.ts'
 import { nameProblem, namesOf, renamed } from './names.ts'
+
+const here = await readTaken({ isStandAlone: false })
+const standAlone = await readTaken({ isStandAlone: true })
 
 test('a name has its four shapes', () => {
   expect(namesOf('order-book2')).toEqual({
@@ -15,9 +19,20 @@ test('all shapes of the template are renamed', () => {
   expect(renamed(text, namesOf('order-book'))).toBe('order-book order-book order_book_entries orderBook OrderBookApi')
 })
 
-test.for(['order-book', 'a', 'kv2', 'new-source'])('%s is a name', (name) => {
-  expect(nameProblem(name)).toBeUndefined()
+test('a name that has one of the template in it is not renamed again', () => {
+  const text = 'plugin-name-target plugin-name plugin_name pluginName PluginName'
+  expect(renamed(text, namesOf('plugin-name-three'))).toBe(
+    'plugin-name-three plugin-name-three plugin_name_three pluginNameThree PluginNameThree',
+  )
 })
+
+test.for(['order-book', 'a', 'kv2', 'new-source', 'todo-list', 'bookings', 'labels', 'plugin-name-three'])(
+  '%s is a name',
+  (name) => {
+    expect(nameProblem(name, here)).toBeUndefined()
+    expect(nameProblem(name, standAlone)).toBeUndefined()
+  },
+)
 
 test.for([
   ['', 'lower case'],
@@ -29,8 +44,37 @@ test.for([
   ['x'.repeat(41), '40 characters'],
   ['class', 'JavaScript'],
   ['await', 'JavaScript'],
+  ['global-this', 'JavaScript'],
   ['triggers', 'reserved'],
   ['dead-letter', 'reserved'],
+  // Imports, globals and locals of the template.
+  ...['test', 'expect', 'z', 'undefined', 'define-source', 'describe-source', 'name-schema', 'insert-entry'].map(
+    (name) => [name, 'something else in the code of the template'] as const,
+  ),
+  ...['process', 'cx', 'db', 'heard', 'define-target', 'lines'].map(
+    (name) => [name, 'something else in the code of the template'] as const,
+  ),
+  ['index', 'overwrite a file of the plugin: src/index.ts'],
+  ['conformance', 'overwrite a file of the plugin: src/conformance.int.test.ts'],
 ] as const)('%j is none: %s', ([name, problem]) => {
-  expect(nameProblem(name)).toContain(problem)
+  expect(nameProblem(name, here)).toContain(problem)
+  expect(nameProblem(name, standAlone)).toContain(problem)
+})
+
+test.for([
+  'test-kit',
+  'migrations',
+  'scaffold',
+  'bench',
+  'demo',
+  'plugin-template',
+  'plugin-name-target',
+])('%s is taken within this repository, and free outside of it', (name) => {
+  expect(nameProblem(name, here)).toContain('is taken')
+  expect(nameProblem(name, standAlone)).toBeUndefined()
+})
+
+test.for(['zod', 'vitest', 'typescript'])('%s, which a package of its own depends on, is taken outside', (name) => {
+  expect(nameProblem(name, standAlone)).toContain('is taken')
+  expect(nameProblem(name, here)).toBeUndefined()
 })

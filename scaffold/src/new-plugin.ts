@@ -1,12 +1,14 @@
 /** `npm run new-plugin -- <name> [--kind source|target] [--out folder]`: asks for what is missing, on a terminal. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 import { cancel, isCancel, select, text } from '@clack/prompts'
 import { Command, Option } from 'commander'
-import { addReference, copyTemplate, makeStandAlone, REPOSITORY } from './copy.ts'
+import { addReference, copyTemplate, makeStandAlone, readTaken, REPOSITORY } from './copy.ts'
 import { nameProblem, namesOf } from './names.ts'
 import type { Kind } from './names.ts'
+import { nextSteps } from './next-steps.ts'
 
 /** As sysexits.h has them. */
 const EX_USAGE = 64
@@ -30,43 +32,67 @@ const program = new Command('new-plugin')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EX_USAGE))
   .parse()
 
+// Whoever reads the first line only, `| head -1`, has not done anything wrong.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+
 const options = program.opts<Options>()
 const isTerminal = process.stdin.isTTY && process.stdout.isTTY
+const isStandAlone = options.out !== undefined
+const outside = isStandAlone ? folderOutside(options.out) : undefined
 
+const taken = await readTaken({ isStandAlone })
 const given = program.args[0] ?? (await askName())
-const problem = nameProblem(given)
+const problem = nameProblem(given, taken)
 if (problem !== undefined) fail(EX_USAGE, `the name ${JSON.stringify(given)} ${problem}`)
 const kind = options.kind ?? (program.args[0] === undefined ? await askKind() : 'source')
 const names = namesOf(given)
-// npm runs scripts in the repository's root; what the user typed is relative to where it was typed.
-const folder =
-  options.out === undefined
-    ? join(REPOSITORY, 'plugins', names.kebab)
-    : resolve(process.env['INIT_CWD'] ?? process.cwd(), options.out)
+const folder = outside ?? join(REPOSITORY, 'plugins', names.kebab)
 if (existsSync(folder)) fail(EX_CANNOT_CREATE, `${folder} is there already: give another name, or another --out`)
 
 const files = await copyTemplate(kind, names, folder)
-if (options.out === undefined) {
-  await addReference(names)
-  if (options.install) run('npm', ['install', '--prefer-offline'])
-  // A longer name breaks lines elsewhere.
-  run('npx', ['oxfmt', folder])
-} else await makeStandAlone(folder, names)
+const undo: (() => Promise<void>)[] = [() => rm(folder, { recursive: true })]
+try {
+  if (isStandAlone) await makeStandAlone(folder, names)
+  else {
+    // A longer name breaks lines elsewhere.
+    run(join(REPOSITORY, 'node_modules', '.bin', 'oxfmt'), folder)
+    undo.push(await addReference(names))
+    // Its own words, also where this was run with --silent.
+    if (options.install) run('npm', 'install', '--prefer-offline', '--loglevel=error')
+  }
+} catch (error) {
+  for (const step of undo.toReversed()) await step()
+  const hint = isStandAlone ? '' : '; --no-install leaves npm install to you'
+  fail(EX_CANNOT_CREATE, `${(error as Error).message}\nnothing was made: mend that and run it again${hint}`)
+}
 
-const where = options.out === undefined ? relative(REPOSITORY, folder) : folder
+const where = isStandAlone ? folder : relative(REPOSITORY, folder)
 process.stdout.write(`${where}: ${files.length} files of a ${kind}, ${files.join(', ')}\n\n`)
-process.stdout.write(
-  options.out === undefined
-    ? `Next: npm test -w plugins/${names.kebab}, then src/${names.kebab}.ts: say what can happen.\n`
-    : `Next: cd ${where} && npm install && npm test, then src/${names.kebab}.ts: say what can happen.\n`,
-)
+const steps = nextSteps({ folder, where, isStandAlone, isInstalled: options.install })
+process.stdout.write(`Next:\n${steps.map((step) => `  ${step}\n`).join('')}`)
+process.stdout.write(`then src/${names.kebab}.ts: say what ${kind === 'source' ? 'can happen' : 'is done'}.\n`)
+
+/** npm runs scripts in the repository's root; what the user typed is relative to where it was typed. */
+function folderOutside(out: string): string {
+  if (out.trim() === '') fail(EX_USAGE, '--out is empty: give the folder to make, such as ../order-book')
+  const folder = resolve(process.env['INIT_CWD'] ?? process.cwd(), out)
+  const path = relative(REPOSITORY, folder)
+  if (isAbsolute(path) || path.split(/[\\/]/)[0] === '..') return folder
+  return fail(
+    EX_USAGE,
+    `--out is for a folder outside of this repository, ${folder} is in it: without --out, plugins/<name> is made`,
+  )
+}
 
 async function askName(): Promise<string> {
   if (!isTerminal) fail(EX_USAGE, 'give a name: npm run new-plugin -- order-book')
   const name = await text({
     message: 'What is it called?',
     placeholder: 'order-book',
-    validate: (typed) => nameProblem(typed ?? ''),
+    validate: (typed) => nameProblem(typed ?? '', taken),
   })
   return isCancel(name) ? cancelled() : name
 }
@@ -87,9 +113,11 @@ function cancelled(): never {
   process.exit(EX_USAGE)
 }
 
-function run(command: string, parameters: readonly string[]): void {
-  const { status } = spawnSync(command, parameters, { cwd: REPOSITORY, stdio: ['ignore', 'ignore', 'inherit'] })
-  if (status !== 0) fail(EX_CANNOT_CREATE, `the plugin is made, but this failed: ${command} ${parameters.join(' ')}`)
+function run(command: string, ...parameters: string[]): void {
+  const { status, error, stdout, stderr } = spawnSync(command, parameters, { cwd: REPOSITORY, encoding: 'utf8' })
+  if (status === 0) return
+  const words = error === undefined ? `${stdout}${stderr}` : error.message
+  throw new Error(`this failed: ${[command, ...parameters].join(' ')}\n${words.trim()}`)
 }
 
 function fail(code: number, message: string): never {
