@@ -27,15 +27,19 @@ test('the guide shows what the example is, to the letter', async () => {
   expect(snippets.filter((snippet) => !files.some((file) => file.includes(snippet)))).toEqual([])
 })
 
-test('the example does what the guide says, and ends by itself', async () => {
-  const db = await useTestDatabase()
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['--conditions=outbus-source', fileURLToPath(new URL('use.ts', EXAMPLE))],
-    { env: { ...process.env, DATABASE_URL: db.url } },
-  )
-  expect(stdout).toBe('written rooms\n')
-})
+test.for(['a database of the reader', 'none'])(
+  'the example does what the guide says, and ends by itself, with %s',
+  async (which) => {
+    const { DATABASE_URL: _, ...env } = process.env
+    const given = which === 'none' ? {} : { DATABASE_URL: (await useTestDatabase()).url }
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--conditions=outbus-source', fileURLToPath(new URL('use.ts', EXAMPLE))],
+      { env: { ...env, ...given } },
+    )
+    expect(stdout).toBe('written rooms\n')
+  },
+)
 
 test('the guide names every member of the contract', async () => {
   const contract = await readFile(new URL('../../core/src/source.ts', import.meta.url), 'utf8')

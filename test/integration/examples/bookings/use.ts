@@ -1,8 +1,11 @@
 import { createBus } from '@outbus/core'
+import { startPostgres } from '@outbus/test-kit'
 import { bookings } from './src/index.ts'
 
+// Where you have none at hand: the kit's, which ends with this process.
+const database = process.env['DATABASE_URL'] ?? (await startPostgres('embedded')).url
 await using bus = await createBus({
-  database: process.env['DATABASE_URL'] as string,
+  database,
   sources: [bookings()],
   app: 'hotel',
   migrate: true,

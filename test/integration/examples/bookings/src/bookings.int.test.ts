@@ -53,3 +53,9 @@ test('what a handler throws is retried', async () => {
   await clock.advance(60_000)
   expect((await drain()).map(({ outcome }) => outcome.kind)).toEqual(['done'])
 })
+
+test('what is no id is refused, before Postgres is asked', async () => {
+  const { cx } = await useTestBus({ sources: [bookings()] })
+  for (const id of [['1'], 1, null, '', '01', '1 or true'])
+    await expect(cx.bookings.remove(id as string)).rejects.toMatchObject({ code: 'id.malformed', path: 'id' })
+})

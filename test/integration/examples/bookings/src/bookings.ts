@@ -61,7 +61,7 @@ export function bookings() {
       },
 
       async remove(id) {
-        if (!/^[1-9]\d{0,17}$/.test(id))
+        if (typeof id !== 'string' || !/^[1-9]\d{0,17}$/.test(id))
           throw new OutbusError('id.malformed', 'an id is digits', { path: 'id', received: id })
         return context.transaction(async (tx) => {
           const [row] = await tx.run(deleteEntry, [context.app, id])
