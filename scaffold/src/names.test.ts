@@ -61,18 +61,13 @@ test.for([
   expect(nameProblem(name, standAlone)).toContain(problem)
 })
 
-test.for([
-  'test-kit',
-  'migrations',
-  'scaffold',
-  'bench',
-  'demo',
-  'plugin-template',
-  'plugin-name-target',
-])('%s is taken within this repository, and free outside of it', (name) => {
-  expect(nameProblem(name, here)).toContain('is taken')
-  expect(nameProblem(name, standAlone)).toBeUndefined()
-})
+test.for(['test-kit', 'migrations', 'scaffold', 'bench', 'demo', 'plugin-template', 'plugin-name-target'])(
+  '%s is taken within this repository, and free outside of it',
+  (name) => {
+    expect(nameProblem(name, here)).toContain('is taken')
+    expect(nameProblem(name, standAlone)).toBeUndefined()
+  },
+)
 
 test.for(['zod', 'vitest', 'typescript'])('%s, which a package of its own depends on, is taken outside', (name) => {
   expect(nameProblem(name, standAlone)).toContain('is taken')
