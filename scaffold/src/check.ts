@@ -46,7 +46,7 @@ try {
     const plugin = join(folder, name)
     run(REPOSITORY, 'npm', 'run', '--silent', 'new-plugin', '--', name, '--kind', kind, '--out', plugin)
     const steps = nextSteps({ folder: plugin, where: plugin, isStandAlone: true, isInstalled: false })
-    run(REPOSITORY, 'sh', '-ec', steps.join('\n'))
+    run(REPOSITORY, 'sh', '-c', steps.join(' && '))
     run(plugin, 'npm', 'run', 'build')
   }
 } finally {
