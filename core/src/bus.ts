@@ -6,7 +6,7 @@
  */
 import { coreMigrations } from '@outbus/migrations'
 import { z } from 'zod'
-import type { Context } from './core-context.ts'
+import type { Context, SourceApis } from './core-context.ts'
 import { compose } from './container.ts'
 import type { Parts } from './container.ts'
 import type { ContextOptions } from './context-options.ts'
@@ -49,7 +49,8 @@ type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 
 
 const stopSchema = z.strictObject({ graceMs: z.number().min(0).max(MAX_GRACE_MS).default(10_000) })
 
-export class Bus<S extends AnySource = AnySource> {
+/** What every bus has, whatever the sources. */
+export class CoreBus<S extends AnySource = AnySource> {
   readonly #parts: Parts
   readonly #lines: readonly MigrationLine[]
   readonly #app: string | undefined
@@ -223,6 +224,12 @@ export class Bus<S extends AnySource = AnySource> {
     grace.end()
   }
 
+  /** For {@link createBus}: the verbs of a source, outside any handler, for the bus's own app. */
+  mountVerbs(name: string): void {
+    const verbs = () => this.context()[name as keyof Context<S>]
+    Object.defineProperty(this, name, { get: verbs, enumerable: false })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
@@ -231,6 +238,9 @@ export class Bus<S extends AnySource = AnySource> {
     if (this.#stopped !== undefined) throw new OutbusError('bus.stopped', 'the bus has been stopped')
   }
 }
+
+/** `bus.kv` is short for `bus.context().kv`: for a bus that has an `app`. */
+export type Bus<S extends AnySource = AnySource> = CoreBus<S> & SourceApis<S>
 
 function startableTarget(target: AnyTarget): StartablePlugin {
   const named = `target ${JSON.stringify(target.type)}`
@@ -267,13 +277,16 @@ export async function createBus<const S extends readonly AnySource[] = []>(
       migrations === undefined ? [] : [{ name, directory: migrations }],
     ),
   ]
-  const bus = new Bus<S[number]>(parts, lines, settings, lifecycle)
+  const bus = new CoreBus<S[number]>(parts, lines, settings, lifecycle)
   try {
-    for (const source of settings.sources) assertVerbs(source, parts.hostOf(source).context('outbus'))
+    for (const source of settings.sources) {
+      assertVerbs(source, parts.hostOf(source).context('outbus'))
+      bus.mountVerbs(source.name)
+    }
     if (settings.migrate) await bus.migrate()
   } catch (error) {
     await bus.stop({ graceMs: 0 })
     throw error
   }
-  return bus
+  return bus as Bus<S[number]>
 }

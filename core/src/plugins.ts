@@ -6,7 +6,7 @@ import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
 import { nearest } from './validation/nearest.ts'
 
-/** Members of a call context and words that SQL and logs use for something else. */
+/** Members of a call context or of a bus, and words that SQL and logs use for something else. */
 const RESERVED_SOURCES = new Set([
   'app',
   'principal',
@@ -26,6 +26,15 @@ const RESERVED_SOURCES = new Set([
   'history',
   'rootid',
   'explain',
+  'context',
+  'gate',
+  'handle',
+  'migrate',
+  'on',
+  'start',
+  'stats',
+  'stop',
+  'upkeep',
   'bus',
   'core',
   DEAD_LETTER_SOURCE,
@@ -138,7 +147,7 @@ function assertApiVersion(named: string, { apiVersion = 1 }: { readonly apiVersi
   if (apiVersion === API_VERSION) return
   throw new OutbusError(
     'plugin.api_version',
-    `${named} was written for version ${String(apiVersion)} of the plugin contract; this is version ${API_VERSION}`,
+    `${named} was written for version ${typeof apiVersion === 'number' ? apiVersion : JSON.stringify(apiVersion)} of the plugin contract; this is version ${API_VERSION}`,
     { path: 'apiVersion', received: apiVersion, hint: 'install the version of the plugin that fits this @outbus/core' },
   )
 }

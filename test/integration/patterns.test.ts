@@ -1,4 +1,5 @@
 /** Content patterns in the filters of sources: what matches, what is refused, and what explain says of it. */
+import type { PatternInput } from '@outbus/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { createBus } from '@outbus/core'
 import { http } from '@outbus/http'
@@ -49,7 +50,7 @@ test('http: a route may ask for more than its path', async () => {
   expect((await cx.emit('http', { ...request, body: { ref: 'refs/tags/v1' } })).deliveries).toBe(0)
 })
 
-test.for<[code: string, path: string, pattern: unknown]>([
+test.for<[code: string, path: string, pattern: PatternInput]>([
   ['pattern.invalid', 'filter.pattern.plan', { plan: 'pro' }],
   ['pattern.invalid', 'filter.pattern.plan', { plan: [] }],
   ['pattern.invalid', 'filter.pattern.plan[0]', { plan: [{ regex: '.*' }] }],

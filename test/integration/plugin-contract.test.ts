@@ -46,7 +46,6 @@ describe('what a source answers', () => {
     ['keysOf throws', 'keysOf', { keysOf: () => [].at(0) as never as string[] }],
     ['keysOf returns numbers', 'keysOf', { keysOf: () => [1] }],
     ['matches is asynchronous', 'matches', { matches: async () => true }],
-    ['keys returns a text', 'matches', { keys: () => 'all' }],
     ['orderingKey returns a number', 'orderingKey', { orderingKey: () => 7 }],
   ])('%s: the emit is refused, by name, and other sources go on', async ([, member, broken]) => {
     const { db, cx } = await setUp([words(broken), kv()])
@@ -61,6 +60,19 @@ describe('what a source answers', () => {
     expect((await cx.emit('kv', set)).deliveries).toBe(1)
     expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(1)
   })
+})
+
+test.for<[what: string, keys: () => unknown]>([
+  ['keys returns a text', () => 'all'],
+  ['keys throws', () => expect.unreachable()],
+])('%s: the trigger is refused, and no emit ever meets it', async ([, keys]) => {
+  const { cx } = await setUp([words({ keys })])
+  await expect(cx.triggers.create({ name: 'w', source: 'words', filter: {}, target })).rejects.toMatchObject({
+    code: 'source.failed',
+    path: 'keys',
+    message: expect.stringContaining('"words"'),
+  })
+  expect((await cx.emit('words', SAID)).deliveries).toBe(0)
 })
 
 describe('verbs', () => {

@@ -83,12 +83,25 @@ export async function ours() {
     void event.after.plan
     return void paths
   })
+  // @ts-expect-error -- a pattern is an object
+  await bus.on('a', 'docs', { pattern: 5 }, () => {})
   await bus.on('b', 'pubsub', { topic: 'orders.>' }, ({ event }) => void event.message)
   // @ts-expect-error -- a subscription has a topic
   await bus.on('b', 'pubsub', {}, () => {})
   // @ts-expect-error -- no such op
   await bus.on('a', 'docs', { ops: ['inserted'] }, () => {})
   return id
+}
+
+/** For a service that has one app and no principals. */
+export async function verbsOfTheBus() {
+  await using bus = await createBus({ database: '', sources: [kv(), docs()], app: 'shop' })
+  const version: number = (await bus.kv.set('users', 'ada', 1)).version
+  // @ts-expect-error -- no such verb
+  void bus.docs.put
+  // @ts-expect-error -- not installed
+  void bus.pubsub
+  return version
 }
 
 /** Sources that are known at run time only, such as a test kit's: nothing is inferred, and nothing refused. */

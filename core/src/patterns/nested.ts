@@ -1,11 +1,15 @@
 /**
- * Ruler joins the names on the way to a value by dots, so that `{ "a.b": 1 }` and `{ "a": { "b": 1 } }` are the same to it. Pure.
+ * Ruler joins the names on the way to a value by dots, so that `{ "a.b": 1 }` and `{ "a": { "b": 1 } }` are the same to it. Pure,
+ * and linear in the event.
  */
 import type { JsonObject, JsonValue } from '../json.ts'
 
+/** Members further down than any pattern can name are left where they are. */
+export const MAX_STEPS = 64
+
 /** The event with names that have dots taken apart; itself, where there are none. */
 export function nested(value: JsonValue): JsonValue {
-  return hasDots(value) ? takenApart(value) : value
+  return hasDots(value) ? new Apart().of(value, 0) : value
 }
 
 /** Asked first, of every event: most have none, and then nothing is made. */
@@ -19,32 +23,69 @@ function hasDots(value: JsonValue): boolean {
   return false
 }
 
-function takenApart(value: JsonValue): JsonValue {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) {
-    const members = value.map(takenApart)
-    return members.some((member, i) => member !== value[i]) ? members : value
+/** One event being taken apart. What it makes is its own, so that it may be added to. */
+class Apart {
+  /** In a list that has come together from several members: the object that takes the named ones among them. */
+  readonly #namedIn = new Map<JsonValue[], JsonObject>()
+
+  of(value: JsonValue, steps: number): JsonValue {
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) return value.map((member) => this.of(member, steps))
+    // Without a prototype: `__proto__` is a name like any other.
+    const object = Object.create(null) as JsonObject
+    for (const [name, member] of Object.entries(value)) {
+      const path = name.split('.', MAX_STEPS + 1)
+      const depth = steps + path.length
+      if (depth <= MAX_STEPS) this.#put(object, path, this.of(member, depth))
+    }
+    return object
   }
-  let copy: JsonObject | undefined
-  for (const name of Object.keys(value)) {
-    const member = value[name] as JsonValue
-    const inner = takenApart(member)
-    if (inner === member && !name.includes('.')) continue
-    copy ??= { ...value }
-    delete copy[name]
-    put(copy, name.split('.'), inner)
+
+  #put(object: JsonObject, path: readonly string[], value: JsonValue): void {
+    let at = object
+    for (const step of path.slice(0, -1)) at = this.#objectAt(at, step)
+    const last = path.at(-1) as string
+    const present = at[last]
+    at[last] = present === undefined ? value : this.#both(present, value)
   }
-  return copy ?? value
+
+  /** The object that stands under the name, or beside what stands there. */
+  #objectAt(object: JsonObject, name: string): JsonObject {
+    const present = object[name]
+    if (isObject(present)) return present
+    const list = present === undefined ? undefined : listOf(present)
+    const known = list && this.#namedIn.get(list)
+    if (known !== undefined) return known
+    const made = Object.create(null) as JsonObject
+    if (list === undefined) object[name] = made
+    else {
+      object[name] = list
+      list.push(made)
+      this.#namedIn.set(list, made)
+    }
+    return made
+  }
+
+  /** Members of two objects come together; anything else stands beside the other, as in a list. */
+  #both(present: JsonValue, added: JsonValue): JsonValue {
+    if (isObject(added) && (isObject(present) || Array.isArray(present))) {
+      const holder = Object.create(null) as JsonObject
+      holder['it'] = present
+      const into = this.#objectAt(holder, 'it')
+      for (const name of Object.keys(added)) this.#put(into, [name], added[name] as JsonValue)
+      return holder['it']
+    }
+    const list = listOf(present)
+    if (isObject(present)) this.#namedIn.set(list, present)
+    for (const one of Array.isArray(added) ? added : [added]) list.push(one)
+    return list
+  }
 }
 
-/** Where something is already, both stand there, as in a list. */
-function put(object: JsonObject, [first = '', ...rest]: readonly string[], value: JsonValue): void {
-  const present = Object.hasOwn(object, first) ? object[first] : undefined
-  let added = value
-  if (rest.length > 0) {
-    added = {}
-    put(added, rest, value)
-  }
-  const both = present === undefined ? added : [...(Array.isArray(present) ? present : [present]), added]
-  Object.defineProperty(object, first, { value: both, enumerable: true, configurable: true, writable: true })
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function listOf(value: JsonValue): JsonValue[] {
+  return Array.isArray(value) ? value : [value]
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { OutbusError } from '../errors.ts'
 import { compilePattern } from './pattern.ts'
@@ -27,9 +28,31 @@ test.each([
   [[], 'pattern.invalid', ''],
   [{}, 'pattern.invalid', ''],
   [{ a: Array.from({ length: 3_000 }, (_, i) => i) }, 'pattern.too_complex', 'a'],
+  [{ a: [{ numeric: ['__proto__', 1] }] }, 'pattern.invalid', 'a[0]'],
+  [{ a: [{ numeric: ['toString', 1] }] }, 'pattern.invalid', 'a[0]'],
+  [{ a: [{ numeric: ['>', Number.NaN] }] }, 'pattern.invalid', 'a[0]'],
+  [{ a: [{ numeric: ['>', 1, '<', Infinity] }] }, 'pattern.invalid', 'a[0]'],
+  [{ a: [Number.NaN] }, 'pattern.invalid', 'a[0]'],
+  [{ a: [{ 'anything-but': [1, Infinity] }] }, 'pattern.invalid', 'a[0]'],
 ])('%j is refused: %s at %s', (pattern, code, path) => {
   expect(() => compilePattern(pattern)).toThrow(expect.objectContaining({ code, path }))
 })
+
+test.for<[what: string, pattern: () => unknown, code: string]>([
+  [
+    'a name of many steps',
+    () => ({ [Array.from({ length: 20_000 }, () => 'a').join('.')]: [1] }),
+    'pattern.too_complex',
+  ],
+  ['a getter that throws', () => Object.defineProperty({}, 'a', { enumerable: true, get: thrown }), 'pattern.invalid'],
+  ['a proxy that throws', () => new Proxy({}, { ownKeys: thrown }), 'pattern.invalid'],
+])('%s is refused, like anything else, with one error', ([, pattern, code]) => {
+  expect(() => compilePattern(pattern())).toThrow(expect.objectContaining({ name: 'OutbusError', code }))
+})
+
+function thrown(): never {
+  throw new Error('boom')
+}
 
 test('alternatives that multiply beyond all bounds are refused, not worked out', () => {
   const either = (name: string) => ({ $or: [{ [name]: [1] }, { [name]: [2] }] })
@@ -61,6 +84,28 @@ test('a wildcard that cannot match takes no longer for it', () => {
   const { test: matches } = compilePattern({ a: [{ wildcard: `${'*a'.repeat(200)}*b` }] })
   expect(matches({ a: 'a'.repeat(100_000) })).toBe(false)
   expect(matches({ a: `${'a'.repeat(100_000)}b` })).toBe(true)
+})
+
+test('nor does one whose piece is long, and begins over and over', () => {
+  const half = 'a'.repeat(60_000)
+  const { test: matches } = compilePattern({ a: [{ wildcard: `*${half}b${half}*` }] })
+  expect(matches({ a: 'a'.repeat(250_000) })).toBe(false)
+  expect(matches({ a: `${'a'.repeat(99_999)}b${'a'.repeat(99_999)}` })).toBe(true)
+})
+
+test('a long piece is found where a short one would be', () => {
+  const letters = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 400 })
+  fc.assert(
+    fc.property(
+      letters,
+      fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 65, maxLength: 80 }),
+      (text, piece) => {
+        const { test: matches } = compilePattern({ a: [{ wildcard: `*${piece}*` }] })
+        expect(matches({ a: `${text}${piece}${text}` })).toBe(true)
+        expect(matches({ a: text + text })).toBe((text + text).includes(piece))
+      },
+    ),
+  )
 })
 
 test('an event that is no object has no members, and members of its prototype are none of them', () => {

@@ -9,12 +9,18 @@ import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { JsonPrimitive, JsonValue } from '../json.ts'
 import type { ValueTest } from './values.ts'
-import { nested } from './nested.ts'
+import { MAX_STEPS, nested } from './nested.ts'
 import { compileOperator, folded, refuse } from './values.ts'
 import { literalEnds } from './wildcard.ts'
 
 export interface Pattern {
+  /** Of any JSON value as core takes it, at most 64 deep. */
   test(event: JsonValue): boolean
+}
+
+/** What a filter takes: an object like the event, with lists where the event has values. */
+export interface PatternInput {
+  readonly [member: string]: unknown
 }
 
 export interface EventObject {
@@ -27,15 +33,19 @@ type LeafTest = (value: JsonValue | undefined) => boolean
 const NOTHING: EventObject = {}
 /** Members, list entries and operands, all in all. */
 const MAX_PARTS = 2_000
-const MAX_DEPTH = 32
 /** Combinations of alternatives. */
 const MAX_RULES = 200
 
 /** Throws an `OutbusError` whose path is where the pattern is wrong. */
 export function compilePattern(pattern: unknown, path = ''): Pattern {
-  const parts = { left: MAX_PARTS }
-  if (!isObject(pattern)) throw refuse('a pattern is an object', path, pattern)
-  return new CompiledPattern(expand(pattern, [], path, parts).map((rule) => [...rule.values()]))
+  try {
+    if (!isObject(pattern)) throw refuse('a pattern is an object', path, pattern)
+    return new CompiledPattern(expand(pattern, [], path, { left: MAX_PARTS }).map((rule) => [...rule.values()]))
+  } catch (cause) {
+    if (cause instanceof OutbusError) throw cause
+    // A getter or a proxy of the pattern threw.
+    throw new OutbusError('pattern.invalid', 'the pattern cannot be read', { path, cause })
+  }
 }
 
 /** For core, which files triggers by what their patterns say. */
@@ -58,17 +68,19 @@ export class CompiledPattern implements Pattern {
 
 /** For filters: `pattern: patternSchema().optional()`. Refused with the pattern's own code and path; parsed, it is compiled. */
 export function patternSchema() {
-  return z.unknown().transform((pattern, { addIssue }): Pattern => {
-    try {
-      return compilePattern(pattern)
-    } catch (error) {
-      if (!(error instanceof OutbusError)) throw error
-      const { code, message, path } = error
-      const at = path === undefined || path === '' ? [] : [path]
-      addIssue({ code: 'custom', message, path: at, input: pattern, params: { code } })
-      return z.NEVER
-    }
-  })
+  return z
+    .custom<PatternInput>(() => true)
+    .transform((pattern, { addIssue }): Pattern => {
+      try {
+        return compilePattern(pattern)
+      } catch (error) {
+        if (!(error instanceof OutbusError)) throw error
+        const { code, message, path } = error
+        const at = path === undefined || path === '' ? [] : [path]
+        addIssue({ code: 'custom', message, path: at, input: pattern, params: { code } })
+        return z.NEVER
+      }
+    })
 }
 
 export function isObject(value: unknown): value is EventObject {
@@ -107,14 +119,14 @@ function expand(
 ): Rule[] {
   const entries = Object.entries(pattern)
   if (entries.length === 0) throw refuse('an empty object says nothing', path, pattern)
-  if (members.length > MAX_DEPTH)
-    throw new OutbusError('pattern.too_complex', 'nested too deep', { path, limit: MAX_DEPTH })
   count(parts, entries.length, path)
   let rules: Rule[] = [new Map()]
   for (const [name, wanted] of entries) {
     const at = path === '' ? name : `${path}.${name}`
     // A dot in a name is a step, in a pattern as in an event.
-    const within = [...members, ...name.split('.')]
+    const within = [...members, ...name.split('.', MAX_STEPS + 1)]
+    if (within.length > MAX_STEPS)
+      throw new OutbusError('pattern.too_complex', 'nested too deep', { path: at, limit: MAX_STEPS })
     if (name === '$or') {
       if (!isOr(wanted)) throw refuse('$or takes a list of two objects or more', at, wanted)
       const alternatives = wanted.flatMap((one, i) => expand(one, members, `${at}[${i}]`, parts))
@@ -221,6 +233,7 @@ function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: nu
   let absent = false
   for (const [i, one] of wanted.entries()) {
     const at = `${path}[${i}]`
+    if (typeof one === 'number' && !Number.isFinite(one)) throw refuse('a number is a finite one', at, one)
     if (one === null || ['string', 'number', 'boolean'].includes(typeof one)) exact.add(one as JsonPrimitive)
     else if (!isObject(one)) throw refuse('a list holds values and operators, no lists', at, one)
     else {

@@ -77,9 +77,9 @@ function numeric(operand: unknown, path: string): ValueTest {
   for (let i = 0; i < parts.length; i += 2) {
     const operator = parts[i]
     const bound = parts[i + 1]
-    if (typeof operator !== 'string' || !(operator in COMPARISONS))
+    if (typeof operator !== 'string' || !Object.hasOwn(COMPARISONS, operator))
       throw refuse('compares by one of =, <, <=, >, >=', path, operator)
-    if (typeof bound !== 'number') throw refuse('compares with a number', path, bound)
+    if (typeof bound !== 'number' || !Number.isFinite(bound)) throw refuse('compares with a finite number', path, bound)
     compiled.push({ operator, bound })
   }
   const [lower, upper] = compiled as [(typeof compiled)[0], (typeof compiled)[0] | undefined]
@@ -106,7 +106,7 @@ function cidr(operand: unknown, path: string): ValueTest {
 }
 
 function anythingBut(operand: unknown, path: string): ValueTest {
-  if (typeof operand === 'string' || typeof operand === 'number') return (value) => value !== operand
+  if (typeof operand === 'string' || Number.isFinite(operand)) return (value) => value !== operand
   if (Array.isArray(operand)) {
     const values = listOf(operand, path)
     return (value) => !values.has(value as string | number)
@@ -128,6 +128,7 @@ const EXCEPTIONS = new Set(['prefix', 'suffix', 'equals-ignore-case', 'wildcard'
 
 function listOf(operand: readonly unknown[], path: string): Set<string | number> {
   const kinds = new Set(operand.map((one) => typeof one))
-  if (kinds.size === 1 && (kinds.has('string') || kinds.has('number'))) return new Set(operand as (string | number)[])
+  if (kinds.size === 1 && (kinds.has('string') || operand.every(Number.isFinite)))
+    return new Set(operand as (string | number)[])
   throw refuse('takes a list of strings or of numbers, one at least', path, operand)
 }

@@ -1,4 +1,4 @@
-/** `*` for any run of characters; `\*` and `\\` for the characters themselves. Linear in the text for each star. Pure. */
+/** `*` for any run of characters; `\*` and `\\` for the characters themselves. Linear in the text. Pure. */
 import { OutbusError } from '../errors.ts'
 
 export function compileWildcard(text: string, path: string): (value: string) => boolean {
@@ -6,19 +6,50 @@ export function compileWildcard(text: string, path: string): (value: string) => 
   const [first = ''] = pieces
   if (pieces.length === 1) return (value) => value === first
   const last = pieces.at(-1) as string
-  const between = pieces.slice(1, -1)
+  const between = pieces.slice(1, -1).map((piece) => ({ piece, find: finderOf(piece) }))
   return (value) => {
     if (value.length < first.length + last.length || !value.startsWith(first) || !value.endsWith(last)) return false
     const end = value.length - last.length
     let at = first.length
     // The first place where a piece stands leaves the most room for the others.
-    for (const piece of between) {
-      const found = value.indexOf(piece, at)
+    for (const { piece, find } of between) {
+      const found = find(value, at)
       if (found < 0 || found + piece.length > end) return false
       at = found + piece.length
     }
     return true
   }
+}
+
+/** What `indexOf` looks for at worst so many times in each place; beyond that it has to be found in one go. */
+const MAX_INDEX_OF = 64
+
+function finderOf(piece: string): (value: string, from: number) => number {
+  if (piece.length <= MAX_INDEX_OF) return (value, from) => value.indexOf(piece, from)
+  const fallbacks = fallbacksOf(piece)
+  return (value, from) => findByFallbacks(piece, fallbacks, value, from)
+}
+
+/** Knuth, Morris and Pratt: for each beginning of the piece, how much of its end is a beginning too. */
+function fallbacksOf(piece: string): Uint32Array {
+  const fallbacks = new Uint32Array(piece.length)
+  let length = 0
+  for (let i = 1; i < piece.length; i++) {
+    while (length > 0 && piece[i] !== piece[length]) length = fallbacks[length - 1] as number
+    if (piece[i] === piece[length]) length++
+    fallbacks[i] = length
+  }
+  return fallbacks
+}
+
+function findByFallbacks(piece: string, fallbacks: Uint32Array, value: string, from: number): number {
+  let length = 0
+  for (let i = from; i < value.length; i++) {
+    while (length > 0 && value[i] !== piece[length]) length = fallbacks[length - 1] as number
+    if (value[i] === piece[length]) length++
+    if (length === piece.length) return i + 1 - length
+  }
+  return -1
 }
 
 interface Ends {

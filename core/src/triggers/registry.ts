@@ -1,6 +1,7 @@
 /** Triggers of one app: validated by the source's schema and the target's, stored, and the app's epoch moved on. */
 import { DatabaseError } from 'pg'
 import { v7 as uuidv7 } from 'uuid'
+import { askSource, KEYS } from '../ask-source.ts'
 import type { CallScope } from '../context.ts'
 import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
 import { OutbusError } from '../errors.ts'
@@ -244,7 +245,10 @@ function assertTriggerName(name: unknown): void {
 
 /** The filter is stored as it was written: its schema may transform it, and does so again whenever it is read. */
 function encodeFilter(source: AnySource, filter: unknown): string {
-  parseWith(source.filter, filter, { code: 'trigger.invalid', what: `filter of source ${source.name}`, path: 'filter' })
+  const what = `filter of source ${source.name}`
+  const parsed: unknown = parseWith(source.filter, filter, { code: 'trigger.invalid', what, path: 'filter' })
+  // Where the trigger would be filed: a source that cannot say fails here, and not each emit from then on.
+  askSource(source, 'keys', () => source.keys(parsed), KEYS)
   return encodeJson(filter, { path: 'filter' })
 }
 

@@ -4,6 +4,7 @@ import {
   decodeCursor,
   emitOptionsSchema,
   encodeCursor,
+  isOutbusError,
   OutbusError,
   pageLimit,
   pageSchema,
@@ -53,7 +54,10 @@ export interface DocsWritten {
   readonly eventId: string | undefined
   /** Rows that the event made: one for each trigger that matched. */
   readonly deliveries: number
-  /** True when the dedupe key was taken: neither document nor event was written. */
+  /**
+   * True when the dedupe key was taken: neither document nor event was written. `id` is the one that was asked for, and
+   * `version` that document's: 0 where it is not there.
+   */
   readonly duplicate: boolean
 }
 
@@ -118,7 +122,13 @@ export function docsApi(context: Context): DocsApi {
       const { id = idFor(parsed.dedupeKey), ...emitOptions } = parsed as DocsInsertOptions
       assertDocumentId(id)
       const { value: after, text } = read(given, 'content')
-      const event = { op: 'created' as const, collection, id, after, changed: changedPaths(undefined, after) }
+      const event = {
+        op: 'created' as const,
+        collection,
+        id,
+        after,
+        changed: changedPaths(undefined, after, context.maxEventBytes),
+      }
       context.check({ ...event, version: LONGEST_VERSION }, emitOptions)
       return context.transaction(async (tx) => {
         const reservation = await tx.reserve(emitOptions)
@@ -159,6 +169,7 @@ export function docsApi(context: Context): DocsApi {
       assertCollection(collection)
       const { where, limit, cursor } = parseWith(findOptions, options, { code: 'options.invalid', what: 'docs.find' })
       const { text } = where === undefined ? { text: '{}' } : read(where, 'where')
+      assertSaysSomething(where)
       const listing = ['docs', app, collection, text]
       const size = pageLimit(limit)
       const after = decodeCursor(listing, cursor, assertDocumentId)
@@ -194,20 +205,17 @@ async function change(
     }
     const before = row.content
     const after = to(before)
-    const changed = changedPaths(before, after)
-    if (after !== undefined && changed.length === 0) {
-      await reservation.release()
-      return { id, version: Number(row.version), changed, eventId: undefined, deliveries: 0, duplicate: false }
-    }
-    const about = { collection, id, changed, before }
-    const event =
-      after === undefined ? { op: 'deleted' as const, ...about } : { op: 'updated' as const, ...about, after }
+    let event: DocsServiceEvent | undefined
     try {
-      context.check({ ...event, version: LONGEST_VERSION }, emitOptions)
+      event = changeEvent(context, { collection, id, before }, after, emitOptions)
     } catch (error) {
       // The caller's transaction may go on: nothing is written, so the key is free.
       await reservation.release()
       throw error
+    }
+    if (event === undefined) {
+      await reservation.release()
+      return { id, version: Number(row.version), changed: [], eventId: undefined, deliveries: 0, duplicate: false }
     }
     if (after === undefined) {
       await tx.run(deleteDocument, [app, collection, id])
@@ -216,6 +224,32 @@ async function change(
     const [written] = await tx.run(writeDocument, [app, collection, id, JSON.stringify(after)])
     return emitted(tx, { ...event, version: Number(written?.version) }, emitOptions)
   })
+}
+
+/** Undefined where nothing changes. Refused is what an emit would refuse, before anything is written. */
+function changeEvent(
+  context: Context,
+  about: { readonly collection: string; readonly id: string; readonly before: JsonObject },
+  after: JsonObject | undefined,
+  options: EmitOptions,
+): DocsServiceEvent | undefined {
+  const changed = changedPaths(about.before, after, context.maxEventBytes)
+  if (after !== undefined && changed.length === 0) return undefined
+  const changes = { ...about, changed, version: LONGEST_VERSION }
+  const event: DocsServiceEvent =
+    after === undefined ? { op: 'deleted', ...changes } : { op: 'updated', ...changes, after }
+  try {
+    context.check(event, options)
+  } catch (error) {
+    if (!isOutbusError(error) || error.code !== 'payload.too_large') throw error
+    throw new OutbusError('payload.too_large', `the event of the change is too large: ${error.message}`, {
+      path: error.path ?? '',
+      limit: context.maxEventBytes,
+      hint: 'it carries what was and what is now: docs({ carry }) lets it carry less',
+      cause: error,
+    })
+  }
+  return event
 }
 
 async function emitted(
@@ -242,6 +276,16 @@ function readObject(given: unknown, path: string, maxBytes: number): { value: Js
   const { value, text } = readJson(given, { path, maxBytes })
   if (isObject(value)) return { value, text }
   throw new OutbusError('payload.unsupported_type', `${path} is a JSON object`, { path, received: given })
+}
+
+/** JSON leaves out what is undefined, and `{ plan: undefined }` would then mean every document. */
+function assertSaysSomething(where: unknown, path = 'where'): void {
+  if (typeof where !== 'object' || where === null) return
+  for (const [name, value] of Object.entries(where)) {
+    const at = `${path}.${name}`
+    if (value !== undefined) assertSaysSomething(value, at)
+    else throw new OutbusError('options.invalid', 'docs.find: a member of where is undefined', { path: at })
+  }
 }
 
 function idFor(dedupeKey: string | undefined): string {

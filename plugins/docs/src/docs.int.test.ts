@@ -253,3 +253,21 @@ describe('bad input is refused before anything is written', () => {
     )
   })
 })
+
+test('a change whose event is too large says what would make it smaller, and changes nothing', async () => {
+  const { cx } = await setUp({}, 1_024)
+  await cx.docs.insert('c', { text: 'a'.repeat(500) }, { id: 'd' })
+  await expect(cx.docs.update('c', 'd', { text: 'b'.repeat(500) })).rejects.toMatchObject({
+    code: 'payload.too_large',
+    hint: expect.stringContaining('carry'),
+  })
+  expect((await cx.docs.get('c', 'd'))?.content).toEqual({ text: 'a'.repeat(500) })
+})
+
+test('a condition that is undefined is refused, not left out', async () => {
+  const { cx } = await setUp()
+  await expect(cx.docs.find('c', { where: { plan: undefined as never } })).rejects.toMatchObject({
+    code: 'options.invalid',
+    path: 'where.plan',
+  })
+})

@@ -1,7 +1,7 @@
 import type { JsonObject } from '@outbus/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { changedPaths, pathsOverlap } from './changed-paths.ts'
+import { changedPaths, isPath, pathsOverlap } from './changed-paths.ts'
 import { carrying, docsFilter, docsKeys, docsKeysOf, docsMatches } from './events.ts'
 import { mergePatch } from './merge-patch.ts'
 
@@ -21,7 +21,7 @@ describe('changed paths', () => {
     [{ a: null }, {}, ['a']],
     [{ toString: 1 }, {}, ['toString']],
   ])('from %j to %j: %j', ([before, after, paths]) => {
-    expect(changedPaths(before, after)).toEqual(paths)
+    expect(changedPaths(before, after, 1_000)).toEqual(paths)
   })
 
   test('none are there exactly where nothing differs', () => {
@@ -32,7 +32,39 @@ describe('changed paths', () => {
       fc.property(object, object, (before, patch) => {
         const after = mergePatch(before, patch) as JsonObject
         const differs = JSON.stringify(sorted(before)) !== JSON.stringify(sorted(after))
-        expect(changedPaths(before, after).length > 0).toBe(differs)
+        expect(changedPaths(before, after, 1_000).length > 0).toBe(differs)
+      }),
+    )
+  })
+
+  test('long names over many members are refused before their paths are made', () => {
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`x${i}`, i]))
+    expect(() => changedPaths(undefined, { ['k'.repeat(100_000)]: many }, 262_144)).toThrow(
+      expect.objectContaining({ code: 'payload.too_large', path: 'changed', limit: 262_144 }),
+    )
+  })
+
+  test.for<[is: boolean, text: string]>([
+    [true, 'a'],
+    [true, 'address.city'],
+    [true, '"a.b".c'],
+    [true, '""'],
+    [true, String.raw`"a\"b".c`],
+    [true, 'tags[0]'],
+    [false, ''],
+    [false, 'a..b'],
+    [false, '.a'],
+    [false, '"x'],
+    [false, 'a"b'],
+  ])('%s that a filter may name %j', ([is, text]) => {
+    expect(isPath(text)).toBe(is)
+    expect(docsFilter.safeParse({ changed: [text] }).success).toBe(is)
+  })
+
+  test('every path that changes is one that a filter may name', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }), (content) => {
+        for (const path of changedPaths(undefined, content as JsonObject, 100_000)) expect(isPath(path)).toBe(true)
       }),
     )
   })

@@ -2,7 +2,7 @@
 import { assertKey, assertName, keySchema, nameSchema, patternSchema } from '@outbus/core'
 import type { JsonObject } from '@outbus/core'
 import { z } from 'zod'
-import { pathsOverlap } from './changed-paths.ts'
+import { isPath, pathsOverlap } from './changed-paths.ts'
 
 const about = {
   collection: nameSchema(),
@@ -46,7 +46,12 @@ export const docsFilter = z.strictObject({
     .min(1)
     .default([...OPS]),
   /** Paths such as `address.city`: one of them, or something within it, or what it is within, has changed. Default anything. */
-  changed: z.array(z.string().min(1)).min(1).optional(),
+  changed: z
+    .array(
+      z.string().refine(isPath, 'is a path: members between dots, one with a dot or a quote in it as a JSON string'),
+    )
+    .min(1)
+    .optional(),
   /** Of the content as it is now; of a document that was deleted, as it was. Default any content. */
   pattern: patternSchema().optional(),
 })

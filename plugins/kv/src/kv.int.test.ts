@@ -26,6 +26,13 @@ async function setUp() {
   return { db, bus, cx, kv: cx.kv, trigger, events }
 }
 
+test('a bus that has an app has the verbs itself', async () => {
+  const { bus, cx, trigger } = await setUp()
+  await trigger('all', {})
+  expect((await bus.kv.set('c', 'k', 1)).deliveries).toBe(1)
+  expect((await cx.kv.get('c', 'k'))?.value).toBe(1)
+})
+
 test('a value comes back as it was set, until it is deleted', async () => {
   const { kv } = await setUp()
   expect(await kv.get('c', 'k')).toBeUndefined()
