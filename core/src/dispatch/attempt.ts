@@ -71,8 +71,25 @@ export interface AttemptRules {
 /** How long an event of a newer version of its source is put back, once or twice this, in ms. */
 const NEWER_EVENT_MS = 5_000
 
-/** Never rejects: every way for a handler to end is a result. */
-export async function runAttempt(delivery: RowDelivery, rules: AttemptRules): Promise<Result> {
+/** Never throws, never rejects: every way for a handler to end is a result. At once, where the target returns at once. */
+export function runAttempt(delivery: RowDelivery, rules: AttemptRules): Result | Promise<Result> {
+  const refused = refusal(delivery, rules)
+  if (refused !== undefined) return refused
+  try {
+    const returned: unknown = delivery.plan.target?.run(new RunArgs(delivery))
+    if (returned === undefined) return DONE
+    return isThenable(returned) ? Promise.resolve(returned).then(readReturned, resultOfThrown) : resultOf(returned)
+  } catch (thrown) {
+    return resultOfThrown(thrown)
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+/** Why it is not run at all. */
+function refusal(delivery: RowDelivery, rules: AttemptRules): Result | undefined {
   const { plan, row } = delivery
   if (row.depth > rules.maxTriggerDepth) {
     const reason = `depth ${row.depth} is beyond maxTriggerDepth ${rules.maxTriggerDepth}: ${delivery.chain.join(' → ')}`
@@ -91,11 +108,7 @@ export async function runAttempt(delivery: RowDelivery, rules: AttemptRules): Pr
     const problem = plan.problem ?? new DeliveryFailure('not_found', 'no target')
     return { kind: 'failed', failure: problem.kind, thrown: problem }
   }
-  try {
-    return resultOf(await plan.target.run(new RunArgs(delivery)))
-  } catch (thrown) {
-    return resultOfThrown(thrown)
-  }
+  return undefined
 }
 
 /** Getters on a prototype, so that a target that asks for neither signal nor log does not pay for them. */
@@ -116,6 +129,15 @@ class RunArgs {
 
   get log(): Logger {
     return this.delivery.log
+  }
+}
+
+function readReturned(returned: unknown): Result {
+  try {
+    return resultOf(returned)
+  } catch (thrown) {
+    // A proxy that throws when it is looked at.
+    return resultOfThrown(thrown)
   }
 }
 

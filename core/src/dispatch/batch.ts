@@ -4,14 +4,15 @@
  *
  *   open ──all ended or hold over──▶ closed
  */
-import type { AttemptRules, Result } from './attempt.ts'
+import type { AttemptRules } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { Permits } from './gate.ts'
 import { Run } from './run.ts'
 import type { Running } from './running.ts'
 
 export interface BatchEnd {
-  readonly ended: readonly { readonly delivery: RowDelivery; readonly result: Result }[]
+  /** Each has its result. */
+  readonly ended: readonly Run[]
   readonly running: readonly Run[]
   /** How many were not started. */
   readonly unstarted: number
@@ -19,55 +20,106 @@ export interface BatchEnd {
   readonly meanMs: number
 }
 
+export interface BatchSurroundings {
+  /** The deliveries' share of the execution gate. */
+  readonly gate: Permits
+  readonly rules: AttemptRules
+  readonly running: Running
+}
+
 /** Runs up to `permits` deliveries at a time. Every permit is released exactly once, when its last delivery ends. */
-export async function runBatch(
+export function runBatch(
   deliveries: readonly RowDelivery[],
   permits: number,
-  gate: Permits,
   holdMs: number,
-  rules: AttemptRules,
-  registry: Running,
+  around: BatchSurroundings,
 ): Promise<BatchEnd> {
-  const workers = Math.min(permits, deliveries.length)
-  gate.release(permits - workers)
-  const ended: { delivery: RowDelivery; result: Result }[] = []
-  const running = new Set<Run>()
-  const untrack = registry.track(running)
-  const startedAt = performance.now()
-  let next = 0
-  let closed = false
+  return new Promise((resolve) => new Batch(deliveries, permits, holdMs, around, resolve).start())
+}
 
-  const work = async () => {
-    try {
-      for (;;) {
-        const delivery = closed ? undefined : deliveries[next]
-        if (delivery === undefined) return
-        next++
-        const run = new Run(delivery, rules)
-        if (delivery.plan.timeoutMs <= holdMs) run.armTimeout()
-        running.add(run)
-        const result = await run.ended
-        if (closed) return
-        running.delete(run)
-        ended.push({ delivery, result })
-      }
-    } finally {
-      gate.release(1)
-    }
+class Batch {
+  readonly #deliveries: readonly RowDelivery[]
+  readonly #permits: number
+  readonly #holdMs: number
+  readonly #around: BatchSurroundings
+  readonly #resolve: (end: BatchEnd) => void
+  readonly #startedAt = performance.now()
+  readonly #ended: Run[] = []
+  readonly #running = new Set<Run>()
+  readonly #untrack: () => void
+  #held: number
+  #next = 0
+  #closed = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    deliveries: readonly RowDelivery[],
+    permits: number,
+    holdMs: number,
+    around: BatchSurroundings,
+    resolve: (end: BatchEnd) => void,
+  ) {
+    this.#deliveries = deliveries
+    this.#permits = permits
+    this.#holdMs = holdMs
+    this.#around = around
+    this.#resolve = resolve
+    this.#held = permits
+    this.#untrack = around.running.track(this.#running)
   }
 
-  const all = Promise.all(Array.from({ length: workers }, work))
-  let timer: NodeJS.Timeout | undefined
-  await Promise.race([all, new Promise<void>((resolve) => (timer = setTimeout(resolve, holdMs)))])
-  clearTimeout(timer)
-  closed = true
-  untrack()
-  for (const run of running) run.armTimeout()
-  const permitMs = (performance.now() - startedAt) * workers
-  return {
-    ended,
-    running: [...running],
-    unstarted: deliveries.length - next,
-    meanMs: permitMs / Math.max(1, ended.length + running.size),
+  start(): void {
+    this.#pump()
+    if (!this.#closed) this.#timer = setTimeout(() => this.#close(), this.#holdMs)
+  }
+
+  /** Starts what there are permits for, and gives back those that there is nothing more for. */
+  #pump(): void {
+    while (!this.#closed && this.#next < this.#deliveries.length && this.#running.size < this.#permits)
+      this.#startNext()
+    if (!this.#closed && this.#running.size === 0) this.#close()
+    const needed = this.#running.size + (this.#closed ? 0 : Math.min(this.#deliveries.length - this.#next, this.#free))
+    if (needed >= this.#held) return
+    this.#around.gate.release(this.#held - needed)
+    this.#held = needed
+  }
+
+  get #free(): number {
+    return this.#permits - this.#running.size
+  }
+
+  #startNext(): void {
+    const delivery = this.#deliveries[this.#next++] as RowDelivery
+    const run = new Run(delivery, this.#around.rules)
+    if (run.result !== undefined) {
+      this.#ended.push(run)
+      // Handlers that return at once leave the timer no time: the hold is over all the same.
+      if ((delivery.endedAt as number) - this.#startedAt > this.#holdMs) this.#close()
+      return
+    }
+    if (delivery.plan.timeoutMs <= this.#holdMs) run.armTimeout()
+    this.#running.add(run)
+    run.onEnd(() => {
+      this.#running.delete(run)
+      if (!this.#closed) this.#ended.push(run)
+      this.#pump()
+    })
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#untrack()
+    const running = [...this.#running]
+    for (const run of running) run.armTimeout()
+    const workers = Math.min(this.#permits, this.#deliveries.length)
+    const permitMs = (performance.now() - this.#startedAt) * workers
+    this.#resolve({
+      ended: this.#ended,
+      running,
+      unstarted: this.#deliveries.length - this.#next,
+      meanMs: permitMs / Math.max(1, this.#ended.length + running.length),
+    })
   }
 }

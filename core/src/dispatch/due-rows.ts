@@ -19,7 +19,7 @@ export class UnorderedRows implements DueRows {
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
     const startedAt = performance.now()
     const { levels, full } = this.#watermark.next(startedAt)
-    const [low, normal, high] = levels as [string, string, string]
+    const [low, normal, high] = levels as [number, number, number]
     const raw = await connection.claim(claimBatch, [limit, high, normal, low, bytes])
     this.#watermark.scanned(performance.now() - startedAt, full)
     const rows = raw.map((texts) => new OutboxRow(texts))

@@ -18,14 +18,13 @@ import { park } from '../sql/park.ts'
 import { clearNote } from '../sql/clear-note.ts'
 import type { Sql } from '../sql/statement.ts'
 import { writeNote } from '../sql/write-note.ts'
-import type { AttemptRules, Outcome } from './attempt.ts'
+import type { Outcome, Result } from './attempt.ts'
 import { decide, decideInterrupted } from './attempt.ts'
-import type { BatchEnd } from './batch.ts'
+import type { BatchEnd, BatchSurroundings } from './batch.ts'
 import { runBatch } from './batch.ts'
 import type { Crowding } from './crowding.ts'
 import { RowDelivery } from './delivery.ts'
 import type { DeliverySurroundings } from './delivery.ts'
-import type { Permits } from './gate.ts'
 import type { DueRows } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
@@ -35,7 +34,6 @@ import type { Plans } from './plan.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Run } from './run.ts'
-import type { Running } from './running.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
 
@@ -52,18 +50,14 @@ export interface LaneOptions {
 }
 
 /** What a lane shares with the others of its process. */
-export interface LaneSurroundings extends DeliverySurroundings {
+export interface LaneSurroundings extends DeliverySurroundings, BatchSurroundings {
   readonly sql: Sql
   /** Where notes are committed: never the lane's own connection. */
   readonly notesOn: pg.Pool
-  /** The deliveries' share of the execution gate. */
-  readonly gate: Permits
   readonly leases: LeaseKeeper
   readonly plans: Plans
   readonly principals: PrincipalResolver
-  readonly rules: AttemptRules
   readonly log: Logger
-  readonly running: Running
   /** Begins to run a delivery that is under the lease `token`. */
   start(delivery: RowDelivery, token: string): Run
   /** After the commit that made it true. */
@@ -116,7 +110,7 @@ export class Lane {
 
   /** note → run → settle, over one claimed batch. */
   async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number, full: boolean): Promise<void> {
-    const { gate, rules, plans } = this.#around
+    const { gate, plans } = this.#around
     const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.must('trigger')), this.#around))
     if (full) this.#options.crowding?.filled(deliveries)
     let interrupted: ReadonlySet<string>
@@ -143,7 +137,7 @@ export class Lane {
       for (const delivery of deliveries) delivery.abort(connection.lost.reason)
     }
     connection.lost.addEventListener('abort', abort, { once: true })
-    const end = await runBatch(deliveries, permits, gate, this.#options.holdMs, rules, this.#around.running)
+    const end = await runBatch(deliveries, permits, this.#options.holdMs, this.#around)
     connection.lost.removeEventListener('abort', abort)
     this.#meanMs =
       this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
@@ -167,8 +161,8 @@ export class Lane {
       lows,
       highs,
       attempts,
-      lows[0] as bigint,
-      highs.at(-1) as bigint,
+      lows[0] as number,
+      highs.at(-1) as number,
     ])
     const interrupted = idsOf(overlaps.filter((run) => run.low !== null))
     // A lease that ran out: whoever held it has vanished.
@@ -219,11 +213,8 @@ export class Lane {
   async #settle(connection: LaneConnection, end: BatchEnd): Promise<void> {
     const { rules, leases } = this.#around
     const settlement = new Settlement()
-    const settled = end.ended.map(({ delivery, result }) => ({
-      delivery,
-      outcome: decide(delivery, result, rules),
-    }))
-    for (const { delivery, outcome } of settled) settlement.settle(delivery.row, outcome)
+    const outcomes = end.ended.map(({ delivery, result }) => decide(delivery, result as Result, rules))
+    for (const [i, { delivery }] of end.ended.entries()) settlement.settle(delivery.row, outcomes[i] as Outcome)
     const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
     for (const { run, token } of spilled) settlement.spill(run.delivery.row, token, this.#options.leaseMs)
     try {
@@ -235,7 +226,7 @@ export class Lane {
     // Rows that were claimed and not started are behind it now.
     if (end.unstarted > 0) this.#due.lookAgain()
     for (const { run, token } of spilled) leases.hold(run, token)
-    for (const { delivery, outcome } of settled) this.#around.onOutcome(delivery, outcome)
+    for (const [i, { delivery }] of end.ended.entries()) this.#around.onOutcome(delivery, outcomes[i] as Outcome)
   }
 
   async #commit(

@@ -20,5 +20,5 @@ test('the runs name exactly the ids, in ascending order, each run with one attem
 
 test('neighbours with one attempt are one run', () => {
   const ids = Array.from({ length: 500 }, (_, i) => ({ id: String(i + 1), attempt: 1 }))
-  expect(runsOf(ids)).toEqual({ lows: [1n], highs: [500n], attempts: [1] })
+  expect(runsOf(ids)).toEqual({ lows: [1], highs: [500], attempts: [1] })
 })

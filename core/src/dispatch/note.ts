@@ -1,20 +1,29 @@
-/** A claim note: the rows of a batch as runs of neighbouring ids with the same attempt. Pure. */
+/**
+ * A claim note: the rows of a batch as runs of neighbouring ids with the same attempt. Pure. Ids are numbers here: exact up
+ * to 2^53, which a sequence comes to after 2,800 years at 100,000 rows a second.
+ */
 import type { OutboxRow } from './outbox-row.ts'
 
 export interface Runs {
-  readonly lows: readonly bigint[]
-  readonly highs: readonly bigint[]
+  readonly lows: readonly number[]
+  readonly highs: readonly number[]
   readonly attempts: readonly number[]
 }
 
 export function runsOf(rows: readonly Pick<OutboxRow, 'id' | 'attempt'>[]): Runs {
-  const sorted = rows.map(({ id, attempt }) => ({ id: BigInt(id), attempt })).toSorted((a, b) => (a.id < b.id ? -1 : 1))
-  const lows: bigint[] = []
-  const highs: bigint[] = []
+  const ids = rows.map(({ id }) => Number(id))
+  const order = ids.every((id, i) => i === 0 || id > (ids[i - 1] as number))
+    ? undefined
+    : ids.map((_, i) => i).toSorted((a, b) => (ids[a] as number) - (ids[b] as number))
+  const lows: number[] = []
+  const highs: number[] = []
   const attempts: number[] = []
-  for (const { id, attempt } of sorted) {
+  for (let i = 0; i < rows.length; i++) {
+    const at = order === undefined ? i : (order[i] as number)
+    const id = ids[at] as number
+    const { attempt } = rows[at] as Pick<OutboxRow, 'attempt'>
     const last = highs.length - 1
-    if (last >= 0 && highs[last] === id - 1n && attempts[last] === attempt) highs[last] = id
+    if (last >= 0 && highs[last] === id - 1 && attempts[last] === attempt) highs[last] = id
     else {
       lows.push(id)
       highs.push(id)
@@ -26,6 +35,6 @@ export function runsOf(rows: readonly Pick<OutboxRow, 'id' | 'attempt'>[]): Runs
 
 export function idsOf(runs: readonly { readonly low: string; readonly high: string }[]): Set<string> {
   const ids = new Set<string>()
-  for (const { low, high } of runs) for (let id = BigInt(low); id <= BigInt(high); id++) ids.add(String(id))
+  for (const { low, high } of runs) for (let id = Number(low); id <= Number(high); id++) ids.add(String(id))
   return ids
 }

@@ -44,6 +44,11 @@ export class OutboxRow {
     return Number(this.must('priority'))
   }
 
+  /** In seconds since 1970. */
+  get dueAt(): number {
+    return Number(this.must('due_s'))
+  }
+
   get rootId(): string {
     return this.text('other_root_id') ?? this.must('event_id')
   }

@@ -1,4 +1,7 @@
-/** One delivery being run, with the trigger's timeout. Ends exactly once: by its handler, or by the timeout. */
+/**
+ * One delivery being run, with the trigger's timeout. Ends exactly once: by its handler, or by the timeout. A handler that
+ * returns at once has ended when the constructor is through: no promise is made for it unless somebody asks.
+ */
 import type { AttemptRules, Result } from './attempt.ts'
 import { runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
@@ -6,34 +9,50 @@ import type { Completion, HandlerTransactions } from './handler-transaction.ts'
 
 export class Run {
   readonly delivery: RowDelivery
-  /** Never rejects. After a timeout the handler's own result is ignored. */
-  readonly ended: Promise<Result>
   readonly #startedAt = performance.now()
-  #end!: (result: Result) => void
+  #result: Result | undefined
+  #onEnd: ((result: Result) => void) | undefined
   #timer: NodeJS.Timeout | undefined
 
   /** `attempt`: where it is run in a transaction. */
   constructor(
     delivery: RowDelivery,
     rules: AttemptRules,
-    attempt: () => Promise<Result> = () => runAttempt(delivery, rules),
+    attempt: () => Result | Promise<Result> = () => runAttempt(delivery, rules),
   ) {
     this.delivery = delivery
     delivery.startedAt = this.#startedAt
-    this.ended = new Promise((resolve) => {
-      this.#end = (result) => {
-        delivery.endedAt ??= performance.now()
-        resolve(result)
+    const result = attempt()
+    if (!(result instanceof Promise)) this.#end(result)
+    else void result.then((later) => this.#end(later))
+  }
+
+  /** Undefined while it runs. */
+  get result(): Result | undefined {
+    return this.#result
+  }
+
+  /** Never rejects. After a timeout the handler's own result is ignored. */
+  get ended(): Promise<Result> {
+    return new Promise((resolve) => this.onEnd(resolve))
+  }
+
+  /** Calls `heard` with the result once there is one: at once, where it has ended. */
+  onEnd(heard: (result: Result) => void): void {
+    const before = this.#onEnd
+    if (this.#result !== undefined) heard(this.#result)
+    else if (before === undefined) this.#onEnd = heard
+    else {
+      this.#onEnd = (result) => {
+        before(result)
+        heard(result)
       }
-    })
-    void attempt().then((result) => {
-      clearTimeout(this.#timer)
-      this.#end(result)
-    })
+    }
   }
 
   /** Not done by the constructor: a timer for each delivery would cost more than a quick handler does. */
   armTimeout(): void {
+    if (this.#result !== undefined) return
     const { timeoutMs } = this.delivery.plan
     this.#timer ??= setTimeout(
       () => {
@@ -47,9 +66,16 @@ export class Run {
 
   /** Ends it now, whatever the handler still does. */
   giveUp(result: Result, reason: unknown): void {
-    clearTimeout(this.#timer)
     this.delivery.abort(reason)
     this.#end(result)
+  }
+
+  #end(result: Result): void {
+    if (this.#result !== undefined) return
+    clearTimeout(this.#timer)
+    this.#result = result
+    this.delivery.endedAt ??= performance.now()
+    this.#onEnd?.(result)
   }
 }
 

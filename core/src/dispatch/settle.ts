@@ -3,6 +3,7 @@
  * under a lease. What is not named stays as it was.
  */
 import type { QueryResult } from 'pg'
+import { plainArray } from '../sql/arrays.ts'
 import { bury } from '../sql/bury.ts'
 import { finish } from '../sql/finish.ts'
 import { resolveDeadLetters } from '../sql/resolve-dead-letters.ts'
@@ -70,7 +71,7 @@ export class Settlement {
   send(sql: Sql, on: Queryable): Promise<QueryResult>[] {
     const token = this.#heldToken
     const sent: Promise<QueryResult>[] = []
-    if (this.#finished.length > 0) sent.push(sql.send(on, finish, [this.#finished, token]))
+    if (this.#finished.length > 0) sent.push(sql.send(on, finish, [plainArray(this.#finished), token]))
     if (this.#rescheduled.length > 0)
       sent.push(sql.send(on, reschedule, rescheduleParameters(this.#rescheduled, token)))
     if (this.#buried.length > 0) sent.push(sql.send(on, bury, buryParameters(this.#buried, token)))

@@ -7,21 +7,21 @@
 import { PRIORITIES } from '../priority.ts'
 import type { OutboxRow } from './outbox-row.ts'
 
-const FROM_THE_START = '-infinity'
+const FROM_THE_START = -Infinity
 /** A row that is committed late, or given back by a dead lane, waits no longer than about this. */
 const RESET_EVERY_MS = 25
 /** At most this share of the time goes into scans from the start. */
 const RESET_SHARE = 0.05
 
 export class Watermark {
-  #levels = PRIORITIES.map(() => FROM_THE_START)
+  #levels: number[] = PRIORITIES.map(() => FROM_THE_START)
   #resetAt = 0
   #scanMs = 0
   /** How much longer than another one the last scan from the start took. */
   #excessMs = 0
 
-  /** By level, lowest first. `full` when all begin at the start. */
-  next(nowMs: number): { levels: readonly string[]; full: boolean } {
+  /** By level, lowest first, in seconds since 1970. `full` when all begin at the start. */
+  next(nowMs: number): { levels: readonly number[]; full: boolean } {
     if (nowMs - this.#resetAt >= Math.max(RESET_EVERY_MS, this.#excessMs / RESET_SHARE)) this.reset(nowMs)
     return { levels: this.#levels, full: this.#levels.every((level) => level === FROM_THE_START) }
   }
@@ -40,13 +40,11 @@ export class Watermark {
     else this.#scanMs = ms
   }
 
-  /** Timestamps of one session in UTC and ISO style compare as texts, to the microsecond. */
+  /** By the database's clock, to the microsecond: a double has room for that until the year 2242. */
   claimed(rows: readonly OutboxRow[]): void {
     for (const row of rows) {
-      const { priority } = row
-      const dueAt = row.must('due_at')
-      if (dueAt > (this.#levels[priority] ?? dueAt) || this.#levels[priority] === FROM_THE_START)
-        this.#levels[priority] = dueAt
+      const { priority, dueAt } = row
+      if (dueAt > (this.#levels[priority] ?? dueAt)) this.#levels[priority] = dueAt
     }
   }
 }

@@ -2,7 +2,7 @@
  * From a service event to what the emit statement writes: source and op known, the event valid, the trigger event
  * encoded, the options in range. No I/O; whatever is refused is refused here, before anything is written.
  */
-import { v7 as uuidv7 } from 'uuid'
+import { newEventId } from '../event-id.ts'
 import type { z } from 'zod'
 import type { CallScope } from '../context.ts'
 import { askSource, OPTIONAL_TEXT, TRIGGER_EVENT } from '../ask-source.ts'
@@ -77,7 +77,7 @@ export function prepareEvent(
   const orderingKey =
     given.orderingKey ?? askSource(source, 'orderingKey', () => source.orderingKey?.(event), OPTIONAL_TEXT)
   if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key', path: 'orderingKey' })
-  const eventId = reservedId ?? uuidv7()
+  const eventId = reservedId ?? newEventId()
   return {
     app: scope.app,
     source,

@@ -1,5 +1,5 @@
 /** A dedupe key that is taken before the event that it belongs to, for verbs that write something of their own first. */
-import { v7 as uuidv7 } from 'uuid'
+import { newEventId } from '../event-id.ts'
 import { findDedupeKey } from '../sql/find-dedupe-key.ts'
 import { releaseDedupeKey } from '../sql/release-dedupe-key.ts'
 import { reserveDedupeKeyRow } from '../sql/reserve-dedupe-key.ts'
@@ -27,7 +27,7 @@ export async function reserveDedupeKey(
   on: Queryable,
   { app, source, key, windowMs }: DedupeKey,
 ): Promise<ReservedKey> {
-  const eventId = uuidv7()
+  const eventId = newEventId()
   for (;;) {
     const taken = await sql.run(on, reserveDedupeKeyRow, [app, source, key, eventId, windowMs])
     if (taken.length > 0) {

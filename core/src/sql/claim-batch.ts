@@ -7,7 +7,8 @@ import { statement } from './statement.ts'
 export const CLAIMED_COLUMNS = [
   'id',
   'priority',
-  'due_at',
+  /** In seconds since 1970. */
+  'due_s',
   'attempt',
   'lease_token',
   'event_id',
@@ -23,9 +24,15 @@ export const CLAIMED_COLUMNS = [
 
 export type ClaimedTexts = readonly (string | null)[]
 
+const EXPRESSIONS: Partial<Record<(typeof CLAIMED_COLUMNS)[number], string>> = {
+  // Seconds since 1970, to the microsecond: a number costs Postgres a quarter of what a timestamp's text does.
+  due_s: `date_part('epoch', due_at)`,
+  other_root_id: 'nullif(root_id, event_id)',
+}
+
 /** For the select list. */
 export const CLAIMED = CLAIMED_COLUMNS.map((column) =>
-  column === 'other_root_id' ? 'nullif(root_id, event_id) as other_root_id' : column,
+  EXPRESSIONS[column] === undefined ? column : `${EXPRESSIONS[column]} as ${column}`,
 ).join(', ')
 
 /** What the lanes of rows in batches claim; the condition of their index. */
@@ -48,18 +55,18 @@ function dueOfLevel(level: number, watermark: string): string {
  * its size.
  */
 export const claimBatch = statement<
-  [rows: number, highFrom: string, normalFrom: string, lowFrom: string, bytes: number],
+  [rows: number, highFrom: number, normalFrom: number, lowFrom: number, bytes: number],
   ClaimedTexts
 >(
   'claim_batch',
   `select ${CLAIMED_COLUMNS.join(', ')} from (
   select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before
   from (
-    ${dueOfLevel(2, '$2::timestamptz')}
+    ${dueOfLevel(2, 'to_timestamp($2::double precision)')}
     union all
-    ${dueOfLevel(1, '$3::timestamptz')}
+    ${dueOfLevel(1, 'to_timestamp($3::double precision)')}
     union all
-    ${dueOfLevel(0, '$4::timestamptz')}
+    ${dueOfLevel(0, 'to_timestamp($4::double precision)')}
     limit $1
   ) as due
 ) as sized

@@ -1,4 +1,5 @@
 import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from '../triggers/single.ts'
+import type { ArrayText } from './arrays.ts'
 import { statement } from './statement.ts'
 
 /**
@@ -12,33 +13,33 @@ import { statement } from './statement.ts'
  */
 export type EmitParameters = [
   expectedApps: readonly string[],
-  expectedEpochs: readonly string[],
-  pairEvents: readonly number[],
-  pairTriggers: readonly number[],
-  triggerIds: readonly string[],
-  triggerSnapshots: readonly string[],
-  triggerPriorities: readonly number[],
+  expectedEpochs: ArrayText,
+  pairEvents: ArrayText,
+  pairTriggers: ArrayText,
+  triggerIds: ArrayText,
+  triggerSnapshots: ArrayText,
+  triggerPriorities: ArrayText,
   appIds: readonly string[],
-  eventIds: readonly string[],
-  events: readonly string[],
-  eventVersions: readonly number[],
-  priorities: readonly (number | null)[],
-  delaysMs: readonly number[],
-  runAts: readonly (string | null)[],
-  depths: readonly number[],
-  rootIds: readonly string[],
-  chains: readonly (string | null)[],
-  orderingKeys: readonly (string | null)[],
-  traceContexts: readonly (string | null)[],
+  eventIds: ArrayText,
+  events: ArrayText,
+  eventVersions: ArrayText,
+  priorities: ArrayText,
+  delaysMs: ArrayText,
+  runAts: ArrayText | readonly (string | null)[],
+  depths: ArrayText,
+  rootIds: ArrayText,
+  chains: ArrayText,
+  orderingKeys: ArrayText | readonly (string | null)[],
+  traceContexts: ArrayText | readonly (string | null)[],
   /** The inbox that waits for the reply; null for what is no request. */
-  replyTos: readonly (string | null)[],
+  replyTos: ArrayText | readonly (string | null)[],
   /** How long it waits; null: for no time, the reply is to be kept. */
-  replyTimeoutsMs: readonly (number | null)[],
+  replyTimeoutsMs: ArrayText,
   /** Null: notify nobody, since nothing is due yet. */
   channel: string | null,
   triggersOrdered: readonly boolean[],
   /** How their rows are taken: `triggers/single.ts`. */
-  triggersSingle: readonly number[],
+  triggersSingle: ArrayText,
   /** Which lanes the rows are for, as `wake-up-channel.ts` writes it. */
   wakes: string,
 ]
@@ -47,9 +48,9 @@ export type EmitParameters = [
 export type WaitingEmitParameters = [
   ...EmitParameters,
   sources: readonly string[],
-  dedupeKeys: readonly (string | null)[],
+  dedupeKeys: ArrayText | readonly (string | null)[],
   /** Null: there is no key to take, or the event has it already. */
-  dedupeWindowsMs: readonly (number | null)[],
+  dedupeWindowsMs: ArrayText,
   /** How long to wait for a dedupe key or a place in line that another one holds; null: as long as the session says. */
   lockTimeout: string | null,
 ]

@@ -12,11 +12,11 @@ export type OverlapRow = { readonly low: string; readonly high: string } | { rea
 export const writeNote = statement<
   [
     laneId: string,
-    runLows: readonly bigint[],
-    runHighs: readonly bigint[],
+    runLows: readonly number[],
+    runHighs: readonly number[],
     runAttempts: readonly number[],
-    lowest: bigint,
-    highest: bigint,
+    lowest: number,
+    highest: number,
   ],
   OverlapRow
 >(
