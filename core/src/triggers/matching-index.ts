@@ -129,6 +129,7 @@ export class MatchingIndex {
   }
 
   #assertReadable(source: AnySource): void {
+    if (!this.#over.hasBroken && !this.#files.triggers.hasBroken) return
     const fail = (trigger: FiledTrigger) =>
       pluginFailed(source, trigger, 'cannot read the stored filter', trigger.broken?.because)
     for (const trigger of this.#over.broken(source.name)) throw fail(trigger)

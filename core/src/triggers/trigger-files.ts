@@ -40,6 +40,10 @@ export class TriggerFiles {
     return this.#bySource.has(source)
   }
 
+  get hasBroken(): boolean {
+    return this.#broken.size > 0
+  }
+
   *broken(source: string): Generator<FiledTrigger> {
     for (const trigger of this.#broken) if (trigger.source === source) yield trigger
   }
