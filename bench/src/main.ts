@@ -1,0 +1,67 @@
+/**
+ * `npm run bench`: Outbus, its peers and raw SQL side by side, on one Postgres that keeps what it is given. Progress goes to
+ * standard error, the table to standard output. bench/README.md says what is measured and how.
+ */
+import { writeFile } from 'node:fs/promises'
+import { startPostgres } from '@outbus/test-kit'
+import pg from 'pg'
+import { judge } from './aims.ts'
+import { Bench } from './bench.ts'
+import type { BenchOptions } from './cli.ts'
+import { readOptions, USAGE, UsageError } from './cli.ts'
+import { describeMachine } from './machine.ts'
+import { scenarios } from './scenarios/index.ts'
+import { formatNotes, formatResults, formatVerdicts } from './table.ts'
+
+const say = (line: string) => process.stderr.write(`${line}\n`)
+
+try {
+  process.exitCode = await main(
+    readOptions(
+      process.argv.slice(2),
+      scenarios.map(({ name }) => name),
+    ),
+  )
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  say(`bench: ${error.message}`)
+  process.exitCode = USAGE
+}
+
+async function main(options: BenchOptions): Promise<number> {
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+  await using server = await startPostgres(process.env['BENCH_DATABASE_URL'] || 'embedded', { durable: true })
+  await assertDurable(server.url)
+  const date = new Date().toISOString()
+  const machine = describeMachine(server.version)
+  say(`${machine}, ${options.quick ? 'quick, ' : ''}rounds: ${options.rounds}`)
+  const bench = new Bench(server.url, options, interrupted.signal, say)
+  try {
+    await bench.run()
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error
+    say('bench: interrupted')
+    return 130
+  }
+  const results = bench.measures.summarise(machine, date)
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`)
+  const verdicts = judge(results).filter(({ met }) => met !== undefined)
+  const parts = [`${machine}, ${date}\n`, formatResults(results), formatNotes(results), formatVerdicts(verdicts)]
+  process.stdout.write(parts.filter((part) => part !== '').join('\n'))
+  return bench.failures === 0 ? 0 : 1
+}
+
+/** A server that forgets would make every figure a better one. */
+async function assertDurable(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
+      const { rows } = await client.query<{ value: string }>('select current_setting($1) as value', [setting])
+      if (rows[0]?.value !== 'on') throw new Error(`the server's ${setting} is ${rows[0]?.value}; it has to be on`)
+    }
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,69 @@
+/** Outbus as its README has it: public API, default options. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { createBus } from '@outbus/core'
+import { kv } from '@outbus/kv'
+import pg from 'pg'
+import type { Channel, Session, System, WorkTable } from '../contract.ts'
+import { benchSource, eventOf } from './bench-source.ts'
+
+export const OUTBOX: WorkTable = {
+  name: 'outbus.outbox',
+  due: 'due_at',
+  fresh: { event_id: 'gen_random_uuid()', emitted_at: 'clock_timestamp()' },
+}
+
+const CHANNELS: readonly Channel[] = ['main', 'other']
+
+export function openBus(url: string, { migrate = false } = {}) {
+  return createBus({ database: url, sources: [benchSource, kv()], migrate })
+}
+
+export const outbus: System = {
+  name: 'outbus',
+  table: OUTBOX,
+
+  async install(url) {
+    const bus = await openBus(url, { migrate: true })
+    for (const app of CHANNELS) {
+      bus.handle(app, () => {})
+      await bus
+        .context({ app })
+        .triggers.create({ name: app, source: 'bench', filter: {}, target: { type: 'function', name: app } })
+    }
+    await bus.start()
+    await untilUpkeepIsInstalled(url)
+    await bus.stop()
+  },
+
+  async open(url): Promise<Session> {
+    const bus = await openBus(url)
+    const contexts = { main: bus.context({ app: 'main' }), other: bus.context({ app: 'other' }) }
+    return {
+      emit: (payload, channel = 'main') => contexts[channel].emit('bench', eventOf(payload)),
+      emitMany: (payloads) => contexts.main.emitMany('bench', payloads.map(eventOf)),
+      async dispatch(handlers) {
+        for (const channel of CHANNELS) bus.handle(channel, handlers[channel] ?? (() => {}))
+        await bus.start()
+      },
+      stop: () => bus.stop(),
+    }
+  },
+}
+
+/** pg-boss, which keeps the time for upkeep, installs itself seconds after the first start there ever was. */
+async function untilUpkeepIsInstalled(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    for (let installed = false; !installed; await pause(100)) {
+      const { rows } = await client.query<{ there: boolean }>(
+        `select to_regclass('outbus_boss.schedule') is not null as there`,
+      )
+      if (rows[0]?.there !== true) continue
+      const { rowCount } = await client.query('select from outbus_boss.schedule')
+      installed = rowCount === 1
+    }
+  } finally {
+    await client.end()
+  }
+}
