@@ -7,7 +7,7 @@ import type { BenchOptions } from './cli.ts'
 import type { Measure, Scenario, SystemName } from './contract.ts'
 import { Measures } from './results.ts'
 import { scenarios } from './scenarios/index.ts'
-import { systems } from './systems/index.ts'
+import { loadSystem } from './systems/index.ts'
 import { figure } from './table.ts'
 
 /** Of one step of a measurement. */
@@ -81,7 +81,7 @@ export class Bench {
   async #template(name: SystemName): Promise<TestDatabase> {
     const present = this.#templates.get(name)
     if (present !== undefined) return present
-    const { builtOn } = systems[name]
+    const { builtOn } = await loadSystem(name)
     const base = builtOn === undefined ? undefined : await this.#template(builtOn)
     const template = await createTestDatabase(this.#serverUrl, base === undefined ? {} : { template: base.name })
     this.#templates.set(name, template)

@@ -46,8 +46,9 @@ export async function copyRows(
     const values = columns.map((column) => (column === table.due ? dueAt : (table.fresh[column] ?? `r.${column}`)))
     // Copy by copy, so that neighbours differ as they do where they were emitted one after the other.
     await client.query(
-      `insert into ${table.name} (${columns.join(', ')}) select ${values.join(', ')}
-      from generate_series(1, $1::integer) copy (n) cross join lateral (select * from ${table.name} where copy.n > 0 offset 0) r`,
+      `with original as materialized (select * from ${table.name})
+      insert into ${table.name} (${columns.join(', ')}) select ${values.join(', ')}
+      from generate_series(1, $1::integer) copy (n) cross join lateral (select original.* from original where copy.n > 0) r`,
       [times],
     )
   } finally {

@@ -4,7 +4,7 @@
  */
 import type { SystemName } from './contract.ts'
 import { scenarios } from './scenarios/index.ts'
-import { systems } from './systems/index.ts'
+import { loadSystem } from './systems/index.ts'
 
 export interface WorkerTask {
   readonly step: 'install' | 'prepare' | 'measure'
@@ -19,7 +19,7 @@ process.stdin.on('end', () => process.exit(1)).resume()
 
 const [systemName, scenarioName, json] = process.argv.slice(2) as [SystemName, string, string]
 const { step, ...task } = JSON.parse(json) as WorkerTask
-const system = systems[systemName]
+const system = await loadSystem(systemName)
 const result = await perform()
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0))
 

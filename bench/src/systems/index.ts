@@ -1,12 +1,15 @@
 import type { System, SystemName } from '../contract.ts'
-import { graphileWorker } from './graphile-worker.ts'
-import { outbus } from './outbus.ts'
-import { pgBoss } from './pg-boss.ts'
-import { raw } from './raw.ts'
 
-export const systems: Readonly<Record<SystemName, System>> = {
-  outbus,
-  'graphile-worker': graphileWorker,
-  'pg-boss': pgBoss,
-  raw,
+/** Loaded one by one: a process that measures one system has no other one in its memory. */
+export async function loadSystem(name: SystemName): Promise<System> {
+  switch (name) {
+    case 'outbus':
+      return (await import('./outbus.ts')).outbus
+    case 'graphile-worker':
+      return (await import('./graphile-worker.ts')).graphileWorker
+    case 'pg-boss':
+      return (await import('./pg-boss.ts')).pgBoss
+    case 'raw':
+      return (await import('./raw.ts')).raw
+  }
 }

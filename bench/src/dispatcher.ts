@@ -1,0 +1,35 @@
+/**
+ * A dispatcher process of Outbus: `dispatcher.ts <url>`. Says that it is ready, starts when it is told to go, and tells how
+ * many deliveries it has handled and when the last one was. Requests are answered with what they ask.
+ */
+import { setInterval } from 'node:timers'
+import { reply } from '@outbus/core'
+import { openBus } from './systems/outbus.ts'
+
+export interface Progress {
+  readonly handled: number
+  /** Of the last one, in ms since the epoch. */
+  readonly at: number
+}
+
+const EVERY_MS = 5
+
+let handled = 0
+let at = 0
+let told = 0
+const tell = (message: 'ready' | Progress) => process.send?.(message)
+
+const bus = await openBus(process.argv[2] as string)
+bus.handle('main', () => {
+  handled++
+  at = performance.timeOrigin + performance.now()
+})
+bus.handle('answer', ({ event }) => reply(event))
+setInterval(() => {
+  if (handled === told) return
+  told = handled
+  tell({ handled, at })
+}, EVERY_MS)
+process.once('message', () => void bus.start())
+process.once('disconnect', () => process.exit())
+tell('ready')

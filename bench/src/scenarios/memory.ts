@@ -1,0 +1,41 @@
+import type { Scenario } from '../contract.ts'
+import { copyNotes } from '../fill.ts'
+import { median } from '../statistics.ts'
+
+const EVERY_MS = 50
+const MB = 1_000_000
+
+/** Resident memory of a process that drains a backlog: at its highest, and in the end beside what it was a quarter of the way. */
+export const memory: Scenario = {
+  name: 'memory',
+  systems: ['outbus'],
+  prepare: (run) => copyNotes(run, run.quick ? 200_000 : 1_000_000),
+  async measure({ url, system, prepared: rows }) {
+    const session = await system.open(url, { load: 'backlog', callers: 1 })
+    const samples: { share: number; rss: number }[] = []
+    const done = Promise.withResolvers<void>()
+    let handled = 0
+    const sample = () => samples.push({ share: handled / rows, rss: process.memoryUsage.rss() })
+    const timer = setInterval(sample, EVERY_MS)
+    await session.dispatch({
+      main: () => {
+        if (++handled === rows) done.resolve()
+      },
+    })
+    await done.promise
+    clearInterval(timer)
+    sample()
+    await session.stop()
+    const between = (from: number, to: number) =>
+      median(samples.filter(({ share }) => share >= from && share <= to).map(({ rss }) => rss))
+    return [
+      { scenario: 'memory', unit: 'MB', value: Math.max(...samples.map(({ rss }) => rss)) / MB },
+      {
+        scenario: 'memory-flat',
+        unit: '×',
+        value: between(0.9, 1) / between(0.2, 0.3),
+        note: 'the last tenth beside the rows from 20 to 30 %',
+      },
+    ]
+  },
+}
