@@ -13,6 +13,7 @@ import type { ContextOptions } from './context-options.ts'
 import { scopeOf } from './context-options.ts'
 import type { DeadLetterSource } from './dead-letters/source.ts'
 import { reaching } from './database.ts'
+import { aborted } from './dispatch/pause.ts'
 import type { HandlerArgs } from './dispatch/delivery.ts'
 import type { Handler } from './dispatch/function-target.ts'
 import type { OutcomeCounts } from './dispatch/stats.ts'
@@ -200,7 +201,7 @@ export class CoreBus<S extends AnySource = AnySource> {
   }
 
   async #stop(grace: Grace): Promise<void> {
-    const { dispatcher, queue, inbox, database, plugins, timekeeper, upkeep, hostOf, log } = this.#parts
+    const { dispatcher, queue, writes, inbox, database, plugins, timekeeper, upkeep, hostOf, log } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,
       () => false,
@@ -214,6 +215,7 @@ export class CoreBus<S extends AnySource = AnySource> {
     await dispatcher.stop(grace.over)
     this.#lifecycle.stopping = true
     await queue.settled(grace.over)
+    await Promise.race([writes.settled(), aborted(grace.over)])
     await inbox.close(grace.over)
     if (wasStarted === true) {
       const targets = [...plugins.targets.values()].toReversed().map((target) => startableTarget(target))

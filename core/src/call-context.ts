@@ -20,6 +20,7 @@ import { DeliveryStore } from './outbox/deliveries.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { EmitQueue } from './outbox/emit-queue.ts'
 import type { Emitter } from './outbox/emitter.ts'
+import type { Asker, SharedWrites } from './outbox/shared-writes.ts'
 import type { PreparedEvent, PrepareExtras, PrepareLimits } from './outbox/prepare.ts'
 import { prepareEvent } from './outbox/prepare.ts'
 import type { Plugins } from './plugins.ts'
@@ -28,7 +29,15 @@ import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
 import { assertOptionsByPosition, DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
 import { reserveDedupeKey } from './outbox/reservation.ts'
-import type { AnySource, EventInput, Reservation, SourceContext, SourceTransaction } from './source.ts'
+import type {
+  AnySource,
+  EventInput,
+  EventSchemas,
+  Reservation,
+  SharedWrite,
+  SourceContext,
+  SourceTransaction,
+} from './source.ts'
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
 import type { Explanation } from './triggers/explain.ts'
 import { explain } from './triggers/explain.ts'
@@ -46,6 +55,7 @@ export interface ContextSurroundings {
   readonly access: Access
   readonly emitter: Emitter
   readonly queue: EmitQueue
+  readonly writes: SharedWrites
   readonly requests: RequestDesk
   readonly limits: PrepareLimits
   readonly wakeUpChannel: string
@@ -200,6 +210,20 @@ abstract class BaseContext implements CoreContext {
       check: (event: EventInput<AnySource['events']>, options?: EmitOptions) =>
         void this.#prepare(source.name, event, options),
       emit: (event: EventInput<AnySource['events']>, options?: EmitOptions) => this.emit(source.name, event, options),
+      together: async <Item, Result>(write: SharedWrite<EventSchemas, Item, Result>, item: Item): Promise<Result> => {
+        const { writes } = this.#around
+        const asker: Asker = {
+          app: this.app,
+          prepare: (event, options) => this.#prepare(source.name, event, options),
+        }
+        const anyWrite = write as SharedWrite<EventSchemas, unknown, unknown>
+        if (this.#tx !== undefined) {
+          assertTransaction(this.#tx)
+          return (await writes.within(this.#tx, anyWrite, asker, item)) as Result
+        }
+        this.#around.assertOpen()
+        return (await writes.ask(anyWrite, asker, item)) as Result
+      },
       transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
         if (this.#tx !== undefined) {
           assertTransaction(this.#tx)

@@ -26,6 +26,7 @@ import { assertSchemaName } from './migrate/schema-name.ts'
 import type { BusSettings } from './options.ts'
 import { Emitter } from './outbox/emitter.ts'
 import { EmitQueue } from './outbox/emit-queue.ts'
+import { SharedWrites } from './outbox/shared-writes.ts'
 import { Plugins } from './plugins.ts'
 import { Access } from './principals/access.ts'
 import { ownerAndAdmin } from './principals/authorizer.ts'
@@ -46,6 +47,7 @@ export interface Parts {
   readonly plugins: Plugins
   readonly functions: FunctionRegistry
   readonly queue: EmitQueue
+  readonly writes: SharedWrites
   readonly inbox: Inbox
   readonly dispatcher: Dispatcher
   readonly timekeeper: Timekeeper
@@ -73,6 +75,7 @@ const T = {
   requests: token<RequestDesk>('requests'),
   emitter: token<Emitter>('emitter'),
   queue: token<EmitQueue>('queue'),
+  writes: token<SharedWrites>('writes'),
   contextFor: token<ContextFactory>('contextFor'),
   dispatcher: token<Dispatcher>('dispatcher'),
   timekeeper: token<Timekeeper>('timekeeper'),
@@ -103,10 +106,20 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       new Emitter(c.resolve(T.sql), c.resolve(T.indexes), {
         log: c.resolve(T.log),
         channel: wakeUpChannel(settings.schema),
-        localDispatcherIsIdle: () => c.resolve(T.wakeUp).waiting > 0,
+        localDispatcherIsIdle: () => c.resolve(T.wakeUp).isHeard,
       }),
   )
   provide(T.queue, (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => wakeLanes(c)))
+  provide(
+    T.writes,
+    (c) =>
+      new SharedWrites({
+        sql: c.resolve(T.sql),
+        pool: c.resolve(T.database).pool,
+        emitter: c.resolve(T.emitter),
+        onWritten: () => wakeLanes(c),
+      }),
+  )
   provide(T.principals, (c) => settings.principals ?? new AdminPrincipalResolver(c.resolve(T.sql)))
   provide(T.inboxes, (c) => {
     const { pool, connection } = c.resolve(T.database)
@@ -144,6 +157,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       access: new Access(c.resolve(T.principals), settings.authorizer ?? ownerAndAdmin),
       emitter: c.resolve(T.emitter),
       queue: c.resolve(T.queue),
+      writes: c.resolve(T.writes),
       requests: c.resolve(T.requests),
       limits: { maxEventBytes: settings.maxEventBytes },
       wakeUpChannel: wakeUpChannel(settings.schema),
@@ -201,6 +215,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     plugins: c.resolve(T.plugins),
     database: c.resolve(T.database),
     queue: c.resolve(T.queue),
+    writes: c.resolve(T.writes),
     inbox: c.resolve(T.inbox),
     contextFor: c.resolve(T.contextFor),
     dispatcher: c.resolve(T.dispatcher),

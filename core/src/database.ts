@@ -89,11 +89,15 @@ export async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
 function heardElsewhere(): void {}
 
 /** Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. */
-export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
+export async function withTransaction<T>(
+  pool: pg.Pool,
+  work: (tx: pg.PoolClient) => Promise<T>,
+  begin = 'begin',
+): Promise<T> {
   const client = await checkOut(pool)
   let broken: Error | undefined
   try {
-    await client.query('begin')
+    await client.query(begin)
     const result = await work(client)
     const { command } = await client.query('commit')
     if (command !== 'COMMIT')
@@ -108,6 +112,16 @@ export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient
   } finally {
     client.release(broken)
   }
+}
+
+/** An answer of the server that says the statement did not happen. One that says the server is going away does not. */
+export function isDefinite(error: unknown): boolean {
+  return (
+    error instanceof pg.DatabaseError &&
+    error.code !== undefined &&
+    !error.code.startsWith('57P') &&
+    !error.code.startsWith('08')
+  )
 }
 
 const UNREACHABLE_SYSCALLS = new Set([

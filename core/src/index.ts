@@ -17,6 +17,8 @@ export type {
   SourceContext,
   SourceHost,
   Reservation,
+  SharedTransaction,
+  SharedWrite,
   SourceTransaction,
   TriggerEvent,
 } from './source.ts'

@@ -110,6 +110,12 @@ export interface SourceContext<E extends EventSchemas = EventSchemas> {
    * `work` resolves and rolls back when it throws.
    */
   transaction<T>(work: (tx: SourceTransaction<E>) => Promise<T>): Promise<T>
+  /**
+   * Writes `item` with what else this process is asked to write by the same `write` meanwhile: one transaction, one commit, after
+   * which each caller has its own result; in the caller's transaction, where there is one, by itself. For verbs that are called
+   * often by themselves: alone, each would pay for a commit.
+   */
+  together<Item, Result>(write: SharedWrite<E, Item, Result>, item: Item): Promise<Result>
   /** Largest trigger event, in bytes of JSON: the bus's `maxEventBytes`. */
   readonly maxEventBytes: number
   /**
@@ -151,6 +157,26 @@ export interface SourceTransaction<E extends EventSchemas = EventSchemas> {
   run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
   /** All events in one statement, in this transaction. */
   emit(events: readonly EventInput<E>[], options?: readonly EmitOptions[]): Promise<EmitResult[]>
+}
+
+/** What many callers do in one transaction. Made once, not for each call: callers of the same object go together. */
+export interface SharedWrite<E extends EventSchemas, Item, Result> {
+  /** What the item writes, such as a row's address. Two of one app with the same never share a transaction. Pure. */
+  key(item: Item): string
+  /**
+   * Writes all of them, sorted by app and key, and answers for each by position. Called again, for each item by itself, where
+   * it throws for several.
+   */
+  write(
+    tx: SharedTransaction<E>,
+    items: readonly { readonly app: string; readonly item: Item }[],
+  ): Promise<readonly Result[]>
+}
+
+export interface SharedTransaction<E extends EventSchemas> {
+  run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
+  /** One event for each item, by position, each emitted by whoever asked for the item. All in one statement. */
+  emit(events: readonly EventInput<E>[], options?: readonly (EmitOptions | undefined)[]): Promise<EmitResult[]>
 }
 
 /** Infers a source's types from its definition; returns it unchanged. */

@@ -6,6 +6,7 @@ import pino from 'pino'
 import { expect, test } from 'vitest'
 import { beginClaim } from '../../core/src/sql/begin-claim.ts'
 import { aloneIsDue } from '../../core/src/sql/alone-is-due.ts'
+import { finishAndClearNote } from '../../core/src/sql/clear-note.ts'
 import { claimBatch } from '../../core/src/sql/claim-batch.ts'
 import { claimFresh } from '../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../core/src/sql/claim-ordered.ts'
@@ -77,6 +78,7 @@ test.for([10, 1_000_000])(
           ]
           const settle = [
             ...(await nodesOfPlan(client, finish, `${ids}, null`)),
+            ...(await nodesOfPlan(client, finishAndClearNote, `${ids}, '00000000-0000-0000-0000-000000000000'`)),
             ...(await nodesOfPlan(client, reschedule, `'{1}', '{2}', '{0}', '{f}', '{null}', '{null}', null`)),
           ]
           expect([...claim, ...fair, ...settle].filter(readsWholeOutbox)).toEqual([])

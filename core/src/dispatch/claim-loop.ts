@@ -12,8 +12,8 @@ export interface ClaimLoopOptions {
   /** Permits that a turn asks for. */
   readonly share: number
   readonly signal: AbortSignal
-  /** After each turn that found rows: `full`, when there are probably more. */
-  onWorked(full: boolean): void
+  /** After each turn that found rows: `full`, when there are probably more. `tookMs`: from the claim on. */
+  onWorked(full: boolean, tookMs: number): Promise<void> | void
   /** After each turn, whatever it found: the connection works. */
   onTurn(): void
   /** Nothing was found for the `rounds`-th time in a row: sleeps until there may be something. */
@@ -27,8 +27,10 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
     await isolation.share()
     let reserved: number
     let claimed: number
+    let startedAt: number
     try {
       reserved = await permits.reserve(share, signal)
+      startedAt = performance.now()
       claimed = await lane.turn(connection, reserved)
     } finally {
       isolation.leaveShared()
@@ -36,7 +38,7 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
     onTurn()
     if (claimed > 0) {
       emptyRounds = 0
-      onWorked(claimed >= reserved)
+      await onWorked(claimed >= reserved, performance.now() - startedAt)
     } else await rest(emptyRounds++)
   }
 }

@@ -15,7 +15,7 @@ import type { Logger } from 'pino'
 import type pg from 'pg'
 import { findPaused } from '../sql/find-paused.ts'
 import { park } from '../sql/park.ts'
-import { clearNote } from '../sql/clear-note.ts'
+import { clearNote, finishAndClearNote } from '../sql/clear-note.ts'
 import type { Sql } from '../sql/statement.ts'
 import { writeNote } from '../sql/write-note.ts'
 import type { Outcome, Result } from './attempt.ts'
@@ -235,12 +235,17 @@ export class Lane {
     parked: readonly string[] = [],
   ): Promise<void> {
     const { sql } = this.#around
+    const [only] = settlements
+    const finished = settlements.length === 1 && parked.length === 0 ? only?.finishedOnly : undefined
     try {
-      await connection.commit((on) => [
-        ...settlements.flatMap((settlement) => settlement.send(sql, on)),
-        ...(parked.length > 0 ? [sql.send(on, park, [parked])] : []),
-        sql.send(on, clearNote, [this.#id]),
-      ])
+      await connection.commit((on) => {
+        if (finished !== undefined) return [sql.send(on, finishAndClearNote, [finished, this.#id])]
+        return [
+          ...settlements.flatMap((settlement) => settlement.send(sql, on)),
+          ...(parked.length > 0 ? [sql.send(on, park, [parked])] : []),
+          sql.send(on, clearNote, [this.#id]),
+        ]
+      })
     } catch (error) {
       // The rows are everybody's again, and the note says which had been started: it must not be overwritten.
       this.#id = randomUUID()

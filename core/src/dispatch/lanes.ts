@@ -31,6 +31,11 @@ export interface LanesSurroundings {
 }
 
 const ALONE_POLL_MS = 200
+/**
+ * A turn that did not fill its batch takes at least so long: what comes one by one is run a few at a time, since each turn
+ * costs two commits. Whoever comes after a quiet moment does not wait.
+ */
+const LEAST_TURN_MS = 3
 /** While some app crowds: how often the rows of the others are looked for, and with how many permits. */
 const LOOK_EVERY_MS = 5
 const FAIR_SHARE = 4
@@ -102,10 +107,11 @@ export class Lanes {
       connection,
       signal,
       onTurn,
-      onWorked: (full) => {
+      onWorked: (full, tookMs) => {
         idleness.worked()
+        if (!full) return wakeUp.pause(LEAST_TURN_MS - tookMs, signal)
         // There is probably more than one lane can take.
-        if (full) wakeUp.one()
+        wakeUp.one()
       },
       rest: (rounds) => idleness.rest(rounds, signal),
     })

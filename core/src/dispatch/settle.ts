@@ -3,6 +3,7 @@
  * under a lease. What is not named stays as it was.
  */
 import type { QueryResult } from 'pg'
+import type { ArrayText } from '../sql/arrays.ts'
 import { plainArray } from '../sql/arrays.ts'
 import { bury } from '../sql/bury.ts'
 import { finish } from '../sql/finish.ts'
@@ -65,6 +66,13 @@ export class Settlement {
   /** A row that is still running: it stays, under a lease that its process holds. */
   spill({ id, attempt, alone }: OutboxRow, leaseToken: string, leaseMs: number): void {
     this.#rescheduled.push({ id, attempt, delayMs: leaseMs, alone, leaseToken, error: null })
+  }
+
+  /** The ids, where all of them are done, and of rows that the transaction has locked. */
+  get finishedOnly(): ArrayText | undefined {
+    const others = this.#rescheduled.length + this.#buried.length + this.#resolved.length
+    if (this.#heldToken !== null || others > 0 || this.#finished.length === 0) return undefined
+    return plainArray(this.#finished)
   }
 
   /** Sends what there is to send without waiting in between: on a pipelined connection that is one round trip. */

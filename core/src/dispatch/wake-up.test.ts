@@ -44,3 +44,17 @@ test('each of several lanes hears of it, also the one that was busy while anothe
   await busy.wait(HOUR, never)
   expect([asleep.waiting, busy.waiting]).toEqual([0, 0])
 })
+
+test('who is in a pause looks after it: nobody else is woken for that meanwhile, and nothing is missed', async () => {
+  const wakeUp = new WakeUp()
+  const other = wakeUp.wait(HOUR, never)
+  const stop = new AbortController()
+  const pausing = wakeUp.pause(HOUR, stop.signal)
+  wakeUp.one()
+  expect([wakeUp.waiting, wakeUp.isHeard]).toEqual([1, true])
+  stop.abort()
+  await pausing
+  wakeUp.one()
+  await other
+  expect(wakeUp.isHeard).toBe(false)
+})

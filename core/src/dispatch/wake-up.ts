@@ -1,11 +1,20 @@
+import { sleep } from './pause.ts'
+
 /** Where idle lanes wait: woken by an emit of this process or by NOTIFY, or by nobody, when the poll interval ends (G12). */
 export class WakeUp {
   readonly #waiting = new Set<() => void>()
   /** Somebody was to be woken while nobody slept: the next one does not fall asleep. */
   #missed = false
 
+  #pausing = 0
+
   get waiting(): number {
     return this.#waiting.size
+  }
+
+  /** Somebody of this process can be told, or will look by itself in a moment. */
+  get isHeard(): boolean {
+    return this.#waiting.size > 0 || this.#pausing > 0
   }
 
   all(): void {
@@ -15,8 +24,17 @@ export class WakeUp {
 
   /** One lane is enough for one emit: were all of them woken, the others would find nothing. */
   one(): void {
+    if (this.#pausing > 0) return
     for (const wake of this.#waiting) return wake()
     this.#missed = true
+  }
+
+  /** A pause after which the lane looks whatever happens: nobody need be woken meanwhile for what it will find then. */
+  async pause(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms <= 0) return
+    this.#pausing++
+    await sleep(ms, signal)
+    this.#pausing--
   }
 
   /** Resolves when woken, when the signal aborts, or after `ms`. */

@@ -12,11 +12,12 @@
  */
 import type pg from 'pg'
 import { DatabaseError } from 'pg'
-import { checkOut } from '../database.ts'
+import { checkOut, isDefinite } from '../database.ts'
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
+import { LOCK_NOT_AVAILABLE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
@@ -26,7 +27,6 @@ const FIRST_PAUSE_MS = 5
 const LAST_PAUSE_MS = 200
 /** What ends a group for each of its callers: asking again one by one would change nothing, or write twice. */
 const FOR_ALL: ReadonlySet<ErrorCode> = new Set(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
-const LOCK_NOT_AVAILABLE = '55P03'
 
 export class EmitQueue {
   readonly #plain: Line
@@ -210,14 +210,4 @@ class Line {
 
 function stoppedBefore(): OutbusError {
   return new OutbusError('bus.stopped', 'the bus stopped before the event could be written: nothing was written')
-}
-
-/** An answer of the server that says the statement did not happen. One that says the server is going away does not. */
-function isDefinite(error: unknown): boolean {
-  return (
-    error instanceof DatabaseError &&
-    error.code !== undefined &&
-    !error.code.startsWith('57P') &&
-    !error.code.startsWith('08')
-  )
 }

@@ -18,16 +18,11 @@ import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
 import type { EmitResult } from './emit.ts'
 import { emitParameters, fanOut } from './fan-out.ts'
+import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 /** Rounds against an index that is stale each time: only an app whose triggers change without pause needs a second. */
 const MAX_ROUNDS = 100
-
-/**
- * Of a statement that is a transaction of its own, for a dedupe key or a place in line that another transaction holds
- * and has not committed: it is refused then (55P03) and gives its connection back. In a caller's transaction it waits.
- */
-const PATIENCE = '20ms'
 
 /** A trigger that fires itself is warned of once, as long as it is one of so many. */
 const MAX_LOOPS_REMEMBERED = 10_000
@@ -56,12 +51,13 @@ export class Emitter {
 
   /**
    * Writes all rows of all events on `on`, or none of them. `transactional`: the rows are seen when the caller's
-   * transaction commits, so nobody in this process can be told before.
+   * transaction commits, so nobody in this process can be told before. `impatient`: rather than wait for somebody's lock it is
+   * refused (55P03).
    */
   async write(
     events: readonly PreparedEvent[],
     on: Queryable,
-    { transactional }: { transactional: boolean },
+    { transactional, impatient = !transactional }: { readonly transactional: boolean; readonly impatient?: boolean },
   ): Promise<EmitResult[]> {
     const standIns = standInsByDedupeKey(events)
     const written = new Map<PreparedEvent, EmitResult>()
@@ -72,7 +68,7 @@ export class Emitter {
           'event.invalid',
           `the app's triggers changed ${MAX_ROUNDS} times while one event was emitted`,
         )
-      left = await this.#writeRound(left, on, transactional, written)
+      left = await this.#writeRound(left, on, { transactional, impatient }, written)
     }
     return events.map((event, i) => {
       const first = standIns[i] as PreparedEvent
@@ -85,14 +81,14 @@ export class Emitter {
   async #writeRound(
     events: readonly PreparedEvent[],
     on: Queryable,
-    transactional: boolean,
+    how: { readonly transactional: boolean; readonly impatient: boolean },
     written: Map<PreparedEvent, EmitResult>,
   ): Promise<PreparedEvent[]> {
     let indexes = this.#latestIndexes(events)
     for (; indexes === undefined; indexes = this.#latestIndexes(events)) await this.#loadMissing(events, on)
     const matched = matchAll(events, indexes)
     for (const [i, event] of events.entries()) if (event.chain !== null) this.#warnOfLoop(event, matched[i] ?? [])
-    const { stale, fresh } = await this.#runStatement(events, matched, indexes, on, transactional)
+    const { stale, fresh } = await this.#runStatement(events, matched, indexes, on, how)
     // Made the latest one here, so that the next round finds it.
     for (const [app, epoch] of stale) if (this.#indexes.at(app, epoch) === undefined) await this.#indexes.load(app, on)
     const again: PreparedEvent[] = []
@@ -119,7 +115,7 @@ export class Emitter {
     matched: readonly IndexedTrigger[][],
     indexes: ReadonlyMap<string, MatchingIndex>,
     on: Queryable,
-    transactional: boolean,
+    { transactional, impatient }: { readonly transactional: boolean; readonly impatient: boolean },
   ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
     const pairs = fanOut(events, matched)
     const epochs = new Map([...indexes].map(([app, index]) => [app, index.epoch]))
@@ -131,7 +127,7 @@ export class Emitter {
     const dueNow = forLanes && events.some((event) => event.delayMs === 0 && event.runAt === null)
     const toldDirectly = !transactional && this.#options.localDispatcherIsIdle()
     const channel = dueNow && !toldDirectly ? this.#options.channel : null
-    const parameters = emitParameters(events, epochs, pairs, channel, transactional ? null : PATIENCE)
+    const parameters = emitParameters(events, epochs, pairs, channel, impatient ? PATIENCE : null)
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
         ? await this.#sql.run(on, emitRowsWaiting, parameters)

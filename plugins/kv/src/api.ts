@@ -17,6 +17,7 @@ import type {
   JsonValue,
   Page,
   PageOptions,
+  SharedWrite,
   SourceContext,
   SourceTransaction,
 } from '@outbus/core'
@@ -105,6 +106,8 @@ export function kvApi(context: Context): KvApi {
       const event = { op: 'set' as const, collection, key, value }
       // Before anything is written, with the longest version there is.
       context.check({ ...event, version: Number.MAX_SAFE_INTEGER }, emitOptions)
+      if (ifVersion === undefined && emitOptions.dedupeKey === undefined)
+        return context.together(putOne, { collection, key, text, event, options: emitOptions })
       return context.transaction(async (tx) => {
         const reservation = await tx.reserve(emitOptions)
         if (reservation.takenBy !== undefined) {
@@ -132,14 +135,14 @@ export function kvApi(context: Context): KvApi {
       if (writes.length === 0) return []
       return context.transaction(async (tx) => {
         const rows = await tx.run(putEntries, [
-          app,
+          writes.map(() => app),
           writes.map((write) => write.collection),
           writes.map((write) => write.key),
           writes.map((write) => write.text),
         ])
-        const versions = new Map(rows.map((row) => [addressOf(row), Number(row.version)]))
+        const versions = versionsOf(rows)
         const events = writes.map(({ collection, key, value }) => {
-          const version = versions.get(addressOf({ collection, key })) as number
+          const version = versions.get(addressOf({ collection, key }, app)) as number
           return { op: 'set' as const, collection, key, value, version }
         })
         const emitted = await tx.emit(events)
@@ -174,6 +177,41 @@ export function kvApi(context: Context): KvApi {
   }
 }
 
+interface PutItem {
+  readonly collection: string
+  readonly key: string
+  readonly text: string
+  readonly event: { readonly op: 'set'; readonly collection: string; readonly key: string; readonly value: JsonValue }
+  readonly options: EmitOptions
+}
+
+/** A `set` of whatever is there: what several callers ask for at once is one statement, one emit and one commit. */
+const putOne: SharedWrite<typeof kvEvents, PutItem, KvWritten> = {
+  key: (item) => addressOf(item),
+  async write(tx, items) {
+    const rows = await tx.run(putEntries, [
+      items.map(({ app }) => app),
+      items.map(({ item }) => item.collection),
+      items.map(({ item }) => item.key),
+      items.map(({ item }) => item.text),
+    ])
+    const versions = versionsOf(rows)
+    const events = items.map(({ app, item }) => ({
+      ...item.event,
+      version: versions.get(addressOf(item, app)) as number,
+    }))
+    const emitted = await tx.emit(
+      events,
+      items.map(({ item }) => item.options),
+    )
+    return emitted.map((result, i) => ({ ...result, version: (events[i] as { version: number }).version }))
+  },
+}
+
+function versionsOf(rows: readonly { app_id: string; collection: string; key: string; version: string }[]) {
+  return new Map(rows.map((row) => [addressOf(row, row.app_id), Number(row.version)]))
+}
+
 /** Undefined where the entry is not as `ifVersion` says. */
 async function writeOne(
   app: string,
@@ -185,7 +223,7 @@ async function writeOne(
 ): Promise<number | undefined> {
   const [row] =
     ifVersion === undefined
-      ? await tx.run(putEntries, [app, [collection], [key], [text]])
+      ? await tx.run(putEntries, [[app], [collection], [key], [text]])
       : ifVersion === 0
         ? await tx.run(insertEntry, [app, collection, key, text])
         : await tx.run(replaceEntry, [app, collection, key, text, ifVersion])
@@ -225,8 +263,8 @@ function assertDistinct(writes: readonly { collection: string; key: string }[]):
   }
 }
 
-function addressOf({ collection, key }: { collection: string; key: string }): string {
-  return JSON.stringify([collection, key])
+function addressOf({ collection, key }: { collection: string; key: string }, app = ''): string {
+  return JSON.stringify([app, collection, key])
 }
 
 const OTHER_VERSION = 'has another version, or is gone'

@@ -1,6 +1,6 @@
 /** A source whose verbs are watched: what they ask of their context, and what becomes of them when that fails. */
 import { OutbusError } from '@outbus/core'
-import type { AnySource, SourceContext, SourceTransaction } from '@outbus/core'
+import type { AnySource, EventSchemas, SharedTransaction, SourceContext, SourceTransaction } from '@outbus/core'
 
 export class Spy {
   /** What the verb asked for since `watch`, in order. */
@@ -31,6 +31,15 @@ export class Spy {
       run: (statement, parameters) => this.#step('run', 0, () => context.run(statement, parameters)),
       emit: (event, options) => this.#step('emit', 1, () => context.emit(event, options)),
       transaction: (work) => context.transaction((tx) => work(this.#transaction(tx))),
+      together: (write, item) =>
+        context.together({ ...write, write: (tx, items) => write.write(this.#shared(tx), items) }, item),
+    }
+  }
+
+  #shared(tx: SharedTransaction<EventSchemas>): SharedTransaction<EventSchemas> {
+    return {
+      run: (statement, parameters) => this.#step('run', 0, () => tx.run(statement, parameters)),
+      emit: (events, options) => this.#step('emit', events.length, () => tx.emit(events, options)),
     }
   }
 

@@ -1,0 +1,178 @@
+/**
+ * Writes of a source's verbs outside of a caller's transaction: what is asked for while one transaction is in flight shares the
+ * next one and its commit. Nobody waits for company.
+ *
+ *   idle ──ask──▶ in flight ──done, others waiting──▶ in flight
+ *    ▲                │
+ *    └──────done──────┘
+ *
+ * A group that fails is redone one by one, each in a transaction of its own, so that nobody fails, or waits for somebody's
+ * lock, for a neighbour. Groups are sorted, so that those of two processes do not deadlock over the same rows.
+ */
+import type pg from 'pg'
+import { DatabaseError } from 'pg'
+import { isDefinite, withTransaction } from '../database.ts'
+import { OutbusError } from '../errors.ts'
+import type { EventInput, EventSchemas, SharedWrite } from '../source.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import type { EmitOptions, EmitResult } from './emit.ts'
+import type { Emitter } from './emitter.ts'
+import { LOCK_NOT_AVAILABLE, PATIENCE } from './patience.ts'
+import type { PreparedEvent } from './prepare.ts'
+
+/** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
+const MAX_GROUP = 256
+/** For a lock that another transaction holds, no longer than an emit waits. */
+const BEGIN_IMPATIENTLY = `begin; set local lock_timeout = '${PATIENCE}'`
+
+/** Who asks: whose app it is, and how what it emits is made ready. */
+export interface Asker {
+  readonly app: string
+  prepare(event: EventInput<EventSchemas>, options: EmitOptions | undefined): PreparedEvent
+}
+
+interface Asked {
+  readonly asker: Asker
+  readonly item: unknown
+  readonly key: string
+  resolve(result: unknown): void
+  reject(error: unknown): void
+}
+
+type AnyWrite = SharedWrite<EventSchemas, unknown, unknown>
+
+export interface SharedWritesSurroundings {
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly emitter: Emitter
+  onWritten(): void
+}
+
+export class SharedWrites {
+  readonly #around: SharedWritesSurroundings
+  readonly #lines = new Map<AnyWrite, Line>()
+
+  constructor(around: SharedWritesSurroundings) {
+    this.#around = around
+  }
+
+  ask(write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
+    let line = this.#lines.get(write)
+    if (line === undefined) this.#lines.set(write, (line = new Line(write, this.#around)))
+    return line.ask(asker, item)
+  }
+
+  /** In the caller's transaction, which nobody shares. */
+  async within(tx: pg.ClientBase, write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
+    const [result] = await writeOn(tx, write, [{ asker, item }], this.#around, { impatient: false })
+    return result
+  }
+
+  /** Resolves when all that was asked for has been answered. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#lines.values()].map((line) => line.settled()))
+  }
+}
+
+class Line {
+  readonly #write: AnyWrite
+  readonly #around: SharedWritesSurroundings
+  #waiting: Asked[] = []
+  #inFlight: Promise<void> | undefined
+  readonly #alone = new Set<Promise<void>>()
+
+  constructor(write: AnyWrite, around: SharedWritesSurroundings) {
+    this.#write = write
+    this.#around = around
+  }
+
+  ask(asker: Asker, item: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ asker, item, key: `${asker.app}\n${this.#write.key(item)}`, resolve, reject })
+      this.#inFlight ??= this.#drain()
+    })
+  }
+
+  async settled(): Promise<void> {
+    while (this.#inFlight !== undefined || this.#alone.size > 0) await Promise.all([this.#inFlight, ...this.#alone])
+  }
+
+  async #drain(): Promise<void> {
+    // Who asks in the same tick goes together.
+    await Promise.resolve()
+    while (this.#waiting.length > 0) await this.#flush(this.#nextGroup())
+    this.#inFlight = undefined
+  }
+
+  /** Of two that write the same, the second one goes with a later group. */
+  #nextGroup(): Asked[] {
+    const group = new Map<string, Asked>()
+    const later: Asked[] = []
+    for (const asked of this.#waiting) {
+      if (group.size < MAX_GROUP && !group.has(asked.key)) group.set(asked.key, asked)
+      else later.push(asked)
+    }
+    this.#waiting = later
+    return [...group.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1))
+  }
+
+  async #flush(group: readonly Asked[]): Promise<void> {
+    try {
+      const results = await this.#commit(group, { impatient: true })
+      for (const [i, { resolve }] of group.entries()) resolve(results[i])
+    } catch (error) {
+      if (group.length === 1 ? isHeld(error) : wasRefused(error)) for (const asked of group) this.#redo(asked)
+      else for (const { reject } of group) reject(error)
+    }
+  }
+
+  /** Apart from the line: it waits for whatever lock it needs, and the others do not wait for it. */
+  #redo(asked: Asked): void {
+    const done = this.#commit([asked], { impatient: false })
+      .then(([result]) => asked.resolve(result), asked.reject)
+      .finally(() => this.#alone.delete(done))
+    this.#alone.add(done)
+  }
+
+  async #commit(group: readonly Asked[], how: { readonly impatient: boolean }): Promise<readonly unknown[]> {
+    const { pool, onWritten } = this.#around
+    const begin = how.impatient ? BEGIN_IMPATIENTLY : 'begin'
+    const results = await withTransaction(pool, (tx) => writeOn(tx, this.#write, group, this.#around, how), begin)
+    onWritten()
+    return results
+  }
+}
+
+/** Rolled back, as the server or the bus itself says. Of anything else nobody knows, and it must not be written twice. */
+function wasRefused(error: unknown): boolean {
+  return error instanceof OutbusError || isDefinite(error)
+}
+
+/** Somebody's transaction has what it needs. */
+function isHeld(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === LOCK_NOT_AVAILABLE
+}
+
+async function writeOn(
+  tx: pg.ClientBase,
+  write: AnyWrite,
+  group: readonly { readonly asker: Asker; readonly item: unknown }[],
+  { sql, emitter }: Pick<SharedWritesSurroundings, 'sql' | 'emitter'>,
+  { impatient }: { readonly impatient: boolean },
+): Promise<readonly unknown[]> {
+  const emit = (
+    events: readonly EventInput<EventSchemas>[],
+    options: readonly (EmitOptions | undefined)[] = [],
+  ): Promise<EmitResult[]> => {
+    const prepared = events.map((event, i) => (group[i] as (typeof group)[0]).asker.prepare(event, options[i]))
+    return emitter.write(prepared, tx, { transactional: true, impatient })
+  }
+  const run: Parameters<AnyWrite['write']>[0]['run'] = (stated, parameters) =>
+    sql.run(tx satisfies Queryable, stated, parameters)
+  const items = group.map(({ asker: { app }, item }) => ({ app, item }))
+  const results = await write.write({ run, emit }, items)
+  if (Array.isArray(results) && results.length === group.length) return results
+  throw new OutbusError('source.failed', 'a shared write has to answer with a result for each of its items', {
+    path: 'write',
+  })
+}
