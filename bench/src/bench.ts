@@ -1,4 +1,7 @@
 /** Measures: every scenario, every variant, every system in turn, round by round, each in a database of its own. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createTestDatabase } from '@outbus/test-kit'
 import type { TestDatabase } from '@outbus/test-kit'
 import pg from 'pg'
@@ -27,6 +30,7 @@ export class Bench {
   readonly #options: BenchOptions
   readonly #signal: AbortSignal
   readonly #say: (line: string) => void
+  readonly #cache = mkdtempSync(join(tmpdir(), 'outbus-bench-'))
   /** A database of each system, to be copied for every measurement. */
   readonly #templates = new Map<SystemName, TestDatabase>()
 
@@ -42,17 +46,20 @@ export class Bench {
     try {
       for (const [i, measurement] of plan.entries()) await this.#perform(measurement, `${i + 1}/${plan.length}`)
     } finally {
+      rmSync(this.#cache, { recursive: true, force: true })
       for (const template of this.#templates.values()) await template.drop()
     }
   }
 
   async #perform({ round, scenario, variant, system }: Measurement, place: string): Promise<void> {
+    const startedAt = performance.now()
     const what = `${place}  round ${round}  ${variant}  ${system}`
     try {
       const measures = await this.#measure(scenario, variant, system)
       for (const measure of measures) this.measures.add(system, measure)
       const figures = measures.map(({ scenario, value, unit }) => `${scenario} ${figure(value)} ${unit}`)
-      this.#say(`${what}: ${figures.join(', ')}`)
+      const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
+      this.#say(`${what}: ${figures.join(', ')} (${seconds} s)`)
     } catch (error) {
       this.#signal.throwIfAborted()
       // One that fails leaves a hole in the table, and is no reason not to measure the others.
@@ -62,6 +69,7 @@ export class Bench {
   }
 
   async #measure(scenario: Scenario, variant: string, system: SystemName): Promise<readonly Measure[]> {
+    const { table } = await loadSystem(system)
     const template = await this.#template(system)
     const database = await createTestDatabase(this.#serverUrl, { template: template.name })
     try {
@@ -69,9 +77,10 @@ export class Bench {
       let prepared = 0
       if (scenario.prepare !== undefined) {
         prepared = (await this.#step(system, scenario.name, { ...task, step: 'prepare' })) as number
-        await vacuum(database.url)
+        await once(database.url, `vacuum analyze ${table.name}`)
       }
-      await checkpoint(database.url)
+      // So that nobody's measurement pays for what was written before it.
+      await once(database.url, 'checkpoint')
       return (await this.#step(system, scenario.name, { ...task, step: 'measure', prepared })) as readonly Measure[]
     } finally {
       await database.drop()
@@ -92,7 +101,7 @@ export class Bench {
 
   #step(system: SystemName, scenario: string, task: Parameters<typeof runStep>[2]): Promise<unknown> {
     const limitMs = this.#options.quick ? LIMIT_MS.quick : LIMIT_MS.full
-    return runStep(system, scenario, task, { limitMs, signal: this.#signal })
+    return runStep(system, scenario, task, { limitMs, signal: this.#signal, cache: this.#cache })
   }
 }
 
@@ -114,15 +123,6 @@ function planOf({ rounds, scenarios: names, systems: chosen }: BenchOptions): Me
         }),
       ),
   )
-}
-
-async function vacuum(url: string): Promise<void> {
-  await once(url, 'vacuum analyze')
-}
-
-/** So that nobody's measurement pays for what was written before it. */
-async function checkpoint(url: string): Promise<void> {
-  await once(url, 'checkpoint')
 }
 
 async function once(url: string, sql: string): Promise<void> {

@@ -9,17 +9,24 @@ const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 /** Of what a failed step has said on standard error. */
 const LAST_LINES = 15
 
+export interface StepOptions {
+  readonly limitMs: number
+  readonly signal: AbortSignal
+  /** A folder where compiled code is kept from process to process, as it would be of a program that was built. */
+  readonly cache: string
+}
+
 export async function runStep(
   system: string,
   scenario: string,
   task: WorkerTask,
-  { limitMs, signal }: { readonly limitMs: number; readonly signal: AbortSignal },
+  { limitMs, signal, cache }: StepOptions,
 ): Promise<unknown> {
   signal.throwIfAborted()
   const child = spawn(
     process.execPath,
     ['--conditions=outbus-source', WORKER, system, scenario, JSON.stringify(task)],
-    { detached: true, stdio: ['pipe', 'pipe', 'pipe'] },
+    { detached: true, stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, NODE_COMPILE_CACHE: cache } },
   )
   const { pid } = child
   let late = false

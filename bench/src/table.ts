@@ -9,7 +9,7 @@ export function figure(value: number): string {
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
 
-export function cell(row: ResultRow | undefined): string {
+function cell(row: ResultRow | undefined): string {
   if (row === undefined) return '–'
   const spread = row.min === row.max ? '' : ` (${figure(row.min)}–${figure(row.max)})`
   return `${figure(row.median)}${spread}`

@@ -12,7 +12,7 @@ export const emitBatch: Scenario = {
   async measure({ url, system, quick }) {
     const session = await system.open(url, { load: 'backlog', callers: 1 })
     const payloads = notes(EVENTS)
-    const batches = await ratePerSecond(() => session.emitMany(payloads), { ms: quick ? 1_500 : 5_000 })
+    const batches = await ratePerSecond(() => session.emitMany(payloads), { ms: quick ? 1_000 : 5_000 })
     await session.stop()
     return [{ scenario: 'emit-batch', unit: 'rows/s', value: batches * EVENTS }]
   },

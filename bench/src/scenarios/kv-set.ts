@@ -33,7 +33,7 @@ export const kvSet: Scenario = {
 
   async measure({ url, system, quick }) {
     const { set, stop } = await (system.name === 'raw' ? openRaw(url) : openOutbus(url))
-    const options = { callers: CALLERS, ms: quick ? 1_500 : 5_000 }
+    const options = { callers: CALLERS, ms: quick ? 1_000 : 5_000 }
     const rate = await ratePerSecond(() => set(`key-${Math.floor(Math.random() * KEYS)}`), options)
     await stop()
     return [{ scenario: 'kv-set', unit: 'events/s', value: rate }]

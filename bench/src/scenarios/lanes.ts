@@ -9,7 +9,7 @@ export const lanes: Scenario = {
   name: 'lanes',
   systems: ['outbus'],
   variants: Object.keys(PROCESSES),
-  prepare: (run) => copyNotes(run, run.quick ? 50_000 : 300_000),
+  prepare: (run) => copyNotes(run, run.quick ? 40_000 : 300_000),
   async measure({ url, variant, prepared: rows }) {
     const count = PROCESSES[variant] as number
     const dispatchers = await Promise.all(Array.from({ length: count }, () => DispatcherProcess.start(url)))

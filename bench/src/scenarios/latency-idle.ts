@@ -15,7 +15,7 @@ export const latencyIdle: Scenario = {
     const probe = new LatencyProbe()
     await session.dispatch({ main: probe.onStart })
     const latencies: number[] = []
-    for (let i = 0; i < WARM_UP + (quick ? 100 : 400); i++) {
+    for (let i = 0; i < WARM_UP + (quick ? 60 : 400); i++) {
       await pauseBetween(20, 60)
       latencies.push(await probe.sample(() => session.emit(NOTE)))
     }

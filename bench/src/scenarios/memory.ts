@@ -9,7 +9,7 @@ const MB = 1_000_000
 export const memory: Scenario = {
   name: 'memory',
   systems: ['outbus'],
-  prepare: (run) => copyNotes(run, run.quick ? 200_000 : 1_000_000),
+  prepare: (run) => copyNotes(run, run.quick ? 100_000 : 1_000_000),
   async measure({ url, system, prepared: rows }) {
     const session = await system.open(url, { load: 'backlog', callers: 1 })
     const samples: { share: number; rss: number }[] = []

@@ -7,7 +7,7 @@ import { openBus } from '../systems/outbus.ts'
 import { ratePerSecond } from '../work.ts'
 
 const APP = 'sync'
-const WARM_UP = 50
+const WARM_UP = 20
 const CALLERS = 64
 
 /** Requests that another process answers: one after the other, and many at a time. */
@@ -38,12 +38,12 @@ export const sync: Scenario = {
       if (!reply.ok) throw new Error(`a request failed: ${reply.failure}`)
     }
     const times: number[] = []
-    for (let i = 0; i < WARM_UP + (quick ? 200 : 1_000); i++) {
+    for (let i = 0; i < WARM_UP + (quick ? 100 : 1_000); i++) {
       const calledAt = performance.now()
       await ask()
       times.push(performance.now() - calledAt)
     }
-    const rate = await ratePerSecond(ask, { callers: CALLERS, ms: quick ? 1_500 : 5_000 })
+    const rate = await ratePerSecond(ask, { callers: CALLERS, ms: quick ? 1_000 : 5_000 })
     await bus.stop()
     await dispatcher.stop()
     const counted = times.slice(WARM_UP)

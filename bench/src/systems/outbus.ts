@@ -42,7 +42,13 @@ export const outbus: System = {
       emit: (payload, channel = 'main') => contexts[channel].emit('bench', eventOf(payload)),
       emitMany: (payloads) => contexts.main.emitMany('bench', payloads.map(eventOf)),
       async dispatch(handlers) {
-        for (const channel of CHANNELS) bus.handle(channel, handlers[channel] ?? (() => {}))
+        for (const channel of CHANNELS) {
+          const onStart = handlers[channel] ?? (() => {})
+          // Whatever that returns: a handler that returns a number has failed.
+          bus.handle(channel, () => {
+            onStart()
+          })
+        }
         await bus.start()
       },
       stop: () => bus.stop(),

@@ -1,0 +1,35 @@
+/** The README's part of it. */
+import { judge } from './aims.ts'
+import { SYSTEMS } from './contract.ts'
+import type { ResultRow } from './results.ts'
+import { tableRows, verdictRows } from './table.ts'
+
+const BEGIN = '<!-- bench -->'
+const END = '<!-- /bench -->'
+
+/** Machine, date, the figures and the ratios. */
+export function benchMarkdown(results: readonly ResultRow[]): string {
+  const { machine = '', date = '' } = results[0] ?? {}
+  const figures = table(['scenario', 'unit', ...SYSTEMS], tableRows(results))
+  const verdicts = judge(results)
+  const ratios = table(['scenario', 'Outbus is', 'aim', ''], verdictRows(verdicts))
+  return [
+    `${machine}, ${date.slice(0, 10)}; medians, with the least and the most of all rounds.`,
+    figures,
+    ratios,
+  ].join('\n\n')
+}
+
+/** What stands between the markers gives way. */
+export function replaceBetweenMarkers(document: string, content: string): string {
+  const from = document.indexOf(BEGIN)
+  const to = document.indexOf(END)
+  if (from < 0 || to < from) throw new Error(`there is no ${BEGIN} followed by ${END} in it`)
+  return `${document.slice(0, from + BEGIN.length)}\n${content}\n${document.slice(to)}`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  const align = head.map((_, i) => (i === 0 ? '---' : '---:'))
+  return [line(head), line(align), ...rows.map(line)].join('\n')
+}
