@@ -8,7 +8,7 @@ import { beginClaim } from '../../core/src/sql/begin-claim.ts'
 import { aloneIsDue } from '../../core/src/sql/alone-is-due.ts'
 import { finishAndClearNote } from '../../core/src/sql/clear-note.ts'
 import { claimBatch } from '../../core/src/sql/claim-batch.ts'
-import { claimFresh } from '../../core/src/sql/claim-fresh.ts'
+import { claimFresh, freshIsWaiting } from '../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../core/src/sql/claim-overtaken.ts'
 import { findRequest } from '../../core/src/sql/find-request.ts'
@@ -73,6 +73,7 @@ test.for([10, 1_000_000])(
           expect(claim.filter((node) => node['Index Name'] === 'outbox_due').length).toBe(3)
           expect(claim.map((node) => node['Node Type'])).not.toContain('Sort')
           const fair = [
+            ...(await nodesOfPlan(client, freshIsWaiting, `'{a}', 5000, 2000`)),
             ...(await nodesOfPlan(client, claimFresh, `50, '{a}', 5000, 2000, 8388608`)),
             ...(await nodesOfPlan(client, claimOvertaken, `50, '{a}', 1, '-infinity', 0, 10000`)),
           ]

@@ -1,6 +1,6 @@
 /** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
 import pg from 'pg'
-import { beginClaim } from '../sql/begin-claim.ts'
+import { beginClaim, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { Sql, Statement } from '../sql/statement.ts'
 
@@ -20,7 +20,7 @@ export class LaneConnection {
   private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
     this.#client = client
     this.#sql = sql
-    this.#begin = beginClaim(frozenAfterMs)
+    this.#begin = sql.prepare ? 'begin' : beginClaim(frozenAfterMs)
     client.on('error', (error) => this.#lost.abort(error))
     client.on('end', () => this.#lost.abort(new Error('the connection ended')))
   }
@@ -36,6 +36,7 @@ export class LaneConnection {
     const connection = new LaneConnection(client, options)
     try {
       await client.connect()
+      if (options.sql.prepare) await client.query(setUpClaims(options.frozenAfterMs))
     } catch (error) {
       connection.close()
       throw error
@@ -54,6 +55,11 @@ export class LaneConnection {
     const claimed = this.#sql.run(this.#client, claim, parameters)
     const [, rows] = await Promise.all([begun, claimed])
     return rows
+  }
+
+  /** One statement, a transaction of its own; planned as a claim is, but behind a pooler. */
+  ask<P extends readonly unknown[], Row>(question: Statement<P, Row>, parameters: P): Promise<Row[]> {
+    return this.#sql.run(this.#client, question, parameters)
   }
 
   /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */

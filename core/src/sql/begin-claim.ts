@@ -1,5 +1,5 @@
 /**
- * Caller: LaneConnection. Settings are local to the transaction, so that they work behind a transaction-mode pooler.
+ * Caller: LaneConnection. How its transactions run, and how their statements are planned.
  *
  * - Postgres itself ends the claim of a process that says nothing for `frozenAfterMs`.
  * - No scan of the table, no sort, no bitmap: a plan made while the outbox is empty would prefer them, and be kept when
@@ -7,14 +7,25 @@
  * - One plan for all parameters, for the same reason; the settle's lists of ids were planned anew each time, 0.3 ms for 500.
  * - No JIT: a plan that needs what is switched off all the same counts as very dear, and was compiled for 340 ms.
  */
-export function beginClaim(frozenAfterMs: number): string {
+function settings(frozenAfterMs: number): string[] {
   return [
-    'begin',
-    `set local idle_in_transaction_session_timeout = ${Math.ceil(frozenAfterMs)}`,
-    'set local plan_cache_mode = force_generic_plan',
-    'set local enable_seqscan = off',
-    'set local enable_bitmapscan = off',
-    'set local enable_sort = off',
-    'set local jit = off',
-  ].join('; ')
+    `idle_in_transaction_session_timeout = ${Math.ceil(frozenAfterMs)}`,
+    'plan_cache_mode = force_generic_plan',
+    'enable_seqscan = off',
+    'enable_bitmapscan = off',
+    'enable_sort = off',
+    'jit = off',
+  ]
+}
+
+/** Once, on a connection of the lane's own. */
+export function setUpClaims(frozenAfterMs: number): string {
+  return settings(frozenAfterMs)
+    .map((setting) => `set ${setting}`)
+    .join('; ')
+}
+
+/** With each transaction, where the next one may be on another server connection: behind a transaction-mode pooler. */
+export function beginClaim(frozenAfterMs: number): string {
+  return ['begin', ...settings(frozenAfterMs).map((setting) => `set local ${setting}`)].join('; ')
 }

@@ -2,13 +2,28 @@ import { CLAIMED, CLAIMED_COLUMNS, IN_BATCHES } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
 import { statement } from './statement.ts'
 
-function newestOfLevel(level: number): string {
+function newestOfLevels(backMs: string, walk: string): string {
+  return [2, 1, 0].map((level) => newestOfLevel(level, backMs, walk)).join('\n  union all\n  ')
+}
+
+function newestOfLevel(level: number, backMs: string, walk: string): string {
   return `select * from (
       select id, app_id from {schema}.outbox
-      where ${IN_BATCHES} and priority = ${level} and due_at <= now() and due_at >= now() - $3::double precision * interval '1 millisecond'
-      order by due_at desc, id desc limit $4
+      where ${IN_BATCHES} and priority = ${level} and due_at <= now() and due_at >= now() - ${backMs}::double precision * interval '1 millisecond'
+      order by due_at desc, id desc limit ${walk}
     ) as level_${level}`
 }
+
+/** Caller: FairRows, before a claim: mostly there is nothing, and then there is no transaction to begin. */
+export const freshIsWaiting = statement<
+  [crowding: readonly string[], backMs: number, walk: number],
+  { waiting: boolean }
+>(
+  'fresh_is_waiting',
+  `select exists (select from (
+  ${newestOfLevels('$2', '$3')}
+) as newest where app_id <> all ($1::text[])) as waiting`,
+)
 
 /**
  * Caller: FairRows, first in a claim transaction. Of what became due in the last `backMs`, the rows of apps that do not
@@ -20,7 +35,7 @@ export const claimFresh = statement<
 >(
   'claim_fresh',
   `with newest as materialized (
-  ${[2, 1, 0].map(newestOfLevel).join('\n  union all\n  ')}
+  ${newestOfLevels('$3', '$4')}
 ), claimed as materialized (
   select ${CLAIMED} from {schema}.outbox
   where id = any (array(select id from newest where app_id <> all ($2::text[]) limit $1)) and ${IN_BATCHES} and due_at <= now()
