@@ -1,7 +1,8 @@
 /** How a database gets its rows before a measurement. */
-import pg from 'pg'
-import type { Channel, Run, System } from './contract.ts'
+import type pg from 'pg'
+import type { Channel, Run, System, WorkTable } from './contract.ts'
 import { NOTE, notes } from './payloads.ts'
+import { connect } from './systems/raw-sql.ts'
 
 const ROWS_AT_A_TIME = 1_000
 
@@ -33,25 +34,34 @@ export async function copyRows(
   times: number,
   due: 'now' | 'tomorrow' = 'now',
 ): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
+  const client = await connect(url)
   try {
-    const { rows } = await client.query<{ name: string }>(
-      `select attname as name from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped
-        and attidentity = '' and attgenerated = '' order by attnum`,
-      [table.name],
-    )
-    const columns = rows.map(({ name }) => name)
-    const dueAt = `clock_timestamp()${due === 'tomorrow' ? " + interval '1 day'" : ''}`
-    const values = columns.map((column) => (column === table.due ? dueAt : (table.fresh[column] ?? `r.${column}`)))
-    // Copy by copy, so that neighbours differ as they do where they were emitted one after the other.
-    await client.query(
-      `with original as materialized (select * from ${table.name})
-      insert into ${table.name} (${columns.join(', ')}) select ${values.join(', ')}
-      from generate_series(1, $1::integer) copy (n) cross join lateral (select original.* from original where copy.n > 0) r`,
-      [times],
-    )
+    await copyRowsOn(client, table, times, due)
   } finally {
     await client.end()
   }
+}
+
+/** The same in a transaction of the caller's: every row that it sees. */
+export async function copyRowsOn(
+  client: pg.ClientBase,
+  table: WorkTable,
+  times: number,
+  due: 'now' | 'tomorrow' = 'now',
+): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `select attname as name from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped
+      and attidentity = '' and attgenerated = '' order by attnum`,
+    [table.name],
+  )
+  const columns = rows.map(({ name }) => name)
+  const dueAt = `clock_timestamp()${due === 'tomorrow' ? " + interval '1 day'" : ''}`
+  const values = columns.map((column) => (column === table.due ? dueAt : (table.fresh[column] ?? `r.${column}`)))
+  // Copy by copy, so that neighbours differ as they do where they were emitted one after the other.
+  await client.query(
+    `with original as materialized (select * from ${table.name})
+    insert into ${table.name} (${columns.join(', ')}) select ${values.join(', ')}
+    from generate_series(1, $1::integer) copy (n) cross join lateral (select original.* from original where copy.n > 0) r`,
+    [times],
+  )
 }
