@@ -7,6 +7,7 @@
  */
 import type { Logger } from 'pino'
 import { OutbusError } from '../errors.ts'
+import { emitAlike } from '../sql/emit-alike.ts'
 import { emitRows, emitRowsWaiting } from '../sql/emit-rows.ts'
 import type { EmitParameters, EmitRow } from '../sql/emit-rows.ts'
 import { findDedupeKey } from '../sql/find-dedupe-key.ts'
@@ -16,6 +17,7 @@ import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
+import { alikeParameters, areAlike } from './alike.ts'
 import type { EmitResult } from './emit.ts'
 import { emitParameters, fanOut } from './fan-out.ts'
 import { PATIENCE } from './patience.ts'
@@ -26,6 +28,8 @@ const MAX_ROUNDS = 100
 
 /** A trigger that fires itself is warned of once, as long as it is one of so many. */
 const MAX_LOOPS_REMEMBERED = 10_000
+
+const NONE: Set<string> = new Set()
 
 export interface EmitterOptions {
   readonly log: Logger
@@ -117,6 +121,8 @@ export class Emitter {
     on: Queryable,
     { transactional, impatient }: { readonly transactional: boolean; readonly impatient: boolean },
   ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
+    if (areAlike(events, matched))
+      return this.#runAlike(events, matched[0] as IndexedTrigger[], indexes, on, transactional)
     const pairs = fanOut(events, matched)
     const epochs = new Map([...indexes].map(([app, index]) => [app, index.epoch]))
     if (pairs.pairEvents.length === 0 && !pairs.deduped) {
@@ -125,8 +131,7 @@ export class Emitter {
     // Requests have a lane of their own, which their callers tell; not so those of limited triggers.
     const forLanes = pairs.batched || pairs.ordered || pairs.single
     const dueNow = forLanes && events.some((event) => event.delayMs === 0 && event.runAt === null)
-    const toldDirectly = !transactional && this.#options.localDispatcherIsIdle()
-    const channel = dueNow && !toldDirectly ? this.#options.channel : null
+    const channel = dueNow ? this.#channelToTell(transactional) : null
     const parameters = emitParameters(events, epochs, pairs, channel, impatient ? PATIENCE : null)
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
@@ -136,6 +141,25 @@ export class Emitter {
     this.#written.ordered ||= pairs.ordered
     this.#written.single ||= pairs.single
     return { stale: new Map(Object.entries(row.stale ?? {})), fresh: new Set(row.fresh ?? []) }
+  }
+
+  async #runAlike(
+    events: readonly PreparedEvent[],
+    triggers: readonly IndexedTrigger[],
+    indexes: ReadonlyMap<string, MatchingIndex>,
+    on: Queryable,
+    transactional: boolean,
+  ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
+    const { app } = events[0] as PreparedEvent
+    const { epoch } = indexes.get(app) as MatchingIndex
+    const parameters = alikeParameters(events, triggers, epoch, this.#channelToTell(transactional))
+    const [row] = await this.#sql.run(on, emitAlike, parameters)
+    return { stale: new Map(Object.entries(row?.stale ?? {})), fresh: NONE }
+  }
+
+  /** Null where a dispatcher of this process hears of it without. */
+  #channelToTell(transactional: boolean): string | null {
+    return !transactional && this.#options.localDispatcherIsIdle() ? null : this.#options.channel
   }
 
   /** For which lanes, beside those of rows in batches, something was written since this was asked last. */

@@ -108,7 +108,7 @@ function parseEvent(source: AnySource, input: unknown): { op: string } {
       received: input,
     })
   }
-  const { op, ...carried } = readMembers(input)
+  const { op, carried } = readMembers(input)
   const schema: z.ZodObject | undefined =
     typeof op === 'string' && Object.hasOwn(source.events, op) ? source.events[op] : undefined
   if (schema === undefined) {
@@ -122,15 +122,14 @@ function parseEvent(source: AnySource, input: unknown): { op: string } {
       },
     )
   }
-  return {
-    op,
-    ...parseWith(schema, carried, { code: 'event.invalid', what: `event ${source.name}.${String(op)}` }),
-  } as { op: string }
+  const what = `event ${source.name}.${String(op)}`
+  return { op, ...parseWith(schema, carried, { code: 'event.invalid', what }) } as { op: string }
 }
 
-function readMembers(input: object): { op?: unknown } {
+function readMembers(input: object): { readonly op: unknown; readonly carried: object } {
   try {
-    return { ...input }
+    const { op, ...carried } = input as { readonly op?: unknown }
+    return { op, carried }
   } catch (cause) {
     throw new OutbusError('payload.serialize_failed', 'a getter or a proxy of the event threw', { cause })
   }

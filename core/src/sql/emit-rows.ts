@@ -94,13 +94,15 @@ function written(events: string, dedupeKey: string, ...conditions: string[]): st
 )`
 }
 
-const NOTIFIED = `case when $22::text is not null and exists (select from written) and exists (select from {schema}.dispatchers where idle)
-    then pg_notify($22, $25) end as notified`
+/** Of a statement that has `written`: only while some dispatcher says that it is idle. */
+export const NOTIFIED = (channel: string, wakes: string): string =>
+  `case when ${channel}::text is not null and exists (select from written) and exists (select from {schema}.dispatchers where idle)
+    then pg_notify(${channel}, ${wakes}) end as notified`
 
 export const emitRows = statement<EmitParameters, EmitRow>(
   'emit_rows',
   `with ${STALE}, ${written(`unnest(${EVENT_ARRAYS}) with ordinality as e (${EVENT_COLUMNS}, n)`, 'null')}
-select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTIFIED}`,
+select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTIFIED('$22', '$25')}`,
 )
 
 /**
@@ -144,5 +146,5 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
     '(e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))',
   )}
 select (select json_object_agg(app_id, epoch::text) from stale) as stale,
-  array(select event_id::text from fresh) as fresh, ${NOTIFIED}`,
+  array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}`,
 )

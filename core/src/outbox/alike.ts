@@ -1,0 +1,66 @@
+/** Events that differ in nothing but their ids and what they carry, and match the same triggers. Pure. */
+import { jsonArray, plainArray } from '../sql/arrays.ts'
+import type { emitAlike } from '../sql/emit-alike.ts'
+import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
+import { IN_BATCHES } from '../triggers/single.ts'
+import { wakesOf } from '../wake-up-channel.ts'
+import type { PreparedEvent } from './prepare.ts'
+
+/** With at least one trigger, all of whose rows go in batches. */
+export function areAlike(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): boolean {
+  const [first] = events
+  const [triggers] = matched
+  if (first === undefined || triggers === undefined || triggers.length === 0) return false
+  if (triggers.some(({ ordered, single }) => ordered || single !== IN_BATCHES)) return false
+  return (
+    events.every((event) => isPlain(event) && isEmittedLike(event, first)) &&
+    matched.every((of) => of.length === triggers.length && of.every((trigger, i) => trigger === triggers[i]))
+  )
+}
+
+/** Without options, and no request. */
+function isPlain(event: PreparedEvent): boolean {
+  const { delayMs, runAt, priority, dedupeKey, replyTo } = event
+  return delayMs === 0 && runAt === null && priority === null && dedupeKey === null && replyTo === null
+}
+
+function isEmittedLike(event: PreparedEvent, other: PreparedEvent): boolean {
+  return (
+    event.app === other.app &&
+    event.source === other.source &&
+    event.depth === other.depth &&
+    event.chain === other.chain &&
+    event.traceContext === other.traceContext &&
+    rootOf(event) === rootOf(other)
+  )
+}
+
+/** Null where it is its own root. */
+function rootOf({ rootId, eventId }: PreparedEvent): string | null {
+  return rootId === eventId ? null : rootId
+}
+
+export function alikeParameters(
+  events: readonly PreparedEvent[],
+  triggers: readonly IndexedTrigger[],
+  epoch: string,
+  channel: string | null,
+): NonNullable<(typeof emitAlike)['types']>['parameters'] {
+  const first = events[0] as PreparedEvent
+  return [
+    first.app,
+    epoch,
+    plainArray(events.map(({ eventId }) => eventId)),
+    `[${events.map(({ text }) => text).join(',')}]`,
+    first.source.version,
+    plainArray(triggers.map(({ id }) => id)),
+    jsonArray(triggers.map(({ snapshot }) => snapshot)),
+    plainArray(triggers.map(({ priority }) => priority)),
+    first.depth,
+    rootOf(first),
+    first.chain,
+    first.traceContext,
+    channel,
+    wakesOf({ batched: true, ordered: false, single: false }),
+  ]
+}
