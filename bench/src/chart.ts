@@ -16,7 +16,7 @@ const PANELS: readonly Panel[] = [
   { scenario: 'emit-one', title: 'Emit one, 16 callers' },
   { scenario: 'emit-one-256', title: 'Emit one, 256 callers' },
   { scenario: 'emit-batch', title: 'Emit batches of 1,000' },
-  { scenario: 'pinned', title: 'Drain under a pinned snapshot, last fifth' },
+  { scenario: 'pinned', title: 'Drain, pinned, last fifth' },
   { scenario: 'latency-idle-p50', title: 'Latency, idle, p50' },
   { scenario: 'latency-idle-p99', title: 'Latency, idle, p99' },
   { scenario: 'latency-load-p99', title: 'Latency beside 2,000 events/s, p99' },

@@ -19,6 +19,9 @@ let at = 0
 let told = 0
 const tell = (message: 'ready' | Progress) => process.send?.(message)
 
+// Before anything is waited for: whoever started this process may be gone by then.
+process.once('disconnect', () => process.exit())
+
 const bus = await openBus(process.argv[2] as string)
 bus.handle('main', () => {
   handled++
@@ -31,5 +34,4 @@ setInterval(() => {
   tell({ handled, at })
 }, EVERY_MS)
 process.once('message', () => void bus.start())
-process.once('disconnect', () => process.exit())
 tell('ready')
