@@ -5,7 +5,7 @@ import type { Lane } from './lane.ts'
 import type { LaneConnection } from './lane-connection.ts'
 
 export interface ClaimLoopOptions {
-  readonly lane: Lane
+  readonly lane: Pick<Lane, 'turn'>
   readonly connection: LaneConnection
   readonly isolation: Isolation
   readonly permits: Permits

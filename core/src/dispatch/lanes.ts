@@ -103,7 +103,7 @@ export class Lanes {
     const { idleness } = this.#shared
     await claimLoop({
       ...this.#turns(settings.lanes),
-      lane,
+      lane: { turn: (on, permits) => wakeUp.during(() => lane.turn(on, permits)) },
       connection,
       signal,
       onTurn,

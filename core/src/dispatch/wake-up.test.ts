@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { WakeUp, WakeUps } from './wake-up.ts'
 
 const never = new AbortController().signal
@@ -57,4 +57,32 @@ test('who is in a pause looks after it: nobody else is woken for that meanwhile,
   wakeUp.one()
   await other
   expect(wakeUp.isHeard).toBe(false)
+})
+
+describe('while a lane takes its turn', () => {
+  test('another one is woken only when the turn goes on', async () => {
+    const wakeUp = new WakeUp()
+    const other = wakeUp.wait(HOUR, never)
+    const turn = Promise.withResolvers<void>()
+    const taking = wakeUp.during(() => turn.promise)
+    wakeUp.one()
+    expect(wakeUp.waiting).toBe(1)
+    await other
+    turn.resolve()
+    await taking
+  })
+
+  test('whoever looks next looks for it, and nobody else is woken', async () => {
+    const wakeUp = new WakeUp()
+    void wakeUp.wait(HOUR, never)
+    await wakeUp.during(async () => wakeUp.one())
+    await wakeUp.wait(HOUR, never)
+    await wakeUp.during(async () => wakeUp.one())
+    await wakeUp.during(async () => {})
+    const rests = wakeUp.wait(1, never)
+    expect(wakeUp.waiting).toBe(2)
+    await rests
+    expect(wakeUp.waiting).toBe(1)
+    wakeUp.all()
+  })
 })
