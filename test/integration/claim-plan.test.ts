@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { beginClaim } from '../../core/src/sql/begin-claim.ts'
 import { aloneIsDue } from '../../core/src/sql/alone-is-due.ts'
 import { finishAndClearNote } from '../../core/src/sql/clear-note.ts'
-import { claimBatch } from '../../core/src/sql/claim-batch.ts'
+import { claimBatch, claimSized } from '../../core/src/sql/claim-batch.ts'
 import { claimFresh, freshIsWaiting } from '../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../core/src/sql/claim-overtaken.ts'
@@ -69,8 +69,12 @@ test.for([10, 1_000_000])(
           await client.query(beginClaim(10_000))
           await client.query(`set local plan_cache_mode = ${generic}`)
           const ids = `'{${Array.from({ length: 500 }, (_, i) => i + 1).join(',')}}'`
-          const claim = await nodesOfPlan(client, claimBatch, `500, '-infinity', '-infinity', '-infinity', 8388608`)
-          expect(claim.filter((node) => node['Index Name'] === 'outbox_due').length).toBe(3)
+          const from = `500, '-infinity', '-infinity', '-infinity'`
+          const claim = [
+            ...(await nodesOfPlan(client, claimBatch, `${from}, 16777`)),
+            ...(await nodesOfPlan(client, claimSized, `${from}, 8388608`)),
+          ]
+          expect(claim.filter((node) => node['Index Name'] === 'outbox_due').length).toBe(6)
           expect(claim.map((node) => node['Node Type'])).not.toContain('Sort')
           const fair = [
             ...(await nodesOfPlan(client, freshIsWaiting, `'{a}', 5000, 2000`)),

@@ -1,4 +1,5 @@
 /** From a due row to its outcome, in one process. */
+import { randomBytes } from 'node:crypto'
 import type { KvEvent } from '@outbus/kv'
 import pino from 'pino'
 import { expect, test } from 'vitest'
@@ -179,4 +180,33 @@ test('many lanes never run one delivery twice (G6)', async () => {
   await outcomes.until((all) => all.length === 1_000)
   expect(starts.size).toBe(1_000)
   expect(Math.max(...starts.values())).toBe(1)
+})
+
+test('a batch is bounded in bytes: large events among small ones are run, a few at a time, and none is passed by', async () => {
+  const { bus, cx, db, trigger, outcomes } = await setUp({ batchBytes: 100_000, batchRows: 100, lanes: 1 })
+  await trigger('each')
+  // Of letters that do not compress.
+  const large = () => randomBytes(30_000).toString('base64')
+  for (let i = 0; i < 20; i++) {
+    await cx.kv.setMany(
+      Array.from({ length: 20 }, (_, n) => ({ collection: 'jobs', key: `small-${i}-${n}`, value: n })),
+    )
+    await cx.kv.set('jobs', `large-${i}`, large())
+  }
+  const seen = new Set<string>()
+  let inFlight = 0
+  let most = 0
+  bus.handle<SetEvent>('each', async ({ event }) => {
+    seen.add(event.key)
+    if (!event.key.startsWith('large')) return
+    most = Math.max(most, ++inFlight)
+    await new Promise((resolve) => setImmediate(resolve))
+    inFlight--
+  })
+  await bus.start()
+  await outcomes.until((all) => all.length === 420)
+  await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
+  expect(seen.size).toBe(420)
+  // 40 kB each: what has been claimed when the third one begins is over the bound.
+  expect(most).toBeLessThanOrEqual(3)
 })

@@ -131,7 +131,7 @@ export class AloneLane {
     if (texts === undefined) return undefined
     const row = new OutboxRow(texts, true)
     return {
-      delivery: new RowDelivery(row, plans.of(row.must('trigger')), this.#around),
+      delivery: new RowDelivery(row, plans.of(row.trigger), this.#around),
       token,
       interrupted: texts[PREVIOUS_TOKEN] !== null,
     }

@@ -209,7 +209,7 @@ function decideHandled(delivery: RowDelivery, result: Result, rules: AttemptRule
 
 /** The event as it was written by the bus, whatever an upcast would make of it. */
 function deadLetterIdOf({ row }: RowDelivery): string {
-  return (JSON.parse(row.must('event')) as DeadLetterEvent).id
+  return (JSON.parse(row.event) as DeadLetterEvent).id
 }
 
 function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rules: AttemptRules): Outcome {

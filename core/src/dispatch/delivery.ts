@@ -74,7 +74,7 @@ export class RowDelivery implements Delivery {
   }
 
   get event(): TriggerEvent {
-    return (this.#event ??= { value: readEvent(this.plan, this.row.must('event'), this.eventVersion) }).value
+    return (this.#event ??= { value: readEvent(this.plan, this.row.event, this.eventVersion) }).value
   }
 
   get cx(): unknown {
@@ -91,7 +91,7 @@ export class RowDelivery implements Delivery {
 
   /** Of its source, that wrote it. */
   get eventVersion(): number {
-    return Number(this.row.must('event_version'))
+    return this.row.eventVersion
   }
 
   get attempt(): number {
@@ -103,7 +103,7 @@ export class RowDelivery implements Delivery {
   }
 
   get eventId(): string {
-    return this.row.must('event_id')
+    return this.row.eventId
   }
 
   get trigger(): { id: string; name: string; source: string } {
@@ -132,7 +132,7 @@ export class RowDelivery implements Delivery {
 
   /** Trigger ids from the root to this delivery's own. */
   get chain(): readonly string[] {
-    const chain = this.row.text('chain')
+    const chain = this.row.chain
     return [...(chain === null ? [] : (JSON.parse(chain) as string[])), this.plan.triggerId]
   }
 
@@ -150,7 +150,7 @@ export class RowDelivery implements Delivery {
       depth: this.row.depth,
       rootId: this.row.rootId,
       chain: this.chain,
-      traceContext: this.row.text('trace_context') ?? undefined,
+      traceContext: this.row.traceContext ?? undefined,
     }
   }
 }

@@ -191,6 +191,8 @@ export class Dispatcher {
       if (++beats % 6 === 0) void sweep(sql, this.#control, log)
     }, HEARTBEAT_MS)
     this.#everySecond = setInterval(() => void this.#tick(), TICK_MS)
+    // Also so that the first note finds a connection.
+    void this.#idleness.beat()
     for (const keeper of [this.#leases, this.#singleLeases]) this.#running.track(keeper.runs)
     const lanes = new Lanes(this.#options, {
       around: this.#surroundings(),

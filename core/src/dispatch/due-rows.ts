@@ -1,9 +1,12 @@
 /** Where a lane's rows come from. */
-import { claimBatch } from '../sql/claim-batch.ts'
+import type { ClaimedTexts } from '../sql/claim-batch.ts'
+import { CLAIMED_COLUMNS, claimBatch, claimSized, DUE_S } from '../sql/claim-batch.ts'
 import { claimOrdered, LAST_FOUND, LAST_KEY, LAST_TRIGGER, LAST_VISITED } from '../sql/claim-ordered.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from './outbox-row.ts'
 import { Watermark } from './watermark.ts'
+
+const EVENT = CLAIMED_COLUMNS.indexOf('event')
 
 export interface DueRows {
   /** Begins a transaction and claims up to `rows` in it. None: there is nothing due, and the transaction has ended. */
@@ -12,21 +15,33 @@ export interface DueRows {
   lookAgain(): void
 }
 
+/** Claims for which the sizes of events are summed up, once one was too large for a claim that does not. */
+const SIZED_CLAIMS = 50
+
 /** Rows in no order, by priority and due time from a watermark. */
 export class UnorderedRows implements DueRows {
   readonly #watermark = new Watermark()
+  #sizedClaims = 0
 
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
     const startedAt = performance.now()
     const { levels, full } = this.#watermark.next(startedAt)
     const [low, normal, high] = levels as [number, number, number]
-    const raw = await connection.claim(claimBatch, [limit, high, normal, low, bytes])
+    const sized = this.#sizedClaims > 0
+    const raw = sized
+      ? await connection.claim(claimSized, [limit, high, normal, low, bytes])
+      : await connection.claim(claimBatch, [limit, high, normal, low, Math.floor(bytes / limit)])
     this.#watermark.scanned(performance.now() - startedAt, full)
-    const rows = raw.map((texts) => new OutboxRow(texts))
-    this.#watermark.claimed(rows)
+    const rows = this.#read(raw)
+    if (sized) this.#sizedClaims--
+    else if (rows.length < raw.length) {
+      // Those that are too large are locked until this claim ends, and then anybody's again.
+      this.#sizedClaims = SIZED_CLAIMS
+      this.lookAgain()
+    }
     if (rows.length > 0) return rows
     await connection.commit(() => [])
-    if (!this.#watermark.isSet) return rows
+    if (raw.length === 0 && !this.#watermark.isSet) return rows
     // Nothing above the watermark; whether there is nothing at all, only a look from the start tells.
     this.lookAgain()
     return this.claim(connection, limit, bytes)
@@ -34,6 +49,18 @@ export class UnorderedRows implements DueRows {
 
   lookAgain(): void {
     this.#watermark.reset(performance.now())
+  }
+
+  #read(raw: readonly ClaimedTexts[]): OutboxRow[] {
+    const rows: OutboxRow[] = []
+    for (const texts of raw) {
+      if (texts[EVENT] === null) continue
+      const row = new OutboxRow(texts)
+      rows.push(row)
+      const dueS = texts[DUE_S] ?? null
+      if (dueS !== null) this.#watermark.claimed(row.priority, Number(dueS))
+    }
+    return rows
   }
 }
 

@@ -111,7 +111,7 @@ export class Lane {
   /** note → run → settle, over one claimed batch. */
   async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number, full: boolean): Promise<void> {
     const { gate, plans } = this.#around
-    const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.must('trigger')), this.#around))
+    const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.trigger), this.#around))
     if (full) this.#options.crowding?.filled(deliveries)
     let interrupted: ReadonlySet<string>
     let paused: readonly string[]
@@ -166,7 +166,7 @@ export class Lane {
     ])
     const interrupted = idsOf(overlaps.filter((run) => run.low !== null))
     // A lease that ran out: whoever held it has vanished.
-    for (const row of rows) if (row.leased) interrupted.add(row.id)
+    for (const row of rows) if (row.leaseToken !== null) interrupted.add(row.id)
     return { interrupted, somethingPaused: overlaps.some((run) => run.low === null) }
   }
 
@@ -192,10 +192,10 @@ export class Lane {
     const charged: { delivery: RowDelivery; outcome: Outcome }[] = []
     for (const row of rows) {
       if (!interrupted.has(row.id)) continue
-      const delivery = new RowDelivery(row, plans.of(row.must('trigger')), this.#around)
+      const delivery = new RowDelivery(row, plans.of(row.trigger), this.#around)
       const outcome = decideInterrupted(delivery, rules)
       // Under the token that its vanished holder left on it.
-      const settlement = new Settlement(row.text('lease_token'))
+      const settlement = new Settlement(row.leaseToken)
       settlement.settle(row, outcome)
       settlements.push(settlement)
       charged.push({ delivery, outcome })

@@ -31,6 +31,8 @@ export interface LanesSurroundings {
 }
 
 const ALONE_POLL_MS = 200
+/** After the first turn, or at the latest so long after the start, the lanes of what is rarer begin. */
+const OTHERS_AFTER_MS = 250
 /**
  * A turn that did not fill its batch takes at least so long: what comes one by one is run a few at a time, since each turn
  * costs two commits. Whoever comes after a quiet moment does not wait.
@@ -54,18 +56,26 @@ export class Lanes {
     const { settings } = this.#options
     const { around, isolation } = this.#shared
     const crowding = new Crowding()
+    const firstTurn = Promise.withResolvers<void>()
     const unordered = Array.from({ length: settings.lanes }, () => {
       const lane = new Lane(around, new UnorderedRows(), { ...settings, crowding })
-      return this.#keepOpen(signal, (connection, onTurn) => this.#claimLoop(lane, connection, signal, onTurn))
+      return this.#keepOpen(signal, (connection, onTurn) =>
+        this.#claimLoop(lane, connection, signal, () => {
+          firstTurn.resolve()
+          onTurn()
+        }),
+      )
     })
     const fair = new Lane(around, new FairRows(crowding), settings)
     const lines = new OrderedRows()
     const ordered = new Lane(around, lines, settings)
     const alone = new AloneLane(around, isolation, settings.holdMs)
     const singles = SINGLE_LANES.map((single) => this.#singleLane(single))
+    // The lanes that most rows are for come first: to open a connection costs Postgres and this process what many rows do.
+    await Promise.race([firstTurn.promise, sleep(OTHERS_AFTER_MS, signal)])
     await Promise.all([
       ...unordered,
-      this.#keepOpen(signal, (connection, onTurn) => this.#fairLoop(fair, crowding, connection, signal, onTurn)),
+      this.#fairLane(fair, crowding, signal),
       this.#keepOpen(signal, (connection, onTurn) => this.#orderedLoop(ordered, lines, connection, signal, onTurn)),
       this.#keepOpen(signal, (connection, onTurn) => this.#aloneLoop(alone, connection, signal, onTurn)),
       ...singles.map((lane, i) => {
@@ -75,6 +85,12 @@ export class Lanes {
         )
       }),
     ])
+  }
+
+  /** Opened when there is crowding for the first time. */
+  async #fairLane(lane: Lane, crowding: Crowding, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && crowding.forMs === undefined) await crowding.begins(signal)
+    await this.#keepOpen(signal, (connection, onTurn) => this.#fairLoop(lane, crowding, connection, signal, onTurn))
   }
 
   /** Runs `session` on one connection after another. A lost connection ends a session, never the lane (G16). */

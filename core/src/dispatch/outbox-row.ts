@@ -1,34 +1,49 @@
 /** An outbox row as it was claimed. Reads the texts that Postgres sent where they are needed, and not before. */
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
-import { CLAIMED_COLUMNS } from '../sql/claim-batch.ts'
+import { CLAIMED_COLUMNS, REST } from '../sql/claim-batch.ts'
 
 type Column = (typeof CLAIMED_COLUMNS)[number]
 
 const AT = Object.fromEntries(CLAIMED_COLUMNS.map((column, i) => [column, i])) as Record<Column, number>
-const ID = AT.id
-const ATTEMPT = AT.attempt
+const { id: ID, event_id: EVENT_ID, event: EVENT, trigger: TRIGGER, rest: REST_AT } = AT
+
+/** What a row has beside its event and its trigger. */
+interface Rest {
+  readonly attempt: number
+  readonly depth: number
+  readonly eventVersion: number
+  readonly priority: number
+  readonly leaseToken: string | null
+  /** Null where the row's own event is the root. */
+  readonly otherRootId: string | null
+  readonly traceContext: string | null
+  /** JSON. */
+  readonly chain: string | null
+}
+
+/** Of most rows: the first attempt at what a service emitted. */
+const ORDINARY: Rest = {
+  attempt: 1,
+  depth: 1,
+  eventVersion: 1,
+  priority: 1,
+  leaseToken: null,
+  otherRootId: null,
+  traceContext: null,
+  chain: null,
+}
 
 export class OutboxRow {
   readonly #raw: ClaimedTexts
-  /** Counts from 1. */
-  readonly attempt: number
+  readonly #rest: Rest
   /** Interrupted once before, and taken by the lane that runs such rows with nothing beside them. */
   readonly alone: boolean
 
   constructor(raw: ClaimedTexts, alone = false) {
     this.#raw = raw
     this.alone = alone
-    this.attempt = Number(raw[ATTEMPT])
-  }
-
-  /** A column that may be null, as text. */
-  text(column: Column): string | null {
-    return this.#raw[AT[column]] ?? null
-  }
-
-  /** A column that is not null, as text. */
-  must(column: Column): string {
-    return this.#raw[AT[column]] as string
+    const rest = raw[REST_AT] ?? null
+    this.#rest = rest === null ? ORDINARY : readRest(rest)
   }
 
   /** bigint as decimal text. Stable over attempts: the delivery's id. */
@@ -36,24 +51,67 @@ export class OutboxRow {
     return this.#raw[ID] as string
   }
 
+  get eventId(): string {
+    return this.#raw[EVENT_ID] as string
+  }
+
+  /** The trigger event, as JSON. */
+  get event(): string {
+    return this.#raw[EVENT] as string
+  }
+
+  /** The trigger's snapshot, as JSON. */
+  get trigger(): string {
+    return this.#raw[TRIGGER] as string
+  }
+
+  /** Counts from 1. */
+  get attempt(): number {
+    return this.#rest.attempt
+  }
+
   get depth(): number {
-    return Number(this.must('depth'))
+    return this.#rest.depth
+  }
+
+  get eventVersion(): number {
+    return this.#rest.eventVersion
   }
 
   get priority(): number {
-    return Number(this.must('priority'))
+    return this.#rest.priority
   }
 
-  /** In seconds since 1970. */
-  get dueAt(): number {
-    return Number(this.must('due_s'))
+  get leaseToken(): string | null {
+    return this.#rest.leaseToken
   }
 
   get rootId(): string {
-    return this.text('other_root_id') ?? this.must('event_id')
+    return this.#rest.otherRootId ?? this.eventId
   }
 
-  get leased(): boolean {
-    return this.text('lease_token') !== null
+  get traceContext(): string | null {
+    return this.#rest.traceContext
+  }
+
+  /** Trigger ids from the root, as JSON; null for none. */
+  get chain(): string | null {
+    return this.#rest.chain
+  }
+}
+
+function readRest(text: string): Rest {
+  const lines = text.split('\n')
+  const line = (name: (typeof REST)[number]) => lines[REST.indexOf(name)] as string
+  const orNull = (name: (typeof REST)[number]) => (line(name) === '' ? null : line(name))
+  return {
+    attempt: Number(line('attempt')),
+    depth: Number(line('depth')),
+    eventVersion: Number(line('event_version')),
+    priority: Number(line('priority')),
+    leaseToken: orNull('lease_token'),
+    otherRootId: orNull('root_id'),
+    traceContext: orNull('trace_context'),
+    chain: orNull('chain'),
   }
 }

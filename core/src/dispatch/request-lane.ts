@@ -140,7 +140,7 @@ export class RequestLane {
     const deliveries: RowDelivery[] = []
     for (const texts of rows) {
       const row = new OutboxRow(texts)
-      const delivery = new RowDelivery(row, plans.of(row.must('trigger')), around)
+      const delivery = new RowDelivery(row, plans.of(row.trigger), around)
       if (texts[PREVIOUS_TOKEN] !== null)
         this.#refuse(delivery, token, 'crashed', 'the process that ran the request ended, or lost its connection')
       else if (texts[CALLER_GONE] === 't')

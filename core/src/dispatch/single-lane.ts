@@ -118,7 +118,7 @@ export class SingleLane {
     for (const texts of rows) {
       if (texts[IS_REQUEST] === 't') continue
       const row = new OutboxRow(texts)
-      const delivery = new RowDelivery(row, plans.of(row.must('trigger')), this.#around)
+      const delivery = new RowDelivery(row, plans.of(row.trigger), this.#around)
       ;(texts[PREVIOUS_TOKEN] === null ? deliveries : interrupted).push(delivery)
     }
     await resolveRunsAs(deliveries, principals, notesOn)

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
-import type { OutboxRow } from './outbox-row.ts'
 import { Watermark } from './watermark.ts'
 
 const START = -Infinity
-const row = (priority: number, dueAt: number) => ({ priority, dueAt }) as unknown as OutboxRow
 
 test('begins at the start, and then where the last claim of each level ended', () => {
   const watermark = new Watermark()
   expect(watermark.next(0)).toEqual({ levels: [START, START, START], full: true })
-  watermark.claimed([row(2, 1_767_225_605), row(1, 1_767_225_601), row(1, 1_767_225_603)])
+  watermark.claimed(2, 1_767_225_605)
+  watermark.claimed(1, 1_767_225_601)
+  watermark.claimed(1, 1_767_225_603)
   expect(watermark.next(1)).toEqual({
     levels: [START, 1_767_225_603, 1_767_225_605],
     full: false,
@@ -17,14 +17,14 @@ test('begins at the start, and then where the last claim of each level ended', (
 
 test('never goes back on its own', () => {
   const watermark = new Watermark()
-  watermark.claimed([row(1, 1_767_225_603)])
-  watermark.claimed([row(1, 1_767_225_602)])
+  watermark.claimed(1, 1_767_225_603)
+  watermark.claimed(1, 1_767_225_602)
   expect(watermark.next(1).levels[1]).toBe(1_767_225_603)
 })
 
 test('is dropped regularly, so that what was committed late below it is found', () => {
   const watermark = new Watermark()
-  watermark.claimed([row(1, 1_767_225_603)])
+  watermark.claimed(1, 1_767_225_603)
   expect(watermark.next(24).full).toBe(false)
   expect(watermark.next(25).full).toBe(true)
 })
@@ -34,7 +34,7 @@ test('is dropped the less often the more a scan from the start costs', () => {
   watermark.next(100)
   watermark.scanned(1, false)
   watermark.scanned(11, true)
-  watermark.claimed([row(1, 1_767_225_603)])
+  watermark.claimed(1, 1_767_225_603)
   // Ten milliseconds more than another scan, at most a twentieth of the time.
   expect(watermark.next(299).full).toBe(false)
   expect(watermark.next(301).full).toBe(true)

@@ -5,7 +5,6 @@
  * such a full scan takes.
  */
 import { PRIORITIES } from '../priority.ts'
-import type { OutboxRow } from './outbox-row.ts'
 
 const FROM_THE_START = -Infinity
 /** A row that is committed late, or given back by a dead lane, waits no longer than about this. */
@@ -40,11 +39,11 @@ export class Watermark {
     else this.#scanMs = ms
   }
 
-  /** By the database's clock, to the microsecond: a double has room for that until the year 2242. */
-  claimed(rows: readonly OutboxRow[]): void {
-    for (const row of rows) {
-      const { priority, dueAt } = row
-      if (dueAt > (this.#levels[priority] ?? dueAt)) this.#levels[priority] = dueAt
-    }
+  /**
+   * A row of the level was claimed that was due at `dueAt`. By the database's clock, to the microsecond: a double has room for that
+   * until the year 2242.
+   */
+  claimed(level: number, dueAt: number): void {
+    if (dueAt > (this.#levels[level] ?? dueAt)) this.#levels[level] = dueAt
   }
 }

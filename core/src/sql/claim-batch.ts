@@ -2,72 +2,87 @@ import { statement } from './statement.ts'
 
 /**
  * What a lane reads of a claimed row, as Postgres sent it: texts and nulls, in this order. `OutboxRow` reads it. Every
- * column costs Postgres an output and this process a string, so what the trigger's snapshot says too (the app) is left out.
+ * column costs Postgres an output and this process a string, 13 of them as much as all the rest of a claim: so what the
+ * trigger's snapshot says too (the app) is left out, and what is as it mostly is comes as one null.
  */
-export const CLAIMED_COLUMNS = [
-  'id',
-  'priority',
-  /** In seconds since 1970. */
-  'due_s',
-  'attempt',
-  'lease_token',
-  'event_id',
-  'event',
-  'event_version',
-  'trigger',
-  'depth',
-  /** Null where the row's own event is the root. */
-  'other_root_id',
-  'chain',
-  'trace_context',
-] as const
+export const CLAIMED_COLUMNS = ['id', 'event_id', 'event', 'trigger', 'rest'] as const
 
 export type ClaimedTexts = readonly (string | null)[]
 
-const EXPRESSIONS: Partial<Record<(typeof CLAIMED_COLUMNS)[number], string>> = {
-  // Seconds since 1970, to the microsecond: a number costs Postgres a quarter of what a timestamp's text does.
-  due_s: `date_part('epoch', due_at)`,
-  other_root_id: 'nullif(root_id, event_id)',
-}
+/** The lines of `rest`; it is null where all are `ORDINARY`. Empty for null, and for a root that is the row's own event. */
+export const REST = [
+  'attempt',
+  'depth',
+  'event_version',
+  'priority',
+  'lease_token',
+  'root_id',
+  'trace_context',
+  'chain',
+] as const
 
 /** For the select list. */
-export const CLAIMED = CLAIMED_COLUMNS.map((column) =>
-  EXPRESSIONS[column] === undefined ? column : `${EXPRESSIONS[column]} as ${column}`,
-).join(', ')
+export const CLAIMED = `id, event_id, event, trigger,
+    case when attempt <> 1 or depth <> 1 or event_version <> 1 or priority <> 1 or lease_token is not null or root_id <> event_id
+      or trace_context is not null or chain is not null
+    then concat_ws(E'\\n', attempt, depth, event_version, priority, coalesce(lease_token::text, ''),
+      coalesce(nullif(root_id, event_id)::text, ''), coalesce(trace_context, ''), coalesce(chain::text, '')) end as rest`
 
 /** What the lanes of rows in batches claim; the condition of their index. */
 export const IN_BATCHES = 'not alone and reply_to is null and ordering_key is null and single = 0 and not paused'
 
-function dueOfLevel(level: number, watermark: string): string {
+/** Of some rows, when they were due; beside the columns that all claims have. */
+export const DUE_S = CLAIMED_COLUMNS.length
+/** Of about one row in so many. A watermark that lags by a few rows does as well, and the date costs what three columns do. */
+const DUE_EVERY = 16
+
+const LEVELS = [
+  [2, '$2'],
+  [1, '$3'],
+  [0, '$4'],
+] as const
+
+function dueOfLevel(level: number, watermark: string, columns: string): string {
   return `select * from (
-      select ${CLAIMED} from {schema}.outbox
-      where ${IN_BATCHES} and priority = ${level} and due_at <= now() and due_at >= ${watermark}
+      select ${columns} from {schema}.outbox
+      where ${IN_BATCHES} and priority = ${level} and due_at <= now() and due_at >= to_timestamp(${watermark}::double precision)
       order by due_at, id limit $1 for update skip locked
     ) as level_${level}`
 }
 
+/** Highest priority first; an append under a limit runs a lower level only when the higher ones did not fill it. */
+function dueOf(columns: string): string {
+  return `${LEVELS.map(([level, watermark]) => dueOfLevel(level, watermark, columns)).join('\n    union all\n    ')}
+    limit $1`
+}
+
+export type ClaimParameters = [rows: number, highFrom: number, normalFrom: number, lowFrom: number, bytes: number]
+
 /**
- * Caller: Lane, first in its claim transaction: the rows are locked until it ends, and back with everybody should it
- * never commit. Highest priority first; an append under a limit runs a lower level only when the higher ones did not
- * fill it, and locks nothing beyond the limit (G6).
- *
- * What the byte bound cuts off stays locked for the length of the batch, no longer. The first row is taken whatever
- * its size.
+ * Caller: UnorderedRows, first in its claim transaction: the rows are locked until it ends, and back with everybody should it
+ * never commit. It locks nothing beyond the limit (G6). `bytes` is for each row: of one whose event is larger it says only that
+ * it is there, with null for its event; that row is left as it is, and `claim_sized` takes it.
  */
-export const claimBatch = statement<
-  [rows: number, highFrom: number, normalFrom: number, lowFrom: number, bytes: number],
-  ClaimedTexts
->(
+export const claimBatch = statement<ClaimParameters, ClaimedTexts>(
   'claim_batch',
-  `select ${CLAIMED_COLUMNS.join(', ')} from (
+  dueOf(
+    `${CLAIMED.replace(', event,', ', case when pg_column_size(event) <= $5::bigint then event end as event,')},
+        case when id % ${DUE_EVERY} = 0 then date_part('epoch', due_at) end as due_s`,
+  ),
+  { raw: true },
+)
+
+/**
+ * Caller: UnorderedRows, instead, for a while after an event was too large for `claim_batch`. `bytes` is for all of them; what that cuts
+ * off stays locked for the length of the batch, no longer. The first row is taken whatever its size. Summing up the sizes
+ * costs a quarter of what the claim does without.
+ */
+export const claimSized = statement<ClaimParameters, ClaimedTexts>(
+  'claim_sized',
+  `select ${CLAIMED_COLUMNS.join(', ')}, due_s from (
   select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before
   from (
-    ${dueOfLevel(2, 'to_timestamp($2::double precision)')}
-    union all
-    ${dueOfLevel(1, 'to_timestamp($3::double precision)')}
-    union all
-    ${dueOfLevel(0, 'to_timestamp($4::double precision)')}
-    limit $1
+    ${dueOf(`${CLAIMED}, case when id % ${DUE_EVERY} = 0 then date_part('epoch', due_at) end as due_s`)}
   ) as due
 ) as sized
 where bytes_before is null or bytes_before < $5::bigint`,
