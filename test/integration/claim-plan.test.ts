@@ -6,9 +6,8 @@ import pino from 'pino'
 import { expect, test } from 'vitest'
 import { beginClaim } from '../../core/src/sql/begin-claim.ts'
 import { aloneIsDue } from '../../core/src/sql/alone-is-due.ts'
-import { finishAndClearNote } from '../../core/src/sql/clear-note.ts'
 import { claimBatch, claimSized } from '../../core/src/sql/claim-batch.ts'
-import { claimFresh, freshIsWaiting } from '../../core/src/sql/claim-fresh.ts'
+import { claimFresh } from '../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../core/src/sql/claim-overtaken.ts'
 import { findRequest } from '../../core/src/sql/find-request.ts'
@@ -77,13 +76,11 @@ test.for([10, 1_000_000])(
           expect(claim.filter((node) => node['Index Name'] === 'outbox_due').length).toBe(6)
           expect(claim.map((node) => node['Node Type'])).not.toContain('Sort')
           const fair = [
-            ...(await nodesOfPlan(client, freshIsWaiting, `'{a}', 5000, 2000`)),
             ...(await nodesOfPlan(client, claimFresh, `50, '{a}', 5000, 2000, 8388608`)),
             ...(await nodesOfPlan(client, claimOvertaken, `50, '{a}', 1, '-infinity', 0, 10000`)),
           ]
           const settle = [
             ...(await nodesOfPlan(client, finish, `${ids}, null`)),
-            ...(await nodesOfPlan(client, finishAndClearNote, `${ids}, '00000000-0000-0000-0000-000000000000'`)),
             ...(await nodesOfPlan(client, reschedule, `'{1}', '{2}', '{0}', '{f}', '{null}', '{null}', null`)),
           ]
           expect([...claim, ...fair, ...settle].filter(readsWholeOutbox)).toEqual([])

@@ -2,7 +2,7 @@
  * Rows of apps that do not crowd, while others do: what became due just now, by a look at the newest; and what lies in the
  * middle of a backlog, by a walk over it, a piece at a time. Nothing while nobody crowds: then the claim by age is fair.
  */
-import { claimFresh, freshIsWaiting } from '../sql/claim-fresh.ts'
+import { claimFresh } from '../sql/claim-fresh.ts'
 import { claimOvertaken, WALKED, WALKED_TO_DUE, WALKED_TO_ID } from '../sql/claim-overtaken.ts'
 import type { Crowding } from './crowding.ts'
 import type { DueRows } from './due-rows.ts'
@@ -40,7 +40,6 @@ export class FairRows implements DueRows {
     }
     const now = performance.now()
     const stepDue = forMs > WALK_AFTER_MS && now - this.#steppedAt > STEP_EVERY_MS
-    if (!stepDue && !(await this.#somethingIsFresh(connection, now))) return []
     const rows = stepDue ? await this.#step(connection, limit, now) : await this.#look(connection, limit, bytes, now)
     if (rows.length === 0) await connection.commit(() => [])
     return rows
@@ -49,18 +48,9 @@ export class FairRows implements DueRows {
   /** Nothing is below its place for longer than one walk. */
   lookAgain(): void {}
 
-  async #somethingIsFresh(connection: LaneConnection, now: number): Promise<boolean> {
-    const [found] = await connection.ask(freshIsWaiting, [this.#crowding.apps, this.#backMs(now), LOOK])
-    if (found?.waiting !== true) this.#lookedAt = now
-    return found?.waiting === true
-  }
-
-  #backMs(now: number): number {
-    return Math.min(now - this.#lookedAt, 10_000) + OVERLAP_MS
-  }
-
   async #look(connection: LaneConnection, limit: number, bytes: number, now: number): Promise<OutboxRow[]> {
-    const raw = await connection.claim(claimFresh, [limit, this.#crowding.apps, this.#backMs(now), LOOK, bytes])
+    const backMs = Math.min(now - this.#lookedAt, 10_000) + OVERLAP_MS
+    const raw = await connection.claim(claimFresh, [limit, this.#crowding.apps, backMs, LOOK, bytes])
     // What was left over by a full claim is looked for from the same place.
     if (raw.length < limit) this.#lookedAt = now
     return raw.map((texts) => new OutboxRow(texts))

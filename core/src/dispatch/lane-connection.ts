@@ -57,11 +57,6 @@ export class LaneConnection {
     return rows
   }
 
-  /** One statement, a transaction of its own; planned as a claim is, but behind a pooler. */
-  ask<P extends readonly unknown[], Row>(question: Statement<P, Row>, parameters: P): Promise<Row[]> {
-    return this.#sql.run(this.#client, question, parameters)
-  }
-
   /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */
   async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
     const sent = work(this.#client)

@@ -15,7 +15,7 @@ import type { Logger } from 'pino'
 import type pg from 'pg'
 import { findPaused } from '../sql/find-paused.ts'
 import { park } from '../sql/park.ts'
-import { clearNote, finishAndClearNote } from '../sql/clear-note.ts'
+import { clearNote } from '../sql/clear-note.ts'
 import type { Sql } from '../sql/statement.ts'
 import { writeNote } from '../sql/write-note.ts'
 import type { Outcome, Result } from './attempt.ts'
@@ -78,6 +78,7 @@ export class Lane {
   /** Fresh after every lost claim, so that the note of what was lost stays until somebody has read it. */
   #id = randomUUID()
   #meanMs: number | undefined
+  #noteIsLeft = false
 
   constructor(around: LaneSurroundings, due: DueRows, options: LaneOptions) {
     this.#around = around
@@ -96,8 +97,10 @@ export class Lane {
       gate.release(permits)
       throw error
     }
-    if (rows.length === 0) gate.release(permits)
-    else await this.#drive(connection, rows, permits, rows.length === wanted)
+    if (rows.length === 0) {
+      gate.release(permits)
+      if (this.#noteIsLeft) await this.#clearLeftNote()
+    } else await this.#drive(connection, rows, permits, rows.length === wanted)
     return rows.length
   }
 
@@ -131,7 +134,7 @@ export class Lane {
     }
     if (paused.length > 0) {
       gate.release(permits)
-      return this.#commit(connection, [], paused)
+      return this.#commit(connection, [], { parked: paused })
     }
     const abort = () => {
       for (const delivery of deliveries) delivery.abort(connection.lost.reason)
@@ -218,7 +221,7 @@ export class Lane {
     const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
     for (const { run, token } of spilled) settlement.spill(run.delivery.row, token, this.#options.leaseMs)
     try {
-      await this.#commit(connection, [settlement])
+      await this.#commit(connection, [settlement], { leavesNote: settlement.isFinal && end.unstarted === 0 })
     } catch (error) {
       for (const { run } of spilled) run.delivery.abort(error)
       throw error
@@ -229,27 +232,31 @@ export class Lane {
     for (const [i, { delivery }] of end.ended.entries()) this.#around.onOutcome(delivery, outcomes[i] as Outcome)
   }
 
+  /** `leavesNote`: nothing of what it names is there any more, so that it says nothing to anybody until the next one is written. */
   async #commit(
     connection: LaneConnection,
     settlements: readonly Settlement[],
-    parked: readonly string[] = [],
+    { parked = [], leavesNote = false }: { readonly parked?: readonly string[]; readonly leavesNote?: boolean } = {},
   ): Promise<void> {
     const { sql } = this.#around
-    const [only] = settlements
-    const finished = settlements.length === 1 && parked.length === 0 ? only?.finishedOnly : undefined
     try {
-      await connection.commit((on) => {
-        if (finished !== undefined) return [sql.send(on, finishAndClearNote, [finished, this.#id])]
-        return [
-          ...settlements.flatMap((settlement) => settlement.send(sql, on)),
-          ...(parked.length > 0 ? [sql.send(on, park, [parked])] : []),
-          sql.send(on, clearNote, [this.#id]),
-        ]
-      })
+      await connection.commit((on) => [
+        ...settlements.flatMap((settlement) => settlement.send(sql, on)),
+        ...(parked.length > 0 ? [sql.send(on, park, [parked])] : []),
+        ...(leavesNote ? [] : [sql.send(on, clearNote, [this.#id])]),
+      ])
+      this.#noteIsLeft = leavesNote
     } catch (error) {
       // The rows are everybody's again, and the note says which had been started: it must not be overwritten.
       this.#id = randomUUID()
       throw error
     }
+  }
+
+  /** Others would look often for what it names, in case this process died. */
+  async #clearLeftNote(): Promise<void> {
+    const { sql, notesOn } = this.#around
+    await sql.run(notesOn, clearNote, [this.#id])
+    this.#noteIsLeft = false
   }
 }

@@ -3,7 +3,6 @@
  * under a lease. What is not named stays as it was.
  */
 import type { QueryResult } from 'pg'
-import type { ArrayText } from '../sql/arrays.ts'
 import { plainArray } from '../sql/arrays.ts'
 import { bury } from '../sql/bury.ts'
 import { finish } from '../sql/finish.ts'
@@ -68,11 +67,9 @@ export class Settlement {
     this.#rescheduled.push({ id, attempt, delayMs: leaseMs, alone, leaseToken, error: null })
   }
 
-  /** The ids, where all of them are done, and of rows that the transaction has locked. */
-  get finishedOnly(): ArrayText | undefined {
-    const others = this.#rescheduled.length + this.#buried.length + this.#resolved.length
-    if (this.#heldToken !== null || others > 0 || this.#finished.length === 0) return undefined
-    return plainArray(this.#finished)
+  /** None of its rows is there any more once it is committed. */
+  get isFinal(): boolean {
+    return this.#rescheduled.length === 0
   }
 
   /** Sends what there is to send without waiting in between: on a pipelined connection that is one round trip. */

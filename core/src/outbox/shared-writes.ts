@@ -137,7 +137,8 @@ class Line {
   async #commit(group: readonly Asked[], how: { readonly impatient: boolean }): Promise<readonly unknown[]> {
     const { pool, onWritten } = this.#around
     const begin = how.impatient ? BEGIN_IMPATIENTLY : 'begin'
-    const results = await withTransaction(pool, (tx) => writeOn(tx, this.#write, group, this.#around, how), begin)
+    const work = (tx: pg.ClientBase) => writeOn(tx, this.#write, group, this.#around, how)
+    const results = await withTransaction(pool, work, { begin, ahead: true })
     onWritten()
     return results
   }

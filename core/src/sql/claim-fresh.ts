@@ -14,17 +14,6 @@ function newestOfLevel(level: number, backMs: string, walk: string): string {
     ) as level_${level}`
 }
 
-/** Caller: FairRows, before a claim: mostly there is nothing, and then there is no transaction to begin. */
-export const freshIsWaiting = statement<
-  [crowding: readonly string[], backMs: number, walk: number],
-  { waiting: boolean }
->(
-  'fresh_is_waiting',
-  `select exists (select from (
-  ${newestOfLevels('$2', '$3')}
-) as newest where app_id <> all ($1::text[])) as waiting`,
-)
-
 /**
  * Caller: FairRows, first in a claim transaction. Of what became due in the last `backMs`, the rows of apps that do not
  * crowd. Newest first and at most `walk` of each level looked at, so that the backlog itself is not walked over.
