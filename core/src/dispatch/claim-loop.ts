@@ -1,7 +1,7 @@
 /** One lane's turns on one connection, until the signal aborts or the connection is lost. */
 import type { Permits } from './gate.ts'
 import type { Isolation } from './isolation.ts'
-import type { Lane } from './lane.ts'
+import type { Lane, Turn } from './lane.ts'
 import type { LaneConnection } from './lane-connection.ts'
 
 export interface ClaimLoopOptions {
@@ -25,20 +25,19 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
   for (let emptyRounds = 0; !signal.aborted;) {
     // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
     await isolation.share()
-    let reserved: number
-    let claimed: number
+    let turn: Turn
     let startedAt: number
     try {
-      reserved = await permits.reserve(share, signal)
+      const reserved = await permits.reserve(share, signal)
       startedAt = performance.now()
-      claimed = await lane.turn(connection, reserved)
+      turn = await lane.turn(connection, reserved)
     } finally {
       isolation.leaveShared()
     }
     onTurn()
-    if (claimed > 0) {
+    if (turn.claimed > 0) {
       emptyRounds = 0
-      await onWorked(claimed >= reserved, performance.now() - startedAt)
+      await onWorked(turn.full, performance.now() - startedAt)
     } else await rest(emptyRounds++)
   }
 }

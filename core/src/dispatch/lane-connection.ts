@@ -1,4 +1,5 @@
 /** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
+import type { Writable } from 'node:stream'
 import pg from 'pg'
 import { beginClaim, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
@@ -51,16 +52,17 @@ export class LaneConnection {
 
   /** Begins a transaction and claims in it: one round trip. */
   async claim<P extends readonly unknown[]>(claim: Statement<P, ClaimedTexts>, parameters: P): Promise<ClaimedTexts[]> {
-    const begun = this.#client.query(this.#begin)
-    const claimed = this.#sql.run(this.#client, claim, parameters)
+    const [begun, claimed] = inOneWrite(this.#client, () => [
+      this.#client.query(this.#begin),
+      this.#sql.run(this.#client, claim, parameters),
+    ])
     const [, rows] = await Promise.all([begun, claimed])
     return rows
   }
 
   /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */
   async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
-    const sent = work(this.#client)
-    const committed = this.#client.query('commit')
+    const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), this.#client.query('commit')])
     // All are waited for, so that none rejects with nobody there to hear it; the first failure is the one that counts.
     for (const answer of await Promise.allSettled([...sent, committed]))
       if (answer.status === 'rejected') throw answer.reason
@@ -90,5 +92,19 @@ export class LaneConnection {
     this.#lost.abort(new Error('the connection was closed'))
     // Not awaited: on a half-open connection it would wait for an answer.
     this.#client.end().catch(() => undefined)
+  }
+}
+
+/**
+ * What is sent meanwhile goes to Postgres at once, not statement by statement: each write by itself wakes it up. `pg` does this for
+ * the messages of one statement.
+ */
+function inOneWrite<T extends readonly unknown[]>(client: pg.Client, send: () => readonly [...T]): readonly [...T] {
+  const { stream } = (client as unknown as { readonly connection: { readonly stream: Writable } }).connection
+  stream.cork()
+  try {
+    return send()
+  } finally {
+    stream.uncork()
   }
 }

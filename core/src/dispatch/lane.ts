@@ -66,6 +66,13 @@ export interface LaneSurroundings extends DeliverySurroundings, BatchSurrounding
   onInterrupted(count: number): void
 }
 
+export interface Turn {
+  /** How many rows were claimed. */
+  readonly claimed: number
+  /** As many as the batch may hold: there are probably more. */
+  readonly full: boolean
+}
+
 /** How long a batch is meant to take: what is in flight when a process dies has to run again, one row after the other. */
 const TARGET_MS = 6
 /** How much the newest batch says about how long handlers take. */
@@ -86,8 +93,8 @@ export class Lane {
     this.#options = options
   }
 
-  /** Claims due rows and drives them to an outcome. Returns how many it claimed. `permits` are released in any case. */
-  async turn(connection: LaneConnection, permits: number): Promise<number> {
+  /** Claims due rows and drives them to an outcome. `permits` are released in any case. */
+  async turn(connection: LaneConnection, permits: number): Promise<Turn> {
     const { gate } = this.#around
     const wanted = this.#batchRows(permits)
     let rows: OutboxRow[]
@@ -101,7 +108,7 @@ export class Lane {
       gate.release(permits)
       if (this.#noteIsLeft) await this.#clearLeftNote()
     } else await this.#drive(connection, rows, permits, rows.length === wanted)
-    return rows.length
+    return { claimed: rows.length, full: rows.length === wanted }
   }
 
   /** As many rows as the permits can finish in the target time, judged by recent handlers. */

@@ -37,7 +37,7 @@ const OTHERS_AFTER_MS = 250
  * A turn that did not fill its batch takes at least so long: what comes one by one is run a few at a time, since each turn
  * costs two commits. Whoever comes after a quiet moment does not wait.
  */
-const LEAST_TURN_MS = 3
+const LEAST_TURN_MS = 4
 /** While some app crowds: how often the rows of the others are looked for, and with how many permits. */
 const LOOK_EVERY_MS = 5
 const FAIR_SHARE = 4

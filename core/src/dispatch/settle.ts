@@ -3,7 +3,7 @@
  * under a lease. What is not named stays as it was.
  */
 import type { QueryResult } from 'pg'
-import { plainArray } from '../sql/arrays.ts'
+import { jsonArray, plainArray } from '../sql/arrays.ts'
 import { bury } from '../sql/bury.ts'
 import { finish } from '../sql/finish.ts'
 import { resolveDeadLetters } from '../sql/resolve-dead-letters.ts'
@@ -102,12 +102,12 @@ function rescheduleParameters(
   heldToken: string | null,
 ): NonNullable<(typeof reschedule)['types']>['parameters'] {
   return [
-    rows.map(({ id }) => id),
-    rows.map(({ attempt }) => attempt),
-    rows.map(({ delayMs }) => delayMs),
+    plainArray(rows.map(({ id }) => id)),
+    plainArray(rows.map(({ attempt }) => attempt)),
+    plainArray(rows.map(({ delayMs }) => delayMs)),
     rows.map(({ alone }) => alone),
-    rows.map(({ leaseToken }) => leaseToken),
-    rows.map(({ error }) => (error === null ? null : JSON.stringify(error))),
+    plainArray(rows.map(({ leaseToken }) => leaseToken)),
+    jsonArray(rows.map(({ error }) => (error === null ? null : JSON.stringify(error)))),
     heldToken,
   ]
 }

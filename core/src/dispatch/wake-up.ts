@@ -1,7 +1,7 @@
 import { sleep } from './pause.ts'
 
-/** A turn that finds little and whose handlers are quick takes less. */
-const TURN_MS = 3
+/** A turn whose handlers are quick takes less, and mostly has begun when somebody is to be woken. */
+const TURN_MS = 8
 
 /** Where idle lanes wait: woken by an emit of this process or by NOTIFY, or by nobody, when the poll interval ends (G12). */
 export class WakeUp {

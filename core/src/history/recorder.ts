@@ -6,6 +6,7 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
+import { jsonArray, plainArray, textArray } from '../sql/arrays.ts'
 import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
 import { recordAttempts } from '../sql/record-attempts.ts'
 import type { Sql } from '../sql/statement.ts'
@@ -87,17 +88,17 @@ export class AttemptRecorder {
     const now = performance.now()
     await this.#sql.run(this.#pool, recordAttempts, [
       ended.map(({ delivery }) => delivery.app),
-      ended.map(({ delivery }) => delivery.deliveryId),
-      ended.map(({ delivery }) => delivery.eventId),
-      ended.map(({ delivery }) => delivery.plan.triggerId),
+      plainArray(ended.map(({ delivery }) => delivery.deliveryId)),
+      plainArray(ended.map(({ delivery }) => delivery.eventId)),
+      plainArray(ended.map(({ delivery }) => delivery.plan.triggerId)),
       ended.map(({ delivery }) => delivery.plan.name),
       ended.map(({ delivery }) => delivery.plan.sourceName),
-      ended.map(({ delivery }) => delivery.attempt),
-      ended.map(({ delivery: { startedAt } }) => (startedAt === undefined ? null : now - startedAt)),
-      ended.map(({ delivery, at }) => now - (delivery.endedAt ?? at)),
-      ended.map(({ outcome }) => outcome.kind),
-      ended.map(({ outcome }) => ('error' in outcome ? JSON.stringify(outcome.error) : null)),
-      ended.map(({ outcome }) => ('reason' in outcome ? outcome.reason : null)),
+      plainArray(ended.map(({ delivery }) => delivery.attempt)),
+      plainArray(ended.map(({ delivery: { startedAt } }) => (startedAt === undefined ? null : now - startedAt))),
+      plainArray(ended.map(({ delivery, at }) => now - (delivery.endedAt ?? at))),
+      plainArray(ended.map(({ outcome }) => outcome.kind)),
+      jsonArray(ended.map(({ outcome }) => ('error' in outcome ? JSON.stringify(outcome.error) : null))),
+      textArray(ended.map(({ outcome }) => ('reason' in outcome ? outcome.reason : null))),
     ])
   }
 }

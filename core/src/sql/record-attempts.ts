@@ -1,20 +1,21 @@
+import type { ArrayText } from './arrays.ts'
 import { statement } from './statement.ts'
 
 /** Caller: AttemptRecorder. Times are told as how long ago, so that they are the database's (G14). */
 export const recordAttempts = statement<
   [
     appIds: readonly string[],
-    deliveryIds: readonly string[],
-    eventIds: readonly string[],
-    triggerIds: readonly string[],
+    deliveryIds: ArrayText,
+    eventIds: ArrayText,
+    triggerIds: ArrayText,
     triggerNames: readonly string[],
     sources: readonly string[],
-    attempts: readonly number[],
-    startedMsAgo: readonly (number | null)[],
-    endedMsAgo: readonly number[],
-    outcomes: readonly string[],
-    errors: readonly (string | null)[],
-    reasons: readonly (string | null)[],
+    attempts: ArrayText,
+    startedMsAgo: ArrayText,
+    endedMsAgo: ArrayText,
+    outcomes: ArrayText,
+    errors: ArrayText,
+    reasons: ArrayText | readonly (string | null)[],
   ],
   never
 >(

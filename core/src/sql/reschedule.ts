@@ -1,3 +1,4 @@
+import type { ArrayText } from './arrays.ts'
 import { statement } from './statement.ts'
 
 /**
@@ -6,12 +7,12 @@ import { statement } from './statement.ts'
  */
 export const reschedule = statement<
   [
-    ids: readonly string[],
-    attempts: readonly number[],
-    delaysMs: readonly number[],
+    ids: ArrayText,
+    attempts: ArrayText,
+    delaysMs: ArrayText,
     alone: readonly boolean[],
-    leaseTokens: readonly (string | null)[],
-    errors: readonly (string | null)[],
+    leaseTokens: ArrayText,
+    errors: ArrayText,
     heldToken: string | null,
   ],
   never
