@@ -44,6 +44,10 @@ export class TextShelves<T extends object> {
   /** How many texts there are of each shape. */
   readonly #shapes = new Map<number, number>()
 
+  get size(): number {
+    return this.#shelves.size
+  }
+
   countAt(text: string): number {
     return this.#shelves.countAt(text)
   }

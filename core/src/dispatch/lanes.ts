@@ -75,7 +75,7 @@ export class Lanes {
     await Promise.race([firstTurn.promise, sleep(OTHERS_AFTER_MS, signal)])
     await Promise.all([
       ...unordered,
-      this.#fairLane(fair, crowding, signal),
+      this.#keepOpen(signal, (connection, onTurn) => this.#fairLoop(fair, crowding, connection, signal, onTurn)),
       this.#keepOpen(signal, (connection, onTurn) => this.#orderedLoop(ordered, lines, connection, signal, onTurn)),
       this.#keepOpen(signal, (connection, onTurn) => this.#aloneLoop(alone, connection, signal, onTurn)),
       ...singles.map((lane, i) => {
@@ -85,12 +85,6 @@ export class Lanes {
         )
       }),
     ])
-  }
-
-  /** Opened when there is crowding for the first time. */
-  async #fairLane(lane: Lane, crowding: Crowding, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted && crowding.forMs === undefined) await crowding.begins(signal)
-    await this.#keepOpen(signal, (connection, onTurn) => this.#fairLoop(lane, crowding, connection, signal, onTurn))
   }
 
   /** Runs `session` on one connection after another. A lost connection ends a session, never the lane (G16). */

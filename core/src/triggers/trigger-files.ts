@@ -90,9 +90,11 @@ class SourceFiles {
       const content = lookup.content()
       if (content !== undefined) folder.visit(content, visit)
     }
+    // An event has many keys, and mostly all triggers of a source are of one kind.
+    const hasPlain = this.#plain.size > 0
     const hasPatterns = this.#folders.size > 0
     for (const key of lookup.keys) {
-      this.#plain.visitPart(key, 0, key.length, visit)
+      if (hasPlain) this.#plain.visitPart(key, 0, key.length, visit)
       if (hasPatterns) this.#patterned.visitPart(key, 0, key.length, visitFolder)
     }
   }
