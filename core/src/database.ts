@@ -28,7 +28,7 @@ export function openDatabase(database: unknown, log: Logger): Database {
     keepAlive: true,
     application_name: 'outbus',
   }
-  const pool = new pg.Pool({ ...connection, max: POOL_CONNECTIONS, pipeline: true })
+  const pool = new pg.Pool({ ...connection, max: POOL_CONNECTIONS })
   // Without a listener a connection that is lost while idle would end the process (G16).
   pool.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
   const inUse = new Set<pg.PoolClient>()
@@ -88,22 +88,16 @@ export async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
 
 function heardElsewhere(): void {}
 
-/**
- * Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. `ahead`: `work` need not know that
- * it has begun, so that on a pipelined connection nobody waits for that.
- */
+/** Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. */
 export async function withTransaction<T>(
   pool: pg.Pool,
   work: (tx: pg.PoolClient) => Promise<T>,
-  { begin = 'begin', ahead = false }: { readonly begin?: string; readonly ahead?: boolean } = {},
+  begin = 'begin',
 ): Promise<T> {
   const client = await checkOut(pool)
   let broken: Error | undefined
   try {
-    const begun = client.query(begin)
-    // What comes after it in a pipeline fails where it fails.
-    if (ahead && isPipelined(client)) begun.catch(() => undefined)
-    else await begun
+    await client.query(begin)
     const result = await work(client)
     const { command } = await client.query('commit')
     if (command !== 'COMMIT')
@@ -118,10 +112,6 @@ export async function withTransaction<T>(
   } finally {
     client.release(broken)
   }
-}
-
-function isPipelined(client: pg.ClientBase): boolean {
-  return (client as { readonly pipeline?: boolean }).pipeline === true
 }
 
 /** An answer of the server that says the statement did not happen. One that says the server is going away does not. */

@@ -44,7 +44,8 @@ export class OutcomeReport {
     this.#stats.outcome(outcome.kind)
     this.#recorder.add(delivery, outcome)
     if (outcome.kind === 'dead') this.#onDeadLetter()
-    if (outcome.kind !== 'done') logOutcome(delivery, outcome)
+    // Asked before: a delivery's own logger costs more than a quick handler does.
+    if (outcome.kind !== 'done' && this.#log.isLevelEnabled(LEVELS[outcome.kind])) logOutcome(delivery.log, outcome)
     if (!this.#outcomes.hasSubscribers) return
     const message: OutcomeMessage = {
       schema: this.#schema,
@@ -69,34 +70,44 @@ export class OutcomeReport {
   }
 }
 
-function logOutcome({ log }: RowDelivery, outcome: Exclude<Outcome, { kind: 'done' }>): void {
+const LEVELS = {
+  retry: 'info',
+  dead: 'error',
+  discarded: 'info',
+  handled: 'info',
+  handler_failed: 'error',
+  failed: 'warn',
+  abandoned: 'warn',
+  postponed: 'info',
+  skipped: 'warn',
+} as const satisfies Record<Exclude<Outcome['kind'], 'done'>, string>
+
+function logOutcome(log: Logger, outcome: Exclude<Outcome, { kind: 'done' }>): void {
+  const say = (about: object, message: string) => log[LEVELS[outcome.kind]](about, message)
   switch (outcome.kind) {
     case 'retry':
-      return log.info(
+      return say(
         { failure: outcome.error.kind, error: outcome.error.message, delayMs: outcome.delayMs },
         'failed; will be retried',
       )
     case 'dead':
-      return log.error(
-        { failure: outcome.error.kind, error: outcome.error.message, reason: outcome.reason },
-        'dead letter',
-      )
+      return say({ failure: outcome.error.kind, error: outcome.error.message, reason: outcome.reason }, 'dead letter')
     case 'discarded':
-      return log.info({ reason: outcome.reason }, 'discarded')
+      return say({ reason: outcome.reason }, 'discarded')
     case 'handled':
-      return log.info({ deadLetter: outcome.deadLetterId }, 'a dead letter was handled')
+      return say({ deadLetter: outcome.deadLetterId }, 'a dead letter was handled')
     case 'handler_failed':
-      return log.error(
+      return say(
         { deadLetter: outcome.deadLetterId, failure: outcome.error.kind, error: outcome.error.message },
         'the handler of a dead letter failed',
       )
     case 'failed':
-      return log.warn({ failure: outcome.error.kind, error: outcome.error.message }, 'a request failed')
+      return say({ failure: outcome.error.kind, error: outcome.error.message }, 'a request failed')
     case 'abandoned':
-      return log.warn('a request was answered after its caller had gone')
+      return say({}, 'a request was answered after its caller had gone')
     case 'postponed':
-      return log.info({ delayMs: outcome.delayMs }, 'put back, not run')
+      return say({ delayMs: outcome.delayMs }, 'put back, not run')
     case 'skipped':
-      return log.warn({ reason: outcome.reason }, 'skipped')
+      return say({ reason: outcome.reason }, 'skipped')
   }
 }

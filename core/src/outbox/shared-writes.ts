@@ -138,7 +138,7 @@ class Line {
     const { pool, onWritten } = this.#around
     const begin = how.impatient ? BEGIN_IMPATIENTLY : 'begin'
     const work = (tx: pg.ClientBase) => writeOn(tx, this.#write, group, this.#around, how)
-    const results = await withTransaction(pool, work, { begin, ahead: true })
+    const results = await withTransaction(pool, work, begin)
     onWritten()
     return results
   }
