@@ -27,23 +27,16 @@ import type { Plugins } from './plugins.ts'
 import type { Access } from './principals/access.ts'
 import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
-import { assertOptionsByPosition, DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
-import { reserveDedupeKey } from './outbox/reservation.ts'
-import type {
-  AnySource,
-  EventInput,
-  EventSchemas,
-  Reservation,
-  SharedWrite,
-  SourceContext,
-  SourceTransaction,
-} from './source.ts'
+import { assertOptionsByPosition } from './outbox/emit.ts'
+import type { AnySource, EventInput, EventSchemas, SharedWrite, SourceContext, SourceTransaction } from './source.ts'
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
 import type { Explanation } from './triggers/explain.ts'
 import { explain } from './triggers/explain.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
 import { withTransaction } from './database.ts'
+import type { PrepareForSource } from './source-transaction.ts'
+import { sourceTransaction } from './source-transaction.ts'
 import { verbsOf } from './verbs.ts'
 import { assertTransaction } from './transaction-status.ts'
 
@@ -238,36 +231,9 @@ abstract class BaseContext implements CoreContext {
   }
 
   #sourceTransaction(source: AnySource, tx: pg.ClientBase): SourceTransaction {
-    const { sql, emitter } = this.#around
-    const reserved = new Map<string, string>()
-    return {
-      run: async (stated, parameters) => {
-        assertTransaction(tx)
-        return sql.run(tx, stated, parameters)
-      },
-      reserve: async (options) => {
-        const { dedupeKey: key, dedupeWindowMs: windowMs = DEFAULT_DEDUPE_WINDOW_MS } = options ?? {}
-        if (key === undefined) return NOTHING_RESERVED
-        assertTransaction(tx)
-        const taken = await reserveDedupeKey(sql, tx, { app: this.app, source: source.name, key, windowMs })
-        if (taken.takenBy !== undefined) return { takenBy: taken.takenBy, release: async () => undefined }
-        reserved.set(key, taken.eventId)
-        const release = async () => {
-          reserved.delete(key)
-          await taken.release()
-        }
-        return { takenBy: undefined, release }
-      },
-      emit: async (events, options) => {
-        assertTransaction(tx)
-        const prepared = events.map((event, i) => {
-          const given = options?.[i]
-          const key = given?.dedupeKey
-          return this.#prepareNumbered(source.name, event, given, i, key === undefined ? undefined : reserved.get(key))
-        })
-        return emitter.write(prepared, tx, { transactional: true })
-      },
-    }
+    const prepare: PrepareForSource = (event, options, i, reservedId) =>
+      this.#prepareNumbered(source.name, event, options, i, reservedId)
+    return sourceTransaction(this.#around, { app: this.app, source: source.name, tx, prepare })
   }
 
   async #emitPrepared(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
@@ -318,5 +284,3 @@ abstract class BaseContext implements CoreContext {
     }
   }
 }
-
-const NOTHING_RESERVED: Reservation = { takenBy: undefined, release: async () => undefined }

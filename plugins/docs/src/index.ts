@@ -7,5 +7,5 @@ export type {
   DocsInsertOptions,
   DocsWritten,
   StoredDocument,
-} from './api.ts'
+} from './docs-api.ts'
 export type { Carry, DocsEvent } from './events.ts'

@@ -1,0 +1,56 @@
+/** A transaction as a source's verb sees it: the caller's, or one of the bus's own. */
+import type pg from 'pg'
+import type { EmitOptions } from './outbox/emit.ts'
+import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
+import type { Emitter } from './outbox/emitter.ts'
+import type { PreparedEvent } from './outbox/prepare.ts'
+import { reserveDedupeKey } from './outbox/reservation.ts'
+import type { Reservation, SourceTransaction } from './source.ts'
+import type { Sql } from './sql/statement.ts'
+import { assertTransaction } from './transaction-status.ts'
+
+/** `i`: its place in the batch, for errors. `reservedId`: of an event that has taken its dedupe key. */
+export type PrepareForSource = (
+  event: unknown,
+  options: EmitOptions | undefined,
+  i: number,
+  reservedId: string | undefined,
+) => PreparedEvent
+
+const NOTHING_RESERVED: Reservation = { takenBy: undefined, release: async () => undefined }
+
+export function sourceTransaction(
+  { sql, emitter }: { readonly sql: Sql; readonly emitter: Emitter },
+  of: { readonly app: string; readonly source: string; readonly tx: pg.ClientBase; readonly prepare: PrepareForSource },
+): SourceTransaction {
+  const { app, source, tx, prepare } = of
+  const reserved = new Map<string, string>()
+  return {
+    run: async (stated, parameters) => {
+      assertTransaction(tx)
+      return sql.run(tx, stated, parameters)
+    },
+    reserve: async (options) => {
+      const { dedupeKey: key, dedupeWindowMs: windowMs = DEFAULT_DEDUPE_WINDOW_MS } = options ?? {}
+      if (key === undefined) return NOTHING_RESERVED
+      assertTransaction(tx)
+      const taken = await reserveDedupeKey(sql, tx, { app, source, key, windowMs })
+      if (taken.takenBy !== undefined) return { takenBy: taken.takenBy, release: async () => undefined }
+      reserved.set(key, taken.eventId)
+      const release = async () => {
+        reserved.delete(key)
+        await taken.release()
+      }
+      return { takenBy: undefined, release }
+    },
+    emit: async (events, options) => {
+      assertTransaction(tx)
+      const prepared = events.map((event, i) => {
+        const given = options?.[i]
+        const key = given?.dedupeKey
+        return prepare(event, given, i, key === undefined ? undefined : reserved.get(key))
+      })
+      return emitter.write(prepared, tx, { transactional: true })
+    },
+  }
+}
