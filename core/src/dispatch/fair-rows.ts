@@ -41,7 +41,8 @@ export class FairRows implements DueRows {
     const now = performance.now()
     const stepDue = forMs > WALK_AFTER_MS && now - this.#steppedAt > STEP_EVERY_MS
     const rows = stepDue ? await this.#step(connection, limit, now) : await this.#look(connection, limit, bytes, now)
-    if (rows.length === 0) await connection.commit(() => [])
+    // Not waited for: it goes before the next claim on this connection, and where it fails that says so.
+    if (rows.length === 0) connection.commit(() => []).catch(() => undefined)
     return rows
   }
 
