@@ -250,7 +250,7 @@ test('a request deeper than maxTriggerDepth is answered so, and a chain that is 
 })
 
 test('stopping waits for replies within its grace, and sends the callers away after it', async () => {
-  const { bus, ask, options } = await setUp()
+  const { bus, db, ask, options } = await setUp()
   const other = await createBus(options)
   onTestFinished(() => other.stop({ graceMs: 0 }))
   await bus.start()
@@ -260,6 +260,8 @@ test('stopping waits for replies within its grace, and sends the callers away af
   await other.stop()
   expect(await soon).toMatchObject({ ok: true, value: 50 })
   const never = ask({ ms: 60_000 })
+  // Not before it runs: a request that was not written yet is refused, which is another promise.
+  await untilDatabaseSays(db.pool, RUNNING, 1)
   await bus.stop({ graceMs: 50 })
   expect(await never).toMatchObject({ ok: false })
 })
