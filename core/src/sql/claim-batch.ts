@@ -2,8 +2,8 @@ import { statement } from './statement.ts'
 
 /**
  * What a lane reads of a claimed row, as Postgres sent it: texts and nulls, in this order. `OutboxRow` reads it. Every
- * column costs Postgres an output and this process a string, 13 of them as much as all the rest of a claim: so what the
- * trigger's snapshot says too (the app) is left out, and what is as it mostly is comes as one null.
+ * column costs Postgres an output and this process a string, 13 of them 3 µs a row more than 5: so what the trigger's snapshot
+ * says too (the app) is left out, and what is as it mostly is comes as one null.
  */
 export const CLAIMED_COLUMNS = ['id', 'event_id', 'event', 'trigger', 'rest'] as const
 
