@@ -133,6 +133,28 @@ test('an emit is one round trip once the index is there, in a transaction and ou
   expect(await counted(() => withTransaction(pool, (tx) => cx.with(tx).emit('topics', said())))).toBe(3)
 })
 
+test('an emit is planned once, not anew each time, for one trigger and for several', async () => {
+  const { db, open, trigger } = await setUp()
+  await trigger('one')
+  await trigger('two', 'b')
+  await trigger('three', 'b')
+  const pool = new pg.Pool({ connectionString: db.url, max: 1 })
+  onTestFinished(() => pool.end())
+  const cx = (await open(pool)).context({ app: 'shop' })
+  for (let i = 0; i < 10; i++) {
+    await cx.emit('topics', said())
+    await cx.emit('topics', said('b'))
+  }
+  const { rows } = await pool.query<{ name: string; planned: string }>(
+    `select name, custom_plans as planned from pg_prepared_statements where name like 'outbus.emit%' order by name`,
+  )
+  // Postgres plans the first five for their parameters.
+  expect(rows).toEqual([
+    { name: 'outbus.emit_alike', planned: '5' },
+    { name: 'outbus.emit_one', planned: '5' },
+  ])
+})
+
 test('a trigger committed through another bus is honoured by the very next emit (G2)', async () => {
   const { cx, db, open, trigger } = await setUp()
   await cx.emit('topics', said())

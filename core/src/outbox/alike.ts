@@ -1,6 +1,7 @@
 /** Events that differ in nothing but their ids and what they carry, and match the same triggers. Pure. */
 import { jsonArray, plainArray } from '../sql/arrays.ts'
 import type { emitAlike } from '../sql/emit-alike.ts'
+import type { emitOne } from '../sql/emit-one.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { IN_BATCHES } from '../triggers/single.ts'
 import { wakesOf } from '../wake-up-channel.ts'
@@ -40,6 +41,25 @@ function rootOf({ rootId, eventId }: PreparedEvent): string | null {
   return rootId === eventId ? null : rootId
 }
 
+export function oneParameters(
+  event: PreparedEvent,
+  trigger: IndexedTrigger,
+  epoch: string,
+  channel: string | null,
+): NonNullable<(typeof emitOne)['types']>['parameters'] {
+  return [
+    event.app,
+    epoch,
+    event.eventId,
+    event.text,
+    event.source.version,
+    trigger.id,
+    trigger.snapshot,
+    trigger.priority,
+    ...carried(event, channel),
+  ]
+}
+
 export function alikeParameters(
   events: readonly PreparedEvent[],
   triggers: readonly IndexedTrigger[],
@@ -56,11 +76,12 @@ export function alikeParameters(
     plainArray(triggers.map(({ id }) => id)),
     jsonArray(triggers.map(({ snapshot }) => snapshot)),
     plainArray(triggers.map(({ priority }) => priority)),
-    first.depth,
-    rootOf(first),
-    first.chain,
-    first.traceContext,
-    channel,
-    wakesOf({ batched: true, ordered: false, single: false }),
+    ...carried(first, channel),
   ]
+}
+
+/** What their rows have in common. */
+function carried(event: PreparedEvent, channel: string | null) {
+  const wakes = wakesOf({ batched: true, ordered: false, single: false })
+  return [event.depth, rootOf(event), event.chain, event.traceContext, channel, wakes] as const
 }

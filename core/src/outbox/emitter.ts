@@ -8,6 +8,7 @@
 import type { Logger } from 'pino'
 import { OutbusError } from '../errors.ts'
 import { emitAlike } from '../sql/emit-alike.ts'
+import { emitOne } from '../sql/emit-one.ts'
 import { emitRows, emitRowsWaiting } from '../sql/emit-rows.ts'
 import type { EmitParameters, EmitRow } from '../sql/emit-rows.ts'
 import { findDedupeKey } from '../sql/find-dedupe-key.ts'
@@ -17,7 +18,7 @@ import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
-import { alikeParameters, areAlike } from './alike.ts'
+import { alikeParameters, areAlike, oneParameters } from './alike.ts'
 import type { EmitResult } from './emit.ts'
 import { emitParameters, fanOut } from './fan-out.ts'
 import { PATIENCE } from './patience.ts'
@@ -150,9 +151,16 @@ export class Emitter {
     on: Queryable,
     transactional: boolean,
   ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
-    const { app } = events[0] as PreparedEvent
-    const { epoch } = indexes.get(app) as MatchingIndex
-    const parameters = alikeParameters(events, triggers, epoch, this.#channelToTell(transactional))
+    const [event] = events as readonly [PreparedEvent]
+    const [trigger] = triggers as readonly [IndexedTrigger]
+    const { epoch } = indexes.get(event.app) as MatchingIndex
+    const channel = this.#channelToTell(transactional)
+    if (events.length === 1 && triggers.length === 1) {
+      const written = await this.#sql.run(on, emitOne, oneParameters(event, trigger, epoch, channel))
+      if (written.length === 1) return { stale: new Map(), fresh: NONE }
+      return { stale: await this.#staleOf(new Map([[event.app, epoch]]), on), fresh: NONE }
+    }
+    const parameters = alikeParameters(events, triggers, epoch, channel)
     const [row] = await this.#sql.run(on, emitAlike, parameters)
     return { stale: new Map(Object.entries(row?.stale ?? {})), fresh: NONE }
   }
