@@ -21,6 +21,8 @@ import { lockLimitsAlone, takeAlone } from '../../core/src/sql/take-alone.ts'
 import { lockLimits, takeSingles } from '../../core/src/sql/take-singles.ts'
 import { unpark } from '../../core/src/sql/unpark.ts'
 import { takeRequests } from '../../core/src/sql/take-requests.ts'
+import { nextDue } from '../../core/src/sql/next-due.ts'
+import { writeNote } from '../../core/src/sql/write-note.ts'
 
 interface Node {
   readonly 'Node Type': string
@@ -174,3 +176,56 @@ test(
     }
   },
 )
+
+test('under a pinned horizon neither a note nor an idle look reads over the notes that there were, analyzed or not (G13)', async () => {
+  const db = await useTestDatabase()
+  const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
+  await bus.stop()
+  const pinning = await db.pool.connect()
+  const client = await db.pool.connect()
+  try {
+    await pinning.query('begin isolation level repeatable read')
+    await pinning.query('select from outbus.outbox')
+    // What a lane leaves in a few minutes; not one of its rows can be removed now.
+    const batches = 30_000
+    await client.query(
+      `insert into outbus.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts)
+       select gen_random_uuid(), n * 500, n * 500 + 499, array[n * 500], array[n * 500 + 499], '{1}' from generate_series(1::bigint, $1) n`,
+      [batches],
+    )
+    await client.query('delete from outbus.claim_notes')
+    await client.query(`select setval('outbus.outbox_id_seq', $1)`, [batches * 500])
+    const low = batches * 500
+    const note = `gen_random_uuid(), '{${low}}', '{${low + 499}}', '{1}', '{${low - 500}}'`
+    for (const analyzed of [false, true]) {
+      if (analyzed) await client.query('analyze outbus.claim_notes')
+      for (const generic of ['force_generic_plan', 'force_custom_plan']) {
+        await client.query(`set plan_cache_mode = ${generic}`)
+        // A note of the last span reads over those of that span and the one before; all that there were have 600 pages.
+        expect(await pagesRead(client, writeNote, `(${note})`)).toBeLessThan(200)
+        expect(await pagesRead(client, nextDue, '')).toBeLessThan(50)
+      }
+    }
+  } finally {
+    await client.query('reset plan_cache_mode')
+    client.release()
+    await pinning.query('rollback')
+    pinning.release()
+  }
+})
+
+async function pagesRead(
+  client: pg.ClientBase,
+  { text }: { readonly text: string },
+  parameters: string,
+): Promise<number> {
+  await client.query(`prepare planned as ${text.replaceAll('{schema}', 'outbus')}`)
+  const { rows } = await client.query<{
+    'QUERY PLAN': { Plan: { 'Shared Hit Blocks': number; 'Shared Read Blocks': number } }[]
+  }>(`explain (analyze, buffers, format json) execute planned${parameters}`)
+  await client.query('deallocate planned')
+  const { Plan: plan } = rows[0]?.['QUERY PLAN'][0] as {
+    Plan: { 'Shared Hit Blocks': number; 'Shared Read Blocks': number }
+  }
+  return plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
+}

@@ -28,7 +28,7 @@ import type { DeliverySurroundings } from './delivery.ts'
 import type { DueRows } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
-import { idsOf, runsOf } from './note.ts'
+import { idsOf, lowestIds, runsOf } from './note.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
@@ -85,7 +85,8 @@ export class Lane {
   /** Fresh after every lost claim, so that the note of what was lost stays until somebody has read it. */
   #id = randomUUID()
   #meanMs: number | undefined
-  #noteIsLeft = false
+  /** The lowest ids of the note that is there; those of one that is to stay for others are not kept. */
+  #noted: readonly number[] = []
 
   constructor(around: LaneSurroundings, due: DueRows, options: LaneOptions) {
     this.#around = around
@@ -106,7 +107,7 @@ export class Lane {
     }
     if (rows.length === 0) {
       gate.release(permits)
-      if (this.#noteIsLeft) await this.#clearLeftNote()
+      await this.clearLeftNote()
     } else await this.#drive(connection, rows, permits, rows.length === wanted)
     return { claimed: rows.length, full: rows.length === wanted }
   }
@@ -132,7 +133,7 @@ export class Lane {
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
     } catch (error) {
       gate.release(permits)
-      this.#id = randomUUID()
+      this.#leaveNote()
       throw error
     }
     if (interrupted.size > 0) {
@@ -165,15 +166,10 @@ export class Lane {
   /** The ids among `rows` that were started before and never settled, and whether there is a pause to ask about. */
   async #note(rows: readonly OutboxRow[]): Promise<{ interrupted: ReadonlySet<string>; somethingPaused: boolean }> {
     const { sql, notesOn } = this.#around
-    const { lows, highs, attempts } = runsOf(rows)
-    const overlaps = await sql.run(notesOn, writeNote, [
-      this.#id,
-      lows,
-      highs,
-      attempts,
-      lows[0] as number,
-      highs.at(-1) as number,
-    ])
+    const runs = runsOf(rows)
+    const { lows, highs, attempts } = runs
+    const overlaps = await sql.run(notesOn, writeNote, [this.#id, lows, highs, attempts, this.#noted])
+    this.#noted = lowestIds(runs)
     const interrupted = idsOf(overlaps.filter((run) => run.low !== null))
     // A lease that ran out: whoever held it has vanished.
     for (const row of rows) if (row.leaseToken !== null) interrupted.add(row.id)
@@ -250,20 +246,27 @@ export class Lane {
       await connection.commit((on) => [
         ...settlements.flatMap((settlement) => settlement.send(sql, on)),
         ...(parked.length > 0 ? [sql.send(on, park, [parked])] : []),
-        ...(leavesNote ? [] : [sql.send(on, clearNote, [this.#id])]),
+        ...(leavesNote ? [] : [sql.send(on, clearNote, [this.#id, this.#noted])]),
       ])
-      this.#noteIsLeft = leavesNote
+      if (!leavesNote) this.#noted = []
     } catch (error) {
       // The rows are everybody's again, and the note says which had been started: it must not be overwritten.
-      this.#id = randomUUID()
+      this.#leaveNote()
       throw error
     }
   }
 
-  /** Others would look often for what it names, in case this process died. */
-  async #clearLeftNote(): Promise<void> {
+  /** For whoever claims the rows next. */
+  #leaveNote(): void {
+    this.#id = randomUUID()
+    this.#noted = []
+  }
+
+  /** Of rows that are gone: others would look often for what it names, in case this process died. */
+  async clearLeftNote(): Promise<void> {
+    if (this.#noted.length === 0) return
     const { sql, notesOn } = this.#around
-    await sql.run(notesOn, clearNote, [this.#id])
-    this.#noteIsLeft = false
+    await sql.run(notesOn, clearNote, [this.#id, this.#noted])
+    this.#noted = []
   }
 }

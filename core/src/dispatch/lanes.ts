@@ -57,15 +57,18 @@ export class Lanes {
     const { around, isolation } = this.#shared
     const crowding = new Crowding()
     const firstTurn = Promise.withResolvers<void>()
-    const unordered = Array.from({ length: settings.lanes }, () => {
-      const lane = new Lane(around, new UnorderedRows(), { ...settings, crowding })
-      return this.#keepOpen(signal, (connection, onTurn) =>
+    const lanes = Array.from(
+      { length: settings.lanes },
+      () => new Lane(around, new UnorderedRows(), { ...settings, crowding }),
+    )
+    const unordered = lanes.map((lane) =>
+      this.#keepOpen(signal, (connection, onTurn) =>
         this.#claimLoop(lane, connection, signal, () => {
           firstTurn.resolve()
           onTurn()
         }),
-      )
-    })
+      ),
+    )
     const fair = new Lane(around, new FairRows(crowding), settings)
     const lines = new OrderedRows()
     const ordered = new Lane(around, lines, settings)
@@ -85,6 +88,8 @@ export class Lanes {
         )
       }),
     ])
+    // What it names is gone. Whoever cannot say so leaves it to the others, who sweep it.
+    await Promise.allSettled([...lanes, fair, ordered].map((lane) => lane.clearLeftNote()))
   }
 
   /** Runs `session` on one connection after another. A lost connection ends a session, never the lane (G16). */

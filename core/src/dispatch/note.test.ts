@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { idsOf, runsOf } from './note.ts'
+import { idsOf, lowestIds, runsOf } from './note.ts'
 
 test('the runs name exactly the ids, in ascending order, each run with one attempt', () => {
   const rows = fc.uniqueArray(
@@ -21,4 +21,10 @@ test('the runs name exactly the ids, in ascending order, each run with one attem
 test('neighbours with one attempt are one run', () => {
   const ids = Array.from({ length: 500 }, (_, i) => ({ id: String(i + 1), attempt: 1 }))
   expect(runsOf(ids)).toEqual({ lows: [1], highs: [500], attempts: [1] })
+})
+
+test('the rows of a note are found by the lowest id of each span of 65,536', () => {
+  const ids = ['70001', '65535', '3', '65536', '1', '200000'].map((id) => ({ id, attempt: 1 }))
+  expect(lowestIds(runsOf(ids))).toEqual([1, 70001, 200000])
+  expect(lowestIds(runsOf([{ id: '65536', attempt: 1 }]))).toEqual([65536])
 })

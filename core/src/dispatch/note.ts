@@ -2,6 +2,7 @@
  * A claim note: the rows of a batch as runs of neighbouring ids with the same attempt. Pure. Ids are numbers here: exact up
  * to 2^53, which a sequence comes to after 2,800 years at 100,000 rows a second.
  */
+import { NOTE_SPAN } from '../sql/write-note.ts'
 import type { OutboxRow } from './outbox-row.ts'
 
 export interface Runs {
@@ -31,6 +32,12 @@ export function runsOf(rows: readonly Pick<OutboxRow, 'id' | 'attempt'>[]): Runs
     }
   }
   return { lows, highs, attempts }
+}
+
+/** By which the rows of the note are found: of each span that it names ids of, the lowest. */
+export function lowestIds({ lows }: Runs): number[] {
+  const span = (id: number) => Math.floor(id / NOTE_SPAN)
+  return lows.filter((low, i) => i === 0 || span(low) !== span(lows[i - 1] as number))
 }
 
 export function idsOf(runs: readonly { readonly low: string; readonly high: string }[]): Set<string> {

@@ -1,4 +1,5 @@
 import type { EmitRow } from './emit-rows.ts'
+import { IS_IDLE } from './emit-rows.ts'
 import { statement } from './statement.ts'
 
 /**
@@ -33,6 +34,6 @@ export const emitOne = statement<
 select $8::smallint, clock_timestamp(), $1, $3::uuid, $4::json, $5::integer, $6::uuid, $7::json,
   $9::smallint, coalesce($10::uuid, $3::uuid), $11::json, $12
 where coalesce((select epoch from {schema}.trigger_epochs where app_id = $1), 0) = $2::bigint
-returning case when $13::text is not null and exists (select from {schema}.dispatchers where idle)
+returning case when $13::text is not null and exists (select from {schema}.dispatchers where ${IS_IDLE})
   then pg_notify($13, $14) end as notified`,
 )

@@ -94,9 +94,12 @@ function written(events: string, dedupeKey: string, ...conditions: string[]): st
 )`
 }
 
+/** One that has not been heard of for so long is gone. By time, so that the versions of how it was before are not read over (G13). */
+export const IS_IDLE = `idle and seen_at > now() - interval '1 minute'`
+
 /** Of a statement that has `written`: only while some dispatcher says that it is idle. */
 export const NOTIFIED = (channel: string, wakes: string): string =>
-  `case when ${channel}::text is not null and exists (select from written) and exists (select from {schema}.dispatchers where idle)
+  `case when ${channel}::text is not null and exists (select from written) and exists (select from {schema}.dispatchers where ${IS_IDLE})
     then pg_notify(${channel}, ${wakes}) end as notified`
 
 export const emitRows = statement<EmitParameters, EmitRow>(

@@ -1,5 +1,6 @@
 import type { DeadLetterFilterParameters, LetterRange } from './dead-letter-row.ts'
 import { DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
+import { IS_IDLE } from './emit-rows.ts'
 import { statement } from './statement.ts'
 
 /**
@@ -31,5 +32,5 @@ export const replayDeadLetters = statement<
   returning id
 )
 select (select count(*) from written)::integer as replayed, (select max(id) from marked) as last_id,
-  case when exists (select from written) and exists (select from {schema}.dispatchers where idle) then pg_notify($14, '') end as notified`,
+  case when exists (select from written) and exists (select from {schema}.dispatchers where ${IS_IDLE}) then pg_notify($14, '') end as notified`,
 )

@@ -3,11 +3,19 @@ import { statement } from './statement.ts'
 /** A run of ids; without any: some trigger is paused. */
 export type OverlapRow = { readonly low: string; readonly high: string } | { readonly low: null; readonly high: null }
 
+/** A note has one row for each so many ids, by number, that it names any of. */
+export const NOTE_SPAN = 65_536
+/** A run begins in its span and is no longer than a batch may be. */
+const LONGEST_RUN = 10_000
+
 /**
- * Caller: Lane, committed on a connection of its own between the claim and the first handler. Writes the lane's
- * note and answers with the runs of ids among them that some note names with the same attempt: deliveries that were
- * started, and whose lane never came to settle them. (A statement's reads do not see its own writes, so the lane's
- * own earlier note counts too.) The range of all ids first, so that the notes of many lanes stay cheap.
+ * Caller: Lane, committed on a connection of its own between the claim and the first handler. Writes the lane's note in the
+ * place of the one that it left, and answers with the runs of ids among them that some note names with the same attempt:
+ * deliveries that were started, and whose lane never came to settle them. (A statement's reads do not see its own writes, so the
+ * lane's own earlier note counts too.) Only notes of the same ids are read: those of many lanes stay cheap, and so do the
+ * versions of years of them, which nobody can remove while some transaction pins the xmin horizon (G13).
+ *
+ * Every attempt is within its bounds: they are there for the planner, as in `emit_alike`.
  */
 export const writeNote = statement<
   [
@@ -15,24 +23,31 @@ export const writeNote = statement<
     runLows: readonly number[],
     runHighs: readonly number[],
     runAttempts: readonly number[],
-    lowest: number,
-    highest: number,
+    /** The lowest ids of the note that was left; none where there is none. */
+    left: readonly number[],
   ],
   OverlapRow
 >(
   'write_note',
-  `with noted as (
-  insert into {schema}.claim_notes as n (lane_id, run_lows, run_highs, run_attempts, lowest_id, highest_id)
-  values ($1, $2::bigint[], $3::bigint[], $4::integer[], $5::bigint, $6::bigint)
-  on conflict (lane_id) do update
-  set run_lows = excluded.run_lows, run_highs = excluded.run_highs, run_attempts = excluded.run_attempts,
-    lowest_id = excluded.lowest_id, highest_id = excluded.highest_id, noted_at = clock_timestamp()
+  `with gone as (
+  delete from {schema}.claim_notes where lowest_id = any ($5::bigint[]) and lane_id = $1
+), mine as materialized (
+  select low, high, attempt, low / ${NOTE_SPAN} as span from unnest($2::bigint[], $3::bigint[], $4::integer[]) as run (low, high, attempt)
+  where attempt between 0 and 2147483647
+), spans as materialized (
+  select min(low) as lowest, max(high) as highest, array_agg(low) as lows, array_agg(high) as highs, array_agg(attempt) as attempts
+  from mine group by span
+), noted as (
+  insert into {schema}.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts)
+  select $1, lowest, highest, lows, highs, attempts from spans
 )
 select greatest(earlier.low, mine.low) as low, least(earlier.high, mine.high) as high
-from {schema}.claim_notes n
+from spans
+cross join lateral (
+  select * from {schema}.claim_notes n
+  where n.lowest_id between spans.lowest - ${NOTE_SPAN + LONGEST_RUN} and spans.highest and n.highest_id >= spans.lowest
+) as n
 cross join lateral unnest(n.run_lows, n.run_highs, n.run_attempts) as earlier (low, high, attempt)
-join unnest($2::bigint[], $3::bigint[], $4::integer[]) as mine (low, high, attempt)
-  on mine.attempt = earlier.attempt and mine.low <= earlier.high and mine.high >= earlier.low
-where n.lowest_id <= $6::bigint and n.highest_id >= $5::bigint
+join mine on mine.attempt = earlier.attempt and mine.low <= earlier.high and mine.high >= earlier.low
 union all select null, null where exists (select from {schema}.pauses)`,
 )
