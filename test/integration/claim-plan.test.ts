@@ -220,12 +220,15 @@ async function pagesRead(
   parameters: string,
 ): Promise<number> {
   await client.query(`prepare planned as ${text.replaceAll('{schema}', 'outbus')}`)
-  const { rows } = await client.query<{
-    'QUERY PLAN': { Plan: { 'Shared Hit Blocks': number; 'Shared Read Blocks': number } }[]
-  }>(`explain (analyze, buffers, format json) execute planned${parameters}`)
+  const { rows } = await client.query<{ 'QUERY PLAN': { Plan: Pages }[] }>(
+    `explain (analyze, buffers, format json) execute planned${parameters}`,
+  )
   await client.query('deallocate planned')
-  const { Plan: plan } = rows[0]?.['QUERY PLAN'][0] as {
-    Plan: { 'Shared Hit Blocks': number; 'Shared Read Blocks': number }
-  }
+  const plan = rows[0]?.['QUERY PLAN'][0]?.Plan as Pages
   return plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
+}
+
+interface Pages {
+  readonly 'Shared Hit Blocks': number
+  readonly 'Shared Read Blocks': number
 }
