@@ -10,7 +10,7 @@ export interface ClaimLoopOptions {
   readonly isolation: Isolation
   readonly permits: Permits
   /** Permits that a turn asks for. */
-  readonly share: number
+  share(): number
   readonly signal: AbortSignal
   /** After each turn that found rows: `full`, when there are probably more. `tookMs`: from the claim on. */
   onWorked(full: boolean, tookMs: number): Promise<void> | void
@@ -28,7 +28,7 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
     let turn: Turn
     let startedAt: number
     try {
-      const reserved = await permits.reserve(share, signal)
+      const reserved = await permits.reserve(share(), signal)
       startedAt = performance.now()
       turn = await lane.turn(connection, reserved)
     } finally {

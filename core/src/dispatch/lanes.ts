@@ -38,7 +38,7 @@ const OTHERS_AFTER_MS = 250
  * costs two commits. Whoever comes after a quiet moment does not wait.
  */
 const LEAST_TURN_MS = 4
-/** While some app crowds: how often the rows of the others are looked for, and with how many permits. */
+/** While some app crowds: how often the rows of the others are looked for, and with how many permits, of few at most a quarter. */
 const LOOK_EVERY_MS = 5
 const FAIR_SHARE = 4
 
@@ -63,7 +63,7 @@ export class Lanes {
     )
     const unordered = lanes.map((lane) =>
       this.#keepOpen(signal, (connection, onTurn) =>
-        this.#claimLoop(lane, connection, signal, () => {
+        this.#claimLoop(lane, crowding, connection, signal, () => {
           firstTurn.resolve()
           onTurn()
         }),
@@ -113,11 +113,17 @@ export class Lanes {
     }
   }
 
-  async #claimLoop(lane: Lane, connection: LaneConnection, signal: AbortSignal, onTurn: () => void): Promise<void> {
+  async #claimLoop(
+    lane: Lane,
+    crowding: Crowding,
+    connection: LaneConnection,
+    signal: AbortSignal,
+    onTurn: () => void,
+  ): Promise<void> {
     const { settings, wakeUp } = this.#options
     const { idleness } = this.#shared
     await claimLoop({
-      ...this.#turns(settings.lanes),
+      ...this.#turns(settings.lanes, crowding),
       lane: { turn: (on, permits) => wakeUp.during(() => lane.turn(on, permits)) },
       connection,
       signal,
@@ -142,7 +148,7 @@ export class Lanes {
     const rest = () => (crowding.forMs === undefined ? crowding.begins(signal) : sleep(LOOK_EVERY_MS, signal))
     await claimLoop({
       ...this.#turns(1),
-      share: FAIR_SHARE,
+      share: () => this.#fairShare,
       lane,
       connection,
       signal,
@@ -213,13 +219,25 @@ export class Lanes {
     }
   }
 
-  #turns(lanes: number) {
-    const { concurrency, requestConcurrency } = this.#options.settings
+  /** `crowding`: while there is any, what the rows of other apps need is left to them, so that they need not wait for a permit. */
+  #turns(lanes: number, crowding?: Crowding) {
+    const share = (leaving: number) => Math.max(1, Math.ceil((this.#permits - leaving) / lanes))
+    const all = share(0)
+    const rest = share(this.#fairShare)
     return {
       isolation: this.#shared.isolation,
       permits: this.#shared.around.gate,
-      share: Math.max(1, Math.ceil((concurrency - requestConcurrency) / lanes)),
+      share: () => (crowding?.forMs === undefined ? all : rest),
     }
+  }
+
+  get #permits(): number {
+    const { concurrency, requestConcurrency } = this.#options.settings
+    return concurrency - requestConcurrency
+  }
+
+  get #fairShare(): number {
+    return Math.max(1, Math.min(FAIR_SHARE, Math.floor(this.#permits / 4)))
   }
 
   #pollMs(rounds: number): number {
