@@ -72,8 +72,8 @@ test.for([10, 1_000_000])(
           const ids = `'{${Array.from({ length: 500 }, (_, i) => i + 1).join(',')}}'`
           const from = `500, '-infinity', '-infinity', '-infinity'`
           const claim = [
-            ...(await nodesOfPlan(client, claimBatch, `${from}, 16777`)),
-            ...(await nodesOfPlan(client, claimSized, `${from}, 8388608`)),
+            ...(await nodesOfPlan(client, claimBatch, `${from}, 16777, 1, 0`)),
+            ...(await nodesOfPlan(client, claimSized, `${from}, 8388608, 4, 1`)),
           ]
           expect(claim.filter((node) => node['Index Name'] === 'outbox_due').length).toBe(6)
           expect(claim.map((node) => node['Node Type'])).not.toContain('Sort')

@@ -11,7 +11,6 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import { listCancellations } from '../sql/list-cancellations.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
-import { UNPARKED_AT_A_TIME } from '../sql/unpark.ts'
 import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
 import type { AttemptRecorder } from '../history/recorder.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
@@ -40,6 +39,7 @@ import { startRun } from './run.ts'
 import { Running } from './running.ts'
 import { Settlement } from './settle.ts'
 import type { OutcomeCounts } from './stats.ts'
+import { Portions } from './portions.ts'
 import { OutcomeReport } from './report.ts'
 import { WakeUp } from './wake-up.ts'
 import type { WakeUps } from './wake-up.ts'
@@ -95,6 +95,7 @@ export class Dispatcher {
   readonly #requests: RequestDispatch
   readonly #listener: Listener
   readonly #idleness: Idleness
+  readonly #portions: Portions
   /** Where the lane of interrupted rows waits. */
   readonly #aloneWakeUp = new WakeUp()
   #loops: Promise<unknown> | undefined
@@ -161,8 +162,10 @@ export class Dispatcher {
         for (const each of [wakeUp, options.orderedWakeUp, options.singleWakeUps, options.requestWakeUp]) each.all()
       },
     })
+    const dispatcherId = randomUUID()
+    this.#portions = new Portions({ dispatcherId, lanes: settings.lanes, sql, pool: this.#control, log })
     this.#idleness = new Idleness({
-      dispatcherId: randomUUID(),
+      dispatcherId,
       lanes: settings.lanes,
       pollMs: settings.pollMs,
       maxPollMs: settings.maxPollMs,
@@ -193,11 +196,13 @@ export class Dispatcher {
     this.#everySecond = setInterval(() => void this.#tick(), TICK_MS)
     // Also so that the first note finds a connection.
     void this.#idleness.beat()
+    void this.#portions.refresh()
     for (const keeper of [this.#leases, this.#singleLeases]) this.#running.track(keeper.runs)
     const lanes = new Lanes(this.#options, {
       around: this.#surroundings(),
       isolation: this.#isolation,
       idleness: this.#idleness,
+      portions: this.#portions,
       aloneWakeUp: this.#aloneWakeUp,
       singleLeases: this.#singleLeases,
       requests: this.#requests,
@@ -233,13 +238,12 @@ export class Dispatcher {
 
   async #tick(): Promise<void> {
     const { sql, log, wakeUp, orderedWakeUp } = this.#options
+    await this.#portions.refresh()
     await abandonUnread(sql, this.#control, log)
     await this.#cancel()
-    let unparked: number
-    do {
-      unparked = await unparkResumed(sql, this.#control, log)
-      if (unparked > 0) for (const each of [wakeUp, orderedWakeUp]) each.all()
-    } while (unparked === UNPARKED_AT_A_TIME && !this.#stop.signal.aborted)
+    await unparkResumed(sql, this.#control, log, this.#stop.signal, () => {
+      for (const each of [wakeUp, orderedWakeUp]) each.all()
+    })
   }
 
   /** Ends what runs here and is to be ended. Never rejects: the next tick tries again. */

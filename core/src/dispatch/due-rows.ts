@@ -4,6 +4,8 @@ import { CLAIMED_COLUMNS, claimBatch, claimSized, DUE_S } from '../sql/claim-bat
 import { claimOrdered, LAST_FOUND, LAST_KEY, LAST_TRIGGER, LAST_VISITED } from '../sql/claim-ordered.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from './outbox-row.ts'
+import type { Portion } from './portions.ts'
+import { WHOLE } from './portions.ts'
 import { Watermark } from './watermark.ts'
 
 const EVENT = CLAIMED_COLUMNS.indexOf('event')
@@ -18,19 +20,37 @@ export interface DueRows {
 /** Claims for which the sizes of events are summed up, once one was too large for a claim that does not. */
 const SIZED_CLAIMS = 50
 
-/** Rows in no order, by priority and due time from a watermark. */
+/**
+ * How often a lane looks at the whole of a backlog, from its start, and not at its portion alone: what came back from a
+ * dispatcher that died, or is the portion of one that is busy, waits no longer than about this.
+ */
+const WHOLE_EVERY_MS = 100
+
+/** Rows in no order, by priority and due time from a watermark; of a backlog its portion. */
 export class UnorderedRows implements DueRows {
   readonly #watermark = new Watermark()
+  readonly #portion: () => Portion
   #sizedClaims = 0
+  /** The last claim got as many rows as it had asked for. */
+  #isBacklog = false
+  #wholeAt = 0
+
+  constructor(portion: () => Portion) {
+    this.#portion = portion
+  }
 
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
     const startedAt = performance.now()
     const { levels, full } = this.#watermark.next(startedAt)
     const [low, normal, high] = levels as [number, number, number]
+    const whole = !this.#isBacklog || (full && startedAt - this.#wholeAt >= WHOLE_EVERY_MS)
+    if (whole) this.#wholeAt = startedAt
+    const { of, mine } = whole ? WHOLE : this.#portion()
     const sized = this.#sizedClaims > 0
     const raw = sized
-      ? await connection.claim(claimSized, [limit, high, normal, low, bytes])
-      : await connection.claim(claimBatch, [limit, high, normal, low, Math.floor(bytes / limit)])
+      ? await connection.claim(claimSized, [limit, high, normal, low, bytes, of, mine])
+      : await connection.claim(claimBatch, [limit, high, normal, low, Math.floor(bytes / limit), of, mine])
+    this.#isBacklog = raw.length === limit
     this.#watermark.scanned(performance.now() - startedAt, full)
     const rows = this.#read(raw)
     if (sized) this.#sizedClaims--
@@ -41,8 +61,8 @@ export class UnorderedRows implements DueRows {
     }
     if (rows.length > 0) return rows
     await connection.commit(() => [])
-    if (raw.length === 0 && !this.#watermark.isSet) return rows
-    // Nothing above the watermark; whether there is nothing at all, only a look from the start tells.
+    if (raw.length === 0 && whole && !this.#watermark.isSet) return rows
+    // Nothing above the watermark, or of this portion; whether there is nothing at all, only a look at the whole from the start tells.
     this.lookAgain()
     return this.claim(connection, limit, bytes)
   }

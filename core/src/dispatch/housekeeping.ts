@@ -27,14 +27,22 @@ export async function abandonUnread(sql: Sql, pool: pg.Pool, log: Logger): Promi
   }
 }
 
-/** Lets go what was parked by pauses that are over; answers with how much that was. Never rejects. */
-export async function unparkResumed(sql: Sql, pool: pg.Pool, log: Logger): Promise<number> {
+/** Lets go what was parked by pauses that are over, and says so each time that there was any. Never rejects. */
+export async function unparkResumed(
+  sql: Sql,
+  pool: pg.Pool,
+  log: Logger,
+  signal: AbortSignal,
+  onUnparked: () => void,
+): Promise<void> {
   try {
-    const [unparked] = await sql.run(pool, unpark, [UNPARKED_AT_A_TIME])
-    return unparked?.rows ?? 0
+    for (let rows = UNPARKED_AT_A_TIME; rows === UNPARKED_AT_A_TIME && !signal.aborted;) {
+      const [unparked] = await sql.run(pool, unpark, [UNPARKED_AT_A_TIME])
+      rows = unparked?.rows ?? 0
+      if (rows > 0) onUnparked()
+    }
   } catch (error) {
     log.debug({ err: error }, 'parked rows were not looked for')
-    return 0
   }
 }
 

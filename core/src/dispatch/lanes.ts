@@ -16,6 +16,7 @@ import type { LeaseKeeper } from './lease-keeper.ts'
 import { leasedLoop } from './leased-turn.ts'
 import { shortLeaseMs } from './options.ts'
 import { backoffMs, sleep } from './pause.ts'
+import type { Portions } from './portions.ts'
 import type { RequestDispatch } from './request-dispatch.ts'
 import { SINGLE_LANES, SingleLane } from './single-lane.ts'
 import type { WakeUp } from './wake-up.ts'
@@ -24,6 +25,7 @@ export interface LanesSurroundings {
   readonly around: LaneSurroundings
   readonly isolation: Isolation
   readonly idleness: Idleness
+  readonly portions: Portions
   /** Where the lane of interrupted rows waits. */
   readonly aloneWakeUp: WakeUp
   readonly singleLeases: LeaseKeeper
@@ -54,12 +56,12 @@ export class Lanes {
   /** Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { settings } = this.#options
-    const { around, isolation } = this.#shared
+    const { around, isolation, portions } = this.#shared
     const crowding = new Crowding()
     const firstTurn = Promise.withResolvers<void>()
     const lanes = Array.from(
       { length: settings.lanes },
-      () => new Lane(around, new UnorderedRows(), { ...settings, crowding }),
+      (_, i) => new Lane(around, new UnorderedRows(() => portions.of(i)), { ...settings, crowding }),
     )
     const unordered = lanes.map((lane) =>
       this.#keepOpen(signal, (connection, onTurn) =>

@@ -36,6 +36,9 @@ export const DUE_S = CLAIMED_COLUMNS.length
 /** Of about one row in so many. A watermark that lags by a few rows does as well, and the date costs what three columns do. */
 const DUE_EVERY = 16
 
+/** Portions change after so many ids, as a power of two: neighbours are one run of the note. */
+const PORTION_BITS = 8
+
 const LEVELS = [
   [2, '$2'],
   [1, '$3'],
@@ -46,6 +49,7 @@ function dueOfLevel(level: number, watermark: string, columns: string): string {
   return `select * from (
       select ${columns} from {schema}.outbox
       where ${IN_BATCHES} and priority = ${level} and due_at <= now() and due_at >= to_timestamp(${watermark}::double precision)
+        and (id >> ${PORTION_BITS}) % $6::bigint = $7::bigint
       order by due_at, id limit $1 for update skip locked
     ) as level_${level}`
 }
@@ -56,11 +60,20 @@ function dueOf(columns: string): string {
     limit $1`
 }
 
-export type ClaimParameters = [rows: number, highFrom: number, normalFrom: number, lowFrom: number, bytes: number]
+export type ClaimParameters = [
+  rows: number,
+  highFrom: number,
+  normalFrom: number,
+  lowFrom: number,
+  bytes: number,
+  portions: number,
+  portion: number,
+]
 
 /**
  * Caller: UnorderedRows, first in its claim transaction: the rows are locked until it ends, and back with everybody should it
- * never commit. It locks nothing beyond the limit (G6). `bytes` is for each row: of one whose event is larger it says only that
+ * never commit. It locks nothing beyond the limit (G6). To find a row locked costs what half a claimed one does, to leave out
+ * one of another portion a tenth: so of a backlog each lane takes a portion of its own (`portions.ts`). `bytes` is for each row: of one whose event is larger it says only that
  * it is there, with null for its event; that row is left as it is, and `claim_sized` takes it.
  */
 export const claimBatch = statement<ClaimParameters, ClaimedTexts>(

@@ -1,0 +1,9 @@
+import { statement } from './statement.ts'
+
+/** Caller: Portions. How many dispatchers there are besides this one, and how many of them come before it. */
+export const findPlace = statement<[id: string], { others: number; before: number }>(
+  'find_place',
+  `select count(*)::integer as others, (count(*) filter (where id < $1))::integer as before
+from {schema}.dispatchers
+where id <> $1 and seen_at > now() - interval '25 seconds'`,
+)
