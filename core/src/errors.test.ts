@@ -61,4 +61,8 @@ describe('what was received', () => {
     expect(received(circle)).toContain('object')
     expect(received({ big: 1n })).toContain('object')
   })
+
+  test('is not written out to be cut: few objects can be a text without end', () => {
+    expect(received(Array.from({ length: 60 }).reduce((inner) => [inner, inner], 'x'))).toHaveLength(101)
+  })
 })

@@ -152,8 +152,16 @@ function joinPath(outer: string, inner: string | undefined): string {
   return inner.startsWith('[') ? `${outer}${inner}` : `${outer}.${inner}`
 }
 
-function hideSecrets(key: string, value: unknown): unknown {
-  return SECRET.test(key) ? '[hidden]' : value
+/** Members that are looked at to show a value: a few objects that contain each other can be a text without end. */
+const SHOWN_MEMBERS = 200
+
+/** Hides what is secret, and leaves out what would be cut anyway. */
+function shortener(): (key: string, value: unknown) => unknown {
+  let left = SHOWN_MEMBERS
+  return (key, value) => {
+    if (left-- <= 0) return undefined
+    return SECRET.test(key) ? '[hidden]' : value
+  }
 }
 
 function showReceived(value: unknown, path: string | undefined): string {
@@ -162,7 +170,7 @@ function showReceived(value: unknown, path: string | undefined): string {
   try {
     if (typeof value === 'string') text = value
     else if (typeof value === 'object' && value !== null)
-      text = JSON.stringify(value, hideSecrets) ?? Object.prototype.toString.call(value)
+      text = JSON.stringify(value, shortener()) ?? Object.prototype.toString.call(value)
     else text = String(value)
   } catch {
     // The value was refused because it cannot be shown (circular, a throwing getter): its kind has to do.

@@ -63,3 +63,13 @@ test('a value that was read is a copy', () => {
   given.list.push(2)
   expect(value).toEqual({ list: [1] })
 })
+
+test.for<[what: string, double: (inner: unknown) => unknown]>([
+  ['lists', (inner) => [inner, inner]],
+  ['objects', (inner) => ({ a: inner, b: inner })],
+])('few %s that are a text without end are too large, and are not written out first', ([, double]) => {
+  const bomb = Array.from({ length: 60 }).reduce<unknown>(double, 'x')
+  expect(() => encodeJson(bomb, { path: 'value' })).toThrow(
+    expect.objectContaining({ code: 'payload.too_large', path: 'value', limit: 262_144 }),
+  )
+})

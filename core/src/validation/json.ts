@@ -26,19 +26,23 @@ export function encodeJson(
   value: unknown,
   { path = '', maxBytes = DEFAULT_MAX_BYTES, maxDepth = DEFAULT_MAX_DEPTH }: EncodeOptions = {},
 ): string {
-  const walk: Walk = { path: [path], ancestors: [], maxDepth }
+  const walk: Walk = { path: [path], ancestors: [], maxDepth, maxBytes }
   const text = encodeAll(value, walk)
   if (text === undefined) throw refuse('payload.not_json', 'undefined is not JSON', walk, value)
   // No character takes more than three bytes (of two code units, four), so most texts need not be measured.
-  if (text.length * 3 > maxBytes && (text.length > maxBytes || Buffer.byteLength(text) > maxBytes)) {
-    throw new OutbusError('payload.too_large', `the value is larger than ${maxBytes} bytes of JSON`, {
-      path,
-      received: `${text.length} characters of JSON`,
-      limit: maxBytes,
-      hint: 'store it elsewhere and send its key, or raise maxEventBytes',
-    })
-  }
+  if (text.length * 3 > maxBytes) assertSize(text.length > maxBytes ? text.length : Buffer.byteLength(text), walk)
   return text
+}
+
+/** The path is that of the whole, for it is the whole that is too large. */
+function assertSize(bytes: number, { maxBytes, path: [path] }: Walk): void {
+  if (bytes <= maxBytes) return
+  throw new OutbusError('payload.too_large', `the value is larger than ${maxBytes} bytes of JSON`, {
+    path: String(path),
+    received: `at least ${bytes} bytes of JSON`,
+    limit: maxBytes,
+    hint: 'store it elsewhere and send its key, or raise maxEventBytes',
+  })
 }
 
 /**
@@ -67,6 +71,7 @@ interface Walk {
   readonly path: (string | number)[]
   readonly ancestors: object[]
   readonly maxDepth: number
+  readonly maxBytes: number
 }
 
 /** Undefined where JSON leaves a property out. Written in one walk: what is checked is what is encoded. */
@@ -187,6 +192,8 @@ function encodeArray(value: readonly unknown[], walk: Walk): string {
     if (element === undefined)
       throw refuse('payload.not_json', 'undefined in an array would come back as null', walk, undefined)
     text += i === 0 ? element : `,${element}`
+    // Not only at the end: sixty objects that contain each other twice are a text without end.
+    assertSize(text.length, walk)
     walk.path.pop()
   }
   return `${text}]`
@@ -205,6 +212,7 @@ function encodePlain(value: Record<string, unknown>, walk: Walk): string {
     }
     const encoded = encode(member, walk)
     if (encoded !== undefined) text += `${text === '{' ? '' : ','}${encodeText(key, walk)}:${encoded}`
+    assertSize(text.length, walk)
     walk.path.pop()
   }
   return `${text}}`
