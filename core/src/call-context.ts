@@ -27,7 +27,7 @@ import type { Plugins } from './plugins.ts'
 import type { Access } from './principals/access.ts'
 import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
-import { assertOptionsByPosition } from './outbox/emit.ts'
+import { assertOptionsByPosition, isList } from './outbox/emit.ts'
 import type { AnySource, EventInput, EventSchemas, SharedWrite, SourceContext, SourceTransaction } from './source.ts'
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
 import type { Explanation } from './triggers/explain.ts'
@@ -160,7 +160,7 @@ abstract class BaseContext implements CoreContext {
   }
 
   async emitMany(source: string, events: readonly unknown[], options?: readonly EmitOptions[]): Promise<EmitResult[]> {
-    if (!Array.isArray(events))
+    if (!isList(events))
       throw new OutbusError('event.invalid', 'emitMany takes an array of events', { path: 'events', received: events })
     assertOptionsByPosition(events, options)
     const prepared = events.map((event, i) => this.#prepareNumbered(source, event, options?.[i], i))

@@ -66,3 +66,8 @@ describe('what was received', () => {
     expect(received(Array.from({ length: 60 }).reduce((inner) => [inner, inner], 'x'))).toHaveLength(101)
   })
 })
+
+test('whatever a caller named, message and path stay short', () => {
+  const error = new OutbusError('options.invalid', 'x'.repeat(300_000), { path: 'y'.repeat(300_000) })
+  expect([error.message.length, error.path?.length]).toEqual([2_001, 1_001])
+})

@@ -93,6 +93,9 @@ export interface OutbusErrorDetails {
 }
 
 const RECEIVED_MAX_CHARACTERS = 100
+/** Names and keys of the caller stand in both, and may be as long as they like. */
+const MESSAGE_MAX_CHARACTERS = 2_000
+const PATH_MAX_CHARACTERS = 1_000
 /** Of a URL under any name, mistyped ones too. */
 const PASSWORD_IN_URL = /(:\/\/[^\s/@:]*:)[^\s/@]*@/g
 const SECRET = /pass(word|wd)?|secret|token|authorization|api[-_]?key|credential/i
@@ -108,11 +111,11 @@ export class OutbusError extends Error {
 
   constructor(code: ErrorCode, message: string, details: OutbusErrorDetails = {}) {
     super(
-      details.hint === undefined ? message : `${message} (${details.hint})`,
+      cut(details.hint === undefined ? message : `${message} (${details.hint})`, MESSAGE_MAX_CHARACTERS),
       details.cause === undefined ? undefined : { cause: details.cause },
     )
     this.code = code
-    if (details.path !== undefined) this.path = details.path
+    if (details.path !== undefined) this.path = cut(details.path, PATH_MAX_CHARACTERS)
     if ('received' in details) this.received = showReceived(details.received, details.path)
     if (details.limit !== undefined) this.limit = details.limit
     if (details.hint !== undefined) this.hint = details.hint
@@ -177,5 +180,14 @@ function showReceived(value: unknown, path: string | undefined): string {
     text = `a value of type ${typeof value} that cannot be shown`
   }
   text = text.replaceAll(PASSWORD_IN_URL, '$1[hidden]@')
-  return text.length > RECEIVED_MAX_CHARACTERS ? `${text.slice(0, RECEIVED_MAX_CHARACTERS)}…` : text
+  return cut(text, RECEIVED_MAX_CHARACTERS)
+}
+
+function cut(text: string, max: number): string {
+  return text.length > max ? `${text.slice(0, max)}…` : text
+}
+
+/** For a message: a name as a text in quotes, anything else by its type, for it may be without end, or not to be read. */
+export function quoted(name: unknown): string {
+  return typeof name === 'string' ? JSON.stringify(name) : `that is ${name === null ? 'null' : `a ${typeof name}`}`
 }

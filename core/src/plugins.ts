@@ -1,6 +1,6 @@
 /** The sources and targets of one bus, checked once at start: a plugin that does not fit is named before anything runs. */
 import { DEAD_LETTER_SOURCE, deadLetterSource } from './dead-letters/source.ts'
-import { OutbusError } from './errors.ts'
+import { OutbusError, quoted } from './errors.ts'
 import { API_VERSION } from './source.ts'
 import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
@@ -87,7 +87,7 @@ export class Plugins {
   source(name: string, path = 'source'): AnySource {
     const source = this.sources.get(name)
     if (source !== undefined) return source
-    throw new OutbusError('source.unknown', `no source named ${JSON.stringify(name)} is installed`, {
+    throw new OutbusError('source.unknown', `no source named ${quoted(name)} is installed`, {
       path,
       received: name,
       ...hintOf(name, [...this.sources.keys()]),
@@ -97,7 +97,7 @@ export class Plugins {
   target(type: string, path = 'target.type'): AnyTarget {
     const target = this.targets.get(type)
     if (target !== undefined) return target
-    throw new OutbusError('target.unknown', `no target of type ${JSON.stringify(type)} is installed`, {
+    throw new OutbusError('target.unknown', `no target of type ${quoted(type)} is installed`, {
       path,
       received: type,
       ...hintOf(type, [...this.targets.keys()]),
@@ -147,7 +147,7 @@ function assertApiVersion(named: string, { apiVersion = 1 }: { readonly apiVersi
   if (apiVersion === API_VERSION) return
   throw new OutbusError(
     'plugin.api_version',
-    `${named} was written for version ${typeof apiVersion === 'number' ? apiVersion : JSON.stringify(apiVersion)} of the plugin contract; this is version ${API_VERSION}`,
+    `${named} was written for version ${typeof apiVersion === 'number' ? apiVersion : quoted(apiVersion)} of the plugin contract; this is version ${API_VERSION}`,
     { path: 'apiVersion', received: apiVersion, hint: 'install the version of the plugin that fits this @outbus/core' },
   )
 }

@@ -1,4 +1,4 @@
-import { OutbusError } from '../errors.ts'
+import { OutbusError, quoted } from '../errors.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { FAILURE_KINDS } from '../retry/failure.ts'
 
@@ -15,7 +15,7 @@ export class DeliveryFailure extends Error {
   constructor(kind: FailureKind, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     if (!Object.hasOwn(FAILURE_KINDS, kind)) {
-      throw new OutbusError('options.invalid', `no kind of failure is named ${JSON.stringify(kind)}`, {
+      throw new OutbusError('options.invalid', `no kind of failure is named ${quoted(kind)}`, {
         path: 'kind',
         received: kind,
         hint: `known: ${Object.keys(FAILURE_KINDS).join(', ')}`,

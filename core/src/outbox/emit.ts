@@ -49,12 +49,22 @@ export const emitOptionsSchema = z.strictObject({
 
 export type ParsedEmitOptions = z.output<typeof emitOptionsSchema>
 
+/** Of `emitMany`. */
+export function isList(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value)
+  } catch {
+    // The engine refuses to say what a revoked proxy is.
+    return false
+  }
+}
+
 /** Of `emitMany`: options go by position. */
 export function assertOptionsByPosition(events: readonly unknown[], options: unknown): void {
-  if (options === undefined || (Array.isArray(options) && options.length <= events.length)) return
+  if (options === undefined || (isList(options) && options.length <= events.length)) return
   throw new OutbusError(
     'event.invalid',
-    Array.isArray(options)
+    isList(options)
       ? 'emitMany: there are more options than events'
       : 'emitMany takes an array of options, one for each event by position',
     { path: 'options', received: options },

@@ -6,7 +6,7 @@ import { newEventId } from '../event-id.ts'
 import type { z } from 'zod'
 import type { CallScope } from '../context.ts'
 import { askSource, OPTIONAL_TEXT, TRIGGER_EVENT } from '../ask-source.ts'
-import { OutbusError } from '../errors.ts'
+import { OutbusError, quoted } from '../errors.ts'
 import type { Plugins } from '../plugins.ts'
 import { hintOf } from '../plugins.ts'
 import { priorityLevel } from '../priority.ts'
@@ -105,6 +105,7 @@ export function prepareEvent(
 function parseEvent(source: AnySource, input: unknown): { op: string } {
   if (typeof input !== 'object' || input === null) {
     throw new OutbusError('event.invalid', `an event of source ${source.name} is an object with an op`, {
+      path: '',
       received: input,
     })
   }
@@ -112,15 +113,11 @@ function parseEvent(source: AnySource, input: unknown): { op: string } {
   const schema: z.ZodObject | undefined =
     typeof op === 'string' && Object.hasOwn(source.events, op) ? source.events[op] : undefined
   if (schema === undefined) {
-    throw new OutbusError(
-      'event.unknown_op',
-      `source ${source.name} has no op ${typeof op === 'string' ? JSON.stringify(op) : `that is a ${typeof op}`}`,
-      {
-        path: 'op',
-        received: op,
-        ...hintOf(op as string, Object.keys(source.events)),
-      },
-    )
+    throw new OutbusError('event.unknown_op', `source ${source.name} has no op ${quoted(op)}`, {
+      path: 'op',
+      received: op,
+      ...hintOf(op as string, Object.keys(source.events)),
+    })
   }
   const what = `event ${source.name}.${String(op)}`
   return { op, ...parseWith(schema, carried, { code: 'event.invalid', what }) } as { op: string }
@@ -131,6 +128,6 @@ function readMembers(input: object): { readonly op: unknown; readonly carried: o
     const { op, ...carried } = input as { readonly op?: unknown }
     return { op, carried }
   } catch (cause) {
-    throw new OutbusError('payload.serialize_failed', 'a getter or a proxy of the event threw', { cause })
+    throw new OutbusError('payload.serialize_failed', 'a getter or a proxy of the event threw', { path: '', cause })
   }
 }

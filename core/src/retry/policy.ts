@@ -1,6 +1,6 @@
 /** The retry policy of a trigger: its shape, its defaults, and the one door through which it comes in. */
 import { z } from 'zod'
-import { parseWith } from '../validation/zod-error.ts'
+import { parseWith, reading } from '../validation/zod-error.ts'
 import type { FailureKind } from './failure.ts'
 import { FAILURE_KINDS } from './failure.ts'
 
@@ -134,7 +134,12 @@ export const retryPolicySchema = z.preprocess(spellOut, spelledOutPolicy)
  * @throws OutbusError `retry.invalid`, with the path of what is wrong, and for an unknown key the nearest known one
  */
 export function parseRetryPolicy(input: unknown, { path = '' }: { readonly path?: string } = {}): RetryPolicy {
-  return parseWith(spelledOutPolicy, spellOut(input), { code: 'retry.invalid', what: 'retry policy', path })
+  const subject = { code: 'retry.invalid', what: 'retry policy', path } as const
+  return parseWith(
+    spelledOutPolicy,
+    reading(subject, () => spellOut(input)),
+    subject,
+  )
 }
 
 /**

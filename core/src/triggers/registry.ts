@@ -1,6 +1,7 @@
 /** Triggers of one app: validated by the source's schema and the target's, stored, and the app's epoch moved on. */
 import { DatabaseError } from 'pg'
 import { v7 as uuidv7 } from 'uuid'
+import type { z } from 'zod'
 import { askSource, KEYS } from '../ask-source.ts'
 import type { CallScope } from '../context.ts'
 import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
@@ -48,6 +49,7 @@ export class TriggerRegistry implements Triggers {
   async create(input: unknown): Promise<Trigger> {
     const given = parseWith(triggerSchema, input, { code: 'trigger.invalid', what: 'trigger' })
     assertTriggerName(given.name)
+    if (standsInLineTwice(given)) throw refusedOrder()
     const source = this.#plugins.source(given.source)
     const filter = encodeFilter(source, given.filter === undefined ? {} : given.filter)
     const target = this.#encodeTarget(given.target)
@@ -221,13 +223,7 @@ export class TriggerRegistry implements Triggers {
     } catch (error) {
       // Only these two are ours to explain; whatever else the database says goes up as it is.
       if (!(error instanceof DatabaseError)) throw error
-      if (error.constraint === 'triggers_ordered_stands_alone') {
-        throw new OutbusError(
-          'trigger.invalid',
-          'an ordered trigger has no transactional, concurrency or rateLimit: its rows run one after another already',
-          { path: 'ordered', cause: error },
-        )
-      }
+      if (error.constraint === 'triggers_ordered_stands_alone') throw refusedOrder(error)
       if (error.constraint !== 'triggers_name_is_unique_in_its_app') throw error
       throw new OutbusError('trigger.duplicate_name', `the app has a trigger named ${JSON.stringify(name)} already`, {
         path: 'name',
@@ -263,6 +259,19 @@ function encodeRetry(source: string, retry: unknown): string {
     })
   }
   return encodeJson({ ...policy, maxAttempts: 1 })
+}
+
+function standsInLineTwice(given: z.output<typeof triggerSchema>): boolean {
+  const { ordered = false, transactional = false, concurrency, rateLimit } = given
+  return ordered && (transactional || typeof (concurrency ?? rateLimit) === 'number')
+}
+
+function refusedOrder(cause?: unknown): OutbusError {
+  return new OutbusError(
+    'trigger.invalid',
+    'an ordered trigger has no transactional, concurrency or rateLimit: its rows run one after another already',
+    { path: 'ordered', ...(cause === undefined ? {} : { cause }) },
+  )
 }
 
 /** In a patch: left out leaves it as it is, null takes it away. */

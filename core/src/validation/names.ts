@@ -113,18 +113,22 @@ export function resolveRunAt(
     return { delayMs }
   }
   if (runAt === undefined) return undefined
-  const at =
-    runAt instanceof Date ? runAt : new Date(typeof runAt === 'string' && ISO_TIME.test(runAt) ? runAt : Number.NaN)
-  if (Number.isNaN(at.getTime())) {
-    throw refused(
-      'runAt is a Date, or ISO 8601 text with Z or an offset',
-      'runAt',
-      runAt instanceof Date ? 'Invalid Date' : runAt,
-    )
-  }
-  if (Math.abs(at.getTime() - nowMs) > MAX_YEARS_OFF * MS_A_YEAR)
+  const at = timeOf(runAt)
+  if (Number.isNaN(at)) throw refused('runAt is a Date, or ISO 8601 text with Z or an offset', 'runAt', runAt)
+  if (Math.abs(at - nowMs) > MAX_YEARS_OFF * MS_A_YEAR)
     throw refused(`runAt is at most ${MAX_YEARS_OFF} years off`, 'runAt', runAt)
-  return { runAt: at.toISOString() }
+  return { runAt: new Date(at).toISOString() }
+}
+
+/** In ms since 1970; NaN where it is no time. */
+function timeOf(runAt: unknown): number {
+  try {
+    if (runAt instanceof Date) return runAt.getTime()
+  } catch {
+    // A proxy that throws when it is asked what it is, or what has only the prototype of a Date.
+    return Number.NaN
+  }
+  return typeof runAt === 'string' && ISO_TIME.test(runAt) ? Date.parse(runAt) : Number.NaN
 }
 
 function refused(message: string, path: string, received: unknown): OutbusError {

@@ -22,18 +22,20 @@ interface OwnParams {
 
 /** The parsed value, or one `OutbusError` with path, received value, limit and nearest known name. */
 export function parseWith<T extends z.ZodType>(schema: T, input: unknown, subject: ParseSubject): z.output<T> {
-  let parsed: z.ZodSafeParseResult<z.output<T>>
-  try {
-    parsed = schema.safeParse(input)
-  } catch (cause) {
-    // A getter of the input or a refinement of a plugin's schema threw.
-    throw new OutbusError(subject.code, `${subject.what}: the value cannot be read`, {
-      path: subject.path ?? '',
-      cause,
-    })
-  }
+  const parsed = reading(subject, () => schema.safeParse(input))
   if (parsed.success) return parsed.data
-  throw toError(schema, input, mostUseful(parsed.error.issues), subject)
+  // Within as well: what zod says of a value, it says when it is asked, and looks at the value again.
+  throw reading(subject, () => toError(schema, input, mostUseful(parsed.error.issues), subject))
+}
+
+/** What `read` answers; where it throws, the value is one that cannot be read. */
+export function reading<T>({ code, what, path = '' }: ParseSubject, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    // A getter or a proxy of the input, or a refinement of a plugin's schema, threw.
+    throw new OutbusError(code, `${what}: the value cannot be read`, { path, cause })
+  }
 }
 
 function toError(

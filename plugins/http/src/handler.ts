@@ -1,6 +1,6 @@
 /** From a request to an event, and from its reply to a response. For any server that speaks `fetch`. */
 import type { ContextOptions, EventInput, Reply, RequestOptions, SubmittedRequest } from '@outbus/core'
-import { isOutbusError, OutbusError } from '@outbus/core'
+import { isOutbusError, parseWith } from '@outbus/core'
 import { z } from 'zod'
 import { readBody } from './body.ts'
 import { CAUSALITY_HEADER, readCausality, readTraceparent } from './causality.ts'
@@ -65,10 +65,7 @@ export function httpHandler(bus: HttpBus, options: HttpHandlerOptions = {}): (re
 }
 
 function parseOptions(options: HttpHandlerOptions) {
-  const parsed = optionsSchema.safeParse(options)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  throw new OutbusError('options.invalid', `httpHandler: ${issue?.message}`, { path: issue?.path.join('.') ?? '' })
+  return parseWith(optionsSchema, options, { code: 'options.invalid', what: 'httpHandler' })
 }
 
 async function handle(bus: HttpBus, settings: ReturnType<typeof parseOptions>, request: Request): Promise<Response> {
