@@ -31,6 +31,25 @@ const log = pino(
 )
 const bus = await createBus({ database: settings.url, sources: [kv()], dispatch: settings.dispatch ?? {}, log })
 
+/** In ways that no handler comes back from, nor its process. */
+async function misbehave(job: Job, attempt: number): Promise<void> {
+  const does = (attempts = 0) => attempt <= attempts
+  if (does(job.exits)) process.exit(1)
+  if (does(job.blocks)) for (;;);
+  const kept: string[][] = []
+  if (does(job.leaks)) for (;;) kept.push(Array.from({ length: 10_000 }, (_, i) => `kept ${i}`))
+  if (does(job.throwsOutside)) {
+    process.nextTick(() => {
+      throw new Error('nobody catches this')
+    })
+    await new Promise(() => {})
+  }
+  if (does(job.rejectsOutside)) {
+    void Promise.reject(new Error('nobody awaits this'))
+    await new Promise(() => {})
+  }
+}
+
 type Work = Pick<HandlerArgs<KvEvent & { op: 'set' }>, 'event' | 'attempt' | 'deliveryId'>
 
 async function work({ event, attempt, deliveryId }: Work, effect?: () => Promise<unknown>): Promise<void> {
@@ -38,7 +57,7 @@ async function work({ event, attempt, deliveryId }: Work, effect?: () => Promise
   say({ kind: 'started', key: event.key, value: event.value, deliveryId, attempt, at: now() })
   await effect?.()
   if (job.ms !== undefined) await new Promise((resolve) => setTimeout(resolve, job.ms))
-  if (attempt <= (job.exits ?? 0)) process.exit(1)
+  await misbehave(job, attempt)
   if (attempt <= (job.kills ?? 0)) process.kill(process.pid, 'SIGKILL')
   if (Math.random() < (job.failsAtRandom ?? 0)) throw new Error('fails at random')
   if (attempt <= (job.failures ?? 0)) throw new Error('fails on purpose')

@@ -6,6 +6,13 @@ export interface Job {
   readonly ms?: number
   /** `process.exit()` in the first so many attempts. */
   readonly exits?: number
+  /** Blocks the event loop for ever in the first so many attempts. */
+  readonly blocks?: number
+  /** Takes memory until there is none in the first so many attempts. */
+  readonly leaks?: number
+  /** Throws where nobody catches it, or rejects what nobody awaits, in the first so many attempts. */
+  readonly throwsOutside?: number
+  readonly rejectsOutside?: number
   /** SIGKILL of its own process in the first so many attempts. */
   readonly kills?: number
   /** Throw in the first so many attempts. */
@@ -19,6 +26,12 @@ export interface Job {
 export interface WorkerSettings {
   readonly url: string
   readonly dispatch?: Record<string, number>
+}
+
+/** How a worker's process is started. */
+export interface WorkerProcess {
+  /** Heap, in MiB; V8's words at the end of it are not shown. Default V8's own, and everything is shown. */
+  readonly heapMb?: number
 }
 
 /** One line on the worker's standard output. Times are ms of the machine's monotonic clock, one for all processes. */

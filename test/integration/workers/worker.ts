@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
-import type { WorkerLine, WorkerSettings } from './protocol.ts'
+import type { WorkerLine, WorkerProcess, WorkerSettings } from './protocol.ts'
 
 const SCRIPT = fileURLToPath(new URL('dispatcher.ts', import.meta.url))
 
@@ -17,9 +17,10 @@ export class Worker {
   readonly #exited: Promise<unknown>
   readonly #watching = new Set<(line: WorkerLine) => void>()
 
-  private constructor(settings: WorkerSettings) {
-    this.#child = spawn(process.execPath, ['--conditions=outbus-source', SCRIPT, JSON.stringify(settings)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+  private constructor(settings: WorkerSettings, { heapMb }: WorkerProcess) {
+    const heap = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]
+    this.#child = spawn(process.execPath, [...heap, '--conditions=outbus-source', SCRIPT, JSON.stringify(settings)], {
+      stdio: ['ignore', 'pipe', heapMb === undefined ? 'inherit' : 'ignore'],
     })
     this.#exited = once(this.#child, 'close')
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (text) => {
@@ -30,8 +31,8 @@ export class Worker {
   }
 
   /** Ready to dispatch; ended with the test, whatever becomes of it. */
-  static async start(settings: WorkerSettings): Promise<Worker> {
-    const worker = new Worker(settings)
+  static async start(settings: WorkerSettings, how: WorkerProcess = {}): Promise<Worker> {
+    const worker = new Worker(settings, how)
     onTestFinished(() => worker.kill('SIGKILL'))
     await worker.until((line) => line.kind === 'ready')
     return worker
