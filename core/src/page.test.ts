@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { OutbusError } from './errors.ts'
 import { decodeCursor, encodeCursor, pageLimit, toPage } from './page.ts'
 
 const any = () => undefined
@@ -33,6 +34,44 @@ test.for<[cursor: unknown]>([[''], ['x'], [5], [null], [{}], ['WzFd'], ['eyJhIjo
     expect(() => decodeCursor([], cursor, any)).toThrow(expect.objectContaining({ code: 'page.cursor' }))
   },
 )
+
+test('a cursor that was cut, lengthened or changed in one place is refused, or is the cursor of another position', () => {
+  const listing = fc.array(fc.string())
+  const letter = fc.string({ minLength: 1, maxLength: 1, unit: 'binary' })
+  fc.assert(
+    fc.property(listing, fc.string(), fc.nat(), letter, (parts, position, place, other) => {
+      const cursor = encodeCursor(parts, position)
+      const at = place % cursor.length
+      const refused = expect.objectContaining({ code: 'page.cursor', path: 'cursor' })
+      const decoded = (changed: string) => decodeCursor(parts, changed, any)
+      expect(() => decoded(cursor.slice(0, at))).toThrow(refused)
+      expect(() => decoded(cursor + other)).toThrow(refused)
+      expect(() => decoded(` ${cursor}`)).toThrow(refused)
+      const changed = cursor.slice(0, at) + other + cursor.slice(at + 1)
+      if (changed === cursor) return
+      try {
+        expect(decoded(changed)).not.toBe(position)
+      } catch (error) {
+        expect(error).toEqual(refused)
+      }
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('a position that is none of the listing is refused like any other cursor', () => {
+  const assertNumber = (position: string) => {
+    if (!/^\d+$/.test(position)) throw new OutbusError('id.malformed', 'no')
+  }
+  fc.assert(
+    fc.property(fc.string(), (position) => {
+      fc.pre(!/^\d+$/.test(position))
+      expect(() => decodeCursor(['x'], encodeCursor(['x'], position), assertNumber)).toThrow(
+        expect.objectContaining({ code: 'page.cursor' }),
+      )
+    }),
+  )
+})
 
 describe('a limit', () => {
   test.for([

@@ -80,7 +80,10 @@ function passes(assertPosition: (position: string) => unknown, position: string)
 function readCursor(cursor: unknown): string[] | undefined {
   if (typeof cursor !== 'string') return undefined
   try {
-    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    const bytes = Buffer.from(cursor, 'base64url')
+    // The decoder passes over what is no base64, and over bits that are left at the end.
+    if (bytes.toString('base64url') !== cursor) return undefined
+    const parts: unknown = JSON.parse(bytes.toString())
     return Array.isArray(parts) && parts.every((part) => typeof part === 'string') ? parts : undefined
   } catch {
     // Not JSON, so not one of ours: the caller is told so in one error.
