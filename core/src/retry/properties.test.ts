@@ -191,6 +191,40 @@ test('a policy read back from a row or a trigger is the policy that was written'
   )
 })
 
+test('whatever is given for a policy is refused with one error, or is one that delays by whole ms within its cap', () => {
+  const odd = fc.oneof(fc.double(), fc.integer(), fc.constantFrom(null, '5', true, 2 ** 31, -1, 'full'), fc.anything())
+  const members = [
+    'strategy',
+    'maxAttempts',
+    'baseDelayMs',
+    'maxDelayMs',
+    'jitter',
+    'maxDoublings',
+    'name',
+    'overrides',
+  ]
+  const mixed = fc
+    .tuple(anyPolicies, fc.dictionary(fc.constantFrom(...members), odd, { maxKeys: 3 }))
+    .map(([policy, changes]) => ({ ...policy, ...changes }))
+  let taken = 0
+  fc.assert(
+    fc.property(fc.oneof(mixed, fc.anything()), kinds, randoms, (input, kind, drawn) => {
+      let policy: RetryPolicy
+      try {
+        policy = parseRetryPolicy(input)
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'OutbusError', code: 'retry.invalid', path: expect.any(String) })
+        return
+      }
+      taken++
+      const next = nextAttempt({ policy, attempt: 1, failure: { kind }, random: () => drawn })
+      if (next.retry) expect(Number.isSafeInteger(next.delayMs) && next.delayMs <= MAX_DELAY_MS).toBe(true)
+    }),
+    { numRuns: 1_000 },
+  )
+  expect(taken).toBeGreaterThan(50)
+})
+
 describe('from pg-boss', () => {
   /** Delay before the n-th retry, in ms. */
   function delayOf(options: PgBossRetryOptions, n: number, drawn: number): number {
