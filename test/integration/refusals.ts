@@ -1,6 +1,10 @@
 /** A bus for what is refused: one clear error, nothing written, the caller's transaction usable. */
 import { createBus } from '@outbus/core'
+import { docs } from '@outbus/docs'
+import { http } from '@outbus/http'
 import { kv } from '@outbus/kv'
+import { pubsub } from '@outbus/pubsub'
+import { schedule } from '@outbus/schedule'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { afterAll, expect } from 'vitest'
@@ -8,14 +12,21 @@ import { afterAll, expect } from 'vitest'
 export async function setUpRefusals() {
   const db = await useTestDatabase()
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: db.pool, sources: [kv()], migrate: true, log })
+  const sources = [kv(), docs(), pubsub(), http(), schedule()]
+  const bus = await createBus({ database: db.pool, sources, migrate: true, log })
   afterAll(() => bus.stop())
   const cx = bus.context({ app: 'shop' })
-  await cx.triggers.create({ name: 'all', source: 'kv', filter: {}, target: { type: 'function', name: 'f' } })
+  const target = { type: 'function', name: 'f' }
+  await cx.triggers.create({ name: 'all', source: 'kv', filter: {}, target })
+  // So that what is refused would have been written.
+  await cx.triggers.create({ name: 'messages', source: 'pubsub', filter: { topic: '>' }, target })
+  await cx.triggers.create({ name: 'routes', source: 'http', filter: { path: '/*' }, target })
 
   async function written(): Promise<number> {
     const { rows } = await db.pool.query<{ count: number }>(
-      `select ((select count(*) from outbus.outbox) + (select count(*) from outbus.kv_entries) + (select count(*) from outbus.dedupe_keys))::integer as count`,
+      `select (${['outbox', 'dedupe_keys', 'triggers', 'kv_entries', 'docs_documents', 'schedules']
+        .map((table) => `(select count(*) from outbus.${table})`)
+        .join(' + ')})::integer as count`,
     )
     return rows[0]?.count as number
   }

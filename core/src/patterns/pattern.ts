@@ -75,9 +75,9 @@ export function patternSchema() {
         return compilePattern(pattern)
       } catch (error) {
         if (!(error instanceof OutbusError)) throw error
-        const { code, message, path } = error
+        const { code, message, path, limit } = error
         const at = path === undefined || path === '' ? [] : [path]
-        addIssue({ code: 'custom', message, path: at, input: pattern, params: { code } })
+        addIssue({ code: 'custom', message, path: at, input: pattern, params: { code, limit } })
         return z.NEVER
       }
     })
