@@ -1,5 +1,6 @@
 /** Of the catalogue of bad input: triggers and their retry policies, refused, or accepted and shown or warned of. */
 import { createBus, fromPgBoss } from '@outbus/core'
+import type { CustomStrategies } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import pino from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -167,7 +168,7 @@ describe('a trigger is accepted', () => {
     await cx.triggers.delete(id)
   })
 
-  test.for<[what: string, strategies: object, warning: RegExp]>([
+  test.for<[what: string, strategies: CustomStrategies, warning: RegExp]>([
     ['is registered nowhere', {}, /no retry strategy is registered as "tides"/],
     ['throws', { tides: () => expect.unreachable() }, /retry strategy "tides" threw/],
     ['returns NaN', { tides: () => Number.NaN }, /retry strategy "tides" returned NaN/],

@@ -94,7 +94,7 @@ describe('every verb that takes a value refuses alike', () => {
     ['a lone surrogate', '\udc00', 'payload.lone_surrogate'],
     ['a BigInt', 1n, 'payload.bigint'],
     ['an integer beyond -2^53', -(2 ** 53), 'payload.unsafe_integer'],
-    ['1e400', 1e400, 'payload.non_finite'],
+    ['1e400', JSON.parse('1e400'), 'payload.non_finite'],
     ['NaN', Number.NaN, 'payload.non_finite'],
     ['a circle', circular, 'payload.circular'],
     ['a function', () => {}, 'payload.not_json'],
@@ -134,7 +134,9 @@ describe('every verb that takes a value refuses alike', () => {
   const rows = surfaces.flatMap((surface) => bad.map((one) => [surface[0], one[0], surface, one] as const))
 
   test.for(rows)('%s: %s', async ([, , [, at, give], [, value, code]]) => {
-    const refusal = { code, path: expect.stringMatching(new RegExp(`^${RegExp.escape(at)}|^$|^events\\[1\\]$`)) }
+    // A size is of the whole, whose verb may have a larger whole in mind than the caller.
+    const isIt = (path: string) => path.startsWith(at) || (code === 'payload.too_large' && at.startsWith(path))
+    const refusal = { code, path: expect.toSatisfy(isIt) }
     await expectRefused(
       (on) => give(on, { member: value }),
       code === 'payload.too_large' ? { ...refusal, limit: 262_144 } : refusal,

@@ -137,12 +137,7 @@ const ODD: readonly (readonly [what: string, handler: () => unknown, message: st
     },
     'threw Symbol(s)',
   ],
-  [
-    'a promise that rejects with nothing',
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- as handlers without types do
-    () => Promise.reject(),
-    'threw undefined',
-  ],
+  ['a promise that rejects with nothing', () => Promise.reject(), 'threw undefined'],
   ['a thenable that throws', () => ({ [THEN]: () => expect.unreachable() }), expect.any(String) as never],
   ['null in place of nothing', () => null, expect.stringContaining('returned a null') as never],
   ['a promise for a promise that rejects', async () => Promise.reject(new Error('late')), 'late'],

@@ -33,7 +33,7 @@ export const HOSTILE: readonly (readonly [what: string, value: unknown])[] = [
   ['1.5', 1.5],
   ['2^31', 2 ** 31],
   ['2^53', 2 ** 53],
-  ['1e400', 1e400],
+  ['1e400', JSON.parse('1e400')],
   ['NaN', Number.NaN],
   ['a BigInt', 1n],
   ['a symbol', Symbol('s')],

@@ -25,8 +25,8 @@ const texts = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 12 }),
 )
 const numbers = fc.oneof(
-  fc.constantFrom(0, -0, 5e-324, 1.7e308 / 3, 0.1 + 0.2, 2 ** 53 - 1, -(2 ** 53) + 1, 2 ** 53, -(2 ** 60), 1e21, 1e400),
-  fc.constantFrom(Number.NaN, Number.NEGATIVE_INFINITY, 1 / 3, 123456789.12345679, 1e-7),
+  fc.constantFrom(0, -0, 5e-324, 1.7e308 / 3, 0.1 + 0.2, 2 ** 53 - 1, -(2 ** 53) + 1, 2 ** 53, -(2 ** 60), 1e21),
+  fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1 / 3, 123456789.12345679, 1e-7),
   fc.double(),
   fc.integer(),
 )

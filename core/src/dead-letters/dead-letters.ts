@@ -216,7 +216,7 @@ export class DeadLetterStore implements DeadLetters {
     return [
       this.#scope.app,
       given.source ?? null,
-      given.triggerId === undefined ? null : assertUuid(given.triggerId, 'a trigger id'),
+      given.triggerId === undefined ? null : assertUuid(given.triggerId, 'a trigger id', 'filter.triggerId'),
       given.triggerName ?? null,
       given.failureKind ?? null,
       given.diedAfter?.toISOString() ?? null,

@@ -72,8 +72,9 @@ export class HistoryStore implements History {
   async list(filter: AttemptFilter = {}, page: PageOptions = {}): Promise<Page<Attempt>> {
     const given = parseWith(filterSchema, filter, { code: 'options.invalid', what: 'history.list' })
     const { cursor, limit: wanted } = parseWith(listPageSchema, page, { code: 'options.invalid', what: 'history.list' })
-    const deliveryId = given.deliveryId === undefined ? null : assertRowId(given.deliveryId, 'a delivery id')
-    const eventId = given.eventId === undefined ? null : assertUuid(given.eventId, 'an event id')
+    const deliveryId =
+      given.deliveryId === undefined ? null : assertRowId(given.deliveryId, 'a delivery id', 'deliveryId')
+    const eventId = given.eventId === undefined ? null : assertUuid(given.eventId, 'an event id', 'eventId')
     const restricted = [deliveryId, eventId, given.triggerName ?? null, given.outcome ?? null] as const
     const listing = ['attempts', this.#scope.app, ...restricted.map(String)]
     const limit = pageLimit(wanted)

@@ -70,12 +70,10 @@ function patternOf(event: Event): fc.Arbitrary<PatternObject> {
 }
 
 function conditionOf(value: JsonValue): fc.Arbitrary<unknown> {
-  if (Array.isArray(value)) return fc.constantFrom(...(value as JsonValue[])).chain(conditionOf)
-  if (typeof value === 'object' && value !== null) return patternOf(value as Event)
+  if (Array.isArray(value)) return fc.constantFrom(...value).chain(conditionOf)
+  if (typeof value === 'object' && value !== null) return patternOf(value)
   // Any one of the list is enough: another that is not true of it changes nothing.
-  return trueOf(value as Scalar).chain((one) =>
-    fc.constantFrom([one], [one, 'never\u0001'], [{ prefix: 'never' }, one]),
-  )
+  return trueOf(value).chain((one) => fc.constantFrom([one], [one, 'never\u0001'], [{ prefix: 'never' }, one]))
 }
 
 const eventsWithPatterns = events.chain((event) => patternOf(event).map((pattern) => ({ event, pattern })))
