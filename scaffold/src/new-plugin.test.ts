@@ -127,6 +127,12 @@ test('a package of its own is made outside, and its packages are packed as they 
   expect(readFileSync(join(out, 'vitest.config.ts'), 'utf8')).not.toContain('outbus-source')
 })
 
+test('without a name and without a terminal nothing is asked, and what is missing is said', () => {
+  const { status, stderr } = newPlugin()
+  expect([status, stderr]).toEqual([64, 'new-plugin: give a name: npm run new-plugin -- order-book\n'])
+  expect(existsSync(join(repository, 'plugins'))).toBe(false)
+})
+
 test('a name that is taken is refused before anything is made', () => {
   expect(newPlugin('demo').status).toBe(64)
   expect(existsSync(join(repository, 'plugins'))).toBe(false)
