@@ -40,12 +40,18 @@ export default defineConfig({
           name,
           include: integration,
           globalSetup: ['./test/kit/src/global-setup.ts'],
+          setupFiles: underConditions() ? ['./test/kit/src/setup.ts'] : [],
           provide: { postgresKind: kind },
         },
       })),
     ],
   },
 })
+
+/** Buses under roles that are no superuser's, or behind a pooler: see setup.ts. */
+function underConditions(): boolean {
+  return process.env['OUTBUS_TEST_ROLES'] === '1' || Boolean(process.env['OUTBUS_TEST_POOLER'])
+}
 
 /** One project for each Postgres: the one in OUTBUS_TEST_POSTGRES, or the embedded one and the system's. */
 function postgresKinds(): { name: string; kind: string }[] {

@@ -139,11 +139,11 @@ export class CoreBus<S extends AnySource = AnySource> {
     }
   }
 
-  /** Runs what is missing of core's migrations and of each source's, in that order. Safe from many processes at once. */
+  /** Runs what is missing of core's migrations and of each source's, in that order. Safe from many processes at once. By `listenUrl` where there is one: it needs a session. */
   async migrate(): Promise<readonly AppliedLine[]> {
     this.#assertOpen()
-    const { database, sql, log } = this.#parts
-    return reaching(() => migrate({ connection: database.connection, schema: sql.schema, lines: this.#lines, log }))
+    const { listenConnection, sql, log } = this.#parts
+    return reaching(() => migrate({ connection: listenConnection, schema: sql.schema, lines: this.#lines, log }))
   }
 
   /** Refuses a schema that this program does not fit: missing, older, or newer (G17). `start` asks the same. */

@@ -43,6 +43,8 @@ import { cancelChannel, requestChannel, wakeUpChannel } from './wake-up-channel.
 export interface Parts {
   readonly log: Logger
   readonly database: Database
+  /** Straight to Postgres, for what needs a session. */
+  readonly listenConnection: pg.ClientConfig
   readonly sql: Sql
   readonly plugins: Plugins
   readonly functions: FunctionRegistry
@@ -214,6 +216,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     functions: c.resolve(T.functions),
     plugins: c.resolve(T.plugins),
     database: c.resolve(T.database),
+    listenConnection: listenConnection(settings, c.resolve(T.database).connection),
     queue: c.resolve(T.queue),
     writes: c.resolve(T.writes),
     inbox: c.resolve(T.inbox),

@@ -7,6 +7,7 @@ import type pg from 'pg'
 import { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { aborted } from './dispatch/pause.ts'
+import { OutbusError } from './errors.ts'
 
 /** What pg-boss takes. */
 const MAX_SCHEMA_CHARACTERS = 50
@@ -66,7 +67,33 @@ export class Timekeeper {
   }
 }
 
-function bossSchema(schema: string): string {
+/** Installs pg-boss, or brings it up to date, for processes that may not: as the owner of its schema. */
+export async function installBoss(pool: pg.Pool, busSchema: string): Promise<void> {
+  const schema = bossSchema(busSchema)
+  const { rows } = await pool.query<{ exists: boolean; allowed: boolean }>(
+    `select to_regnamespace($1) is not null as exists, has_database_privilege(current_database(), 'create') as allowed`,
+    [schema],
+  )
+  const exists = rows[0]?.exists === true
+  if (!exists && rows[0]?.allowed !== true) {
+    throw new OutbusError(
+      'schema.missing',
+      `there is no schema ${schema} for pg-boss, and this role may not create it`,
+      {
+        path: 'schema',
+        received: schema,
+        hint: `let an administrator run: create schema ${schema} authorization <role>`,
+      },
+    )
+  }
+  const db = { executeSql: (text: string, values?: unknown[]) => pool.query(text, values) }
+  const boss = new PgBoss({ db, schema, createSchema: !exists, supervise: false, schedule: false })
+  await boss.start()
+  await boss.stop({ graceful: false, close: false })
+}
+
+/** Of a bus with this schema. */
+export function bossSchema(schema: string): string {
   const name = `${schema}_boss`
   return name.length <= MAX_SCHEMA_CHARACTERS
     ? name

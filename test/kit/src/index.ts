@@ -3,3 +3,6 @@ export type { PostgresKind, StartPostgresOptions, TestPostgres } from './postgre
 export { findSystemPostgres, systemPostgresMajor } from './system-postgres.ts'
 export { createTestDatabase } from './database.ts'
 export type { CreateTestDatabaseOptions, TestDatabase } from './database.ts'
+export { findPgBouncer, startPgBouncer } from './pgbouncer.ts'
+export type { PgBouncerOptions, RunningPgBouncer } from './pgbouncer.ts'
+export { loginsOf, prepareRoles, TEST_ROLES, urlAs } from './roles.ts'

@@ -119,7 +119,7 @@ function ready(log: NodeJS.ReadableStream): Promise<void> {
 }
 
 /** Postgres refuses to run as root: then it is `postgres` where that user exists, else `nobody`. Nobody is created. */
-function unprivilegedUser(): { uid: number; gid: number } | undefined {
+export function unprivilegedUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined
   for (const name of ['postgres', 'nobody']) {
     try {
@@ -133,7 +133,7 @@ function unprivilegedUser(): { uid: number; gid: number } | undefined {
   throw new Error('Postgres does not run as root, and this machine has neither a user postgres nor a user nobody')
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

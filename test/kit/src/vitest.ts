@@ -3,6 +3,7 @@ import pg from 'pg'
 import { afterAll, inject, onTestFinished, TestRunner } from 'vitest'
 import { createTestDatabase } from './database.ts'
 import type { CreateTestDatabaseOptions } from './database.ts'
+import { prepareRoles, urlAs } from './roles.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,13 +11,18 @@ declare module 'vitest' {
     postgresKind: string
     /** The project's server, as superuser. */
     postgresUrl: string
+    /** A PgBouncer in front of it, where the environment asks for one. */
+    poolerUrl: string | undefined
   }
 }
 
 export interface UsedTestDatabase {
+  /** For buses. A superuser's, unless `OUTBUS_TEST_ROLES` is set: then of a login that may dispatch and emit. */
   readonly url: string
+  /** A superuser's, straight to the server. */
+  readonly adminUrl: string
   readonly name: string
-  /** At most ten connections, opened when used, ended before the database is dropped. */
+  /** As superuser. At most ten connections, opened when used, ended before the database is dropped. */
   readonly pool: pg.Pool
 }
 
@@ -49,7 +55,20 @@ export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): 
     if (kept > 0) throw new Error(`${kept} connections of useTestDatabase().pool are still in use after the test`)
   }
   whenDone(cleanUp)
-  return { url: database.url, name: database.name, pool }
+  return { url: await urlForBuses(database.url), adminUrl: database.url, name: database.name, pool }
+}
+
+async function urlForBuses(adminUrl: string): Promise<string> {
+  let url = adminUrl
+  if (process.env['OUTBUS_TEST_ROLES'] === '1') {
+    await prepareRoles(adminUrl)
+    url = urlAs(adminUrl, 'outbus_service')
+  }
+  const pooler = inject('poolerUrl')
+  if (pooler === undefined) return url
+  const pooled = new URL(url)
+  pooled.port = new URL(pooler).port
+  return pooled.href
 }
 
 /** When the test is over, or the file where it is called outside of one; last in, first out. */

@@ -17,7 +17,7 @@ export async function checkMigrations(source: AnySource): Promise<Problems> {
   const db = await useTestDatabase()
   const problems: Problems = []
   const migrateAndStop = async () => {
-    const bus = await createBus({ database: db.url, sources: [source], log: pino({ level: 'silent' }) })
+    const bus = await createBus({ database: db.adminUrl, sources: [source], log: pino({ level: 'silent' }) })
     try {
       await bus.migrate()
       await bus.checkSchema()

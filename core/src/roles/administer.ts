@@ -1,0 +1,33 @@
+/** How roles and row-level security are changed: as the migrator, one change at a time. */
+import pg from 'pg'
+import { assertPostgresUrl, reaching, withTransaction } from '../database.ts'
+
+/** Whoever comes after a change of a table waits as long as it waits for its lock. */
+const BEGIN = `begin; set local lock_timeout = '10s'; set local client_min_messages = error`
+
+/** The caller's pool, or one for the length of `work`. */
+export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool) => Promise<void>): Promise<void> {
+  if (typeof database === 'object' && database !== null) return work(database)
+  assertPostgresUrl(database, 'database')
+  const pool = new pg.Pool({ connectionString: database, max: 1 })
+  // The statement under way reports it; unheard it would end the process.
+  pool.on('error', () => undefined)
+  try {
+    await work(pool)
+  } finally {
+    await pool.end()
+  }
+}
+
+/** In one transaction, and one at a time: two that change the rights of one table at once would fail. */
+export async function administer(
+  pool: pg.Pool,
+  schema: string,
+  work: (tx: pg.PoolClient) => Promise<void>,
+): Promise<void> {
+  const locked = async (tx: pg.PoolClient) => {
+    await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`outbus roles of schema ${schema}`])
+    await work(tx)
+  }
+  await reaching(() => withTransaction(pool, locked, BEGIN))
+}

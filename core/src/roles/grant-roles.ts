@@ -1,0 +1,92 @@
+/** Who may do what in the database: each process with the rights of its task, and no more. */
+import type pg from 'pg'
+import { z } from 'zod'
+import { assertSchemaName } from '../migrate/schema-name.ts'
+import { OutbusError } from '../errors.ts'
+import { bossSchema, installBoss } from '../timekeeper.ts'
+import { parseWith } from '../validation/zod-error.ts'
+import { administer, withPool } from './administer.ts'
+import { roleNameSchema, runRoleStatements } from './role-statements.ts'
+import { keepRowsSecure } from './row-security.ts'
+
+export interface Roles {
+  /** Owns the schema: migrates, and calls these functions. Says what a principal may do. */
+  readonly migrator?: string
+  /** `bus.start()`. */
+  readonly dispatcher?: string
+  /** Emits, asks, writes triggers, resolves dead letters. */
+  readonly emitter?: string
+  /** Reads everything and changes nothing. */
+  readonly reader?: string
+}
+
+const optionsSchema = z.strictObject({
+  schema: z.string().default('outbus'),
+  roles: z.strictObject({
+    migrator: roleNameSchema.optional(),
+    dispatcher: roleNameSchema.optional(),
+    emitter: roleNameSchema.optional(),
+    reader: roleNameSchema.optional(),
+  }),
+})
+
+/**
+ * Gives each role what its processes need and takes what else it has on the schema; roles that are not named stay as they
+ * are. The roles exist, and processes log in as members of them. Run it as the migrator (or a superuser) after every migration: new
+ * tables are nobody's until then. Idempotent, in one transaction. With a dispatcher pg-boss is installed, in its own schema.
+ *
+ * Errors: `options.invalid`; `schema.missing` where there is nothing migrated yet, or pg-boss's schema is not there and this role may
+ * not create it; else what Postgres says, such as that a role does not exist.
+ */
+export async function grantRoles(
+  database: string | pg.Pool,
+  options: { readonly schema?: string; readonly roles: Roles },
+): Promise<void> {
+  const { schema, roles } = parseWith(optionsSchema, options, { code: 'options.invalid', what: 'grantRoles' })
+  assertSchemaName(schema)
+  await withPool(database, async (pool) => {
+    await assertMigrated(pool, schema)
+    // In transactions of its own.
+    if (roles.dispatcher !== undefined) await installBoss(pool, schema)
+    await administer(pool, schema, (tx) => grant(tx, schema, roles))
+  })
+}
+
+async function grant(tx: pg.ClientBase, schema: string, roles: z.output<typeof optionsSchema>['roles']): Promise<void> {
+  const { migrator, dispatcher, emitter, reader } = roles
+  const boss = bossSchema(schema)
+  if (migrator !== undefined) {
+    await runRoleStatements(tx, 'migrator', { schema, migrator })
+    if (dispatcher !== undefined) await runRoleStatements(tx, 'migrator', { schema: boss, migrator })
+  }
+  await runRoleStatements(tx, 'functions', { schema })
+  // Before anybody gets a right on a table that came since.
+  await keepRowsSecure(tx, schema)
+  // One role may have several tasks.
+  for (const role of new Set([dispatcher, emitter, reader])) {
+    if (role !== undefined) await runRoleStatements(tx, 'withdraw', { schema, role })
+  }
+  if (emitter !== undefined) {
+    await runRoleStatements(tx, 'emitter', { schema, emitter })
+    await runRoleStatements(tx, 'plugins', { schema, role: emitter })
+  }
+  if (dispatcher !== undefined) {
+    await runRoleStatements(tx, 'dispatcher', { schema, dispatcher })
+    await runRoleStatements(tx, 'plugins', { schema, role: dispatcher })
+    await runRoleStatements(tx, 'boss', { schema: boss, dispatcher })
+  }
+  if (reader !== undefined) await runRoleStatements(tx, 'reader', { schema, reader })
+}
+
+async function assertMigrated(pool: pg.Pool, schema: string): Promise<void> {
+  const { rows } = await pool.query<{ migrated: boolean }>(
+    `select to_regclass(format('%I.migration_checksums', $1::text)) is not null as migrated`,
+    [schema],
+  )
+  if (rows[0]?.migrated === true) return
+  throw new OutbusError('schema.missing', `there is nothing in schema ${schema} to give rights to`, {
+    path: 'schema',
+    received: schema,
+    hint: 'run bus.migrate() first',
+  })
+}

@@ -1,0 +1,31 @@
+/** The files of `migrations/roles`, with names in place of what stands in braces there. */
+import { readFile } from 'node:fs/promises'
+import { roleStatements } from '@outbus/migrations'
+import type pg from 'pg'
+import { z } from 'zod'
+
+/** Needs no escaping in quotes, be it an identifier's or a string's. */
+const NAME = /^[a-z_][a-z0-9_]{0,62}$/
+
+export const roleNameSchema = z
+  .string()
+  .regex(NAME, 'is a role in lower-case letters, digits and underscores, at most 63')
+  .refine((name) => !name.startsWith('pg_') && name !== 'public' && name !== 'none', 'is a role of Postgres itself')
+
+/** Names are checked by now: `roleNameSchema`, `assertSchemaName`. */
+export async function runRoleStatements(
+  tx: pg.ClientBase,
+  file: string,
+  names: Readonly<Record<string, string | readonly string[]>>,
+): Promise<void> {
+  let text = await readFile(new URL(`${file}.sql`, roleStatements), 'utf8')
+  for (const [placeholder, name] of Object.entries(names))
+    text = text.replaceAll(
+      `{${placeholder}}`,
+      [name]
+        .flat()
+        .map((each) => `"${each}"`)
+        .join(', '),
+    )
+  await tx.query(text)
+}

@@ -1,0 +1,23 @@
+-- Claims, settles, keeps house, emits dead letters to their handlers. A service that also emits, whose handlers do, or that
+-- declares triggers, is an emitter as well.
+grant usage on schema {schema} to {dispatcher};
+grant select on
+  {schema}.migration_checksums, {schema}.triggers, {schema}.trigger_epochs, {schema}.trigger_changes, {schema}.trigger_limits,
+  {schema}.pauses, {schema}.principals, {schema}.outbox, {schema}.claim_notes, {schema}.dispatchers, {schema}.dedupe_keys,
+  {schema}.replies, {schema}.abandoned_executions, {schema}.dead_letters, {schema}.cancellations, {schema}.attempts
+  to {dispatcher};
+
+grant insert, update, delete on {schema}.outbox, {schema}.claim_notes, {schema}.dispatchers, {schema}.dedupe_keys to {dispatcher};
+grant update (holder, starts), delete on {schema}.trigger_limits to {dispatcher};
+grant insert, delete on {schema}.cancellations to {dispatcher};
+
+-- Replies and abandoned executions are locked before they are deleted, for which Postgres wants the right to update.
+grant insert, update (taken_at), delete on {schema}.replies to {dispatcher};
+grant insert, update (abandoned_at), delete on {schema}.abandoned_executions to {dispatcher};
+grant insert, update (announced, resolution, resolved_at), delete on {schema}.dead_letters to {dispatcher};
+
+grant insert on {schema}.attempts to {dispatcher};
+grant usage on sequence {schema}.attempt_sequence to {dispatcher};
+grant execute on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date) to {dispatcher};
+-- Upkeep: what no index needs any more.
+grant delete on {schema}.trigger_changes to {dispatcher};

@@ -1,0 +1,30 @@
+-- Emits, asks, writes triggers and pauses, lists, replays and discards dead letters. Only a dispatcher takes a row out of the
+-- outbox, so cancelling a delivery is not the emitter's; nor is what a principal may do.
+grant usage on schema {schema} to {emitter};
+grant select on
+  {schema}.migration_checksums, {schema}.triggers, {schema}.trigger_epochs, {schema}.trigger_changes, {schema}.trigger_limits,
+  {schema}.pauses, {schema}.principals, {schema}.outbox, {schema}.dispatchers, {schema}.dedupe_keys, {schema}.replies,
+  {schema}.abandoned_executions, {schema}.dead_letters, {schema}.attempts
+  to {emitter};
+
+-- Not its id, attempt, lease or errors: those are the dispatcher's to write.
+grant insert (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain, ordering_key,
+  single, trace_context, dedupe_key, replay_of, reply_to, reply_by, emitted_at) on {schema}.outbox to {emitter};
+-- A caller that leaves; rows of triggers that are resumed.
+grant update (reply_by, paused) on {schema}.outbox to {emitter};
+grant insert, update, delete on {schema}.dedupe_keys to {emitter};
+
+grant insert, update, delete on {schema}.triggers to {emitter};
+grant insert, update on {schema}.trigger_epochs to {emitter};
+grant insert on {schema}.trigger_changes to {emitter};
+grant insert, update (concurrency, rate_limit) on {schema}.trigger_limits to {emitter};
+grant insert, delete on {schema}.pauses to {emitter};
+grant usage on sequence {schema}.trigger_epoch_sequence to {emitter};
+-- Whoever registers a trigger becomes known, without any roles.
+grant insert (app_id, id) on {schema}.principals to {emitter};
+
+-- Replies are taken, and those that nobody waited for are abandoned executions.
+grant update (taken_at), delete on {schema}.replies to {emitter};
+grant insert on {schema}.abandoned_executions to {emitter};
+-- Replayed, discarded. Never deleted.
+grant update (resolution, resolved_at) on {schema}.dead_letters to {emitter};

@@ -1,0 +1,41 @@
+-- Which apps a role is bound to, and with it every role that has its rights. Written by the migrator:
+--   insert into outbus.role_apps values ('shop_service', 'shop')
+-- A setting of the session could be set by anybody; a row here cannot.
+create table if not exists {schema}.role_apps (
+  role regrole not null,
+  app_id text not null,
+  primary key (role, app_id)
+);
+alter table {schema}.role_apps enable row level security;
+drop policy if exists own_apps on {schema}.role_apps;
+create policy own_apps on {schema}.role_apps for select using (pg_has_role(current_user, role, 'usage'));
+grant select on {schema}.role_apps to public;
+
+-- Ids of rows in flight, of all apps.
+alter table {schema}.claim_notes enable row level security;
+drop policy if exists all_apps on {schema}.claim_notes;
+create policy all_apps on {schema}.claim_notes to {all_apps} using (true);
+
+-- Every table that has an app: core's, and those of plugins.
+do $$
+declare
+  name text;
+  -- A subselect, so that it is evaluated once a statement, not once a row.
+  bound constant text := 'app_id = any ((select array(select role_apps.app_id from {schema}.role_apps where pg_has_role(current_user, role_apps.role, ''usage'')))::text[])';
+begin
+  for name in
+    select c.relname from pg_class c
+    join pg_attribute a on a.attrelid = c.oid and a.attname = 'app_id' and not a.attisdropped
+    where c.relnamespace = '{schema}'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and c.relname <> 'role_apps'
+    order by 1
+  loop
+    execute format('alter table {schema}.%I enable row level security', name);
+    execute format('drop policy if exists bound_apps on {schema}.%I', name);
+    execute format('drop policy if exists all_apps on {schema}.%I', name);
+    execute format('create policy bound_apps on {schema}.%I using (%s) with check (%s)', name, bound,
+      -- A delivery runs for the app that its trigger names.
+      bound || case name when 'outbox' then ' and trigger ->> ''app'' = app_id' else '' end);
+    execute format('create policy all_apps on {schema}.%I to {all_apps} using (true)', name);
+  end loop;
+end
+$$;

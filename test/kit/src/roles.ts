@@ -1,0 +1,67 @@
+/** The roles of docs/operations.md on a test server, and who logs in as a member of them. */
+import { grantRoles } from '@outbus/core'
+import pg from 'pg'
+
+export const TEST_ROLES = {
+  migrator: 'outbus_migrator',
+  dispatcher: 'outbus_dispatcher',
+  emitter: 'outbus_emitter',
+  reader: 'outbus_reader',
+} as const
+
+/** Who log in, and what they are members of. `outbus_service` both emits and dispatches. */
+export const TEST_LOGINS = {
+  outbus_migrator: [],
+  outbus_dispatching: [TEST_ROLES.dispatcher],
+  outbus_emitting: [TEST_ROLES.emitter],
+  outbus_reading: [TEST_ROLES.reader],
+  outbus_service: [TEST_ROLES.dispatcher, TEST_ROLES.emitter],
+} as const
+
+export const TEST_PASSWORD = 'outbus'
+
+/** Names and passwords of all who may log in: the superuser of `serverUrl` and these. */
+export function loginsOf(serverUrl: string): Record<string, string> {
+  const { username, password } = new URL(serverUrl)
+  const logins = Object.keys(TEST_LOGINS).map((login) => [login, TEST_PASSWORD])
+  return { [username]: password, ...(Object.fromEntries(logins) as Record<string, string>) }
+}
+
+/** The URL of the same database for one of the logins. */
+export function urlAs(url: string, login: keyof typeof TEST_LOGINS): string {
+  const as = new URL(url)
+  as.username = login
+  as.password = TEST_PASSWORD
+  return as.href
+}
+
+/** Makes the roles where they are not there yet, and lets the migrator make schemas in the database. `url` is a superuser's. */
+export async function prepareRoles(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  // The statement under way reports a lost connection; without a listener it would end the process.
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    // The roles are the server's, and several processes prepare databases on it.
+    await client.query(`begin; select pg_advisory_xact_lock(hashtextextended('outbus test roles', 0))`)
+    const { rows } = await client.query<{ rolname: string }>('select rolname from pg_roles')
+    const there = new Set(rows.map(({ rolname }) => rolname))
+    for (const role of Object.values(TEST_ROLES)) if (!there.has(role)) await client.query(`create role ${role}`)
+    for (const [login, memberOf] of Object.entries(TEST_LOGINS)) {
+      if (!there.has(login) && login !== TEST_ROLES.migrator) await client.query(`create role ${login}`)
+      await client.query(`alter role ${login} login password '${TEST_PASSWORD}'`)
+      for (const role of memberOf) await client.query(`grant ${role} to ${login}`)
+    }
+    await client.query(
+      `do $$ begin execute format('grant create on database %I to ${TEST_ROLES.migrator}', current_database()); end $$`,
+    )
+    const { rows: found } = await client.query<{ migrated: boolean }>(
+      `select to_regclass('outbus.migration_checksums') is not null as migrated`,
+    )
+    await client.query('commit')
+    // A copy of a template that a superuser made.
+    if (found[0]?.migrated === true) await grantRoles(url, { roles: TEST_ROLES })
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * vitest `setupFiles`, where the environment asks for it: `OUTBUS_TEST_ROLES=1`, every bus on the URL of a test database runs
+ * under a login that may dispatch and emit, and is migrated by the migrator; `OUTBUS_TEST_POOLER=pgbouncer`, it goes through one.
+ */
+import type * as core from '@outbus/core'
+import { inject, vi } from 'vitest'
+import { TEST_ROLES, urlAs } from './roles.ts'
+import type * as _context from './vitest.ts'
+
+type Options = core.BusOptions<readonly core.AnySource[]>
+
+vi.mock('@outbus/core', async (original) => {
+  const actual = await original<typeof core>()
+  const createBus = async (given: Options) => {
+    let options = given
+    const url = urlOf(options)
+    if (url?.username === SERVICE && options.migrate === true) {
+      await migrateAs(urlAs(direct(url), 'outbus_migrator'), options)
+      options = { ...options, migrate: false }
+    }
+    if (url !== undefined && url.port === pooler()?.port)
+      options = { prepare: false, listenUrl: direct(url), ...options }
+    return actual.createBus(options)
+  }
+  async function migrateAs(database: string, options: Options): Promise<void> {
+    const bus = await actual.createBus({ ...options, database })
+    await bus.stop()
+    const { schema } = options
+    await actual.grantRoles(database, { ...(schema === undefined ? {} : { schema }), roles: TEST_ROLES })
+  }
+  return { ...actual, createBus }
+})
+
+const SERVICE = 'outbus_service'
+
+/** Undefined: it is a pool, or nothing that could be connected to. */
+function urlOf({ database }: Options): URL | undefined {
+  return typeof database === 'string' && URL.canParse(database) ? new URL(database) : undefined
+}
+
+function pooler(): URL | undefined {
+  const url = inject('poolerUrl')
+  return url === undefined ? undefined : new URL(url)
+}
+
+function direct(url: URL): string {
+  const straight = new URL(url)
+  straight.port = new URL(inject('postgresUrl')).port
+  return straight.href
+}
