@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { findPgBouncer } from './test/kit/src/pgbouncer.ts'
 import { findSystemPostgres, systemPostgresMajor } from './test/kit/src/system-postgres.ts'
 
 /** The major version of the embedded Postgres. */
@@ -12,11 +13,17 @@ const integration = [
   'test/integration/**/*.test.ts',
 ]
 
+/** Of a program that this machine may not have. */
+const PGBOUNCER_TEST = 'test/integration/pgbouncer.test.ts'
+const notHere = findPgBouncer() === undefined ? [PGBOUNCER_TEST] : []
+// Not through vitest, whose reporters would not say it: a test that is not run is told by name.
+for (const file of notHere) process.stderr.write(`not run: ${file}, for there is no pgbouncer on this system\n`)
+
 export default defineConfig({
   // The workspaces run from source. This condition alone: adding `import` or `module` here breaks pg.
   ssr: { resolve: { conditions: ['outbus-source'] } },
   test: {
-    exclude: ['**/node_modules/**', '**/dist/**'],
+    exclude: ['**/node_modules/**', '**/dist/**', ...notHere],
     // Two cores, and Postgres wants one of them.
     maxWorkers: 2,
     testTimeout: 30_000,

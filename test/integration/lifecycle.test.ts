@@ -59,7 +59,7 @@ test('of several stops the one that gives the least time counts, also for a hand
 
 test('a start that failed may be repeated once what was in its way is mended', async () => {
   const db = await useTestDatabase()
-  const bus = await createBus({ database: db.url, sources: [kv()], app: 'shop', log })
+  const bus = await createBus({ database: db.adminUrl, sources: [kv()], app: 'shop', log })
   onTestFinished(() => bus.stop())
   await expect(bus.start()).rejects.toMatchObject({ code: 'schema.missing' })
   await bus.migrate()

@@ -1,12 +1,18 @@
 /** A process that asks when it is told to, all at once, and says what came back. Settings come as the first argument. */
 import { createBus } from '@outbus/core'
 import pino from 'pino'
+import { databaseOptions } from './database-options.ts'
 import { asks } from '../ask-source.ts'
 import type { WorkerSettings } from './protocol.ts'
 import type { Asking } from './requests.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
-const bus = await createBus({ database: settings.url, sources: [asks], app: 'shop', log: pino({ level: 'silent' }) })
+const bus = await createBus({
+  ...databaseOptions(settings.url),
+  sources: [asks],
+  app: 'shop',
+  log: pino({ level: 'silent' }),
+})
 const cx = bus.context()
 
 process.on('message', ({ asks: asked, timeoutMs, leaveAfterMs }: Asking) => {

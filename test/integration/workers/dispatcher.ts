@@ -5,6 +5,7 @@ import type { DeadLetterEvent, HandlerArgs } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
 import pino from 'pino'
+import { databaseOptions } from './database-options.ts'
 import type { Job, WorkerLine, WorkerSettings } from './protocol.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
@@ -29,7 +30,12 @@ const log = pino(
   { level: 'warn' },
   { write: (line: string) => say({ kind: 'log', message: (JSON.parse(line) as { msg: string }).msg }) },
 )
-const bus = await createBus({ database: settings.url, sources: [kv()], dispatch: settings.dispatch ?? {}, log })
+const bus = await createBus({
+  ...databaseOptions(settings.url),
+  sources: [kv()],
+  dispatch: settings.dispatch ?? {},
+  log,
+})
 
 /** In ways that no handler comes back from, nor its process. */
 async function misbehave(job: Job, attempt: number): Promise<void> {

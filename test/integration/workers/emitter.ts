@@ -2,10 +2,16 @@
 import { createBus } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import pino from 'pino'
+import { databaseOptions } from './database-options.ts'
 import type { WorkerSettings } from './protocol.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
-const bus = await createBus({ database: settings.url, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+const bus = await createBus({
+  ...databaseOptions(settings.url),
+  sources: [kv()],
+  app: 'shop',
+  log: pino({ level: 'silent' }),
+})
 const cx = bus.context()
 
 process.on('message', (collection: string) => {

@@ -1,13 +1,14 @@
 /** A dispatcher process that answers requests. Settings come as the first argument. */
 import { createBus } from '@outbus/core'
 import pino from 'pino'
+import { databaseOptions } from './database-options.ts'
 import type { Instructions } from '../ask-source.ts'
 import { answer, asks } from '../ask-source.ts'
 import type { WorkerSettings } from './protocol.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
 const bus = await createBus({
-  database: settings.url,
+  ...databaseOptions(settings.url),
   sources: [asks],
   dispatch: settings.dispatch ?? {},
   log: pino({ level: 'silent' }),

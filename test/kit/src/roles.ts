@@ -18,7 +18,7 @@ export const TEST_LOGINS = {
   outbus_service: [TEST_ROLES.dispatcher, TEST_ROLES.emitter],
 } as const
 
-export const TEST_PASSWORD = 'outbus'
+const TEST_PASSWORD = 'outbus'
 
 /** Names and passwords of all who may log in: the superuser of `serverUrl` and these. */
 export function loginsOf(serverUrl: string): Record<string, string> {
@@ -60,7 +60,21 @@ export async function prepareRoles(url: string): Promise<void> {
     )
     await client.query('commit')
     // A copy of a template that a superuser made.
-    if (found[0]?.migrated === true) await grantRoles(url, { roles: TEST_ROLES })
+    if (found[0]?.migrated === true) await grantTestRoles(url)
+  } finally {
+    await client.end()
+  }
+}
+
+/** As the migrator or a superuser, after a migration. The service's login also administers principals, which no role does. */
+export async function grantTestRoles(url: string, schema = 'outbus'): Promise<void> {
+  await grantRoles(url, { schema, roles: TEST_ROLES })
+  const client = new pg.Client({ connectionString: url })
+  // As above.
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    await client.query(`grant insert, update, delete on ${pg.escapeIdentifier(schema)}.principals to outbus_service`)
   } finally {
     await client.end()
   }

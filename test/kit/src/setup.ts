@@ -3,8 +3,9 @@
  * under a login that may dispatch and emit, and is migrated by the migrator; `OUTBUS_TEST_POOLER=pgbouncer`, it goes through one.
  */
 import type * as core from '@outbus/core'
+import type pg from 'pg'
 import { inject, vi } from 'vitest'
-import { TEST_ROLES, urlAs } from './roles.ts'
+import { grantTestRoles, urlAs } from './roles.ts'
 import type * as _context from './vitest.ts'
 
 type Options = core.BusOptions<readonly core.AnySource[]>
@@ -25,17 +26,20 @@ vi.mock('@outbus/core', async (original) => {
   async function migrateAs(database: string, options: Options): Promise<void> {
     const bus = await actual.createBus({ ...options, database })
     await bus.stop()
-    const { schema } = options
-    await actual.grantRoles(database, { ...(schema === undefined ? {} : { schema }), roles: TEST_ROLES })
+    await grantTestRoles(database, options.schema)
   }
   return { ...actual, createBus }
 })
 
 const SERVICE = 'outbus_service'
 
-/** Undefined: it is a pool, or nothing that could be connected to. */
+// For the processes that tests start.
+if (pooler() !== undefined) process.env['OUTBUS_TEST_DIRECT_PORT'] = new URL(inject('postgresUrl')).port
+
+/** Undefined: nothing that could be connected to. */
 function urlOf({ database }: Options): URL | undefined {
-  return typeof database === 'string' && URL.canParse(database) ? new URL(database) : undefined
+  const url = typeof database === 'string' ? database : (database as pg.Pool | null)?.options?.connectionString
+  return typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined
 }
 
 function pooler(): URL | undefined {
