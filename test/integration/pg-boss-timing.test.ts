@@ -26,8 +26,11 @@ interface Options {
 /** Seconds until each job is tried again, by retry. */
 type Delays = number[][]
 
-async function delaysOfPgBoss(database: { url: string; pool: pg.Pool }, options: Options): Promise<Delays> {
-  const boss = new PgBoss({ connectionString: database.url, schema: 'boss', supervise: false, schedule: false })
+async function delaysOfPgBoss(
+  database: { url: string; adminUrl: string; pool: pg.Pool },
+  options: Options,
+): Promise<Delays> {
+  const boss = new PgBoss({ connectionString: database.adminUrl, schema: 'boss', supervise: false, schedule: false })
   boss.on('error', () => undefined)
   await boss.start()
   onTestFinished(() => boss.stop({ graceful: false }))
@@ -56,7 +59,10 @@ async function delaysOfPgBoss(database: { url: string; pool: pg.Pool }, options:
   return delays
 }
 
-async function delaysOfOutbus(database: { url: string; pool: pg.Pool }, options: Options): Promise<Delays> {
+async function delaysOfOutbus(
+  database: { url: string; adminUrl: string; pool: pg.Pool },
+  options: Options,
+): Promise<Delays> {
   const log = pino({ level: 'silent' })
   const bus = await createBus({ database: database.url, sources: [kv()], app: 'shop', migrate: true, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))

@@ -31,7 +31,7 @@ test.for(['a database of the reader', 'none'])(
   'the example does what the guide says, and ends by itself, with %s',
   async (which) => {
     const { DATABASE_URL: _, ...env } = process.env
-    const given = which === 'none' ? {} : { DATABASE_URL: (await useTestDatabase()).url }
+    const given = which === 'none' ? {} : { DATABASE_URL: (await useTestDatabase()).adminUrl }
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ['--conditions=outbus-source', fileURLToPath(new URL('use.ts', EXAMPLE))],

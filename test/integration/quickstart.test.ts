@@ -20,7 +20,7 @@ test('the quickstart does what it says, and ends by itself', async () => {
     process.execPath,
     ['--conditions=outbus-source', fileURLToPath(example)],
     {
-      env: { ...process.env, DATABASE_URL: db.url },
+      env: { ...process.env, DATABASE_URL: db.adminUrl },
     },
   )
   expect(stdout).toBe('welcomed ada at attempt 1\n')

@@ -13,7 +13,7 @@ export async function setUpRefusals() {
   const db = await useTestDatabase()
   const log = pino({ level: 'silent' })
   const sources = [kv(), docs(), pubsub(), http(), schedule()]
-  const bus = await createBus({ database: db.pool, sources, migrate: true, log })
+  const bus = await createBus({ database: db.url, sources, migrate: true, log })
   afterAll(() => bus.stop())
   const cx = bus.context({ app: 'shop' })
   const target = { type: 'function', name: 'f' }
