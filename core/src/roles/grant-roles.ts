@@ -35,7 +35,7 @@ const optionsSchema = z.strictObject({
  * are. The roles exist, and processes log in as members of them. Run it as the migrator (or a superuser) after every migration: new
  * tables are nobody's until then. Idempotent, in one transaction. With a dispatcher pg-boss is installed, in its own schema.
  *
- * Errors: `options.invalid`; `schema.missing` where there is nothing migrated yet, or pg-boss's schema is not there and this role may
+ * Errors: `options.invalid`, also for a role that owns the tables; `schema.missing` where there is nothing migrated yet, or pg-boss's schema is not there and this role may
  * not create it; else what Postgres says, such as that a role does not exist.
  */
 export async function grantRoles(
@@ -59,13 +59,13 @@ async function grant(tx: pg.ClientBase, schema: string, roles: z.output<typeof o
     await runRoleStatements(tx, 'migrator', { schema, migrator })
     if (dispatcher !== undefined) await runRoleStatements(tx, 'migrator', { schema: boss, migrator })
   }
+  const others = [dispatcher, emitter, reader].filter((role) => role !== undefined)
+  await assertNotOwner(tx, schema, others)
   await runRoleStatements(tx, 'functions', { schema })
   // Before anybody gets a right on a table that came since.
   await keepRowsSecure(tx, schema)
   // One role may have several tasks.
-  for (const role of new Set([dispatcher, emitter, reader])) {
-    if (role !== undefined) await runRoleStatements(tx, 'withdraw', { schema, role })
-  }
+  for (const role of new Set(others)) await runRoleStatements(tx, 'withdraw', { schema, role })
   if (emitter !== undefined) {
     await runRoleStatements(tx, 'emitter', { schema, emitter })
     await runRoleStatements(tx, 'plugins', { schema, role: emitter })
@@ -76,6 +76,26 @@ async function grant(tx: pg.ClientBase, schema: string, roles: z.output<typeof o
     await runRoleStatements(tx, 'boss', { schema: boss, dispatcher })
   }
   if (reader !== undefined) await runRoleStatements(tx, 'reader', { schema, reader })
+}
+
+/** What is withdrawn would be the owner's own rights. */
+async function assertNotOwner(tx: pg.ClientBase, schema: string, roles: readonly string[]): Promise<void> {
+  const { rows } = await tx.query<{ role: string }>(
+    `select distinct r.rolname as role from pg_class c join pg_roles r on r.oid = c.relowner
+    where c.relnamespace = to_regnamespace($1) and r.rolname = any ($2::text[])`,
+    [schema, roles],
+  )
+  const owner = rows[0]?.role
+  if (owner === undefined) return
+  throw new OutbusError(
+    'options.invalid',
+    `the role ${owner} owns tables of schema ${schema}, so that it may do everything`,
+    {
+      path: 'roles',
+      received: owner,
+      hint: 'name it as migrator, and other roles for the other tasks',
+    },
+  )
 }
 
 async function assertMigrated(pool: pg.Pool, schema: string): Promise<void> {
