@@ -57,7 +57,7 @@ export default defineConfig({
 
 /** Buses under roles that are no superuser's, or behind a pooler: see setup.ts. */
 function underConditions(): boolean {
-  return process.env['OUTBUS_TEST_ROLES'] === '1' || Boolean(process.env['OUTBUS_TEST_POOLER'])
+  return Boolean(process.env['OUTBUS_TEST_ROLES'] || process.env['OUTBUS_TEST_POOLER'])
 }
 
 /** One project for each Postgres: the one in OUTBUS_TEST_POSTGRES, or the embedded one and the system's. */

@@ -1,5 +1,5 @@
 /** The roles of docs/operations.md on a test server, and who logs in as a member of them. */
-import { grantRoles } from '@outbus/core'
+import { enableRowSecurity, grantRoles } from '@outbus/core'
 import pg from 'pg'
 
 export const TEST_ROLES = {
@@ -69,6 +69,8 @@ async function makeRoles(client: pg.Client): Promise<void> {
 /** As the migrator or a superuser, after a migration. The service's login also administers principals, which no role does. */
 export async function grantTestRoles(url: string, schema = 'outbus'): Promise<void> {
   await grantRoles(url, { schema, roles: TEST_ROLES })
+  if (process.env['OUTBUS_TEST_ROLES'] === 'row-security')
+    await enableRowSecurity(url, { schema, allApps: [TEST_ROLES.dispatcher] })
   await onConnection(url, (client) =>
     client.query(`grant insert, update, delete on ${pg.escapeIdentifier(schema)}.principals to outbus_service`),
   )

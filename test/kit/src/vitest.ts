@@ -60,7 +60,7 @@ export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): 
 
 async function urlForBuses(adminUrl: string): Promise<string> {
   let url = adminUrl
-  if (process.env['OUTBUS_TEST_ROLES'] === '1') {
+  if (process.env['OUTBUS_TEST_ROLES']) {
     await prepareRoles(adminUrl)
     url = urlAs(adminUrl, 'outbus_service')
   }
