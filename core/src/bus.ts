@@ -139,7 +139,10 @@ export class CoreBus<S extends AnySource = AnySource> {
     }
   }
 
-  /** Runs what is missing of core's migrations and of each source's, in that order. Safe from many processes at once. By `listenUrl` where there is one: it needs a session. */
+  /**
+   * Runs what is missing of core's migrations and of each source's, in that order. Safe from many processes at once. By
+   * `listenUrl` where there is one: it needs a session.
+   */
   async migrate(): Promise<readonly AppliedLine[]> {
     this.#assertOpen()
     const { listenConnection, sql, log } = this.#parts

@@ -17,7 +17,7 @@ import { parseWith } from './validation/zod-error.ts'
 export interface BusOptions<S extends readonly AnySource[]> {
   /** A `postgres://` URL, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. */
   readonly database: string | pg.Pool
-  /** For LISTEN, when `database` goes through a transaction-mode pooler. Default: `database`. */
+  /** For LISTEN and migrations, when `database` goes through a transaction-mode pooler. Default: `database`. */
   readonly listenUrl?: string
   /** False behind a transaction-mode pooler: statements are not prepared by name. Default true. */
   readonly prepare?: boolean

@@ -8,7 +8,8 @@ create table if not exists {schema}.role_apps (
 );
 alter table {schema}.role_apps enable row level security;
 drop policy if exists own_apps on {schema}.role_apps;
-create policy own_apps on {schema}.role_apps for select using (pg_has_role(current_user, role, 'usage'));
+create policy own_apps on {schema}.role_apps for select
+  using (role = any ((select array(select oid from pg_roles where pg_has_role(current_user, oid, 'usage')))::oid[]));
 grant select on {schema}.role_apps to public;
 
 -- Ids of rows in flight, of all apps.
@@ -20,8 +21,12 @@ create policy all_apps on {schema}.claim_notes to {all_apps} using (true);
 do $$
 declare
   name text;
-  -- A subselect, so that it is evaluated once a statement, not once a row.
-  bound constant text := 'app_id = any ((select array(select role_apps.app_id from {schema}.role_apps where pg_has_role(current_user, role_apps.role, ''usage'')))::text[])';
+  -- Subselects, so that they are evaluated once a statement, not once a row. By the roles there are, not by the bindings, of
+  -- which there may be many more.
+  bound constant text := 'app_id = any ((select array(
+    select role_apps.app_id from {schema}.role_apps
+    where role_apps.role = any ((select array(select oid from pg_roles where pg_has_role(current_user, oid, ''usage'')))::oid[])
+  ))::text[])';
 begin
   for name in
     select c.relname from pg_class c

@@ -32,11 +32,12 @@ const optionsSchema = z.strictObject({
 
 /**
  * Gives each role what its processes need and takes what else it has on the schema; roles that are not named stay as they
- * are. The roles exist, and processes log in as members of them. Run it as the migrator (or a superuser) after every migration: new
- * tables are nobody's until then. Idempotent, in one transaction. With a dispatcher pg-boss is installed, in its own schema.
+ * are. The roles exist, and processes log in as members of them. Run it as the migrator, or a superuser, after every
+ * migration: new tables are nobody's until then. Idempotent, in one transaction. With a dispatcher pg-boss is installed,
+ * in its own schema.
  *
- * Errors: `options.invalid`, also for a role that owns the tables; `schema.missing` where there is nothing migrated yet, or pg-boss's schema is not there and this role may
- * not create it; else what Postgres says, such as that a role does not exist.
+ * Errors: `options.invalid`, also for a role that owns the tables; `schema.missing` where there is nothing migrated yet, or
+ * pg-boss's schema is not there and this role may not create it; else what Postgres says, such as that a role does not exist.
  */
 export async function grantRoles(
   database: string | pg.Pool,

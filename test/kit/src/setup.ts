@@ -1,6 +1,9 @@
 /**
- * vitest `setupFiles`, where the environment asks for it: `OUTBUS_TEST_ROLES=1`, every bus on the URL of a test database runs
- * under a login that may dispatch and emit, and is migrated by the migrator (`row-security`: with that switched on); `OUTBUS_TEST_POOLER=pgbouncer`, it goes through one.
+ * vitest `setupFiles`, where the environment asks for it.
+ *
+ * - `OUTBUS_TEST_ROLES=1`: every bus on the URL of a test database runs under a login that may dispatch and emit, and the
+ *   migrator migrates. `row-security`: with that switched on.
+ * - `OUTBUS_TEST_POOLER=pgbouncer`: it goes through one.
  */
 import type * as core from '@outbus/core'
 import type pg from 'pg'
