@@ -18,6 +18,8 @@ grant insert, update (announced, resolution, resolved_at), delete on {schema}.de
 
 grant insert on {schema}.attempts to {dispatcher};
 grant usage on sequence {schema}.attempt_sequence to {dispatcher};
+-- How far ids have come: whether somebody has some of the newest rows in hands.
+grant select on sequence {schema}.outbox_id_seq to {dispatcher};
 grant execute on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date) to {dispatcher};
 -- Upkeep: what no index needs any more.
 grant delete on {schema}.trigger_changes to {dispatcher};

@@ -133,6 +133,7 @@ export class Lane {
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
     } catch (error) {
       gate.release(permits)
+      await this.#withdrawNote()
       this.#leaveNote()
       throw error
     }
@@ -163,13 +164,27 @@ export class Lane {
       throw new Error('principals could not be resolved', { cause })
   }
 
+  /** No handler was started: whoever claims the rows next is not to think so, and charge them (G16). */
+  async #withdrawNote(): Promise<void> {
+    try {
+      await this.clearLeftNote()
+    } catch (error) {
+      // Postgres is away, and perhaps the note was never written. If it was, its rows are charged one attempt.
+      this.#around.log.debug({ err: error }, 'a note could not be withdrawn')
+    }
+  }
+
   /** The ids among `rows` that were started before and never settled, and whether there is a pause to ask about. */
   async #note(rows: readonly OutboxRow[]): Promise<{ interrupted: ReadonlySet<string>; somethingPaused: boolean }> {
     const { sql, notesOn } = this.#around
     const runs = runsOf(rows)
     const { lows, highs, attempts } = runs
-    const overlaps = await sql.run(notesOn, writeNote, [this.#id, lows, highs, attempts, this.#noted])
-    this.#noted = lowestIds(runs)
+    const left = this.#noted
+    const lowest = lowestIds(runs)
+    // Both, until it is known that the one took the place of the other.
+    this.#noted = [...left, ...lowest]
+    const overlaps = await sql.run(notesOn, writeNote, [this.#id, lows, highs, attempts, left])
+    this.#noted = lowest
     const interrupted = idsOf(overlaps.filter((run) => run.low !== null))
     // A lease that ran out: whoever held it has vanished.
     for (const row of rows) if (row.leaseToken !== null) interrupted.add(row.id)
