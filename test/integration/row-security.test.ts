@@ -183,7 +183,7 @@ describe('past the bus', () => {
     await expect(run(cancelDelivery, ['bank', deliveryId, 'no', '{}', 'c'])).rejects.toMatchObject({ code: '42501' })
     // Where it may dispatch what is its own, it claims nothing else.
     await all.db.pool.query('grant all on all tables in schema outbus to outbus_emitting')
-    expect(await run(claimBatch, [10, 0, 0, 0, 1_000_000])).toEqual([])
+    expect(await run(claimBatch, [10, 0, 0, 0, 1_000_000, 1, 0])).toEqual([])
     expect(await run(cancelDelivery, ['bank', deliveryId, 'no', '{}', 'c'])).toEqual([{ was: null, notified: null }])
     expect(await all.bank.deliveries.get(deliveryId)).toBeDefined()
   })
@@ -228,7 +228,7 @@ test('a dispatcher serves every app, and its claim goes by the index as before',
   const planned = await client('outbus_dispatching')
   await planned.query(beginClaim(10_000))
   await planned.query(`prepare claim as ${claimBatch.text.replaceAll('{schema}', 'outbus')}`)
-  const { rows } = await planned.query<{ 'QUERY PLAN': string }>('explain execute claim (10, 0, 0, 0, 1000)')
+  const { rows } = await planned.query<{ 'QUERY PLAN': string }>('explain execute claim (10, 0, 0, 0, 1000, 1, 0)')
   const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
   expect(plan.match(/Index Scan using outbox_due on outbox/g)).toHaveLength(3)
   expect(plan).not.toMatch(/Seq Scan|role_apps|InitPlan|SubPlan/)
