@@ -11,6 +11,7 @@ const integration = [
   'plugin-template/*/src/**/*.int.test.ts',
   'test/kit/src/**/*.int.test.ts',
   'test/integration/**/*.test.ts',
+  'test/faults/**/*.int.test.ts',
 ]
 
 /** Of a program that this machine may not have. */
@@ -37,6 +38,7 @@ export default defineConfig({
             '{core,migrations,demo,bench,scaffold}/src/**/*.test.ts',
             'plugins/*/src/**/*.test.ts',
             'test/kit/src/**/*.test.ts',
+            'test/faults/**/*.test.ts',
           ],
           exclude: ['**/*.int.test.ts'],
         },

@@ -81,9 +81,18 @@ export function assertPostgresUrl(url: unknown, path: 'database' | 'listenUrl'):
  * is lost then would end the process (G16). Whoever uses it hears of the loss from its next query.
  */
 export async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
+  if (!pool.listeners('connect').includes(hear)) pool.on('connect', hear)
   const client = await pool.connect()
-  if (!client.listeners('error').includes(heardElsewhere)) client.on('error', heardElsewhere)
+  hear(client)
   return client
+}
+
+/**
+ * Also in the moment in which a pool has opened it: what Postgres said last may have been read together with its
+ * welcome, and is told before whoever waits for the connection has it.
+ */
+function hear(client: pg.ClientBase): void {
+  if (!client.listeners('error').includes(heardElsewhere)) client.on('error', heardElsewhere)
 }
 
 function heardElsewhere(): void {}

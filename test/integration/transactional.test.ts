@@ -2,7 +2,7 @@
 import { discard, reply } from '@outbus/core'
 import type { KvEvent } from '@outbus/kv'
 import type pg from 'pg'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { setUpBus } from './one-bus.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays } from './workers/outcomes.ts'
 import { Worker } from './workers/worker.ts'
@@ -169,6 +169,33 @@ test('a handler that waits for something else keeps its transaction beyond froze
   await outcomes.until((seen) => seen.length === 1)
   expect(outcomes.count('done')).toBe(1)
   expect(await ledger()).toHaveLength(1)
+})
+
+test('nothing is asked on a connection that waits with the completion', async () => {
+  const { db, bus, cx, trigger, outcomes } = await setUp({ holdMs: 30, frozenAfterMs: 150 })
+  await trigger('work', undefined, TRANSACTIONAL)
+  const locker = await db.pool.connect()
+  bus.handle('work', async () => {
+    await locker.query('begin')
+    // The row can still be read, and its end cannot be written.
+    await locker.query('lock table outbus.outbox in exclusive mode')
+  })
+  const warned: string[] = []
+  const onWarning = ({ message }: Error) => void warned.push(message)
+  process.on('warning', onWarning)
+  onTestFinished(() => void process.off('warning', onWarning))
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  // Three times as long as between two heartbeats, by the clock that they go by.
+  await untilDatabaseSays(
+    db.pool,
+    `select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '150 ms') as yes`,
+    true,
+  )
+  await locker.query('rollback')
+  locker.release()
+  await outcomes.until((seen) => seen.length === 1)
+  expect(warned.filter((message) => message.includes('already executing'))).toEqual([])
 })
 
 test('a request commits with its reply', async () => {

@@ -135,9 +135,10 @@ class HandlerTransaction {
   constructor(client: pg.PoolClient, heartbeatMs: number) {
     this.#client = client
     this.forHandler = new Proxy<pg.ClientBase>(client, { get: (target, name) => this.#member(target, name) })
-    // A handler that waits for something else keeps its session idle; that this process lives, this says.
+    // A handler that waits for something else keeps its session idle; that this process lives, this says. Not while the
+    // completion is written: a statement of the bus is under way then, and may itself be waiting.
     this.#heartbeat = setInterval(() => {
-      if (this.#queries === 0) client.query('select').catch(() => undefined)
+      if (this.#queries === 0 && this.#state === 'open') client.query('select').catch(() => undefined)
     }, heartbeatMs)
   }
 

@@ -131,6 +131,8 @@ export class Lane {
       const noted = await this.#note(rows)
       ;({ interrupted } = noted)
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
+      // By a process that stood still, perhaps: others may have run it to its end by now.
+      connection.lost.throwIfAborted()
     } catch (error) {
       gate.release(permits)
       await this.#withdrawNote()

@@ -33,7 +33,8 @@ export interface TestPostgres extends AsyncDisposable {
 }
 
 const NOT_DURABLE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
-const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }
+/** What a production server keeps. */
+export const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }
 const CONTAINER_IMAGE = 'postgres:18-alpine'
 
 /**
@@ -60,19 +61,23 @@ export async function startPostgres(
   }
 }
 
+/** The `bin` folder of a Postgres that is started as a process of ours. */
+export function postgresBinaries(kind: 'embedded' | 'system'): string {
+  if (kind === 'embedded') return embeddedPostgres()
+  const bin = findSystemPostgres()
+  if (bin === undefined)
+    throw new Error(
+      'No Postgres server is installed on this system (looked in /usr/lib/postgresql, /usr/pgsql-* and PATH)',
+    )
+  return bin
+}
+
 async function start(
   kind: PostgresKind,
   settings: Readonly<Record<string, string | number>>,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  if (kind === 'embedded') return startServer(embeddedPostgres(), settings)
-  if (kind === 'system') {
-    const bin = findSystemPostgres()
-    if (bin === undefined)
-      throw new Error(
-        'No Postgres server is installed on this system (looked in /usr/lib/postgresql, /usr/pgsql-* and PATH)',
-      )
-    return startServer(bin, settings)
-  }
+  if (kind === 'embedded') return startServer(postgresBinaries('embedded'), { settings })
+  if (kind === 'system') return startServer(postgresBinaries('system'), { settings })
   if (kind === 'container' || kind.startsWith('container:'))
     return startContainer(kind.slice('container:'.length) || CONTAINER_IMAGE, settings)
   if (/^postgres(ql)?:\/\//.test(kind)) return { url: kind, stop: () => Promise.resolve() }

@@ -1,0 +1,144 @@
+/** What the emitters did: what of it is committed, what is lost, and what ran although it was rolled back. */
+import type { HistoryRecord } from '../history/records.ts'
+import { LATE_TRIGGER, rowsOf, runsOf } from '../load/triggers.ts'
+import type { Book, Operation } from './book.ts'
+import { isSettled, show } from './book.ts'
+import type { Report } from './checker.ts'
+import type { FinalState } from './final-state.ts'
+
+/** A committed pair of an event and a trigger that has no outcome yet, as far as the history says. */
+export interface Pending {
+  readonly op: string
+  readonly eventId: string
+  readonly trigger: string
+}
+
+export class Operations {
+  readonly #book: Book
+  readonly #report: Report
+  readonly #pending = new Map<string, Operation>()
+  readonly #lost = new Set<string>()
+  /** Of the trigger that comes and goes, by app: since when it is as it is. */
+  readonly #late = new Map<string, { readonly state: 'changing' | 'there' | 'gone'; readonly at: number }>()
+
+  constructor(book: Book, report: Report) {
+    this.#book = book
+    this.#report = report
+  }
+
+  add(record: HistoryRecord): void {
+    if (record.kind === 'trigger') this.#late.set(record.app, { state: record.state, at: record.at })
+    if (record.kind === 'invoke') {
+      const { kind: _kind, ...invoked } = record
+      const runs = record.how === 'set-late' ? undefined : runsOf(record.how, record.hop)
+      this.#book.operations.set(record.op, { ...invoked, runs, state: 'unknown', deliveries: new Map() })
+      return
+    }
+    if (record.kind !== 'ok' && record.kind !== 'fail' && record.kind !== 'reply') return
+    const operation = this.#book.operations.get(record.op)
+    if (operation === undefined)
+      return this.#report('uncalled', record.at, `an answer to ${record.op}, which nobody began`)
+    if (record.kind === 'fail') this.#rolledBack(operation, record.at)
+    else if (record.kind === 'reply') {
+      const { requestId, failure } = record
+      operation.reply = { requestId, failure }
+      operation.state = 'committed'
+    } else {
+      operation.state = 'committed'
+      operation.committedAt = record.at
+      operation.eventId = record.eventId
+      this.#pending.set(operation.op, operation)
+      if (operation.how === 'set-late') this.#setLate(operation, record.deliveries, record.at)
+      else
+        this.#expectRows(operation, record.deliveries, record.duplicate ? 0 : rowsOf(operation.how).length, record.at)
+    }
+  }
+
+  /** G2: by what was there all the time from before the emit until after it. */
+  #setLate(operation: Operation, deliveries: number, at: number): void {
+    operation.runs = deliveries === 1 ? [LATE_TRIGGER.name] : []
+    const trigger = this.#late.get(operation.app) ?? { state: 'gone', at: 0 }
+    if (trigger.state === 'changing' || trigger.at > operation.at) return
+    this.#expectRows(operation, deliveries, trigger.state === 'there' ? 1 : 0, at)
+  }
+
+  #expectRows({ op, how }: Operation, made: number, wanted: number, at: number): void {
+    if (made !== wanted)
+      this.#report(made < wanted ? 'lost' : 'uncalled', at, `${op} (${how}) made ${made} rows and not ${wanted}`)
+  }
+
+  /** Those committed before `before` that are not known to have come to an outcome. */
+  pending(before: number): Pending[] {
+    const found: Pending[] = []
+    for (const operation of this.#pending.values()) {
+      if ((operation.committedAt ?? 0) > before) continue
+      const open = this.#unsettled(operation)
+      if (open.length === 0) this.#pending.delete(operation.op)
+      for (const trigger of open) found.push({ op: operation.op, eventId: operation.eventId as string, trigger })
+    }
+    return found
+  }
+
+  /** Neither row nor dead letter is there: those of them that the history still knows no outcome of are lost. */
+  gone(pending: readonly Pending[], at: number): void {
+    for (const { op, trigger } of pending) {
+      const operation = this.#book.operations.get(op)
+      if (operation !== undefined && this.#unsettled(operation).includes(trigger)) this.#lose(operation, trigger, at)
+    }
+  }
+
+  finish(final: FinalState, at: number): void {
+    const dead = new Set(final.deadLetters.map(({ op, trigger }) => `${op} ${trigger}`))
+    for (const operation of this.#book.operations.values()) {
+      const { op, how, state } = operation
+      if (how === 'ask') continue
+      if (state === 'rolled back' && final.committed.has(op))
+        this.#report('aborted', at, `${op} was rolled back and is there`)
+      if (state === 'unknown') operation.state = final.committed.has(op) ? 'committed' : 'rolled back'
+      if (state === 'unknown' && operation.state === 'rolled back') this.#rolledBack(operation, at)
+      if (operation.state === 'rolled back') continue
+      for (const trigger of this.#unsettled(operation))
+        if (!dead.has(`${op} ${trigger}`)) this.#lose(operation, trigger, at)
+    }
+  }
+
+  /** What is committed, times the triggers that are to run for it. */
+  get pairs(): number {
+    let pairs = 0
+    for (const { state, runs } of this.#book.operations.values()) if (state === 'committed') pairs += runs?.length ?? 0
+    return pairs
+  }
+
+  #unsettled(operation: Operation): string[] {
+    return (operation.runs ?? []).filter((trigger) => !isSettled(operation.deliveries.get(trigger)))
+  }
+
+  #rolledBack(operation: Operation, at: number): void {
+    operation.state = 'rolled back'
+    for (const delivery of operation.deliveries.values())
+      this.#report('aborted', at, `${operation.op} was rolled back and ran: ${show(delivery)}`)
+  }
+
+  #lose(operation: Operation, trigger: string, at: number): void {
+    const pair = `${operation.op} ${trigger}`
+    if (this.#lost.has(pair)) return
+    this.#lost.add(pair)
+    const delivery = operation.deliveries.get(trigger)
+    const ran = delivery === undefined ? 'never ran' : show(delivery)
+    this.#report(
+      'lost',
+      at,
+      `${this.#place(operation)} of ${operation.life}: ${operation.op} (${operation.how}) to ${trigger}, committed ${operation.committedAt?.toFixed(1) ?? 'at some time'}: ${ran}`,
+    )
+  }
+
+  /** Among what its emitter committed: before all that ran, after it, or between. */
+  #place(lost: Operation): string {
+    const others = [...this.#book.operations.values()].filter(
+      ({ life, state }) => life === lost.life && state === 'committed',
+    )
+    const ran = others.filter((operation) => this.#unsettled(operation).length === 0)
+    if (!ran.some(({ at }) => at < lost.at)) return 'prefix'
+    return ran.some(({ at }) => at > lost.at) ? 'middle' : 'suffix'
+  }
+}

@@ -1,0 +1,95 @@
+/** What the runner does in the database under test itself: its tables before the run, and what is left after it. */
+import { createBus } from '@outbus/core'
+import pg from 'pg'
+import pino from 'pino'
+import type { FinalState } from './check/final-state.ts'
+import type { Pending } from './check/operations.ts'
+import { loadSources } from './load/sources.ts'
+import { OWN, TRIGGERS, triggerInput } from './load/triggers.ts'
+import { APPS, registrantOf, SCHEMA } from './settings.ts'
+
+const TABLES = `
+create table faults_marks (op text primary key);
+create table faults_pulse (at timestamptz not null);
+insert into faults_pulse values (now());
+create table faults_ledger (op text not null, trigger text not null, delivery bigint not null, attempt integer not null);
+`
+
+/** The schema, the triggers of every app, and the tables of the load. */
+export async function prepareDatabase(url: string): Promise<void> {
+  await using bus = await createBus({
+    database: url,
+    schema: SCHEMA,
+    sources: loadSources(),
+    migrate: true,
+    log: pino({ level: 'silent' }),
+  })
+  for (const app of APPS) {
+    const cx = bus.context({ app, principal: { id: registrantOf(app) } })
+    for (const trigger of TRIGGERS) await cx.triggers.create(triggerInput(trigger) as never)
+    await bus.context({ app }).kv.set(OWN, 'name', app)
+  }
+  await once(url, TABLES)
+}
+
+async function once(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
+
+/** Those of them that have neither a row nor a dead letter. */
+export async function findGone(admin: pg.Pool, pending: readonly Pending[]): Promise<Pending[]> {
+  const { rows } = await admin.query<{ event_id: string; trigger: string }>(
+    `select event_id, trigger->>'name' as trigger from ${SCHEMA}.outbox where event_id = any ($1)
+    union all select event_id, trigger_name from ${SCHEMA}.dead_letters where event_id = any ($1)`,
+    [pending.map(({ eventId }) => eventId)],
+  )
+  const there = new Set(rows.map(({ event_id, trigger }) => `${event_id} ${trigger}`))
+  return pending.filter(({ eventId, trigger }) => !there.has(`${eventId} ${trigger}`))
+}
+
+/** Nothing is to be done any more: no row, no letter without its handlers, no reply that nobody has read. */
+export async function isDrained(admin: pg.Pool): Promise<boolean> {
+  const { rows } = await admin.query<{ drained: boolean }>(
+    `select not exists (select from ${SCHEMA}.outbox)
+      and not exists (select from ${SCHEMA}.dead_letters where not announced)
+      and not exists (select from ${SCHEMA}.replies where taken_at is null) as drained`,
+  )
+  return rows[0]?.drained === true
+}
+
+/** What an emitter that is gone had sent ends with its session. */
+export async function endOtherSessions(admin: pg.Pool): Promise<void> {
+  await admin.query(
+    `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`,
+  )
+}
+
+export async function readFinalState(admin: pg.Pool): Promise<FinalState> {
+  const texts = async (sql: string) => {
+    const { rows } = await admin.query<[string]>({ text: sql, rowMode: 'array' })
+    return rows.map(([text]) => text)
+  }
+  const committed = await texts(`select op from faults_marks
+    union select value->>'op' from ${SCHEMA}.kv_entries where json_typeof(value) = 'object'
+    union select key from ${SCHEMA}.dedupe_keys`)
+  const { rows: ledger } = await admin.query<FinalState['ledger'][number]>(
+    'select op, trigger, attempt from faults_ledger',
+  )
+  const { rows: deadLetters } = await admin.query<FinalState['deadLetters'][number]>(
+    `select id::text, delivery_id::text as "deliveryId", trigger_name as trigger, app_id as app, attempts, reason, depth, resolution,
+      coalesce(event->'value'->>'op', event->'message'->>'op', event->>'op') as op
+    from ${SCHEMA}.dead_letters`,
+  )
+  const abandoned = await texts(`select request_id::text from ${SCHEMA}.abandoned_executions`)
+  const left =
+    await texts(`select format('%s of %s, attempt %s, due %s, trigger %s, lease %s', id, event_id, attempt, due_at, trigger->>'name', lease_token)
+    from ${SCHEMA}.outbox limit 20`)
+  return { committed: new Set(committed), ledger, deadLetters, abandoned, left }
+}

@@ -1,0 +1,115 @@
+/**
+ * Where in the claim protocol this process can be made to end, as seen at its connections: nothing in core knows of it.
+ *
+ *   lanes of batches:  claim ─after-claim─▶ note ─after-note─▶ run ─▶ settle ─before-commit─▶ COMMIT ─after-commit─▶
+ *   under a lease:     take, COMMIT ─after-claim─▶ run ─▶ ─before-commit─▶ settle, COMMIT ─after-commit─▶
+ *
+ * `in-handler` and `after-effect` are passed by the handlers themselves. The lease is the note of what is taken under one.
+ */
+import type { Writable } from 'node:stream'
+import type pg from 'pg'
+import { bury } from '../../../core/src/sql/bury.ts'
+import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
+import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
+import { claimOrdered } from '../../../core/src/sql/claim-ordered.ts'
+import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
+import { finish } from '../../../core/src/sql/finish.ts'
+import { reschedule } from '../../../core/src/sql/reschedule.ts'
+import { resolveDeadLetters } from '../../../core/src/sql/resolve-dead-letters.ts'
+import { settleRequests } from '../../../core/src/sql/settle-requests.ts'
+import { takeAlone } from '../../../core/src/sql/take-alone.ts'
+import { takeRequests } from '../../../core/src/sql/take-requests.ts'
+import { takeSingles } from '../../../core/src/sql/take-singles.ts'
+import { writeNote } from '../../../core/src/sql/write-note.ts'
+import type { Failpoint } from './names.ts'
+import type { AnyStatement } from './statements.ts'
+import { recognizer, watchStatements } from './statements.ts'
+
+export interface Failpoints {
+  /** The process ends itself, or stops, when it next passes there. One at a time: a later one takes its place. */
+  arm(name: Failpoint, signal?: 'SIGKILL' | 'SIGSTOP'): void
+  /** This process is there now. */
+  pass(name: Failpoint): void
+}
+
+/** Of a connection, from BEGIN to its end. */
+interface Transaction {
+  /** Rows were taken under a lease in it. */
+  takes: boolean
+  /** Deliveries come to an outcome in it. */
+  settles: boolean
+}
+
+const CLAIMS = new Set<AnyStatement>([claimBatch, claimSized, claimFresh, claimOvertaken, claimOrdered])
+const TAKES = new Set<AnyStatement>([takeAlone, takeSingles, takeRequests])
+const SETTLES = new Set<AnyStatement>([finish, reschedule, bury, resolveDeadLetters, settleRequests])
+const recognize = recognizer([...CLAIMS, ...TAKES, ...SETTLES, writeNote])
+
+/** Before the bus of this process is made. */
+export function installFailpoints(): Failpoints {
+  let armed: { readonly name: Failpoint; readonly signal: 'SIGKILL' | 'SIGSTOP' } | undefined
+  const transactions = new WeakMap<pg.Client, Transaction>()
+
+  const pass = (name: Failpoint) => {
+    if (name !== armed?.name) return
+    const { signal } = armed
+    armed = undefined
+    process.kill(process.pid, signal)
+  }
+
+  const passCommit = (client: pg.Client, transaction: Transaction) => {
+    if (transaction.settles && armed?.name === 'before-commit') {
+      sendCorked(client)
+      pass('before-commit')
+    }
+    return ({ command }: pg.QueryResult) => {
+      if (command !== 'COMMIT') return
+      if (transaction.settles) pass('after-commit')
+      if (transaction.takes) pass('after-claim')
+    }
+  }
+
+  const passStatement = (stated: AnyStatement, transaction: Transaction | undefined) => {
+    if (stated === writeNote) return () => pass('after-note')
+    if (CLAIMS.has(stated)) {
+      return ({ rows }: pg.QueryResult) => {
+        if (hasRows(rows)) pass('after-claim')
+      }
+    }
+    if (TAKES.has(stated)) {
+      return ({ rows }: pg.QueryResult) => {
+        if (transaction !== undefined) transaction.takes = hasRows(rows)
+        else if (hasRows(rows)) pass('after-claim')
+      }
+    }
+    if (transaction !== undefined) transaction.settles = true
+    else {
+      pass('before-commit')
+      return () => pass('after-commit')
+    }
+    return undefined
+  }
+
+  watchStatements(({ client, original }) => {
+    if (/^begin\b/.test(original)) transactions.set(client, { takes: false, settles: false })
+    const transaction = transactions.get(client)
+    if (/^(commit|rollback)\b/.test(original) && transaction !== undefined) {
+      transactions.delete(client)
+      if (original === 'commit') return passCommit(client, transaction)
+    }
+    const stated = recognize(original)
+    return stated === undefined ? undefined : passStatement(stated, transaction)
+  })
+  return { arm: (name, signal = 'SIGKILL') => void (armed = { name, signal }), pass }
+}
+
+/** Some claims answer with a row that has no id, of where they stopped. */
+function hasRows(rows: readonly unknown[]): boolean {
+  return rows.some((row) => (row as readonly unknown[])[0] !== null)
+}
+
+/** A settle and its COMMIT go in one write; here the settle goes, and the COMMIT does not. */
+function sendCorked(client: pg.Client): void {
+  const { stream } = (client as unknown as { readonly connection: { readonly stream: Writable } }).connection
+  while (stream.writableCorked > 0) stream.uncork()
+}
