@@ -70,8 +70,8 @@ const UNLIMITED: readonly Edit[] = [
 const UNNOTED: readonly Edit[] = [
   {
     of: writeNote,
-    replace: 'values ($1, $2::bigint[], $3::bigint[], $4::integer[], $5::bigint, $6::bigint)',
-    by: 'select $1::uuid, $2::bigint[], $3::bigint[], $4::integer[], $5::bigint, $6::bigint where false',
+    replace: 'select $1, lowest, highest, lows, highs, attempts from spans',
+    by: 'select $1, lowest, highest, lows, highs, attempts from spans where false',
   },
 ]
 
