@@ -77,10 +77,15 @@ test.for([10, 1_000_000])(
           ]
           expect(claim.filter((node) => node['Index Name'] === 'outbox_due').length).toBe(6)
           expect(claim.map((node) => node['Node Type'])).not.toContain('Sort')
-          const fair = [
-            ...(await nodesOfPlan(client, claimFresh, `50, '{a}', 5000, 2000, 8388608`)),
-            ...(await nodesOfPlan(client, claimOvertaken, `50, '{a}', 1, '-infinity', 0, 10000`)),
-          ]
+          const fair: Node[] = []
+          for (const nodes of [
+            await nodesOfPlan(client, claimFresh, `50, '{a}', 5000, 2000, 8388608`),
+            await nodesOfPlan(client, claimOvertaken, `50, '{a}', 1, '-infinity', 0, 10000`),
+          ]) {
+            // What was found is claimed by its id, and not looked for again among all that is due.
+            expect(nodes.map((node) => node['Index Name'])).toContain('outbox_pkey')
+            fair.push(...nodes)
+          }
           const settle = [
             ...(await nodesOfPlan(client, finish, `${ids}, null`)),
             ...(await nodesOfPlan(client, reschedule, `'{1}', '{2}', '{0}', '{f}', '{null}', '{null}', null`)),
@@ -118,6 +123,7 @@ test('ordered rows are claimed by one index probe a key, with a thousand rows be
         )
         expect(nodes.filter(readsWholeOutbox)).toEqual([])
         expect(nodes.filter((node) => node['Index Name'] === 'outbox_ordered')).toHaveLength(2)
+        expect(nodes.map((node) => node['Index Name'])).toContain('outbox_pkey')
         await client.query('commit')
       }
     }

@@ -13,23 +13,38 @@ import { OutboxRow } from './outbox-row.ts'
 const OVERLAP_MS = 100
 /** What one look walks over at most, of each level. */
 const LOOK = 2_000
-/** How much of the backlog one step of the walk goes over, and how often; begun once the crowding lasts. */
+/** How much of the backlog one step of the walk goes over; begun once the crowding lasts. */
 const STEP = 10_000
-const STEP_EVERY_MS = 100
 const WALK_AFTER_MS = 2_000
+/** How often one of all dispatchers looks, and takes a step. */
+const LOOK_EVERY_MS = 5
+const STEP_EVERY_MS = 100
+/** Looks take at most one part in so many of a lane's time, and steps as much: on a busy server both become dear. */
+const LOOK_SHARE = 4
+const STEP_SHARE = 20
 
 const LEVELS = [2, 1, 0] as const
 const START = { due: '-infinity', id: '0' }
 
 export class FairRows implements DueRows {
   readonly #crowding: Crowding
+  readonly #dispatchers: () => number
   #lookedAt = 0
+  #lookMs = 0
   #steppedAt = 0
+  #stepMs = 0
   #level = 0
   #walked = START
 
-  constructor(crowding: Crowding) {
+  /** `dispatchers`: how many there are; each looks for all. */
+  constructor(crowding: Crowding, dispatchers: () => number) {
     this.#crowding = crowding
+    this.#dispatchers = dispatchers
+  }
+
+  /** Until the next look. */
+  get restMs(): number {
+    return Math.max(LOOK_EVERY_MS * this.#dispatchers(), this.#lookMs * (LOOK_SHARE - 1))
   }
 
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
@@ -39,8 +54,11 @@ export class FairRows implements DueRows {
       return []
     }
     const now = performance.now()
-    const stepDue = forMs > WALK_AFTER_MS && now - this.#steppedAt > STEP_EVERY_MS
+    const stepEveryMs = Math.max(STEP_EVERY_MS * this.#dispatchers(), this.#stepMs * STEP_SHARE)
+    const stepDue = forMs > WALK_AFTER_MS && now - this.#steppedAt > stepEveryMs
     const rows = stepDue ? await this.#step(connection, limit, now) : await this.#look(connection, limit, bytes, now)
+    if (stepDue) this.#stepMs = performance.now() - now
+    else this.#lookMs = performance.now() - now
     // Not waited for: it goes before the next claim on this connection, and where it fails that says so.
     if (rows.length === 0) connection.commit(() => []).catch(() => undefined)
     return rows

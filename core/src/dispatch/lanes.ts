@@ -40,8 +40,7 @@ const OTHERS_AFTER_MS = 250
  * costs two commits. Whoever comes after a quiet moment does not wait.
  */
 const LEAST_TURN_MS = 4
-/** While some app crowds: how often the rows of the others are looked for, and with how many permits, of few at most a quarter. */
-const LOOK_EVERY_MS = 5
+/** With how many permits the rows of other apps are looked for while some app crowds; of few at most a quarter. */
 const FAIR_SHARE = 4
 
 export class Lanes {
@@ -71,7 +70,8 @@ export class Lanes {
         }),
       ),
     )
-    const fair = new Lane(around, new FairRows(crowding), settings)
+    const others = new FairRows(crowding, () => portions.dispatchers)
+    const fair = new Lane(around, others, settings)
     const lines = new OrderedRows()
     const ordered = new Lane(around, lines, settings)
     const alone = new AloneLane(around, isolation, settings.holdMs)
@@ -80,7 +80,9 @@ export class Lanes {
     await Promise.race([firstTurn.promise, sleep(OTHERS_AFTER_MS, signal)])
     await Promise.all([
       ...unordered,
-      this.#keepOpen(signal, (connection, onTurn) => this.#fairLoop(fair, crowding, connection, signal, onTurn)),
+      this.#keepOpen(signal, (connection, onTurn) =>
+        this.#fairLoop(fair, others, crowding, connection, signal, onTurn),
+      ),
       this.#keepOpen(signal, (connection, onTurn) => this.#orderedLoop(ordered, lines, connection, signal, onTurn)),
       this.#keepOpen(signal, (connection, onTurn) => this.#aloneLoop(alone, connection, signal, onTurn)),
       ...singles.map((lane, i) => {
@@ -142,12 +144,13 @@ export class Lanes {
 
   async #fairLoop(
     lane: Lane,
+    rows: FairRows,
     crowding: Crowding,
     connection: LaneConnection,
     signal: AbortSignal,
     onTurn: () => void,
   ): Promise<void> {
-    const rest = () => (crowding.forMs === undefined ? crowding.begins(signal) : sleep(LOOK_EVERY_MS, signal))
+    const rest = () => (crowding.forMs === undefined ? crowding.begins(signal) : sleep(rows.restMs, signal))
     await claimLoop({
       ...this.#turns(1),
       share: () => this.#fairShare,

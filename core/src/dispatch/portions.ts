@@ -31,11 +31,16 @@ export class Portions {
     this.#options = options
   }
 
+  /** How many there are, this one among them. */
+  get dispatchers(): number {
+    return this.#place.others + 1
+  }
+
   /** As if all dispatchers had as many lanes as this one. */
   of(lane: number): Portion {
     const { lanes } = this.#options
-    const { others, before } = this.#place
-    return { of: (others + 1) * lanes, mine: before * lanes + lane }
+    const { before } = this.#place
+    return { of: this.dispatchers * lanes, mine: before * lanes + lane }
   }
 
   /** Never rejects: the next time tells. */

@@ -1,4 +1,4 @@
-import { CLAIMED, CLAIMED_COLUMNS, IN_BATCHES } from './claim-batch.ts'
+import { CLAIMED, CLAIMED_COLUMNS, IN_BATCHES, still } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
 import { statement } from './statement.ts'
 
@@ -27,7 +27,7 @@ export const claimFresh = statement<
   ${newestOfLevels('$3', '$4')}
 ), claimed as materialized (
   select ${CLAIMED} from {schema}.outbox
-  where id = any (array(select id from newest where app_id <> all ($2::text[]) limit $1)) and ${IN_BATCHES} and due_at <= now()
+  where id = any (array(select id from newest where app_id <> all ($2::text[]) limit $1)) and ${still(`${IN_BATCHES} and due_at <= now()`)}
   for update skip locked
 )
 select ${CLAIMED_COLUMNS.join(', ')} from (

@@ -1,4 +1,4 @@
-import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
+import { CLAIMED, CLAIMED_COLUMNS, still } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
 import { statement } from './statement.ts'
 
@@ -37,7 +37,7 @@ export const claimOrdered = statement<
   from heads where visited = (select max(visited) from heads)
 ), claimed as materialized (
   select ${CLAIMED} from {schema}.outbox
-  where id = any (array(select id from heads where due)) and due_at <= now() and not alone and not paused
+  where id = any (array(select id from heads where due)) and ${still('due_at <= now() and not alone and not paused')}
   for update skip locked
 ), sized as (
   select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before from claimed

@@ -1,4 +1,4 @@
-import { CLAIMED, CLAIMED_COLUMNS, IN_BATCHES } from './claim-batch.ts'
+import { CLAIMED, CLAIMED_COLUMNS, IN_BATCHES, still } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
 import { statement } from './statement.ts'
 
@@ -24,7 +24,7 @@ export const claimOvertaken = statement<
   select (array_agg(due_at))[count(*)] as walked_to_due, (array_agg(id))[count(*)] as walked_to_id, count(*) as walked from walked
 ), claimed as materialized (
   select ${CLAIMED} from {schema}.outbox
-  where id = any (array(select id from walked where app_id <> all ($2::text[]) limit $1)) and ${IN_BATCHES} and due_at <= now()
+  where id = any (array(select id from walked where app_id <> all ($2::text[]) limit $1)) and ${still(`${IN_BATCHES} and due_at <= now()`)}
   for update skip locked
 )
 select ${CLAIMED_COLUMNS.map((column) => `claimed.${column}`).join(', ')}, reached.* from reached left join claimed on true`,
