@@ -24,7 +24,7 @@ const SIZED_CLAIMS = 50
  * How often a lane looks at the whole of a backlog, from its start, and not at its portion alone: what came back from a
  * dispatcher that died, or is the portion of one that is busy, waits no longer than about this.
  */
-const WHOLE_EVERY_MS = 100
+const WHOLE_EVERY_MS = 50
 
 /** Rows in no order, by priority and due time from a watermark; of a backlog its portion. */
 export class UnorderedRows implements DueRows {
