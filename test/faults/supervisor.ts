@@ -23,7 +23,7 @@ const SCRIPTS = { dispatcher: 'load/dispatcher.ts', emitter: 'load/emitter.ts' }
 /** Of what a life wrote to standard error, for whoever has to find out why it ended. */
 const LINES_KEPT = 60
 /** A process that dies at once is not started again and again without a rest. */
-const RESTART_MS = 100
+const RESTART_MS = 1_500
 
 /** What a process under test is told. */
 export interface Order {

@@ -39,6 +39,10 @@ export class Idleness {
     this.#options = options
   }
 
+  get isAnnounced(): boolean {
+    return this.#announced
+  }
+
   /** A lane's claim found rows. */
   worked(): void {
     const now = performance.now()

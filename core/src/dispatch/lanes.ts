@@ -245,8 +245,9 @@ export class Lanes {
     return Math.max(1, Math.min(FAIR_SHARE, Math.floor(this.#permits / 4)))
   }
 
+  /** Only who says that it is idle is notified of what comes, and may sleep the longer the longer nothing does. */
   #pollMs(rounds: number): number {
     const { pollMs, maxPollMs } = this.#options.settings
-    return Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10))
+    return this.#shared.idleness.isAnnounced ? Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10)) : pollMs
   }
 }
