@@ -51,7 +51,8 @@ function whyNot({ name, unavailable }: Fault): string[] {
 async function catchMutants({ mutants, json }: FaultOptions, seed: number): Promise<number> {
   const caught = []
   for (const mutant of mutants) {
-    const one = await catchMutant(mutant, seed, say)
+    // What follows from the first violation is of no interest.
+    const one = await catchMutant(mutant, seed, () => undefined)
     caught.push(one)
     print(
       one.noticedAfterMs === undefined
