@@ -8,7 +8,7 @@ export const delayed: Scenario = {
   systems: ['outbus', 'raw'],
   variants: ['delayed', 'delayed-without'],
   async prepare(run) {
-    if (run.variant === 'delayed') await copyNotes(run, run.quick ? 200_000 : 1_000_000, { due: 'tomorrow' })
+    if (run.variant === 'delayed') await copyNotes(run, run.quick ? 100_000 : 1_000_000, { due: 'tomorrow' })
     const due = await emitNotes(run, run.quick ? 40_000 : 100_000)
     // The one that the others were copied from is due as well.
     return run.variant === 'delayed' ? due + 1 : due

@@ -13,7 +13,7 @@ export const drainReal: Scenario = {
     const session = await system.open(url, { load: 'backlog', callers: 1 })
     await session.emitMany(payloads)
     await session.stop()
-    const copies = Math.round((quick ? 10_000 : 100_000) / payloads.length)
+    const copies = Math.round((quick ? 8_000 : 100_000) / payloads.length)
     await copyRows(url, system, copies - 1)
     return payloads.length * copies
   },

@@ -9,7 +9,7 @@ export const pinned: Scenario = {
   name: 'pinned',
   systems: SYSTEMS,
   variants: ['pinned', 'pinned-unpinned'],
-  prepare: (run) => copyNotes(run, run.quick ? 100_000 : 500_000),
+  prepare: (run) => copyNotes(run, run.quick ? 60_000 : 500_000),
   async measure(run) {
     const holder = await connect(run.url)
     if (run.variant === 'pinned') {
