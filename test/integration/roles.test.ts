@@ -131,6 +131,10 @@ test('an emitting and a dispatching process, each with its own rights, do all th
   )
   expect(await dispatching.upkeep()).toMatchObject({ deadLetters: 2, abandoned: 1, historyDays: 1 })
   await untilDatabaseSays(db.pool, `select exists (select from outbus_boss.queue where name = 'outbus_upkeep')`, true)
+
+  // A last word, too, is only of whoever has one to say.
+  await emitting.stop()
+  await dispatching.stop()
   expect(denied).toEqual([])
 })
 
@@ -145,5 +149,6 @@ test('a service that dispatches and emits is a member of both roles', async () =
   await bus.kv.set('jobs', 'b', 1, { delayMs: 60_000 })
   const { rows } = await db.pool.query<{ id: string }>('select id from outbus.outbox')
   expect(await bus.context().deliveries.cancel(rows[0]?.id as string)).toBeTruthy()
+  await bus.stop()
   expect(denied).toEqual([])
 })

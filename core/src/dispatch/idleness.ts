@@ -32,6 +32,8 @@ const BUSY_AFTER_MS = 50
 export class Idleness {
   readonly #options: IdlenessOptions
   #announced = false
+  /** There may be a row of this dispatcher. */
+  #spoke = false
   #idleLanes = 0
   #busySince: number | undefined
 
@@ -77,6 +79,7 @@ export class Idleness {
   /** Says that this dispatcher lives, and whether it is idle. Never rejects. */
   async beat(): Promise<void> {
     const { sql, pool, dispatcherId, log } = this.#options
+    this.#spoke = true
     try {
       await sql.run(pool, announceDispatcher, [dispatcherId, this.#announced])
     } catch (error) {
@@ -85,7 +88,9 @@ export class Idleness {
     }
   }
 
+  /** Never rejects. A bus that only emits has nothing to take back, nor the right to. */
   async signOff(): Promise<void> {
+    if (!this.#spoke) return
     const { sql, pool, dispatcherId, log } = this.#options
     try {
       await sql.run(pool, forgetDispatcher, [dispatcherId])
