@@ -1,29 +1,35 @@
 /** What the runner does in the database under test itself: its tables before the run, and what is left after it. */
-import { createBus } from '@outbus/core'
+import { createBus, grantRoles } from '@outbus/core'
+import { prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
 import pg from 'pg'
 import pino from 'pino'
 import type { FinalState } from './check/final-state.ts'
 import type { Pending } from './check/operations.ts'
 import { loadSources } from './load/sources.ts'
 import { OWN, TRIGGERS, triggerInput } from './load/triggers.ts'
-import { APPS, registrantOf, SCHEMA } from './settings.ts'
+import { OTHERS } from './nemesis/tools.ts'
+import { APPS, LOGINS, registrantOf, SCHEMA } from './settings.ts'
 
+/** Of the superuser; who writes them may do no more with them. */
 const TABLES = `
 create table faults_marks (op text primary key);
 create table faults_pulse (at timestamptz not null);
 insert into faults_pulse values (now());
 create table faults_ledger (op text not null, trigger text not null, delivery bigint not null, attempt integer not null);
+grant insert on faults_marks to ${LOGINS.emitter};
+grant insert on faults_ledger to ${LOGINS.dispatcher};
+grant select on faults_marks, faults_ledger to ${LOGINS.checker};
 `
 
-/** The schema, the triggers of every app, and the tables of the load. */
+/** Roles, the schema, the triggers of every app, and the tables of the load. `url` is a superuser's. */
 export async function prepareDatabase(url: string): Promise<void> {
-  await using bus = await createBus({
-    database: url,
-    schema: SCHEMA,
-    sources: loadSources(),
-    migrate: true,
-    log: pino({ level: 'silent' }),
-  })
+  await prepareRoles(url)
+  const migrator = urlAs(url, 'outbus_migrator')
+  const options = { schema: SCHEMA, sources: loadSources(), log: pino({ level: 'silent' }) }
+  const migrating = await createBus({ database: migrator, migrate: true, ...options })
+  await migrating.stop()
+  await grantRoles(migrator, { schema: SCHEMA, roles: TEST_ROLES })
+  await using bus = await createBus({ database: urlAs(url, LOGINS.emitter), ...options })
   for (const app of APPS) {
     const cx = bus.context({ app, principal: { id: registrantOf(app) } })
     for (const trigger of TRIGGERS) await cx.triggers.create(triggerInput(trigger) as never)
@@ -43,8 +49,8 @@ async function once(url: string, sql: string): Promise<void> {
 }
 
 /** Those of them that have neither a row nor a dead letter. */
-export async function findGone(admin: pg.Pool, pending: readonly Pending[]): Promise<Pending[]> {
-  const { rows } = await admin.query<{ event_id: string; trigger: string }>(
+export async function findGone(db: pg.Pool, pending: readonly Pending[]): Promise<Pending[]> {
+  const { rows } = await db.query<{ event_id: string; trigger: string }>(
     `select event_id, trigger->>'name' as trigger from ${SCHEMA}.outbox where event_id = any ($1)
     union all select event_id, trigger_name from ${SCHEMA}.dead_letters where event_id = any ($1)`,
     [pending.map(({ eventId }) => eventId)],
@@ -54,8 +60,8 @@ export async function findGone(admin: pg.Pool, pending: readonly Pending[]): Pro
 }
 
 /** Nothing is to be done any more: no row, no letter without its handlers, no reply that nobody has read. */
-export async function isDrained(admin: pg.Pool): Promise<boolean> {
-  const { rows } = await admin.query<{ drained: boolean }>(
+export async function isDrained(db: pg.Pool): Promise<boolean> {
+  const { rows } = await db.query<{ drained: boolean }>(
     `select not exists (select from ${SCHEMA}.outbox)
       and not exists (select from ${SCHEMA}.dead_letters where not announced)
       and not exists (select from ${SCHEMA}.replies where taken_at is null) as drained`,
@@ -65,24 +71,21 @@ export async function isDrained(admin: pg.Pool): Promise<boolean> {
 
 /** What an emitter that is gone had sent ends with its session. */
 export async function endOtherSessions(admin: pg.Pool): Promise<void> {
-  await admin.query(
-    `select pg_terminate_backend(pid, 5000) from pg_stat_activity
-    where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`,
-  )
+  await admin.query(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where ${OTHERS}`)
 }
 
-export async function readFinalState(admin: pg.Pool): Promise<FinalState> {
+export async function readFinalState(db: pg.Pool): Promise<FinalState> {
   const texts = async (sql: string) => {
-    const { rows } = await admin.query<[string]>({ text: sql, rowMode: 'array' })
+    const { rows } = await db.query<[string]>({ text: sql, rowMode: 'array' })
     return rows.map(([text]) => text)
   }
   const committed = await texts(`select op from faults_marks
     union select value->>'op' from ${SCHEMA}.kv_entries where json_typeof(value) = 'object'
     union select key from ${SCHEMA}.dedupe_keys`)
-  const { rows: ledger } = await admin.query<FinalState['ledger'][number]>(
+  const { rows: ledger } = await db.query<FinalState['ledger'][number]>(
     'select op, trigger, attempt from faults_ledger',
   )
-  const { rows: deadLetters } = await admin.query<FinalState['deadLetters'][number]>(
+  const { rows: deadLetters } = await db.query<FinalState['deadLetters'][number]>(
     `select id::text, delivery_id::text as "deliveryId", trigger_name as trigger, app_id as app, attempts, reason, depth, resolution,
       coalesce(event->'value'->>'op', event->'message'->>'op', event->>'op') as op
     from ${SCHEMA}.dead_letters`,

@@ -1,16 +1,20 @@
-/** What a run stands on: the Postgres under test, and a proxy for each kind of process. */
+/** What a run stands on: the Postgres under test, and a proxy and a login for each kind of process. */
+import { urlAs } from '@outbus/test-kit'
 import pg from 'pg'
 import { prepareDatabase } from './database.ts'
 import { startProxy } from './proxy.ts'
 import type { FaultServer } from './server.ts'
 import { startFaultServer } from './server.ts'
+import { LOGINS } from './settings.ts'
 import type { World } from './world.ts'
 
 export interface Environment extends AsyncDisposable {
   readonly server: FaultServer
   readonly proxies: World['proxies']
   readonly admin: pg.Pool
-  /** Of the database, through the proxy of a kind of process. */
+  /** For the checker, who only reads. */
+  readonly reader: pg.Pool
+  /** Of the database, through the proxy of a kind of process and with its login. */
   urlFor(kind: keyof World['proxies']): string
 }
 
@@ -21,20 +25,20 @@ export async function startEnvironment(): Promise<Environment> {
     const { hostname: host, port } = new URL(server.url)
     const target = { host, port: Number(port) }
     const proxies = { dispatcher: await startProxy(target), emitter: await startProxy(target) }
-    const admin = new pg.Pool({ connectionString: server.url, max: 4, application_name: 'outbus nemesis' })
-    // An idle connection that is lost is replaced by the next one.
-    admin.on('error', () => undefined)
+    const admin = poolOf(server.url, 'outbus nemesis')
+    const reader = poolOf(urlAs(server.url, LOGINS.checker), 'outbus checker')
     return {
       server,
       proxies,
       admin,
+      reader,
       urlFor(kind) {
-        const url = new URL(server.url)
+        const url = new URL(urlAs(server.url, LOGINS[kind]))
         url.port = String(proxies[kind].port)
         return url.href
       },
       async [Symbol.asyncDispose]() {
-        await admin.end()
+        await Promise.all([admin.end(), reader.end()])
         await Promise.all([proxies.dispatcher.close(), proxies.emitter.close()])
         await server.close()
       },
@@ -43,4 +47,11 @@ export async function startEnvironment(): Promise<Environment> {
     await server.close()
     throw error
   }
+}
+
+function poolOf(url: string, name: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: 4, application_name: name })
+  // An idle connection that is lost is replaced by the next one.
+  pool.on('error', () => undefined)
+  return pool
 }

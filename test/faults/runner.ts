@@ -1,5 +1,6 @@
 /** One run: a database, a load on it, faults that strike one after the other, and the checker's word on all of it. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { urlAs } from '@outbus/test-kit'
 import type pg from 'pg'
 import { Checker } from './check/checker.ts'
 import type { Figures } from './check/checker.ts'
@@ -76,7 +77,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   await Promise.all(emitters.map((subject) => subject.ready()))
 
   const over = new AbortController()
-  const { server, proxies, admin } = environment
+  const { server, proxies, admin, reader } = environment
   const world: World = {
     server,
     proxies,
@@ -91,10 +92,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
   const strikes = faults.length === 0 ? [].values() : scheduleOf(faults, seeded(seedOf(seed, 'schedule')))
   const striking = strikeUntilOver(strikes, world, collector, options.say)
-  const looking = lookForLost(judged.checker, collector, admin, over.signal)
+  const looking = lookForLost(judged.checker, collector, reader, over.signal)
   const names = [...dispatchers, ...emitters].map(({ name }) => name)
   const watching = watchSlowness(admin, collector, names, over.signal)
-  const changing = changeTriggers(server.url, collector, over.signal)
+  const changing = changeTriggers(urlAs(server.url, settings.LOGINS.emitter), collector, over.signal)
   const time = sleep(seconds * 1_000, undefined, { signal: over.signal }).catch(() => undefined)
   await (options.untilFirst === true ? Promise.race([time, judged.first]) : time)
   over.abort()
@@ -102,10 +103,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
   for (const proxy of Object.values(proxies)) proxy.heal()
 
   const firstAt = judged.firstAt
-  if (options.untilFirst !== true || firstAt === undefined) await judged.windDown(admin, emitters, dispatchers)
+  if (options.untilFirst !== true || firstAt === undefined) await judged.windDown(reader, emitters, dispatchers)
   await judged.kill()
   await endOtherSessions(admin)
-  const figures = judged.checker.finish(await readFinalState(admin))
+  const figures = judged.checker.finish(await readFinalState(reader))
   await collector.close()
   const { violations } = judged.checker
   const kept = options.keepHistory === true || (violations.length > 0 && mutant === undefined)
@@ -175,13 +176,13 @@ class JudgedRun {
   }
 
   /** Nobody emits any more; what is there is run to its end; then nobody runs. */
-  async windDown(admin: pg.Pool, emitters: readonly Supervised[], dispatchers: readonly Supervised[]): Promise<void> {
+  async windDown(reader: pg.Pool, emitters: readonly Supervised[], dispatchers: readonly Supervised[]): Promise<void> {
     const { say } = this.#options
     say('stopping the emitters')
     await this.#stop(emitters)
     say('draining')
     const { now } = this.#clock
-    for (const until = now() + DRAIN_MS; now() < until && !(await isDrained(admin));) await sleep(50)
+    for (const until = now() + DRAIN_MS; now() < until && !(await isDrained(reader));) await sleep(50)
     say('stopping the dispatchers')
     await this.#stop(dispatchers)
   }
@@ -206,13 +207,13 @@ class JudgedRun {
 }
 
 /** Once a second: what should have an outcome, and of which the database has no trace. */
-async function lookForLost(checker: Checker, collector: Collector, admin: pg.Pool, over: AbortSignal): Promise<void> {
+async function lookForLost(checker: Checker, collector: Collector, reader: pg.Pool, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
     await sleep(LOOK_EVERY_MS, undefined, { signal: over }).catch(() => undefined)
     const pending = checker.pending(collector.now() - PENDING_MS)
     if (pending.length === 0) continue
     try {
-      checker.gone(await findGone(admin, pending))
+      checker.gone(await findGone(reader, pending))
     } catch {
       // Postgres is away: the next look will tell.
     }

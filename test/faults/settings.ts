@@ -23,6 +23,13 @@ export const DISPATCH = {
   maxTriggerDepth: MAX_TRIGGER_DEPTH,
 }
 
+/** Whom the processes log in as: see docs/operations.md. Handlers emit. */
+export const LOGINS = {
+  dispatcher: 'outbus_service',
+  emitter: 'outbus_emitting',
+  checker: 'outbus_reading',
+} as const
+
 export const DISPATCHERS = 3
 export const EMITTERS = 2
 /** Loops of one emitter, each of which writes keys of its own and one event after the other. */

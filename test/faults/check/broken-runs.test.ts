@@ -6,6 +6,16 @@ import type { ViolationKind } from './violation.ts'
 
 const BROKEN: readonly [what: string, kind: ViolationKind, tell: (story: Story) => unknown][] = [
   [
+    'a process lacks a right, and all goes well without',
+    'forbidden',
+    (story) => {
+      story
+        .emitted('a')
+        .done('a')
+        .say('dispatcher-1#1', { kind: 'forbidden', text: 'permission denied for table outbox' })
+    },
+  ],
+  [
     'there are more attempts than there may be',
     'attempts',
     (story) => {

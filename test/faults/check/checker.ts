@@ -91,6 +91,7 @@ export class Checker {
     this.#order.add(record)
     this.#recovery.add(record)
     this.#gate.add(record)
+    if (record.kind === 'forbidden') this.report('forbidden', record.at, `${record.life}: ${record.text}`)
     if (record.kind === 'begin') this.#begun++
     if (record.kind === 'end' && record.how === 'failed') this.#failed++
   }

@@ -33,6 +33,8 @@ export type ViolationKind =
   /** A dead letter that was handled twice, or never. */
   | 'dead-letter'
   | 'depth'
+  /** A process lacked a right that its role has to have. */
+  | 'forbidden'
   /** A process ended by itself. */
   | 'died'
   /** It would not stop, or the outbox would not empty. */

@@ -65,6 +65,8 @@ export type Said =
       /** Of a failed attempt. */
       readonly failure?: string
     }
+  /** Postgres refused it something for want of rights. */
+  | { readonly kind: 'forbidden'; readonly text: string }
   /** A warning of its bus. For whoever reads the history. */
   | { readonly kind: 'log'; readonly text: string }
   /** The event loop of the process stood still for so long, up to now. */

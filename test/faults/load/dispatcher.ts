@@ -11,6 +11,7 @@ import { DISPATCH, SCHEMA } from '../settings.ts'
 import type { SubjectSettings } from '../settings.ts'
 import { registerHandlers } from './handlers.ts'
 import type { Order } from '../supervisor.ts'
+import { reportForbidden } from './rights.ts'
 import { loadSources } from './sources.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as SubjectSettings
@@ -18,6 +19,7 @@ const failpoints = installFailpoints()
 if (settings.mutant !== undefined) installMutant(settings.mutant)
 const reporter = await Reporter.connect(settings.socket, settings)
 reportStalls(reporter)
+reportForbidden(reporter)
 
 subscribe(OUTCOME_CHANNEL, (message) => {
   const { deliveryId, trigger, attempt, outcome } = message as OutcomeMessage

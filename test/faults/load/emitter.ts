@@ -10,12 +10,14 @@ import { seeded, seedOf } from '../random.ts'
 import { EMIT_LOOPS, EMIT_PAUSE_MS, SCHEMA } from '../settings.ts'
 import type { SubjectSettings } from '../settings.ts'
 import { Operations } from './operations.ts'
+import { reportForbidden } from './rights.ts'
 import { loadSources } from './sources.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as SubjectSettings
 if (settings.mutant !== undefined) installMutant(settings.mutant)
 const reporter = await Reporter.connect(settings.socket, settings)
 reportStalls(reporter)
+reportForbidden(reporter)
 
 const pool = new pg.Pool({ connectionString: settings.url, max: EMIT_LOOPS, connectionTimeoutMillis: 5_000 })
 // An idle connection that is lost is replaced by the next one; of one in use its query tells.

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createBus } from '@outbus/core'
+import { urlAs } from '@outbus/test-kit'
 import type { Fault, World } from '../world.ts'
 import { migratingOptions } from './migrating.ts'
 import type { MigratingSettings } from './migrating.ts'
@@ -68,13 +69,18 @@ function killAtStatements(world: World, kills: number): Promise<void> {
 }
 
 async function migrateHere(world: World, schema: string): Promise<void> {
-  const bus = await createBus(migratingOptions(world.server.url, schema))
+  const bus = await createBus(migratingOptions(migratorOf(world), schema))
   await bus.stop()
+}
+
+/** It owns what it makes, and may do no more. */
+function migratorOf({ server }: World): string {
+  return urlAs(server.url, 'outbus_migrator')
 }
 
 /** In a process of its own; how many statements it took. */
 async function migrate(world: World, settings: Omit<MigratingSettings, 'url'>): Promise<number> {
-  const whole: MigratingSettings = { url: world.server.url, ...settings }
+  const whole: MigratingSettings = { url: migratorOf(world), ...settings }
   const { stdout } = await run(process.execPath, ['--conditions=outbus-source', SCRIPT, JSON.stringify(whole)])
   return Number(stdout)
 }

@@ -80,9 +80,9 @@ export async function withClient<T>(world: World, work: (client: pg.Client) => P
   }
 }
 
-/** Whoever uses the database, but for the nemesis. */
+/** Whoever uses the database, but for the nemesis and the checker. */
 export const OTHERS = `datname = current_database() and backend_type = 'client backend'
-  and pid <> pg_backend_pid() and application_name <> 'outbus nemesis'`
+  and pid <> pg_backend_pid() and application_name not in ('outbus nemesis', 'outbus checker')`
 
 /** Ends every connection of the processes under test; how many there were. */
 export async function terminateAll(db: Pick<pg.Client, 'query'>): Promise<number> {
