@@ -2,7 +2,7 @@
 import type { TestProject } from 'vitest/node'
 import { findPgBouncer, startPgBouncer } from './pgbouncer.ts'
 import { startPostgres } from './postgres.ts'
-import { loginsOf } from './roles.ts'
+import { loginsOf } from './logins.ts'
 import type * as _context from './vitest.ts'
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {

@@ -8,7 +8,8 @@
 import type * as core from '@outbus/core'
 import type pg from 'pg'
 import { inject, vi } from 'vitest'
-import { grantTestRoles, urlAs } from './roles.ts'
+import { urlAs } from './logins.ts'
+import { grantTestRoles } from './roles.ts'
 import type * as _context from './vitest.ts'
 
 type Options = core.BusOptions<readonly core.AnySource[]>

@@ -3,7 +3,8 @@ import pg from 'pg'
 import { afterAll, inject, onTestFinished, TestRunner } from 'vitest'
 import { createTestDatabase } from './database.ts'
 import type { CreateTestDatabaseOptions } from './database.ts'
-import { prepareRoles, urlAs } from './roles.ts'
+import { urlAs } from './logins.ts'
+import { prepareRoles } from './roles.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
