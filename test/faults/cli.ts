@@ -18,6 +18,7 @@ export interface FaultOptions {
 
 export const USAGE = 64
 const DEFAULT_SECONDS = 60
+const MOST_SECONDS = 2_000_000
 const FLAGS =
   '--seconds N or --minutes N, --seed N, --json FILE, --fault NAME (more than once), --mutant NAME, --mutants, --keep-history, --list'
 
@@ -29,8 +30,11 @@ export function readOptions(args: readonly string[], faults: readonly string[]):
   for (const name of values.fault ?? []) assertKnown('--fault', name, faults)
   if (values.mutant !== undefined) assertKnown('--mutant', values.mutant, MUTANTS)
   const minutes = readNumber('--minutes', values.minutes)
+  const seconds = readNumber('--seconds', values.seconds) ?? (minutes === undefined ? DEFAULT_SECONDS : minutes * 60)
+  // A timer of more than 2^31 ms goes off at once.
+  if (seconds < 1 || seconds > MOST_SECONDS) throw new UsageError(`a run takes 1 to ${MOST_SECONDS} seconds`)
   return {
-    seconds: readNumber('--seconds', values.seconds) ?? (minutes === undefined ? DEFAULT_SECONDS : minutes * 60),
+    seconds,
     seed: readNumber('--seed', values.seed),
     json: values.json,
     faults: values.fault ?? [],

@@ -107,6 +107,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
   await judged.kill()
   await endOtherSessions(admin)
   const figures = judged.checker.finish(await readFinalState(reader))
+  // Whatever the checker says of nothing, nothing is shown by it.
+  if (figures.events === 0 || figures.executions === 0)
+    judged.checker.report('stuck', collector.now(), `${figures.events} events and ${figures.executions} executions`)
   await collector.close()
   const { violations } = judged.checker
   const kept = options.keepHistory === true || (violations.length > 0 && mutant === undefined)

@@ -44,12 +44,14 @@ export function isFinal(outcome: string): boolean {
   return FINAL.has(outcome)
 }
 
-/** Whether its handler ended well at some attempt, or its outcome is known. */
+/** Whether its handler ended well at some attempt. A bus that says that it is done with it has not run it by that. */
+export function hasRun(delivery: Delivery | undefined): boolean {
+  return delivery?.executions.some(({ failed }) => failed === false) === true
+}
+
+/** Whether it has, or its outcome is known. */
 export function isSettled(delivery: Delivery | undefined): boolean {
-  return (
-    delivery !== undefined &&
-    (delivery.ended !== undefined || delivery.executions.some(({ failed }) => failed === false))
-  )
+  return delivery?.ended !== undefined || hasRun(delivery)
 }
 
 export function pairOf({ trigger, letter }: Pick<Begin, 'trigger' | 'letter'>): string {

@@ -182,6 +182,86 @@ const BROKEN: readonly [what: string, kind: ViolationKind, tell: (story: Story) 
     },
   ],
   [
+    'the bus is done with what failed, and it never ran well',
+    'lost',
+    (story) => {
+      story.emitted('a').ran('a', 'ordered').ran('a', 'transactional')
+      story.ran('a', 'plain', { how: 'failed' }).outcome('a', 'plain', 1, 'done')
+    },
+  ],
+  [
+    'it is said to be dead, and there is no dead letter',
+    'lost',
+    (story) => {
+      story.emitted('a').ran('a', 'ordered').ran('a', 'transactional')
+      for (let attempt = 1; attempt <= 3; attempt++) story.ran('a', 'plain', { attempt, how: 'failed' })
+      story.outcome('a', 'plain', 3, 'dead')
+    },
+  ],
+  [
+    'it is skipped after an attempt that failed',
+    'lost',
+    (story) => {
+      story.emitted('a').ran('a', 'ordered').ran('a', 'transactional')
+      story.ran('a', 'plain', { how: 'failed' }).outcome('a', 'plain', 1, 'skipped')
+    },
+  ],
+  [
+    'it was done, and is a dead letter too',
+    'overwritten',
+    (story) => {
+      story.emitted('a').done('a').outcome('a', 'plain', 1, 'done').dead('a', 'plain').ran('a', 'bury', { letter: '1' })
+    },
+  ],
+  [
+    'it is a dead letter for another reason than that its attempts are used up',
+    'unexplained',
+    (story) => {
+      story.emitted('a').ran('a', 'ordered').ran('a', 'transactional')
+      story.dead('a', 'plain', { reason: 'not_retryable' }).ran('a', 'bury', { letter: '1' })
+    },
+  ],
+  [
+    'one delivery leaves two dead letters',
+    'dead-letter',
+    (story) => {
+      story.emitted('a').done('a').dead('a', 'plain').dead('a', 'plain', { id: '2' })
+      story.ran('a', 'bury', { letter: '1' }).ran('a', 'bury', { letter: '2', delivery: 'another' })
+    },
+  ],
+  [
+    'a dead letter is handled, and no handler of it ran',
+    'dead-letter',
+    (story) => {
+      story.emitted('a').done('a').dead('a', 'plain')
+    },
+  ],
+  [
+    'the effect of a transactional handler is of an attempt that failed',
+    'ledger',
+    (story) => {
+      story.emitted('a').ran('a', 'plain').ran('a', 'ordered')
+      story.ran('a', 'transactional', { how: 'failed' }).ran('a', 'transactional', { attempt: 2 })
+      story.final.ledger = [{ op: 'a', trigger: 'transactional', attempt: 1 }]
+    },
+  ],
+  [
+    'the request of a caller that died leaves two abandoned executions',
+    'request',
+    (story) => {
+      story.invoke('a', { how: 'ask' }).ran('a', 'answer', { request: 'r' }).killed('emitter-1')
+      story.final.abandoned = ['r', 'r']
+    },
+  ],
+  [
+    'a process aborts while its connection is cut',
+    'died',
+    (story) => {
+      story.open(['dispatcher-1'], 'proxy-cut-dispatchers')
+      story.note({ kind: 'exit', life: 'dispatcher-1#1', name: 'dispatcher-1', code: null, signal: 'SIGABRT' })
+    },
+  ],
+  [
     'a row is left',
     'stuck',
     (story) => {

@@ -68,6 +68,24 @@ const BROKEN: readonly [what: string, kind: ViolationKind, tell: (story: Story) 
     },
   ],
   [
+    'what ended well runs again after its process was drained',
+    'unexplained',
+    (story) => {
+      story.emitted('a').done('a')
+      story.note({ kind: 'exit', life: 'dispatcher-1#1', name: 'dispatcher-1', code: 0, signal: null })
+      story.ran('a', 'plain', { attempt: 2, life: 'dispatcher-2#1' })
+    },
+  ],
+  [
+    'an attempt is charged that nobody began, and only an emitter died',
+    'unexplained',
+    (story) => {
+      story.emitted('a').ran('a', 'ordered').ran('a', 'transactional').killed('emitter-1')
+      story.ran('a', 'plain', { attempt: 2 })
+      story.final.ledger = [{ op: 'a', trigger: 'transactional', attempt: 1 }]
+    },
+  ],
+  [
     'an attempt is charged that nobody began, in peace',
     'unexplained',
     (story) => {

@@ -134,7 +134,8 @@ export class Checker {
 
   /** No fault may end a process but one that kills it (G16). */
   #exit({ life, at, code, signal, words = '' }: Extract<HistoryRecord, { kind: 'exit' }>): void {
-    if (code === 0 || (signal !== null && this.#windows.hurt(life, at, at))) return
+    const killed = signal === 'SIGKILL' || signal === 'SIGTERM'
+    if (code === 0 || (killed && this.#windows.hurt(life, at, at))) return
     this.report('died', at, `${life} ended by itself, by ${signal ?? `code ${code}`}: ${words}`)
   }
 }

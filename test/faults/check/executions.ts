@@ -131,7 +131,7 @@ export class Executions {
       this.chargedUnrun++
       const since = delivery.executions.at(-1)?.begin ?? delivery.operation.at
       this.#suspect(delivery, at, () => {
-        if (this.#windows.anybodyHurt(since, at)) return
+        if (this.#windows.anyDispatcherHurt(since, at)) return
         this.#report('unexplained', at, `attempt ${attempt - 1} was charged and never begun: ${show(delivery)}`)
       })
     } else if (before.failed !== true) {

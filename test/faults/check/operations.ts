@@ -2,7 +2,7 @@
 import type { HistoryRecord } from '../history/records.ts'
 import { LATE_TRIGGER, rowsOf, runsOf } from '../load/triggers.ts'
 import type { Book, Operation } from './book.ts'
-import { isSettled, show } from './book.ts'
+import { hasRun, isSettled, show } from './book.ts'
 import type { Report } from './checker.ts'
 import type { FinalState } from './final-state.ts'
 
@@ -97,8 +97,10 @@ export class Operations {
       if (state === 'unknown') operation.state = final.committed.has(op) ? 'committed' : 'rolled back'
       if (state === 'unknown' && operation.state === 'rolled back') this.#rolledBack(operation, at)
       if (operation.state === 'rolled back') continue
-      for (const trigger of this.#unsettled(operation))
-        if (!dead.has(`${op} ${trigger}`)) this.#lose(operation, trigger, at)
+      // By what ran and what is there: not by what the bus says that came of it.
+      for (const trigger of operation.runs ?? [])
+        if (!hasRun(operation.deliveries.get(trigger)) && !dead.has(`${op} ${trigger}`))
+          this.#lose(operation, trigger, at)
     }
   }
 

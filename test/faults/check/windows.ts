@@ -15,6 +15,8 @@ interface Life {
   readonly name: string
   readonly from: number
   to: number
+  /** It ended as it was told to, and had settled all that it ran. */
+  drained: boolean
 }
 
 export class Windows {
@@ -24,10 +26,13 @@ export class Windows {
   readonly #open = new Map<number, Span>()
 
   add(record: HistoryRecord): void {
-    if (record.kind === 'spawn') this.#lives.set(record.life, { name: record.name, from: record.at, to: Infinity })
+    if (record.kind === 'spawn')
+      this.#lives.set(record.life, { name: record.name, from: record.at, to: Infinity, drained: false })
     else if (record.kind === 'exit') {
       const life = this.#lives.get(record.life)
-      if (life !== undefined) life.to = record.at
+      if (life === undefined) return
+      life.to = record.at
+      life.drained = record.code === 0
     } else if (record.kind === 'stall') {
       push(this.#stalls, record.life, { from: record.at - record.ms, to: record.at, kills: false })
     } else if (record.kind === 'open') {
@@ -45,7 +50,7 @@ export class Windows {
   hurt(life: string, from: number, to: number): boolean {
     const lived = this.#lives.get(life)
     if (lived === undefined) return false
-    if (lived.to <= to) return true
+    if (lived.to <= to && !lived.drained) return true
     return this.#overlaps(life, lived, from, to) !== undefined
   }
 
@@ -68,10 +73,11 @@ export class Windows {
     )
   }
 
-  /** Whether anybody may have been. */
-  anybodyHurt(from: number, to: number): boolean {
-    for (const [life, { to: end }] of this.#lives) {
-      if (end <= to && end + GRACE_MS >= from) return true
+  /** Whether anybody who claims may have been. */
+  anyDispatcherHurt(from: number, to: number): boolean {
+    for (const [life, { name, to: end, drained }] of this.#lives) {
+      if (name.startsWith('emitter')) continue
+      if (!drained && end <= to && end + GRACE_MS >= from) return true
       if (end > from && this.hurt(life, from, to)) return true
     }
     return false
