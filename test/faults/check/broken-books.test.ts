@@ -129,6 +129,14 @@ const BROKEN: readonly [what: string, kind: ViolationKind, tell: (story: Story) 
     },
   ],
   [
+    'a caller gets the reply to another request',
+    'crossed',
+    (story) => {
+      story.invoke('a', { how: 'ask' }).ran('a', 'answer', { request: 'r' })
+      story.say('emitter-1#1', { kind: 'reply', op: 'a', requestId: 'r', answered: 'b' })
+    },
+  ],
+  [
     'a reply that was delivered is an abandoned execution too',
     'request',
     (story) => {

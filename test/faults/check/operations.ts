@@ -42,6 +42,8 @@ export class Operations {
     else if (record.kind === 'reply') {
       const { requestId, failure } = record
       operation.reply = { requestId, failure }
+      if (record.answered !== undefined && record.answered !== operation.op)
+        this.#report('crossed', record.at, `${operation.op} got the reply to ${record.answered}`)
       operation.state = 'committed'
     } else {
       operation.state = 'committed'

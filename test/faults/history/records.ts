@@ -50,8 +50,14 @@ export type Said =
   | { readonly kind: 'fail'; readonly op: string }
   /** Nobody knows yet. */
   | { readonly kind: 'info'; readonly op: string; readonly error: string }
-  /** What came back of a request. */
-  | { readonly kind: 'reply'; readonly op: string; readonly requestId: string; readonly failure?: string }
+  /** What came back of a request; `answered`: the operation that the reply speaks of. */
+  | {
+      readonly kind: 'reply'
+      readonly op: string
+      readonly requestId: string
+      readonly failure?: string
+      readonly answered?: string
+    }
   | Begin
   /** Said before the handler returns. */
   | { readonly kind: 'end'; readonly run: number; readonly how: 'ok' | 'failed' }

@@ -187,7 +187,10 @@ export class Operations {
         .context({ app })
         .request('asks', { op: 'ask', topic: 'answers', question }, { timeoutMs })
       const { requestId } = answer
-      await reporter.say({ kind: 'reply', op, requestId, ...(answer.ok ? {} : { failure: answer.failure }) })
+      const came = answer.ok
+        ? { answered: (answer.value as { readonly op?: string } | null)?.op ?? 'nothing' }
+        : { failure: answer.failure }
+      await reporter.say({ kind: 'reply', op, requestId, ...came })
     } catch (error) {
       if (isOutbusError(error) && wasRefused(error)) await reporter.say({ kind: 'fail', op })
       else await reporter.say({ kind: 'info', op, error: String(error) })
