@@ -207,9 +207,10 @@ function decideHandled(delivery: RowDelivery, result: Result, rules: AttemptRule
   return { kind: 'handler_failed', deadLetterId, error }
 }
 
-/** The event as it was written by the bus, whatever an upcast would make of it. */
+/** The event as it was written by the bus, whatever an upcast would make of it; of one that was not, no letter's id. */
 function deadLetterIdOf({ row }: RowDelivery): string {
-  return (JSON.parse(row.event) as DeadLetterEvent).id
+  const id = (JSON.parse(row.event) as Partial<DeadLetterEvent> | null)?.id
+  return typeof id === 'string' && /^\d{1,18}$/.test(id) ? id : '0'
 }
 
 function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rules: AttemptRules): Outcome {

@@ -122,11 +122,12 @@ export class Lane {
   /** note → run → settle, over one claimed batch. */
   async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number, full: boolean): Promise<void> {
     const { gate, plans } = this.#around
-    const deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.trigger), this.#around))
-    if (full) this.#options.crowding?.filled(deliveries)
+    let deliveries: RowDelivery[]
     let interrupted: ReadonlySet<string>
     let paused: readonly string[]
     try {
+      deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.trigger), this.#around))
+      if (full) this.#options.crowding?.filled(deliveries)
       await this.#resolvePrincipals(deliveries)
       const noted = await this.#note(rows)
       ;({ interrupted } = noted)

@@ -1,4 +1,5 @@
 /** What a row's trigger snapshot means to this process. Many rows share one text, so each text is read once. */
+import { z } from 'zod'
 import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
 import type { Plugins } from '../plugins.ts'
 import { DEFAULT_RETRY_POLICY, parseRetryPolicy } from '../retry/policy.ts'
@@ -28,6 +29,10 @@ export interface Plan {
   /** Why this process cannot run it; it fails each attempt with this. */
   readonly problem: DeliveryFailure | undefined
 }
+
+/** No target's type and no trigger's id. */
+const UNREADABLE = ''
+const UNREADABLE_ID = '00000000-0000-0000-0000-000000000000'
 
 /** Texts of triggers that changed long ago go first. */
 const MAX_PLANS = 10_000
@@ -62,12 +67,14 @@ export class Plans {
 }
 
 function readPlan(plugins: Plugins, text: string): Plan {
-  const snapshot = JSON.parse(text) as TriggerSnapshot
+  const snapshot = readSnapshot(text)
   const { type, ...rest } = snapshot.target
   const target = plugins.targets.get(type)
   let problem: DeliveryFailure | undefined
   let config: unknown
-  if (target === undefined)
+  if (type === UNREADABLE)
+    problem = new DeliveryFailure('payload_invalid', 'the trigger that the row carries cannot be read')
+  else if (target === undefined)
     problem = new DeliveryFailure('not_found', `no target of type ${JSON.stringify(type)} is installed here`)
   else {
     const parsed = target.config.safeParse(rest)
@@ -99,6 +106,34 @@ function readPlan(plugins: Plugins, text: string): Plan {
     transactional: snapshot.transactional ?? false,
     registrant: snapshot.registrant ?? null,
     problem,
+  }
+}
+
+const readable = z.looseObject({
+  app: z.string(),
+  id: z.guid(),
+  name: z.string(),
+  source: z.string(),
+  target: z.looseObject({ type: z.string() }),
+  timeoutMs: z.number().min(1).optional(),
+  registrant: z.string().nullish(),
+})
+
+/** Of a row that no emit of a bus has written, something that ends as a failed attempt: it must not stop the lane that claims it. */
+function readSnapshot(text: string): TriggerSnapshot {
+  const value: unknown = JSON.parse(text)
+  const read = readable.safeParse(value)
+  if (read.success) return value as TriggerSnapshot
+  const app = (value as { app?: unknown } | null)?.app
+  return {
+    app: typeof app === 'string' ? app : '',
+    id: UNREADABLE_ID,
+    name: 'unreadable',
+    source: '',
+    target: { type: UNREADABLE },
+    retry: undefined,
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    registrant: null,
   }
 }
 

@@ -158,7 +158,9 @@ export class Emitter {
     if (events.length === 1 && triggers.length === 1) {
       const written = await this.#sql.run(on, emitOne, oneParameters(event, trigger, epoch, channel))
       if (written.length === 1) return { stale: new Map(), fresh: NONE }
-      return { stale: await this.#staleOf(new Map([[event.app, epoch]]), on), fresh: NONE }
+      // Nothing was written, whatever the epoch is by now: that of an open transaction's index may have been committed meanwhile.
+      const [now] = await this.#sql.run(on, readEpochs, [[event.app]])
+      return { stale: new Map([[event.app, now?.epoch ?? NO_TRIGGERS_EPOCH]]), fresh: NONE }
     }
     const parameters = alikeParameters(events, triggers, epoch, channel)
     const [row] = await this.#sql.run(on, emitAlike, parameters)

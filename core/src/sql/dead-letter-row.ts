@@ -61,7 +61,7 @@ export const DEAD_LETTER_CONDITION = `app_id = $1
 /** From `gone`: rows that left the outbox, each with failure_kind, reason and the error of its last attempt. */
 export const DEAD_LETTER_WRITTEN = `insert into {schema}.dead_letters (app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version, trigger,
   priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at)
-select app_id, id, trigger ->> 'source', trigger_id, trigger ->> 'name', event_id, event, event_version, trigger,
+select app_id, id, coalesce(trigger ->> 'source', ''), trigger_id, coalesce(trigger ->> 'name', ''), event_id, event, event_version, trigger,
   priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempt, failure_kind, reason,
   coalesce(errors, '[]') || error, emitted_at
 from gone`
