@@ -22,7 +22,17 @@ async function main(): Promise<number> {
   }
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31)
   print(`seed ${seed}\n`)
+  if (options.json !== undefined) await assertWritable(options.json)
   return options.mutants.length > 0 ? catchMutants(options, seed) : faultsStrike(options, seed)
+}
+
+/** Now, and not when the run is over. */
+async function assertWritable(file: string): Promise<void> {
+  try {
+    await writeFile(file, '')
+  } catch (error) {
+    throw new UsageError(`--json: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 function reason(why: string | undefined): string {
@@ -56,7 +66,7 @@ async function catchMutants({ mutants, json }: FaultOptions, seed: number): Prom
     caught.push(one)
     print(
       one.noticedAfterMs === undefined
-        ? `${mutant}: NOT NOTICED in ${one.seconds} s, ${one.executions} executions\n`
+        ? `${mutant}: NOT NOTICED in ${one.seconds} s, ${one.executions} executions${one.kind === undefined ? '' : `, but ${one.kind}: ${one.about}`}\n`
         : `${mutant}: noticed after ${one.noticedAfterMs} ms, ${one.executions} executions, as ${one.kind}: ${one.about}\n`,
     )
   }

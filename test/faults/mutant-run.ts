@@ -21,11 +21,13 @@ export async function catchMutant(mutant: Mutant, seed: number, say: (line: stri
   const faults = FAULTS.filter(({ name }) => MUTANT_FACTS[mutant].faults.includes(name))
   const result = await run({ seed, seconds: MOST_SECONDS, faults, mutant, untilFirst: true, say })
   const [first] = result.violations
+  const seen = first !== undefined && MUTANT_FACTS[mutant].seenAs.includes(first.kind)
   return {
     mutant,
     seconds: result.seconds,
     executions: result.figures.executions,
-    noticedAfterMs: result.noticedAfterMs,
+    // What is found in the end only, is found after the whole run.
+    noticedAfterMs: seen ? (result.noticedAfterMs ?? result.seconds * 1_000) : undefined,
     kind: first?.kind,
     about: first?.about,
   }

@@ -90,6 +90,8 @@ export function textOf(result: RunResult): string {
     lines.push(
       ...result.violations.slice(0, 20).map(({ kind, at, about }) => `  ${kind} at ${at.toFixed(0)}: ${about}`),
     )
+  }
+  if (result.violations.length > 0 || errors.length > 0) {
     lines.push('schedule:', ...schedule.map((line) => `  ${line}`))
     lines.push(`again: npm run faults -- --seconds ${result.seconds} --seed ${result.seed}`)
   }

@@ -24,6 +24,8 @@ const SCRIPTS = { dispatcher: 'load/dispatcher.ts', emitter: 'load/emitter.ts' }
 const LINES_KEPT = 60
 /** A process that dies at once is not started again and again without a rest. */
 const RESTART_MS = 1_500
+/** While Postgres is away a process may fail to begin, again and again; not for ever. */
+const LIVES_BEFORE_READY = 30
 
 /** What a process under test is told. */
 export interface Order {
@@ -102,11 +104,12 @@ export class Supervised implements Subject {
   }
 
   async ready(): Promise<void> {
-    for (;;) {
+    for (let lives = 0; lives < LIVES_BEFORE_READY; lives++) {
       const life = this.alive ? this.#life : await this.#next.promise
       const isReady = await Promise.race([life.ready.promise.then(() => true), life.exited.then(() => false)])
       if (isReady) return
     }
+    throw new Error(`${this.name} ended ${LIVES_BEFORE_READY} times before it was at work`)
   }
 
   /** By the collector: this life has said that it is at work. */

@@ -1,3 +1,5 @@
+import type { ViolationKind } from '../check/violation.ts'
+
 /** The mutants of the bus that the checker has to fail, and what each is. */
 export const MUTANTS = [
   'unfenced-settle',
@@ -21,6 +23,8 @@ export interface MutantFacts {
   readonly faults: readonly string[]
   /** The processes that are to be mutants. */
   readonly on: readonly ('dispatcher' | 'emitter')[]
+  /** As what the checker sees it. Anything else would be luck, and does not count. */
+  readonly seenAs: readonly ViolationKind[]
   /** What the load has to have for the harm to be seen. */
   readonly needs: string
 }
@@ -31,6 +35,7 @@ export const MUTANT_FACTS: Readonly<Record<Mutant, MutantFacts>> = {
     guarantees: ['G3'],
     faults: ['sigstop-for-a-lease'],
     on: ['dispatcher'],
+    seenAs: ['overwritten', 'attempts', 'attempt-twice', 'late'],
     needs:
       'handlers that outlive holdMs, and a stop that ends while somebody else runs what the stopped one had: an outcome comes of an attempt that had been taken over, or an attempt starts twice',
   },
@@ -39,6 +44,7 @@ export const MUTANT_FACTS: Readonly<Record<Mutant, MutantFacts>> = {
     guarantees: ['G3', 'G7'],
     faults: [],
     on: ['dispatcher'],
+    seenAs: ['overwritten', 'attempt-twice', 'unexplained', 'overlap', 'late', 'attempts', 'doubled'],
     needs: 'two lanes and handlers of some ms: attempts are charged that no fault explains',
   },
   'claim-without-limit': {
@@ -46,6 +52,7 @@ export const MUTANT_FACTS: Readonly<Record<Mutant, MutantFacts>> = {
     guarantees: ['G6', 'G8'],
     faults: [],
     on: ['dispatcher'],
+    seenAs: ['gate', 'unexplained'],
     needs:
       'more requests at a time than a process has permits: the gate is exceeded; and a backlog of more than batchRows: a note names more rows than a batch holds',
   },
@@ -54,6 +61,7 @@ export const MUTANT_FACTS: Readonly<Record<Mutant, MutantFacts>> = {
     guarantees: ['G2'],
     faults: [],
     on: ['emitter', 'dispatcher'],
+    seenAs: ['lost', 'uncalled'],
     needs: 'triggers that another process creates while events that match them are emitted: rows are missing',
   },
   'note-off': {
@@ -61,6 +69,7 @@ export const MUTANT_FACTS: Readonly<Record<Mutant, MutantFacts>> = {
     guarantees: ['G7'],
     faults: ['sigkill-in-handler', 'sigkill-after-note', 'sigkill-after-effect'],
     on: ['dispatcher'],
+    seenAs: ['attempt-twice'],
     needs: 'a SIGKILL while handlers of batches run: the same attempt starts twice',
   },
   'app-id-left-out': {
@@ -68,6 +77,7 @@ export const MUTANT_FACTS: Readonly<Record<Mutant, MutantFacts>> = {
     guarantees: ['G15'],
     faults: [],
     on: ['emitter', 'dispatcher'],
+    seenAs: ['uncalled', 'crossed'],
     needs: 'two apps whose triggers have filters in common: an event is run for triggers that its app does not have',
   },
   'gate-bypassed-by-sync': {
@@ -75,6 +85,7 @@ export const MUTANT_FACTS: Readonly<Record<Mutant, MutantFacts>> = {
     guarantees: ['G8'],
     faults: [],
     on: ['dispatcher'],
+    seenAs: ['gate'],
     needs: 'more requests at a time than a process has permits, or than deliveries leave: the gate is exceeded',
   },
   'one-row-in-ten-thousand-dropped': {
@@ -82,6 +93,7 @@ export const MUTANT_FACTS: Readonly<Record<Mutant, MutantFacts>> = {
     guarantees: ['G1'],
     faults: [],
     on: ['dispatcher'],
+    seenAs: ['lost'],
     needs:
       'rows: one is lost for each divisor of ids, less those of emits that were rolled back. Two divisors, 20,000 rows by default, are enough; of three, one is all but certain',
   },
