@@ -22,9 +22,11 @@ const SIZED_CLAIMS = 50
 
 /**
  * How often a lane looks at the whole of a backlog, from its start, and not at its portion alone: what came back from a
- * dispatcher that died, or is the portion of one that is busy, waits no longer than about this.
+ * dispatcher that died, or is the portion of one that is busy, waits no longer than about this. Of many lanes each looks less
+ * often, since all of them look for all.
  */
-const WHOLE_EVERY_MS = 50
+const WHOLE_EVERY_MS = 25
+const LANES_THAT_LOOK_SO_OFTEN = 4
 
 /** Rows in no order, by priority and due time from a watermark; of a backlog its portion. */
 export class UnorderedRows implements DueRows {
@@ -43,9 +45,11 @@ export class UnorderedRows implements DueRows {
     const startedAt = performance.now()
     const { levels, full } = this.#watermark.next(startedAt)
     const [low, normal, high] = levels as [number, number, number]
-    const whole = !this.#isBacklog || (full && startedAt - this.#wholeAt >= WHOLE_EVERY_MS)
+    const portion = this.#portion()
+    const wholeEveryMs = WHOLE_EVERY_MS * Math.max(1, portion.of / LANES_THAT_LOOK_SO_OFTEN)
+    const whole = !this.#isBacklog || (full && startedAt - this.#wholeAt >= wholeEveryMs)
     if (whole) this.#wholeAt = startedAt
-    const { of, mine } = whole ? WHOLE : this.#portion()
+    const { of, mine } = whole ? WHOLE : portion
     const sized = this.#sizedClaims > 0
     const raw = sized
       ? await connection.claim(claimSized, [limit, high, normal, low, bytes, of, mine])
