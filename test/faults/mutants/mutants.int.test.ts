@@ -52,11 +52,13 @@ test.for(withAndWithout('unfenced-settle'))(
   'a frozen worker that lost its lease makes a live attempt start again: %o (G3)',
   async (how) => {
     const { db, emit, done } = await setUp()
-    const frozen = await BusChild.start({ url: db.url, dispatch: { holdMs: 20, leaseMs: 300 }, ...how })
-    await emit(1, { ms: 400, failures: 1 })
+    const dispatch = { holdMs: 20, leaseMs: 300, pollMs: 20, maxPollMs: 50 }
+    const frozen = await BusChild.start({ url: db.url, dispatch, ...how })
+    // Long enough for the late result to come, and for what it makes of the row, while the other one still runs it.
+    await emit(1, { ms: 2_000, failures: 1 })
     await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.outbox where lease_token is not null', 1)
     frozen.signal('SIGSTOP')
-    const other = await BusChild.start({ url: db.url, ...how })
+    const other = await BusChild.start({ url: db.url, dispatch: { pollMs: 20, maxPollMs: 50 }, ...how })
     await other.until(() => other.started.length === 1)
     frozen.signal('SIGCONT')
     await done()
