@@ -14,6 +14,14 @@ const integration = [
   'test/faults/**/*.int.test.ts',
 ]
 
+/** Long, and the same with any Postgres: with the embedded one alone, unless another one is chosen. */
+const onOne = [
+  'test/faults/failpoints/**',
+  'test/faults/mutants/**',
+  'test/integration/hostile-arguments.test.ts',
+  'test/integration/handlers-that-end-processes.test.ts',
+]
+
 /** Of a program that this machine may not have. */
 const PGBOUNCER_TEST = 'test/integration/pgbouncer.test.ts'
 const notHere = findPgBouncer() === undefined ? [PGBOUNCER_TEST] : []
@@ -48,6 +56,12 @@ export default defineConfig({
         test: {
           name,
           include: integration,
+          exclude: [
+            '**/node_modules/**',
+            '**/dist/**',
+            ...notHere,
+            ...(name === 'postgres' || kind === 'embedded' ? [] : onOne),
+          ],
           globalSetup: ['./test/kit/src/global-setup.ts'],
           setupFiles: underConditions() ? ['./test/kit/src/setup.ts'] : [],
           provide: { postgresKind: kind },

@@ -23,7 +23,10 @@ test.runIf(isOurs)(
     for (const [n, end] of ways.entries()) {
       const connection = await client(server.url)
       await connection.query('update kept set n = $1', [n])
+      // Of a postmaster that was killed, a backend hears a moment later.
+      const ended = new Promise((resolve) => connection.once('end', resolve))
       await end()
+      await ended
       await expect(connection.query('select')).rejects.toThrow(/terminat|not queryable/)
       await server.start()
       expect((await (await client(server.url)).query('select n from kept')).rows).toEqual([{ n }])
