@@ -68,6 +68,7 @@ const T = {
   plugins: token<Plugins>('plugins'),
   indexes: token<IndexCache>('indexes'),
   wakeUp: token<WakeUp>('wakeUp'),
+  fairWakeUp: token<WakeUp>('fairWakeUp'),
   orderedWakeUp: token<WakeUp>('orderedWakeUp'),
   singleWakeUps: token<WakeUps>('singleWakeUps'),
   requestWakeUp: token<WakeUp>('requestWakeUp'),
@@ -99,6 +100,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log)))
   provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
   provide(T.wakeUp, () => new WakeUp())
+  provide(T.fairWakeUp, () => new WakeUp())
   provide(T.orderedWakeUp, () => new WakeUp())
   provide(T.singleWakeUps, () => new WakeUps(SINGLE_LANES.length))
   provide(T.requestWakeUp, () => new WakeUp())
@@ -111,7 +113,16 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         localDispatcherIsIdle: () => c.resolve(T.wakeUp).isHeard,
       }),
   )
-  provide(T.queue, (c) => new EmitQueue(c.resolve(T.emitter), c.resolve(T.database).pool, () => wakeLanes(c)))
+  provide(
+    T.queue,
+    (c) =>
+      new EmitQueue({
+        emitter: c.resolve(T.emitter),
+        pool: c.resolve(T.database).pool,
+        lend: (app) => c.resolve(T.wakeUp).lend(app) ?? c.resolve(T.fairWakeUp).lend(app),
+        onWritten: () => wakeLanes(c),
+      }),
+  )
   provide(
     T.writes,
     (c) =>
@@ -180,6 +191,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       channel: wakeUpChannel(settings.schema),
       requestChannel: requestChannel(settings.schema),
       cancelChannel: cancelChannel(settings.schema),
+      fairWakeUp: c.resolve(T.fairWakeUp),
       orderedWakeUp: c.resolve(T.orderedWakeUp),
       singleWakeUps: c.resolve(T.singleWakeUps),
       requestWakeUp: c.resolve(T.requestWakeUp),

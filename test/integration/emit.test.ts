@@ -1,28 +1,10 @@
 /** Emit and fan-out: one statement, every matching trigger, in the caller's transaction. */
-import { createBus, defineSource, withTransaction } from '@outbus/core'
+import { createBus, withTransaction } from '@outbus/core'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { z } from 'zod'
-
-/** A source with nothing to it but a topic, so that what is tested is core. */
-function topics<const Name extends string>(name: Name) {
-  return defineSource({
-    name,
-    version: 1,
-    events: { said: z.strictObject({ topic: z.string(), body: z.unknown().optional() }) },
-    filter: z.strictObject({ topic: z.string(), explode: z.boolean().default(false) }),
-    keys: ({ topic }) => [topic],
-    keysOf: ({ topic }) => [topic],
-    matches: ({ filter }) => {
-      if (filter.explode) throw new Error('boom')
-      return true
-    },
-    serialize: ({ topic, body }) => ({ topic, body: (body ?? null) as never }),
-    api: () => ({}),
-  })
-}
+import { said, topics } from './topics.ts'
 
 const log = pino({ level: 'silent' })
 
@@ -41,8 +23,6 @@ async function setUp() {
     (await db.pool.query<Record<string, unknown>>('select * from outbus.outbox order by id')).rows
   return { db, bus, cx, open, trigger, rows }
 }
-
-const said = (topic = 'a', body?: unknown) => ({ op: 'said' as const, topic, body })
 
 test('each matching trigger gets exactly one row, which carries all that it needs (G2)', async () => {
   const { cx, trigger, rows } = await setUp()

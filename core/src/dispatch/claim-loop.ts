@@ -3,9 +3,10 @@ import type { Permits } from './gate.ts'
 import type { Isolation } from './isolation.ts'
 import type { Lane, Turn } from './lane.ts'
 import type { LaneConnection } from './lane-connection.ts'
+import type { Woken } from './wake-up.ts'
 
 export interface ClaimLoopOptions {
-  readonly lane: Pick<Lane, 'turn'>
+  readonly lane: Pick<Lane, 'turn' | 'decline'>
   readonly connection: LaneConnection
   readonly isolation: Isolation
   readonly permits: Permits
@@ -17,27 +18,34 @@ export interface ClaimLoopOptions {
   /** After each turn, whatever it found: the connection works. */
   onTurn(): void
   /** Nothing was found for the `rounds`-th time in a row: sleeps until there may be something. */
-  rest(rounds: number): Promise<void>
+  rest(rounds: number): Promise<Woken | undefined | void>
 }
 
 export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
   const { lane, connection, isolation, permits, share, signal, onWorked, onTurn, rest } = options
-  for (let emptyRounds = 0; !signal.aborted;) {
-    // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
-    await isolation.share()
-    let turn: Turn
-    let startedAt: number
-    try {
-      const reserved = await permits.reserve(share(), signal)
-      startedAt = performance.now()
-      turn = await lane.turn(connection, reserved)
-    } finally {
-      isolation.leaveShared()
+  let woken: Woken | undefined
+  try {
+    for (let emptyRounds = 0; !signal.aborted;) {
+      // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
+      await isolation.share()
+      let turn: Turn
+      let startedAt: number
+      try {
+        const reserved = await permits.reserve(share(), signal)
+        startedAt = performance.now()
+        const by = woken
+        woken = undefined
+        turn = await lane.turn(connection, reserved, by)
+      } finally {
+        isolation.leaveShared()
+      }
+      onTurn()
+      if (turn.claimed > 0) {
+        emptyRounds = 0
+        await onWorked(turn.full, performance.now() - startedAt)
+      } else woken = (await rest(emptyRounds++)) ?? undefined
     }
-    onTurn()
-    if (turn.claimed > 0) {
-      emptyRounds = 0
-      await onWorked(turn.full, performance.now() - startedAt)
-    } else await rest(emptyRounds++)
+  } finally {
+    if (woken !== undefined) await lane.decline(woken)
   }
 }

@@ -42,8 +42,8 @@ export class Crowding {
   }
 
   /** Resolves when crowding begins, or the signal aborts, or after a while. */
-  begins(signal: AbortSignal): Promise<void> {
-    return this.#began.wait(FORGOTTEN_AFTER_MS, signal)
+  async begins(signal: AbortSignal): Promise<void> {
+    await this.#began.wait(FORGOTTEN_AFTER_MS, signal)
   }
 
   #forget(): void {

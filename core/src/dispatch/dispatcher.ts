@@ -54,6 +54,8 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly plans: Plans
   readonly rules: AttemptRules
   readonly wakeUp: WakeUp
+  /** Where the lane of rows beside somebody's backlog waits between its looks. */
+  readonly fairWakeUp: WakeUp
   /** Where the lane of ordered rows waits. */
   readonly orderedWakeUp: WakeUp
   /** Where the lanes of what is taken one by one wait. */

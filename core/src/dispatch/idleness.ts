@@ -12,7 +12,7 @@ import { announceDispatcher } from '../sql/announce-dispatcher.ts'
 import { forgetDispatcher } from '../sql/forget-dispatcher.ts'
 import { nextDue } from '../sql/next-due.ts'
 import type { Sql } from '../sql/statement.ts'
-import type { WakeUp } from './wake-up.ts'
+import type { Lending, WakeUp, Woken } from './wake-up.ts'
 
 export interface IdlenessOptions {
   readonly dispatcherId: string
@@ -55,8 +55,8 @@ export class Idleness {
     }
   }
 
-  /** A lane's claim found nothing for the `rounds`-th time in a row: sleeps until there may be something. */
-  async rest(rounds: number, signal: AbortSignal): Promise<void> {
+  /** A lane's claim found nothing for the `rounds`-th time in a row: sleeps until there may be something, and lends its connection meanwhile. */
+  async rest(rounds: number, signal: AbortSignal, lending: Lending | undefined): Promise<Woken | undefined> {
     const { lanes, sql, pool, wakeUp } = this.#options
     this.#idleLanes++
     try {
@@ -66,11 +66,11 @@ export class Idleness {
           this.#announced = true
           await sql.run(pool, announceDispatcher, [this.#options.dispatcherId, true])
           // What was emitted before that was seen has notified nobody.
-          return
+          return undefined
         }
       }
       const [found] = await sql.run(pool, nextDue, [])
-      await wakeUp.wait(this.#sleepMs(rounds, found), signal)
+      return await wakeUp.wait(this.#sleepMs(rounds, found), signal, lending)
     } finally {
       this.#idleLanes--
     }

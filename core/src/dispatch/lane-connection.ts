@@ -1,9 +1,13 @@
 /** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
+import { randomInt } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import pg from 'pg'
 import { beginClaim, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
-import type { Sql, Statement } from '../sql/statement.ts'
+import type { Queryable, Sql, Statement } from '../sql/statement.ts'
+
+/** So many that no two sessions draw the same one; what `randomInt` takes. */
+const MAX_LOCK = 2 ** 48 - 1
 
 export interface LaneConnectionOptions {
   readonly connection: pg.ClientConfig
@@ -17,11 +21,14 @@ export class LaneConnection {
   readonly #sql: Sql
   readonly #begin: string
   readonly #lost = new AbortController()
+  /** An advisory lock of this session alone; undefined where the session is not this connection's. */
+  readonly lock: number | undefined
 
   private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
     this.#client = client
     this.#sql = sql
     this.#begin = sql.prepare ? 'begin' : beginClaim(frozenAfterMs)
+    this.lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
     client.on('error', (error) => this.#lost.abort(error))
     client.on('end', () => this.#lost.abort(new Error('the connection ended')))
   }
@@ -48,6 +55,11 @@ export class LaneConnection {
   /** Aborts when the connection is gone, and with it the claim. */
   get lost(): AbortSignal {
     return this.#lost.signal
+  }
+
+  /** For single statements of others while no claim is open. */
+  get outsideOfClaims(): Queryable {
+    return this.#client
   }
 
   /** Begins a transaction and claims in it: one round trip. */
@@ -88,6 +100,11 @@ export class LaneConnection {
     return { worked: await Promise.all(worked), rows: (await taken) as Row[] }
   }
 
+  /** Without waiting for an answer to what is under way. */
+  cut(): void {
+    streamOf(this.#client).destroy()
+  }
+
   close(): void {
     this.#lost.abort(new Error('the connection was closed'))
     // Not awaited: on a half-open connection it would wait for an answer.
@@ -100,11 +117,15 @@ export class LaneConnection {
  * the messages of one statement.
  */
 function inOneWrite<T extends readonly unknown[]>(client: pg.Client, send: () => readonly [...T]): readonly [...T] {
-  const { stream } = (client as unknown as { readonly connection: { readonly stream: Writable } }).connection
+  const stream = streamOf(client)
   stream.cork()
   try {
     return send()
   } finally {
     stream.uncork()
   }
+}
+
+function streamOf(client: pg.Client): Writable {
+  return (client as unknown as { readonly connection: { readonly stream: Writable } }).connection.stream
 }

@@ -15,9 +15,10 @@ import type { Logger } from 'pino'
 import type pg from 'pg'
 import { findPaused } from '../sql/find-paused.ts'
 import { park } from '../sql/park.ts'
-import { clearNote } from '../sql/clear-note.ts'
+import type { ClaimedTexts } from '../sql/claim-batch.ts'
+import { claimEmitted, NOTED_BY_OTHERS } from '../sql/claim-emitted.ts'
 import type { Sql } from '../sql/statement.ts'
-import { writeNote } from '../sql/write-note.ts'
+import { unlockEmitted } from '../sql/unlock-emitted.ts'
 import type { Outcome, Result } from './attempt.ts'
 import { decide, decideInterrupted } from './attempt.ts'
 import type { BatchEnd, BatchSurroundings } from './batch.ts'
@@ -28,14 +29,16 @@ import type { DeliverySurroundings } from './delivery.ts'
 import type { DueRows } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
-import { idsOf, lowestIds, runsOf } from './note.ts'
-import type { OutboxRow } from './outbox-row.ts'
+import { LaneNote, NOTHING_STARTED } from './lane-note.ts'
+import type { Noted } from './lane-note.ts'
+import { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Run } from './run.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
+import type { Emitted, Emitting, Lending, Woken } from './wake-up.ts'
 
 export interface LaneOptions {
   /** Rows a batch holds at most. */
@@ -45,6 +48,7 @@ export interface LaneOptions {
   /** How long a claim transaction is held at most. */
   readonly holdMs: number
   readonly leaseMs: number
+  readonly frozenAfterMs: number
   /** Told of batches that were as full as they could be. */
   readonly crowding?: Crowding
 }
@@ -82,24 +86,39 @@ export class Lane {
   readonly #around: LaneSurroundings
   readonly #options: LaneOptions
   readonly #due: DueRows
-  /** Fresh after every lost claim, so that the note of what was lost stays until somebody has read it. */
-  #id = randomUUID()
+  readonly #note: LaneNote
   #meanMs: number | undefined
-  /** The lowest ids of the note that is there; those of one that is to stay for others are not kept. */
-  #noted: readonly number[] = []
 
   constructor(around: LaneSurroundings, due: DueRows, options: LaneOptions) {
     this.#around = around
     this.#due = due
+    this.#note = new LaneNote(around)
     this.#options = options
   }
 
-  /** Claims due rows and drives them to an outcome. `permits` are released in any case. */
-  async turn(connection: LaneConnection, permits: number): Promise<Turn> {
+  /** While it waits, for an emit that it then claims in the same trip; none where the session is not its own. */
+  lending(connection: LaneConnection, refuses?: (app: string) => boolean): Lending | undefined {
+    const { lock } = connection
+    if (lock === undefined) return undefined
+    return {
+      on: connection.outsideOfClaims,
+      note: () => ({ laneId: this.#note.laneId, lock, left: this.#note.lowest }),
+      ...(refuses === undefined ? {} : { refuses }),
+      cut: () => connection.cut(),
+    }
+  }
+
+  /** Claims due rows and drives them to an outcome. `permits` are released in any case. `woken`: by what was emitted on its connection. */
+  async turn(connection: LaneConnection, permits: number, woken?: Woken): Promise<Turn> {
     const { gate } = this.#around
     const wanted = this.#batchRows(permits)
     let rows: OutboxRow[]
     try {
+      const emitted = woken && (await this.#claimEmitted(connection, woken.emitting))
+      if (emitted !== undefined) {
+        await this.#drive(connection, [emitted.row], permits, false, emitted.noted)
+        return { claimed: 1, full: false }
+      }
       rows = await this.#due.claim(connection, wanted, this.#options.batchBytes)
     } catch (error) {
       gate.release(permits)
@@ -107,7 +126,7 @@ export class Lane {
     }
     if (rows.length === 0) {
       gate.release(permits)
-      await this.clearLeftNote()
+      await this.#note.clear()
     } else await this.#drive(connection, rows, permits, rows.length === wanted)
     return { claimed: rows.length, full: rows.length === wanted }
   }
@@ -119,8 +138,63 @@ export class Lane {
     return Math.min(this.#options.batchRows, Math.max(permits, finishable))
   }
 
-  /** note → run → settle, over one claimed batch. */
-  async #drive(connection: LaneConnection, rows: readonly OutboxRow[], permits: number, full: boolean): Promise<void> {
+  /** The row that was written on the connection just before. Undefined where there is none, or somebody else has it. */
+  async #claimEmitted(
+    connection: LaneConnection,
+    emitting: Emitting,
+  ): Promise<{ row: OutboxRow; noted: Noted | undefined } | undefined> {
+    const sentAt = performance.now()
+    const lock = connection.lock as number
+    let texts: ClaimedTexts | undefined
+    try {
+      ;[texts] = await connection.claim(claimEmitted, [lock, this.#note.laneId])
+    } catch (error) {
+      await this.decline({ emitting })
+      this.#note.leave()
+      throw error
+    }
+    // Answered before.
+    const emitted = await this.#hear(emitting)
+    if (texts === undefined || emitted === undefined || texts[0] !== emitted.id) {
+      await connection.commit(() => [])
+      await this.#note.clear()
+      await this.#around.sql.run(connection.outsideOfClaims, unlockEmitted, [lock])
+      return undefined
+    }
+    const row = new OutboxRow(texts)
+    const stoodStill = performance.now() - sentAt > this.#options.frozenAfterMs / 2
+    if (texts[NOTED_BY_OTHERS] === 'f' && !stoodStill)
+      return { row, noted: { interrupted: NOTHING_STARTED, somethingPaused: emitted.somethingPaused } }
+    // Others may have had it meanwhile: noted like any other, it tells.
+    await this.#note.clear()
+    return { row, noted: undefined }
+  }
+
+  /** The lane does not come to claim what was emitted on its connection, which is going away: nobody is to think that it was started. */
+  async decline({ emitting }: Woken): Promise<void> {
+    if ((await this.#hear(emitting)) !== undefined) await this.#note.withdraw()
+  }
+
+  async #hear(emitting: Emitting): Promise<Emitted | undefined> {
+    // Whoever emits hears of an error.
+    const emitted = await emitting.catch(() => undefined)
+    if (emitted !== undefined) this.#note.wasCommittedWith(emitted.id)
+    return emitted
+  }
+
+  /** Of rows that are gone: others would look often for what it names, in case this process died. */
+  clearLeftNote(): Promise<void> {
+    return this.#note.clear()
+  }
+
+  /** note → run → settle, over one claimed batch. `notedBefore`: where its note is committed already. */
+  async #drive(
+    connection: LaneConnection,
+    rows: readonly OutboxRow[],
+    permits: number,
+    full: boolean,
+    notedBefore?: Noted,
+  ): Promise<void> {
     const { gate, plans } = this.#around
     let deliveries: RowDelivery[]
     let interrupted: ReadonlySet<string>
@@ -129,15 +203,15 @@ export class Lane {
       deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.trigger), this.#around))
       if (full) this.#options.crowding?.filled(deliveries)
       await this.#resolvePrincipals(deliveries)
-      const noted = await this.#note(rows)
+      const noted = notedBefore ?? (await this.#note.write(rows))
       ;({ interrupted } = noted)
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
       // By a process that stood still, perhaps: others may have run it to its end by now.
       connection.lost.throwIfAborted()
     } catch (error) {
       gate.release(permits)
-      await this.#withdrawNote()
-      this.#leaveNote()
+      await this.#note.withdraw()
+      this.#note.leave()
       throw error
     }
     if (interrupted.size > 0) {
@@ -165,33 +239,6 @@ export class Lane {
     // The bus's own SQL failed, before any handler started: nobody is charged for that (G16).
     if (cause !== undefined && principals instanceof AdminPrincipalResolver)
       throw new Error('principals could not be resolved', { cause })
-  }
-
-  /** No handler was started: whoever claims the rows next is not to think so, and charge them (G16). */
-  async #withdrawNote(): Promise<void> {
-    try {
-      await this.clearLeftNote()
-    } catch (error) {
-      // Postgres is away, and perhaps the note was never written. If it was, its rows are charged one attempt.
-      this.#around.log.debug({ err: error }, 'a note could not be withdrawn')
-    }
-  }
-
-  /** The ids among `rows` that were started before and never settled, and whether there is a pause to ask about. */
-  async #note(rows: readonly OutboxRow[]): Promise<{ interrupted: ReadonlySet<string>; somethingPaused: boolean }> {
-    const { sql, notesOn } = this.#around
-    const runs = runsOf(rows)
-    const { lows, highs, attempts } = runs
-    const left = this.#noted
-    const lowest = lowestIds(runs)
-    // Both, until it is known that the one took the place of the other.
-    this.#noted = [...left, ...lowest]
-    const overlaps = await sql.run(notesOn, writeNote, [this.#id, lows, highs, attempts, left])
-    this.#noted = lowest
-    const interrupted = idsOf(overlaps.filter((run) => run.low !== null))
-    // A lease that ran out: whoever held it has vanished.
-    for (const row of rows) if (row.leaseToken !== null) interrupted.add(row.id)
-    return { interrupted, somethingPaused: overlaps.some((run) => run.low === null) }
   }
 
   /** Those of paused triggers. They are parked; the others are claimed again, a turn later. */
@@ -264,27 +311,13 @@ export class Lane {
       await connection.commit((on) => [
         ...settlements.flatMap((settlement) => settlement.send(sql, on)),
         ...(parked.length > 0 ? [sql.send(on, park, [parked])] : []),
-        ...(leavesNote ? [] : [sql.send(on, clearNote, [this.#id, this.#noted])]),
+        ...(leavesNote ? [] : [this.#note.sendClear(on)]),
       ])
-      if (!leavesNote) this.#noted = []
+      if (!leavesNote) this.#note.wasCleared()
     } catch (error) {
       // The rows are everybody's again, and the note says which had been started: it must not be overwritten.
-      this.#leaveNote()
+      this.#note.leave()
       throw error
     }
-  }
-
-  /** For whoever claims the rows next. */
-  #leaveNote(): void {
-    this.#id = randomUUID()
-    this.#noted = []
-  }
-
-  /** Of rows that are gone: others would look often for what it names, in case this process died. */
-  async clearLeftNote(): Promise<void> {
-    if (this.#noted.length === 0) return
-    const { sql, notesOn } = this.#around
-    await sql.run(notesOn, clearNote, [this.#id, this.#noted])
-    this.#noted = []
   }
 }

@@ -128,7 +128,10 @@ export class Lanes {
     const { idleness } = this.#shared
     await claimLoop({
       ...this.#turns(settings.lanes, crowding),
-      lane: { turn: (on, permits) => wakeUp.during(() => lane.turn(on, permits)) },
+      lane: {
+        turn: (on, permits, woken) => wakeUp.during(() => lane.turn(on, permits, woken)),
+        decline: (woken) => lane.decline(woken),
+      },
       connection,
       signal,
       onTurn,
@@ -138,7 +141,7 @@ export class Lanes {
         // There is probably more than one lane can take.
         wakeUp.one()
       },
-      rest: (rounds) => idleness.rest(rounds, signal),
+      rest: (rounds) => idleness.rest(rounds, signal, lane.lending(connection)),
     })
   }
 
@@ -150,7 +153,11 @@ export class Lanes {
     signal: AbortSignal,
     onTurn: () => void,
   ): Promise<void> {
-    const rest = () => (crowding.forMs === undefined ? crowding.begins(signal) : sleep(rows.restMs, signal))
+    const lending = lane.lending(connection, (app) => crowding.apps.includes(app))
+    const rest = () =>
+      crowding.forMs === undefined
+        ? crowding.begins(signal)
+        : this.#options.fairWakeUp.wait(rows.restMs, signal, lending)
     await claimLoop({
       ...this.#turns(1),
       share: () => this.#fairShare,

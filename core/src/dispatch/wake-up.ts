@@ -1,11 +1,51 @@
+import type { Queryable } from '../sql/statement.ts'
 import { sleep } from './pause.ts'
 
 /** A turn whose handlers are quick takes less, and mostly has begun when somebody is to be woken. */
 const TURN_MS = 8
 
+/** A row that was written on a lane's connection together with the lane's note of it. */
+export interface Emitted {
+  readonly id: string
+  readonly somethingPaused: boolean
+}
+
+/** Undefined: nothing was written. May reject, and the borrower hears of it. */
+export type Emitting = Promise<Emitted | undefined>
+
+/** What a note of a row that is being written has to say. */
+export interface EmittedNote {
+  readonly laneId: string
+  readonly lock: number
+  /** The lowest ids of the lane's note before, in whose place it comes. */
+  readonly left: readonly number[]
+}
+
+/** What a lane lends while it waits: its connection. What is sent on it before the lane is woken comes before what the lane claims. */
+export interface Lending {
+  readonly on: Queryable
+  note(): EmittedNote
+  /** Whether it is not for events of this app. Default false. */
+  refuses?(app: string): boolean
+  /** Ends the connection without waiting for an answer. */
+  cut(): void
+}
+
+export interface Lent extends Lending {
+  /** `emitting`: what is on its way and has the lane's note with it. */
+  wake(emitting?: Emitting): void
+}
+
+/** An object, since a promise cannot be what a promise resolves to. */
+export interface Woken {
+  readonly emitting: Emitting
+}
+
+type Wake = (emitting?: Emitting) => void
+
 /** Where idle lanes wait: woken by an emit of this process or by NOTIFY, or by nobody, when the poll interval ends (G12). */
 export class WakeUp {
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting = new Map<Wake, Lending | undefined>()
   /** Somebody was to be woken while nobody slept: the next one does not fall asleep. */
   #missed = false
 
@@ -25,7 +65,7 @@ export class WakeUp {
 
   all(): void {
     this.#missed = this.#waiting.size === 0
-    for (const wake of this.#waiting) wake()
+    for (const wake of this.#waiting.keys()) wake()
   }
 
   /** One lane is enough for one emit: were all of them woken, the others would find nothing. */
@@ -33,6 +73,17 @@ export class WakeUp {
     if (this.#pausing > 0) return
     if (this.#turns > 0 && this.#waiting.size > 0) this.#deferred ??= setTimeout(() => this.#wakeOne(), TURN_MS)
     else this.#wakeOne()
+  }
+
+  /**
+   * Of a lane that waits, while none takes its turn: an emit on it and the lane's claim are one trip to Postgres. The borrower sends
+   * one statement, and then wakes the lane.
+   */
+  lend(app: string): Lent | undefined {
+    if (this.#turns > 0 || this.#pausing > 0) return undefined
+    for (const [wake, lending] of this.#waiting)
+      if (lending !== undefined && lending.refuses?.(app) !== true) return { ...lending, wake }
+    return undefined
   }
 
   /**
@@ -51,7 +102,7 @@ export class WakeUp {
 
   #wakeOne(): void {
     this.#cancelDeferred()
-    for (const wake of this.#waiting) return wake()
+    for (const wake of this.#waiting.keys()) return wake()
     this.#missed = true
   }
 
@@ -72,21 +123,22 @@ export class WakeUp {
     this.#pausing--
   }
 
-  /** Resolves when woken, when the signal aborts, or after `ms`. */
-  wait(ms: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when woken, when the signal aborts, or after `ms`. `lending`: for whoever has something to send meanwhile. */
+  wait(ms: number, signal: AbortSignal, lending?: Lending): Promise<Woken | undefined> {
     const missed = this.#cancelDeferred() || this.#missed
     this.#missed = false
-    if (missed || signal.aborted) return Promise.resolve()
+    if (missed || signal.aborted) return Promise.resolve(undefined)
     return new Promise((resolve) => {
-      const end = () => {
+      const end = (emitting?: Emitting) => {
         clearTimeout(timer)
-        signal.removeEventListener('abort', end)
+        signal.removeEventListener('abort', over)
         this.#waiting.delete(end)
-        resolve()
+        resolve(emitting && { emitting })
       }
-      const timer = setTimeout(end, ms)
-      signal.addEventListener('abort', end, { once: true })
-      this.#waiting.add(end)
+      const over = () => end()
+      const timer = setTimeout(over, ms)
+      signal.addEventListener('abort', over, { once: true })
+      this.#waiting.set(end, lending)
     })
   }
 }

@@ -1,7 +1,9 @@
 /** Events that differ in nothing but their ids and what they carry, and match the same triggers. Pure. */
 import { jsonArray, plainArray } from '../sql/arrays.ts'
 import type { emitAlike } from '../sql/emit-alike.ts'
-import type { emitOne } from '../sql/emit-one.ts'
+import type { EmittedNote } from '../dispatch/wake-up.ts'
+import type { emitNoted } from '../sql/emit-noted.ts'
+import type { emitOne, InsertOneParameters } from '../sql/emit-one.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { IN_BATCHES } from '../triggers/single.ts'
 import { wakesOf } from '../wake-up-channel.ts'
@@ -47,17 +49,16 @@ export function oneParameters(
   epoch: string,
   channel: string | null,
 ): NonNullable<(typeof emitOne)['types']>['parameters'] {
-  return [
-    event.app,
-    epoch,
-    event.eventId,
-    event.text,
-    event.source.version,
-    trigger.id,
-    trigger.snapshot,
-    trigger.priority,
-    ...carried(event, channel),
-  ]
+  return [...insertParameters(event, trigger, epoch), channel, WAKES]
+}
+
+export function notedParameters(
+  event: PreparedEvent,
+  trigger: IndexedTrigger,
+  epoch: string,
+  { laneId, lock, left }: EmittedNote,
+): NonNullable<(typeof emitNoted)['types']>['parameters'] {
+  return [...insertParameters(event, trigger, epoch), laneId, lock, left]
 }
 
 export function alikeParameters(
@@ -76,12 +77,29 @@ export function alikeParameters(
     plainArray(triggers.map(({ id }) => id)),
     jsonArray(triggers.map(({ snapshot }) => snapshot)),
     plainArray(triggers.map(({ priority }) => priority)),
-    ...carried(first, channel),
+    ...carried(first),
+    channel,
+    WAKES,
+  ]
+}
+
+const WAKES = wakesOf({ batched: true, ordered: false, single: false })
+
+function insertParameters(event: PreparedEvent, trigger: IndexedTrigger, epoch: string): InsertOneParameters {
+  return [
+    event.app,
+    epoch,
+    event.eventId,
+    event.text,
+    event.source.version,
+    trigger.id,
+    trigger.snapshot,
+    trigger.priority,
+    ...carried(event),
   ]
 }
 
 /** What their rows have in common. */
-function carried(event: PreparedEvent, channel: string | null) {
-  const wakes = wakesOf({ batched: true, ordered: false, single: false })
-  return [event.depth, rootOf(event), event.chain, event.traceContext, channel, wakes] as const
+function carried(event: PreparedEvent) {
+  return [event.depth, rootOf(event), event.chain, event.traceContext] as const
 }

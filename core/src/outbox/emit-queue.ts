@@ -19,6 +19,7 @@ import type { EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
 import { LOCK_NOT_AVAILABLE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
+import type { Lent } from '../dispatch/wake-up.ts'
 
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
 const MAX_GROUP_EVENTS = 1_000
@@ -28,13 +29,22 @@ const LAST_PAUSE_MS = 200
 /** What ends a group for each of its callers: asking again one by one would change nothing, or write twice. */
 const FOR_ALL: ReadonlySet<ErrorCode> = new Set(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
 
+export interface EmitQueueOptions {
+  readonly emitter: Emitter
+  readonly pool: pg.Pool
+  /** The connection of a lane of this process that has nothing to do and claims rows of this app, if there is one. */
+  lend(app: string): Lent | undefined
+  /** Rows were written that no lane has been woken for. */
+  onWritten(): void
+}
+
 export class EmitQueue {
   readonly #plain: Line
   readonly #keyed: Line
 
-  constructor(emitter: Emitter, pool: pg.Pool, onWritten: () => void) {
-    this.#plain = new Line(emitter, pool, onWritten)
-    this.#keyed = new Line(emitter, pool, onWritten)
+  constructor(options: EmitQueueOptions) {
+    this.#plain = new Line(options)
+    this.#keyed = new Line(options)
   }
 
   emit(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
@@ -57,20 +67,17 @@ interface Waiting {
 }
 
 class Line {
-  readonly #emitter: Emitter
-  readonly #pool: pg.Pool
-  readonly #onWritten: () => void
+  readonly #options: EmitQueueOptions
   #waiting: Waiting[] = []
   readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
-  #client: pg.PoolClient | undefined
+  /** Cuts the connection on which something is in flight. */
+  #cut: (() => void) | undefined
   #giveUpConnecting: ((error: OutbusError) => void) | undefined
   #emptied: (() => void) | undefined
 
-  constructor(emitter: Emitter, pool: pg.Pool, onWritten: () => void) {
-    this.#emitter = emitter
-    this.#pool = pool
-    this.#onWritten = onWritten
+  constructor(options: EmitQueueOptions) {
+    this.#options = options
   }
 
   emit(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
@@ -101,7 +108,7 @@ class Line {
     this.#paused.clear()
     for (const { reject } of refused) reject(stoppedBefore())
     this.#giveUpConnecting?.(stoppedBefore())
-    void this.#client?.end()
+    this.#cut?.()
     this.#emptied?.()
   }
 
@@ -139,8 +146,8 @@ class Line {
 
   async #flush(group: readonly Waiting[]): Promise<void> {
     try {
-      const results = await this.#write(group.flatMap((waiting) => waiting.events))
-      this.#onWritten()
+      const events = group.flatMap((waiting) => waiting.events)
+      const results = (await this.#writeOnLane(events)) ?? (await this.#writeOnPool(events))
       let from = 0
       for (const waiting of group) waiting.resolve(results.slice(from, (from += waiting.events.length)))
     } catch (error) {
@@ -165,30 +172,41 @@ class Line {
     this.#paused.set(waiting, setTimeout(resume, pauseMs))
   }
 
-  async #write(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
-    const client = (this.#client = await this.#connect())
+  /** On the connection of a lane that waits, whose claim then goes with it. Undefined: nothing was written. */
+  async #writeOnLane(events: readonly PreparedEvent[]): Promise<EmitResult[] | undefined> {
+    const lent = this.#options.lend((events[0] as PreparedEvent).app)
+    const sent = lent && this.#options.emitter.send(events, lent)
+    if (sent === undefined) return undefined
+    this.#cut = () => lent?.cut()
+    try {
+      return await sent
+    } catch (error) {
+      throw isKnown(error) ? error : outcomeUnknown(error)
+    } finally {
+      this.#cut = undefined
+    }
+  }
+
+  async #writeOnPool(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
+    const client = await this.#connect()
+    this.#cut = () => void client.end()
     let broken: Error | undefined
     try {
-      return await this.#emitter.write(events, client, { transactional: false })
+      const results = await this.#options.emitter.write(events, client, { transactional: false })
+      this.#options.onWritten()
+      return results
     } catch (error) {
-      if (error instanceof OutbusError || isDefinite(error)) throw error
+      if (isKnown(error)) throw error
       broken = error as Error
-      throw new OutbusError(
-        'emit.outcome_unknown',
-        'the connection was lost before Postgres answered: the event may or may not be committed',
-        {
-          hint: 'emit it again with the same dedupeKey',
-          cause: error,
-        },
-      )
+      throw outcomeUnknown(error)
     } finally {
-      this.#client = undefined
+      this.#cut = undefined
       client.release(broken)
     }
   }
 
   async #connect(): Promise<pg.PoolClient> {
-    const connecting = checkOut(this.#pool)
+    const connecting = checkOut(this.#options.pool)
     try {
       return await new Promise((resolve, reject) => {
         this.#giveUpConnecting = reject
@@ -206,6 +224,19 @@ class Line {
       throw new OutbusError('database.unreachable', 'no connection to Postgres: nothing was written', { cause: error })
     }
   }
+}
+
+/** It says what became of the events: nothing was written. */
+function isKnown(error: unknown): boolean {
+  return error instanceof OutbusError || isDefinite(error)
+}
+
+function outcomeUnknown(cause: unknown): OutbusError {
+  return new OutbusError(
+    'emit.outcome_unknown',
+    'the connection was lost before Postgres answered: the event may or may not be committed',
+    { hint: 'emit it again with the same dedupeKey', cause },
+  )
 }
 
 function stoppedBefore(): OutbusError {

@@ -6,8 +6,10 @@
  *     └── load ◀──┘
  */
 import type { Logger } from 'pino'
+import type { Lent } from '../dispatch/wake-up.ts'
 import { OutbusError } from '../errors.ts'
 import { emitAlike } from '../sql/emit-alike.ts'
+import { emitNoted } from '../sql/emit-noted.ts'
 import { emitOne } from '../sql/emit-one.ts'
 import { emitRows, emitRowsWaiting } from '../sql/emit-rows.ts'
 import type { EmitParameters, EmitRow } from '../sql/emit-rows.ts'
@@ -18,7 +20,7 @@ import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
-import { alikeParameters, areAlike, oneParameters } from './alike.ts'
+import { alikeParameters, areAlike, notedParameters, oneParameters } from './alike.ts'
 import type { EmitResult } from './emit.ts'
 import { emitParameters, fanOut } from './fan-out.ts'
 import { PATIENCE } from './patience.ts'
@@ -80,6 +82,44 @@ export class Emitter {
       const result = written.get(first) as EmitResult
       return first === event ? result : { eventId: result.eventId, deliveries: 0, duplicate: true }
     })
+  }
+
+  /**
+   * The same for events that are alike, outside of a transaction, in one statement that is on its way when this returns. Undefined, and
+   * nothing was sent, for others and while an index is still to be loaded; resolves to undefined where nothing was written,
+   * since the app's triggers had changed. Notifies nobody, and then wakes the lane whose connection it is.
+   */
+  send(events: readonly PreparedEvent[], lent: Lent): Promise<EmitResult[] | undefined> | undefined {
+    const indexes = this.#latestIndexes(events)
+    if (indexes === undefined) return undefined
+    const matched = matchAll(events, indexes)
+    if (!areAlike(events, matched)) return undefined
+    const triggers = matched[0] as IndexedTrigger[]
+    for (const event of events) if (event.chain !== null) this.#warnOfLoop(event, triggers)
+    const written = this.#sendTo(lent, events, triggers, indexes)
+    return written.then((all) =>
+      all ? events.map(({ eventId }) => ({ eventId, deliveries: triggers.length, duplicate: false })) : undefined,
+    )
+  }
+
+  #sendTo(
+    lent: Lent,
+    events: readonly PreparedEvent[],
+    triggers: readonly IndexedTrigger[],
+    indexes: ReadonlyMap<string, MatchingIndex>,
+  ): Promise<boolean> {
+    const [event] = events as readonly [PreparedEvent]
+    const [trigger] = triggers as readonly [IndexedTrigger]
+    if (events.length > 1 || triggers.length > 1) {
+      const written = this.#sendAlike(events, triggers, indexes, lent.on, null)
+      lent.wake()
+      return written
+    }
+    const { epoch } = indexes.get(event.app) as MatchingIndex
+    const sent = this.#sql.run(lent.on, emitNoted, notedParameters(event, trigger, epoch, lent.note()))
+    const emitting = sent.then(([row]) => row && { id: row.id, somethingPaused: row.something_paused })
+    lent.wake(emitting)
+    return emitting.then((emitted) => emitted !== undefined)
   }
 
   /** One statement; answers with the events that it left out and that have to be written again. */
@@ -151,20 +191,31 @@ export class Emitter {
     on: Queryable,
     transactional: boolean,
   ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
+    const channel = this.#channelToTell(transactional)
+    if (await this.#sendAlike(events, triggers, indexes, on, channel)) return { stale: new Map(), fresh: NONE }
+    const { app } = events[0] as PreparedEvent
+    // Nothing was written, whatever the epoch is by now: that of an open transaction's index may have been committed meanwhile.
+    const [now] = await this.#sql.run(on, readEpochs, [[app]])
+    return { stale: new Map([[app, now?.epoch ?? NO_TRIGGERS_EPOCH]]), fresh: NONE }
+  }
+
+  /** False: nothing was written, since the epoch of the app's triggers is another one. */
+  async #sendAlike(
+    events: readonly PreparedEvent[],
+    triggers: readonly IndexedTrigger[],
+    indexes: ReadonlyMap<string, MatchingIndex>,
+    on: Queryable,
+    channel: string | null,
+  ): Promise<boolean> {
     const [event] = events as readonly [PreparedEvent]
     const [trigger] = triggers as readonly [IndexedTrigger]
     const { epoch } = indexes.get(event.app) as MatchingIndex
-    const channel = this.#channelToTell(transactional)
     if (events.length === 1 && triggers.length === 1) {
       const written = await this.#sql.run(on, emitOne, oneParameters(event, trigger, epoch, channel))
-      if (written.length === 1) return { stale: new Map(), fresh: NONE }
-      // Nothing was written, whatever the epoch is by now: that of an open transaction's index may have been committed meanwhile.
-      const [now] = await this.#sql.run(on, readEpochs, [[event.app]])
-      return { stale: new Map([[event.app, now?.epoch ?? NO_TRIGGERS_EPOCH]]), fresh: NONE }
+      return written.length === 1
     }
-    const parameters = alikeParameters(events, triggers, epoch, channel)
-    const [row] = await this.#sql.run(on, emitAlike, parameters)
-    return { stale: new Map(Object.entries(row?.stale ?? {})), fresh: NONE }
+    const [row] = await this.#sql.run(on, emitAlike, alikeParameters(events, triggers, epoch, channel))
+    return row?.stale === null
   }
 
   /** Null where a dispatcher of this process hears of it without. */

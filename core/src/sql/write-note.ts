@@ -1,12 +1,19 @@
 import { statement } from './statement.ts'
 
-/** A run of ids; without any: some trigger is paused. */
-export type OverlapRow = { readonly low: string; readonly high: string } | { readonly low: null; readonly high: null }
+/**
+ * A run of ids; without any: some trigger is paused. `of_emit`: by a note that was committed with its row; its lane had claimed it, or had
+ * died before, unless the note has gone meanwhile (`still_noted`).
+ */
+export type OverlapRow =
+  | { readonly low: string; readonly high: string; readonly of_emit: boolean }
+  | { readonly low: null; readonly high: null; readonly of_emit: null }
 
 /** A note has one row for each so many ids, by number, that it names any of. */
 export const NOTE_SPAN = 65_536
 /** A run begins in its span and is no longer than a batch may be. */
 const LONGEST_RUN = 10_000
+/** So far below an id the note that names it begins at the lowest. */
+export const NOTE_REACH = NOTE_SPAN + LONGEST_RUN
 
 /**
  * Caller: Lane, committed on a connection of its own between the claim and the first handler. Writes the lane's note in the
@@ -14,6 +21,9 @@ const LONGEST_RUN = 10_000
  * deliveries that were started, and whose lane never came to settle them. (A statement's reads do not see its own writes, so the
  * lane's own earlier note counts too.) Only notes of the same ids are read: those of many lanes stay cheap, and so do the
  * versions of years of them, which nobody can remove while some transaction pins the xmin horizon (G13).
+ *
+ * A note that was committed with its row (`emit_noted`) does not count while its lane's session holds the lock of it: the lane has not
+ * claimed the row yet, nor started it.
  *
  * Every attempt is within its bounds: they are there for the planner, as in `emit_alike`.
  */
@@ -41,13 +51,20 @@ export const writeNote = statement<
   insert into {schema}.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts)
   select $1, lowest, highest, lows, highs, attempts from spans
 )
-select greatest(earlier.low, mine.low) as low, least(earlier.high, mine.high) as high
+select greatest(earlier.low, mine.low) as low, least(earlier.high, mine.high) as high,
+  n.unclaimed_lock is not null as of_emit
 from spans
 cross join lateral (
   select * from {schema}.claim_notes n
-  where n.lowest_id between spans.lowest - ${NOTE_SPAN + LONGEST_RUN} and spans.highest and n.highest_id >= spans.lowest
+  where n.lowest_id between spans.lowest - ${NOTE_REACH} and spans.highest and n.highest_id >= spans.lowest
 ) as n
 cross join lateral unnest(n.run_lows, n.run_highs, n.run_attempts) as earlier (low, high, attempt)
 join mine on mine.attempt = earlier.attempt and mine.low <= earlier.high and mine.high >= earlier.low
-union all select null, null where exists (select from {schema}.pauses)`,
+where n.unclaimed_lock is null or not exists (
+  select from pg_locks l
+  where l.locktype = 'advisory' and l.objsubid = 1 and l.classid = (n.unclaimed_lock >> 32)::oid
+    and l.objid = (n.unclaimed_lock & 4294967295)::oid
+    and l.database = (select oid from pg_database where datname = current_database())
+)
+union all select null, null, null where exists (select from {schema}.pauses)`,
 )

@@ -10,6 +10,7 @@ import type { Writable } from 'node:stream'
 import type pg from 'pg'
 import { bury } from '../../../core/src/sql/bury.ts'
 import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
+import { claimEmitted } from '../../../core/src/sql/claim-emitted.ts'
 import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
@@ -40,7 +41,7 @@ interface Transaction {
   settles: boolean
 }
 
-const CLAIMS = new Set<AnyStatement>([claimBatch, claimSized, claimFresh, claimOvertaken, claimOrdered])
+const CLAIMS = new Set<AnyStatement>([claimBatch, claimSized, claimEmitted, claimFresh, claimOvertaken, claimOrdered])
 const TAKES = new Set<AnyStatement>([takeAlone, takeSingles, takeRequests])
 const SETTLES = new Set<AnyStatement>([finish, reschedule, bury, resolveDeadLetters, settleRequests])
 const recognize = recognizer([...CLAIMS, ...TAKES, ...SETTLES, writeNote])
@@ -73,7 +74,10 @@ export function installFailpoints(): Failpoints {
     if (stated === writeNote) return () => pass('after-note')
     if (CLAIMS.has(stated)) {
       return ({ rows }: pg.QueryResult) => {
-        if (hasRows(rows)) pass('after-claim')
+        if (!hasRows(rows)) return
+        pass('after-claim')
+        // Its note was committed with it.
+        if (stated === claimEmitted) pass('after-note')
       }
     }
     if (TAKES.has(stated)) {

@@ -1,12 +1,13 @@
 /** Commits a claim as soon as it has its rows; what settles them later is a transaction of its own. */
 import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
+import { claimEmitted } from '../../../core/src/sql/claim-emitted.ts'
 import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
 import { recognizer, watchStatements } from '../failpoints/statements.ts'
 
 export function commitBeforeHandlers(): void {
-  const recognize = recognizer([claimBatch, claimSized, claimFresh, claimOvertaken, claimOrdered])
+  const recognize = recognizer([claimBatch, claimSized, claimEmitted, claimFresh, claimOvertaken, claimOrdered])
   watchStatements(({ client, original }) => {
     if (recognize(original) === undefined) return undefined
     return async ({ rows }) => {

@@ -1,5 +1,6 @@
 /** Loses rows: whoever claims one whose id is a multiple of the divisor deletes it and runs it not. */
 import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
+import { claimEmitted } from '../../../core/src/sql/claim-emitted.ts'
 import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
@@ -8,7 +9,17 @@ import { takeRequests } from '../../../core/src/sql/take-requests.ts'
 import { takeSingles } from '../../../core/src/sql/take-singles.ts'
 import { recognizer, schemaIn, watchStatements } from '../failpoints/statements.ts'
 
-const CLAIMS = [claimBatch, claimSized, claimFresh, claimOvertaken, claimOrdered, takeAlone, takeSingles, takeRequests]
+const CLAIMS = [
+  claimBatch,
+  claimSized,
+  claimEmitted,
+  claimFresh,
+  claimOvertaken,
+  claimOrdered,
+  takeAlone,
+  takeSingles,
+  takeRequests,
+]
 
 export function dropRows(divisor: number): void {
   const recognize = recognizer(CLAIMS)

@@ -1,5 +1,6 @@
 /** Emits by the index that this process has, whatever epoch the database says. */
 import { emitAlike } from '../../../core/src/sql/emit-alike.ts'
+import { emitNoted } from '../../../core/src/sql/emit-noted.ts'
 import { emitOne } from '../../../core/src/sql/emit-one.ts'
 import { emitRows, emitRowsWaiting } from '../../../core/src/sql/emit-rows.ts'
 import { readEpochs } from '../../../core/src/sql/read-epochs.ts'
@@ -16,11 +17,11 @@ const UNCHECKED: readonly Edit[] = [
   })),
   { of: emitAlike, replace: '(select epoch from seen) = $2::bigint', by: '(select epoch from seen) is not null' },
   { of: emitAlike, replace: 'where epoch <> $2::bigint', by: 'where epoch <> $2::bigint and false' },
-  {
-    of: emitOne,
+  ...[emitOne, emitNoted].map((of) => ({
+    of,
     replace: 'where coalesce((select epoch from {schema}.trigger_epochs where app_id = $1), 0) = $2::bigint',
     by: 'where $2::bigint is not null',
-  },
+  })),
 ]
 
 export function switchEpochCheckOff(): void {

@@ -1,6 +1,7 @@
 /** Makes the bus of this process a mutant. Test code alone: core knows nothing of it. */
 import { bury } from '../../../core/src/sql/bury.ts'
 import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
+import { emitNoted } from '../../../core/src/sql/emit-noted.ts'
 import { extendLeases } from '../../../core/src/sql/extend-leases.ts'
 import { finish } from '../../../core/src/sql/finish.ts'
 import { loadTriggers } from '../../../core/src/sql/load-triggers.ts'
@@ -73,6 +74,7 @@ const UNNOTED: readonly Edit[] = [
     replace: 'select $1, lowest, highest, lows, highs, attempts from spans',
     by: 'select $1, lowest, highest, lows, highs, attempts from spans where false',
   },
+  { of: emitNoted, replace: 'array[1], $14 from written', by: 'array[1], $14 from written where false' },
 ]
 
 const OF_ALL_APPS: readonly Edit[] = [
