@@ -122,7 +122,7 @@ test('the emit, its note and the claim are one trip; nothing of it is left', asy
 })
 
 test('whoever claims the row in between runs it as what it is: started by nobody', async () => {
-  const { db, bus, open, runs, ended } = await setUp()
+  const { db, bus, open, runs, ended } = await setUp({ lanes: 1 })
   await bus.start()
   const watched = watchStatements()
   const { reached, letGo } = watched.hold()
@@ -150,6 +150,38 @@ test('a lane that loses its connection in between has started nothing, and says 
   await ended(body)
   expect(runs.filter((run) => run.body === body)).toEqual([{ body, attempt: 1, by: 'emitter' }])
   expect(bus.stats.interrupted).toBe(0)
+})
+
+test('a lane that loses its connection while the row runs gives each permit back once (G8)', async () => {
+  const { db, bus, runs, ended, outcomes } = await setUp()
+  await bus.start()
+  const watched = watchStatements()
+  await emitOnLane({ bus, ended }, watched)
+  let cut = ''
+  const started = Promise.withResolvers<void>()
+  const lost = Promise.withResolvers<void>()
+  bus.handle('f', async ({ event, attempt, signal }) => {
+    const { body } = event as { body: string }
+    runs.push({ body, attempt, by: 'emitter' })
+    if (attempt > 1 || !watched.sent.slice(watched.sent.lastIndexOf('rests')).includes('emit_noted')) return
+    cut = body
+    signal.addEventListener('abort', () => lost.resolve())
+    started.resolve()
+    await lost.promise
+  })
+  for (let i = 0; cut === ''; i++) {
+    await watched.rests()
+    watched.sent.push('rests')
+    await bus.context().emit('topics', said('a', `run-${i}`))
+    await Promise.race([ended(`run-${i}`), started.promise])
+  }
+  await db.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and state = 'idle in transaction'`)
+  await outcomes.until(() => runs.some(({ body, attempt }) => body === cut && attempt === 2))
+  await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
+  // What lanes reserve while they look counts too.
+  await bus.stop()
+  expect(bus.gate.running).toBe(0)
 })
 
 test('a note whose session is gone says that the row may have been started: one attempt is charged', async () => {

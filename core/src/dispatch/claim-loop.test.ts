@@ -19,7 +19,7 @@ test('what was emitted on the connection of a lane that is to stop is declined, 
         turns.push(by)
         return { claimed: 0, full: false }
       },
-      decline: async (by) => void declined.push(by),
+      emitted: { decline: async (by) => void declined.push(by) },
     },
     connection: {} as LaneConnection,
     isolation: new Isolation(),
@@ -49,7 +49,10 @@ test('a lane that stops while it waits for a permit declines it too', async () =
     release: () => {},
   }
   const loop = claimLoop({
-    lane: { turn: async () => ({ claimed: 0, full: false }), decline: async (by) => void declined.push(by) },
+    lane: {
+      turn: async () => ({ claimed: 0, full: false }),
+      emitted: { decline: async (by) => void declined.push(by) },
+    },
     connection: {} as LaneConnection,
     isolation: new Isolation(),
     permits,

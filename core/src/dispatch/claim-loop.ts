@@ -6,7 +6,7 @@ import type { LaneConnection } from './lane-connection.ts'
 import type { Woken } from './wake-up.ts'
 
 export interface ClaimLoopOptions {
-  readonly lane: Pick<Lane, 'turn' | 'decline'>
+  readonly lane: Pick<Lane, 'turn'> & { readonly emitted: Pick<Lane['emitted'], 'decline'> }
   readonly connection: LaneConnection
   readonly isolation: Isolation
   readonly permits: Permits
@@ -46,6 +46,6 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
       } else woken = (await rest(emptyRounds++)) ?? undefined
     }
   } finally {
-    if (woken !== undefined) await lane.decline(woken)
+    if (woken !== undefined) await lane.emitted.decline(woken)
   }
 }

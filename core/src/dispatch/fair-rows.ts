@@ -31,6 +31,9 @@ export class FairRows implements DueRows {
   readonly #dispatchers: () => number
   #lookedAt = 0
   #lookMs = 0
+  #restsFrom = 0
+  /** The last look found something: there may be more. */
+  #more = false
   #steppedAt = 0
   #stepMs = 0
   #level = 0
@@ -42,9 +45,10 @@ export class FairRows implements DueRows {
     this.#dispatchers = dispatchers
   }
 
-  /** Until the next look. */
+  /** Until the next look; at most 0 when that is due. */
   get restMs(): number {
-    return Math.max(LOOK_EVERY_MS * this.#dispatchers(), this.#lookMs * (LOOK_SHARE - 1))
+    const restMs = Math.max(LOOK_EVERY_MS * this.#dispatchers(), this.#lookMs * (LOOK_SHARE - 1))
+    return this.#restsFrom + restMs - performance.now()
   }
 
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
@@ -53,12 +57,16 @@ export class FairRows implements DueRows {
       this.#walked = START
       return []
     }
+    // What was emitted on the lane's connection has just been run: that was no look.
+    if (!this.#more && this.restMs > 0) return []
     const now = performance.now()
     const stepEveryMs = Math.max(STEP_EVERY_MS * this.#dispatchers(), this.#stepMs * STEP_SHARE)
     const stepDue = forMs > WALK_AFTER_MS && now - this.#steppedAt > stepEveryMs
     const rows = stepDue ? await this.#step(connection, limit, now) : await this.#look(connection, limit, bytes, now)
     if (stepDue) this.#stepMs = performance.now() - now
     else this.#lookMs = performance.now() - now
+    this.#restsFrom = performance.now()
+    this.#more = rows.length > 0
     // Not waited for: it goes before the next claim on this connection, and where it fails that says so.
     if (rows.length === 0) connection.commit(() => []).catch(() => undefined)
     return rows

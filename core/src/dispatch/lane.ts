@@ -15,10 +15,7 @@ import type { Logger } from 'pino'
 import type pg from 'pg'
 import { findPaused } from '../sql/find-paused.ts'
 import { park } from '../sql/park.ts'
-import type { ClaimedTexts } from '../sql/claim-batch.ts'
-import { claimEmitted, NOTED_BY_OTHERS } from '../sql/claim-emitted.ts'
 import type { Sql } from '../sql/statement.ts'
-import { unlockEmitted } from '../sql/unlock-emitted.ts'
 import type { Outcome, Result } from './attempt.ts'
 import { decide, decideInterrupted } from './attempt.ts'
 import type { BatchEnd, BatchSurroundings } from './batch.ts'
@@ -29,16 +26,18 @@ import type { DeliverySurroundings } from './delivery.ts'
 import type { DueRows } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
-import { LaneNote, NOTHING_STARTED } from './lane-note.ts'
+import { LaneNote } from './lane-note.ts'
 import type { Noted } from './lane-note.ts'
-import { OutboxRow } from './outbox-row.ts'
+import type { EmittedClaim } from './emitted-claims.ts'
+import { EmittedClaims } from './emitted-claims.ts'
+import type { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Run } from './run.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
-import type { Emitted, Emitting, Lending, Woken } from './wake-up.ts'
+import type { Woken } from './wake-up.ts'
 
 export interface LaneOptions {
   /** Rows a batch holds at most. */
@@ -87,48 +86,36 @@ export class Lane {
   readonly #options: LaneOptions
   readonly #due: DueRows
   readonly #note: LaneNote
+  readonly emitted: EmittedClaims
   #meanMs: number | undefined
 
   constructor(around: LaneSurroundings, due: DueRows, options: LaneOptions) {
     this.#around = around
     this.#due = due
     this.#note = new LaneNote(around)
+    this.emitted = new EmittedClaims(this.#note, around.sql, options.frozenAfterMs)
     this.#options = options
-  }
-
-  /** While it waits, for an emit that it then claims in the same trip; none where the session is not its own. */
-  lending(connection: LaneConnection, refuses?: (app: string) => boolean): Lending | undefined {
-    const { lock } = connection
-    if (lock === undefined) return undefined
-    return {
-      on: connection.outsideOfClaims,
-      note: () => ({ laneId: this.#note.laneId, lock, left: this.#note.lowest }),
-      ...(refuses === undefined ? {} : { refuses }),
-      cut: () => connection.cut(),
-    }
   }
 
   /** Claims due rows and drives them to an outcome. `permits` are released in any case. `woken`: by what was emitted on its connection. */
   async turn(connection: LaneConnection, permits: number, woken?: Woken): Promise<Turn> {
     const { gate } = this.#around
     const wanted = this.#batchRows(permits)
+    let emitted: EmittedClaim | undefined
     let rows: OutboxRow[]
     try {
-      const emitted = woken && (await this.#claimEmitted(connection, woken.emitting))
-      if (emitted !== undefined) {
-        await this.#drive(connection, [emitted.row], permits, false, emitted.noted)
-        return { claimed: 1, full: false }
-      }
-      rows = await this.#due.claim(connection, wanted, this.#options.batchBytes)
+      emitted = woken && (await this.emitted.claim(connection, woken))
+      rows = emitted ? [emitted.row] : await this.#due.claim(connection, wanted, this.#options.batchBytes)
     } catch (error) {
       gate.release(permits)
       throw error
     }
+    const full = emitted === undefined && rows.length === wanted
     if (rows.length === 0) {
       gate.release(permits)
       await this.#note.clear()
-    } else await this.#drive(connection, rows, permits, rows.length === wanted)
-    return { claimed: rows.length, full: rows.length === wanted }
+    } else await this.#drive(connection, rows, permits, { full, noted: emitted?.noted })
+    return { claimed: rows.length, full }
   }
 
   /** As many rows as the permits can finish in the target time, judged by recent handlers. */
@@ -138,62 +125,17 @@ export class Lane {
     return Math.min(this.#options.batchRows, Math.max(permits, finishable))
   }
 
-  /** The row that was written on the connection just before. Undefined where there is none, or somebody else has it. */
-  async #claimEmitted(
-    connection: LaneConnection,
-    emitting: Emitting,
-  ): Promise<{ row: OutboxRow; noted: Noted | undefined } | undefined> {
-    const sentAt = performance.now()
-    const lock = connection.lock as number
-    let texts: ClaimedTexts | undefined
-    try {
-      ;[texts] = await connection.claim(claimEmitted, [lock, this.#note.laneId])
-    } catch (error) {
-      await this.decline({ emitting })
-      this.#note.leave()
-      throw error
-    }
-    // Answered before.
-    const emitted = await this.#hear(emitting)
-    if (texts === undefined || emitted === undefined || texts[0] !== emitted.id) {
-      await connection.commit(() => [])
-      await this.#note.clear()
-      await this.#around.sql.run(connection.outsideOfClaims, unlockEmitted, [lock])
-      return undefined
-    }
-    const row = new OutboxRow(texts)
-    const stoodStill = performance.now() - sentAt > this.#options.frozenAfterMs / 2
-    if (texts[NOTED_BY_OTHERS] === 'f' && !stoodStill)
-      return { row, noted: { interrupted: NOTHING_STARTED, somethingPaused: emitted.somethingPaused } }
-    // Others may have had it meanwhile: noted like any other, it tells.
-    await this.#note.clear()
-    return { row, noted: undefined }
-  }
-
-  /** The lane does not come to claim what was emitted on its connection, which is going away: nobody is to think that it was started. */
-  async decline({ emitting }: Woken): Promise<void> {
-    if ((await this.#hear(emitting)) !== undefined) await this.#note.withdraw()
-  }
-
-  async #hear(emitting: Emitting): Promise<Emitted | undefined> {
-    // Whoever emits hears of an error.
-    const emitted = await emitting.catch(() => undefined)
-    if (emitted !== undefined) this.#note.wasCommittedWith(emitted.id)
-    return emitted
-  }
-
   /** Of rows that are gone: others would look often for what it names, in case this process died. */
   clearLeftNote(): Promise<void> {
     return this.#note.clear()
   }
 
-  /** note → run → settle, over one claimed batch. `notedBefore`: where its note is committed already. */
+  /** note → run → settle, over one claimed batch. `noted`: where its note is committed already. */
   async #drive(
     connection: LaneConnection,
     rows: readonly OutboxRow[],
     permits: number,
-    full: boolean,
-    notedBefore?: Noted,
+    { full, noted: before }: { readonly full: boolean; readonly noted: Noted | undefined },
   ): Promise<void> {
     const { gate, plans } = this.#around
     let deliveries: RowDelivery[]
@@ -203,7 +145,7 @@ export class Lane {
       deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.trigger), this.#around))
       if (full) this.#options.crowding?.filled(deliveries)
       await this.#resolvePrincipals(deliveries)
-      const noted = notedBefore ?? (await this.#note.write(rows))
+      const noted = before ?? (await this.#note.write(rows))
       ;({ interrupted } = noted)
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
       // By a process that stood still, perhaps: others may have run it to its end by now.

@@ -130,7 +130,7 @@ export class Lanes {
       ...this.#turns(settings.lanes, crowding),
       lane: {
         turn: (on, permits, woken) => wakeUp.during(() => lane.turn(on, permits, woken)),
-        decline: (woken) => lane.decline(woken),
+        emitted: lane.emitted,
       },
       connection,
       signal,
@@ -141,7 +141,7 @@ export class Lanes {
         // There is probably more than one lane can take.
         wakeUp.one()
       },
-      rest: (rounds) => idleness.rest(rounds, signal, lane.lending(connection)),
+      rest: (rounds) => idleness.rest(rounds, signal, lane.emitted.lending(connection)),
     })
   }
 
@@ -153,11 +153,11 @@ export class Lanes {
     signal: AbortSignal,
     onTurn: () => void,
   ): Promise<void> {
-    const lending = lane.lending(connection, (app) => crowding.apps.includes(app))
+    const lending = lane.emitted.lending(connection, (app) => crowding.apps.includes(app))
     const rest = () =>
       crowding.forMs === undefined
         ? crowding.begins(signal)
-        : this.#options.fairWakeUp.wait(rows.restMs, signal, lending)
+        : this.#options.fairWakeUp.wait(Math.max(0, rows.restMs), signal, lending)
     await claimLoop({
       ...this.#turns(1),
       share: () => this.#fairShare,

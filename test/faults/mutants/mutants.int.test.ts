@@ -75,7 +75,8 @@ test.for(withAndWithout('commit-before-handler'))(
       await BusChild.start({ url: db.url, dispatch, ...how }),
       await BusChild.start({ url: db.url, dispatch, ...how }),
     ]
-    await emit(1, { ms: 400 })
+    // Long enough for the other one to look, on a busy machine too.
+    await emit(1, { ms: 1_500 })
     await done()
     const attempts = children.flatMap(({ started }) => started.map(({ attempt }) => attempt))
     expect(attempts.length > 1).toBe(how.mutant !== undefined)
