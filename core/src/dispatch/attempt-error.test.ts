@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { attemptError } from './attempt-error.ts'
+import { callHandler } from './handler-stack.ts'
 
 const AT = new Date(0)
 const of = (thrown: unknown) => attemptError(1, 'handler_error', thrown, AT)
@@ -33,4 +34,37 @@ test('keeps name, code and stack where the thrown value has them as texts', () =
     at: '1970-01-01T00:00:00.000Z',
   })
   expect(of({ message: 1, code: 2 })).not.toHaveProperty('code')
+})
+
+test('the stack of a handler ends with the handler, however it came to throw', async () => {
+  const inner = (): never => {
+    throw new Error('no')
+  }
+  function atOnce() {
+    inner()
+  }
+  async function later() {
+    await Promise.resolve()
+    inner()
+  }
+  const thrownBy = async (handler: () => unknown) => {
+    try {
+      await callHandler(handler, undefined)
+    } catch (thrown) {
+      return of(thrown).stack?.split('\n') ?? []
+    }
+    return expect.unreachable()
+  }
+  const [message, first, second, ...rest] = await thrownBy(atOnce)
+  expect([message, first, second]).toEqual([
+    'Error: no',
+    expect.stringContaining('inner'),
+    expect.stringContaining('atOnce'),
+  ])
+  expect(rest).toEqual([])
+  expect((await thrownBy(later)).slice(0, 3)).toEqual([
+    'Error: no',
+    expect.stringContaining('inner'),
+    expect.stringContaining('later'),
+  ])
 })

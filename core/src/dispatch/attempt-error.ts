@@ -3,6 +3,7 @@
  * no NUL, no lone surrogate, a bounded length, and no call into the thrown value that could throw again.
  */
 import type { FailureKind } from '../retry/failure.ts'
+import { stackOfHandler } from './handler-stack.ts'
 
 export interface AttemptError {
   readonly attempt: number
@@ -10,6 +11,7 @@ export interface AttemptError {
   readonly message: string
   readonly name?: string
   readonly code?: string
+  /** Of a handler, without the calls of the bus that led to it. */
   readonly stack?: string
   /** When the attempt failed, by the clock of the process that ran it. For people; nothing is decided by it. */
   readonly at: string
@@ -28,7 +30,7 @@ export function attemptError(attempt: number, kind: FailureKind, thrown: unknown
     message: storable(messageOf(thrown), MAX_MESSAGE_CHARACTERS),
     ...(name === undefined ? {} : { name: storable(name, 200) }),
     ...(code === undefined ? {} : { code: storable(code, 200) }),
-    ...(stack === undefined ? {} : { stack: storable(stack, MAX_STACK_CHARACTERS) }),
+    ...(stack === undefined ? {} : { stack: storable(stackOfHandler(stack), MAX_STACK_CHARACTERS) }),
     at: at.toISOString(),
   }
 }

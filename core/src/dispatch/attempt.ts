@@ -169,7 +169,7 @@ function readThrown(thrown: unknown): Result {
       case 'discard':
         return { kind: 'discarded', reason: reasonOf(thrown.reason) }
       case 'deadLetter':
-        return { kind: 'dead', reason: reasonOf(thrown.reason), thrown: new Error(reasonOf(thrown.reason)) }
+        return { kind: 'dead', reason: reasonOf(thrown.reason), thrown: said(reasonOf(thrown.reason)) }
       case 'retryAfter': {
         // A verdict may come from another copy of this package, or be hand-made: nothing in it is taken on trust.
         const asked: unknown = thrown.delayMs
@@ -177,7 +177,7 @@ function readThrown(thrown: unknown): Result {
         return {
           kind: 'failed',
           failure: 'handler_error',
-          thrown: new Error(`the handler asked for a retry after ${delayMs} ms`),
+          thrown: said(`the handler asked for a retry after ${delayMs} ms`),
           ...(delayMs >= 0 ? { delayMs } : {}),
         }
       }
@@ -188,6 +188,11 @@ function readThrown(thrown: unknown): Result {
     return { kind: 'failed', failure: thrown.kind, thrown, ...(after === undefined ? {} : { retryAfterMs: after }) }
   }
   return { kind: 'failed', failure: 'handler_error', thrown }
+}
+
+/** A verdict's error: without a stack, which would be the bus's own. */
+function said(message: string): Pick<Error, 'name' | 'message'> {
+  return { name: 'Error', message }
 }
 
 /** The retry policy's word on a result. Pure but for the random and the clock of `rules`. */

@@ -5,6 +5,7 @@ import { defineTarget } from '../target.ts'
 import { nameSchema } from '../validation/names.ts'
 import type { HandlerArgs } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
+import { callHandler } from './handler-stack.ts'
 import type { Verdict } from './verdict.ts'
 
 // oxlint-disable-next-line typescript/no-explicit-any -- typed where it is registered: by the bus's sources
@@ -51,7 +52,7 @@ export function functionTarget(functions: FunctionRegistry): AnyTarget {
       const handler = functions.get(delivery.app, config.name)
       if (handler === undefined)
         throw new DeliveryFailure('not_found', `no function named ${JSON.stringify(config.name)} is registered here`)
-      return handler(delivery)
+      return callHandler(handler, delivery)
     },
   })
 }
