@@ -5,6 +5,7 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { randomUUID } from 'node:crypto'
+import { plainArray } from '../sql/arrays.ts'
 import { clearNote } from '../sql/clear-note.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { stillNoted } from '../sql/still-noted.ts'
@@ -53,12 +54,17 @@ export class LaneNote {
   async write(rows: readonly OutboxRow[]): Promise<Noted> {
     const { sql, notesOn } = this.#around
     const runs = runsOf(rows)
-    const { lows, highs, attempts } = runs
     const left = this.#lowest
     const lowest = lowestIds(runs)
     // Both, until it is known that the one took the place of the other.
     this.#lowest = [...left, ...lowest]
-    const overlaps = await sql.run(notesOn, writeNote, [this.#laneId, lows, highs, attempts, left])
+    const overlaps = await sql.run(notesOn, writeNote, [
+      this.#laneId,
+      plainArray(runs.lows),
+      plainArray(runs.highs),
+      plainArray(runs.attempts),
+      plainArray(left),
+    ])
     this.#lowest = lowest
     const interrupted = await this.#started(overlaps.filter((run) => run.low !== null))
     // A lease that ran out: whoever held it has vanished.

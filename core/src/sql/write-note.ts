@@ -1,3 +1,4 @@
+import type { ArrayText } from './arrays.ts'
 import { statement } from './statement.ts'
 
 /**
@@ -20,7 +21,8 @@ export const NOTE_REACH = NOTE_SPAN + LONGEST_RUN
  * place of the one that it left, and answers with the runs of ids among them that some note names with the same attempt:
  * deliveries that were started, and whose lane never came to settle them. (A statement's reads do not see its own writes, so the
  * lane's own earlier note counts too.) Only notes of the same ids are read: those of many lanes stay cheap, and so do the
- * versions of years of them, which nobody can remove while some transaction pins the xmin horizon (G13).
+ * versions of years of them, which nobody can remove while some transaction pins the xmin horizon (G13). Notes are compared as sets of
+ * ids, not run by run: of what failed here and there a note has as many runs as rows, and two such have 250,000 pairs.
  *
  * A note that was committed with its row (`emit_noted`) does not count while its lane's session holds the lock of it: the lane has not
  * claimed the row yet, nor started it.
@@ -30,11 +32,11 @@ export const NOTE_REACH = NOTE_SPAN + LONGEST_RUN
 export const writeNote = statement<
   [
     laneId: string,
-    runLows: readonly number[],
-    runHighs: readonly number[],
-    runAttempts: readonly number[],
+    runLows: ArrayText,
+    runHighs: ArrayText,
+    runAttempts: ArrayText,
     /** The lowest ids of the note that was left; none where there is none. */
-    left: readonly number[],
+    left: ArrayText,
   ],
   OverlapRow
 >(
@@ -50,16 +52,22 @@ export const writeNote = statement<
 ), noted as (
   insert into {schema}.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts)
   select $1, lowest, highest, lows, highs, attempts from spans
+), ids as materialized (
+  select attempt, range_agg(int8range(low, high, '[]')) as ids from mine group by attempt
 )
-select greatest(earlier.low, mine.low) as low, least(earlier.high, mine.high) as high,
+select lower(overlap) as low, upper(overlap) - 1 as high,
   n.unclaimed_lock is not null as of_emit
 from spans
 cross join lateral (
   select * from {schema}.claim_notes n
   where n.lowest_id between spans.lowest - ${NOTE_REACH} and spans.highest and n.highest_id >= spans.lowest
 ) as n
-cross join lateral unnest(n.run_lows, n.run_highs, n.run_attempts) as earlier (low, high, attempt)
-join mine on mine.attempt = earlier.attempt and mine.low <= earlier.high and mine.high >= earlier.low
+cross join lateral (
+  select attempt, range_agg(int8range(low, high, '[]')) as ids
+  from unnest(n.run_lows, n.run_highs, n.run_attempts) as run (low, high, attempt) group by attempt
+) as earlier
+join ids on ids.attempt = earlier.attempt
+cross join lateral unnest(ids.ids * earlier.ids) as overlap
 where n.unclaimed_lock is null or not exists (
   select from pg_locks l
   where l.locktype = 'advisory' and l.objsubid = 1 and l.classid = (n.unclaimed_lock >> 32)::oid
