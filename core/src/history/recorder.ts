@@ -19,6 +19,8 @@ const AT_A_TIME = 1_000
 /** While Postgres is away attempts are kept in memory; beyond this the oldest are given up. */
 const MOST_KEPT = 50_000
 const TRY_AGAIN_MS = 1_000
+/** After a write, unless there is a statement's worth before: each costs a commit. What fails after a quiet moment does not wait. */
+const PAUSE_MS = 50
 const NO_PARTITION = '23514'
 
 interface Ended {
@@ -35,6 +37,8 @@ export class AttemptRecorder {
   #ended: Ended[] = []
   #writing: Promise<void> | undefined
   #stopped = false
+  /** Ends the pause. */
+  #resume: (() => void) | undefined
 
   constructor(sql: Sql, pool: pg.Pool, mode: HistoryMode, log: Logger) {
     this.#sql = sql
@@ -48,11 +52,13 @@ export class AttemptRecorder {
     if (this.#mode === 'failures' && !FAILURES.has(outcome.kind)) return
     this.#ended.push({ delivery, outcome, at: performance.now() })
     this.#writing ??= this.#writeAll()
+    if (this.#ended.length >= AT_A_TIME) this.#resume?.()
   }
 
   /** Writes what there is, once; what cannot be written then is lost. */
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#resume?.()
     await this.#writing
   }
 
@@ -64,6 +70,7 @@ export class AttemptRecorder {
       try {
         await this.#write(some)
         this.#ended = this.#ended.slice(some.length)
+        if (this.#ended.length < AT_A_TIME && !this.#stopped) await this.#pause()
       } catch (error) {
         this.#log.warn({ err: error, attempts: this.#ended.length }, 'attempts could not be kept yet')
         if (this.#stopped) break
@@ -72,6 +79,16 @@ export class AttemptRecorder {
       }
     }
     this.#writing = undefined
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, PAUSE_MS)
+      this.#resume = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   async #write(ended: readonly Ended[]): Promise<void> {
@@ -87,18 +104,25 @@ export class AttemptRecorder {
   async #insert(ended: readonly Ended[]): Promise<void> {
     const now = performance.now()
     await this.#sql.run(this.#pool, recordAttempts, [
-      ended.map(({ delivery }) => delivery.app),
+      textArray(ended.map(({ delivery }) => delivery.app)),
       plainArray(ended.map(({ delivery }) => delivery.deliveryId)),
       plainArray(ended.map(({ delivery }) => delivery.eventId)),
       plainArray(ended.map(({ delivery }) => delivery.plan.triggerId)),
-      ended.map(({ delivery }) => delivery.plan.name),
-      ended.map(({ delivery }) => delivery.plan.sourceName),
+      textArray(ended.map(({ delivery }) => delivery.plan.name)),
+      textArray(ended.map(({ delivery }) => delivery.plan.sourceName)),
       plainArray(ended.map(({ delivery }) => delivery.attempt)),
-      plainArray(ended.map(({ delivery: { startedAt } }) => (startedAt === undefined ? null : now - startedAt))),
-      plainArray(ended.map(({ delivery, at }) => now - (delivery.endedAt ?? at))),
+      plainArray(
+        ended.map(({ delivery: { startedAt } }) => (startedAt === undefined ? null : microseconds(now - startedAt))),
+      ),
+      plainArray(ended.map(({ delivery, at }) => microseconds(now - (delivery.endedAt ?? at)))),
       plainArray(ended.map(({ outcome }) => outcome.kind)),
       jsonArray(ended.map(({ outcome }) => ('error' in outcome ? JSON.stringify(outcome.error) : null))),
       textArray(ended.map(({ outcome }) => ('reason' in outcome ? outcome.reason : null))),
     ])
   }
+}
+
+/** All digits of a double are more than anybody wants to send, or to read. */
+function microseconds(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000
 }

@@ -6,7 +6,7 @@
 /** The text of an array parameter. */
 export type ArrayText = `{${string}}`
 
-/** Of numbers, ids and uuids: nothing in them is special. */
+/** Of numbers, ids, uuids and plain words: nothing in them is special. */
 export function plainArray(elements: readonly (string | number | null)[]): ArrayText {
   let text = ''
   for (let i = 0; i < elements.length; i++) text += i === 0 ? (elements[i] ?? 'NULL') : `,${elements[i] ?? 'NULL'}`
@@ -23,7 +23,18 @@ export function jsonArray(elements: readonly (string | null)[]): ArrayText {
   return `{${text}}`
 }
 
-/** Of as many nulls: mostly nobody gives any of a thing. Others go by `pg`. */
-export function textArray(elements: readonly (string | null)[]): ArrayText | readonly (string | null)[] {
-  return elements.every((element) => element === null) ? plainArray(elements) : elements
+/** Of any texts: quoted once for neighbours that are the same, as they mostly are. */
+export function textArray(elements: readonly (string | null)[]): ArrayText {
+  let text = ''
+  let last: string | null = null
+  let quoted = 'NULL'
+  for (let i = 0; i < elements.length; i++) {
+    const element = elements[i] ?? null
+    if (element !== last) {
+      last = element
+      quoted = element === null ? 'NULL' : `"${element.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+    }
+    text += i === 0 ? quoted : `,${quoted}`
+  }
+  return `{${text}}`
 }

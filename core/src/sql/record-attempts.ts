@@ -4,18 +4,18 @@ import { statement } from './statement.ts'
 /** Caller: AttemptRecorder. Times are told as how long ago, so that they are the database's (G14). */
 export const recordAttempts = statement<
   [
-    appIds: readonly string[],
+    appIds: ArrayText,
     deliveryIds: ArrayText,
     eventIds: ArrayText,
     triggerIds: ArrayText,
-    triggerNames: readonly string[],
-    sources: readonly string[],
+    triggerNames: ArrayText,
+    sources: ArrayText,
     attempts: ArrayText,
     startedMsAgo: ArrayText,
     endedMsAgo: ArrayText,
     outcomes: ArrayText,
     errors: ArrayText,
-    reasons: ArrayText | readonly (string | null)[],
+    reasons: ArrayText,
   ],
   never
 >(

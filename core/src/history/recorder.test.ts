@@ -1,0 +1,61 @@
+import type pg from 'pg'
+import pino from 'pino'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Outcome } from '../dispatch/attempt.ts'
+import type { RowDelivery } from '../dispatch/delivery.ts'
+import { Sql } from '../sql/statement.ts'
+import { AttemptRecorder } from './recorder.ts'
+
+const FAILED: Outcome = { kind: 'dead', reason: 'x', error: { attempt: 1, kind: 'timeout', message: 'x', at: 'now' } }
+const IDS = 1
+
+function setUp() {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const written: string[] = []
+  let heard: (() => void) | undefined
+  const query = async ({ values }: { values: string[] }) => {
+    written.push(values[IDS] as string)
+    heard?.()
+    return { rows: [] }
+  }
+  const pool = { query } as unknown as pg.Pool
+  const recorder = new AttemptRecorder(new Sql('outbus', true), pool, 'failures', pino({ level: 'silent' }))
+  const plan = { app: 'a', name: 'n', sourceName: 's', triggerId: 't' }
+  const add = (id: number) =>
+    recorder.add({ ...plan, plan, deliveryId: String(id), attempt: 1 } as unknown as RowDelivery, FAILED)
+  const untilWritten = async (statements: number) => {
+    while (written.length < statements) await new Promise<void>((resolve) => (heard = resolve))
+  }
+  return { recorder, add, written, untilWritten }
+}
+
+test('what fails after a quiet moment is written at once, what follows together with what follows it', async () => {
+  const { recorder, add, written, untilWritten } = setUp()
+  add(1)
+  await untilWritten(1)
+  for (const id of [2, 3, 4]) {
+    add(id)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(written).toEqual(['{1}'])
+  await vi.advanceTimersByTimeAsync(50)
+  expect(written).toEqual(['{1}', '{2,3,4}'])
+  add(5)
+  // Who stops waits for no pause, and loses nothing.
+  await recorder.stop()
+  expect(written).toEqual(['{1}', '{2,3,4}', '{5}'])
+})
+
+test("a statement's worth does not wait", async () => {
+  const { recorder, add, written, untilWritten } = setUp()
+  add(0)
+  await untilWritten(1)
+  await new Promise((resolve) => setImmediate(resolve))
+  for (let id = 1; id <= 1_500; id++) add(id)
+  await untilWritten(2)
+  expect(written[1]?.split(',')).toHaveLength(1_000)
+  await recorder.stop()
+  expect(written).toHaveLength(3)
+  expect(written[2]?.split(',')).toHaveLength(500)
+})
