@@ -105,7 +105,7 @@ function rescheduleParameters(
     plainArray(rows.map(({ id }) => id)),
     plainArray(rows.map(({ attempt }) => attempt)),
     plainArray(rows.map(({ delayMs }) => delayMs)),
-    rows.map(({ alone }) => alone),
+    plainArray(rows.map(({ alone }) => (alone ? 't' : 'f'))),
     plainArray(rows.map(({ leaseToken }) => leaseToken)),
     jsonArray(rows.map(({ error }) => (error === null ? null : JSON.stringify(error)))),
     heldToken,

@@ -4,6 +4,7 @@
  * - Postgres itself ends the claim of a process that says nothing for `frozenAfterMs`.
  * - No scan of the table, no sort, no bitmap: a plan made while the outbox is empty would prefer them, and be kept when
  *   a million rows have come and nobody has analyzed yet. The claim is right by its index at any size.
+ * - Nothing remembered of rows that are asked for once each.
  * - One plan for all parameters, for the same reason; the settle's lists of ids were planned anew each time, 0.3 ms for 500.
  * - No JIT: a plan that needs what is switched off all the same counts as very dear, and was compiled for 340 ms.
  */
@@ -14,6 +15,7 @@ function settings(frozenAfterMs: number): string[] {
     'enable_seqscan = off',
     'enable_bitmapscan = off',
     'enable_sort = off',
+    'enable_memoize = off',
     'jit = off',
   ]
 }

@@ -10,7 +10,7 @@ export const reschedule = statement<
     ids: ArrayText,
     attempts: ArrayText,
     delaysMs: ArrayText,
-    alone: readonly boolean[],
+    alone: ArrayText,
     leaseTokens: ArrayText,
     errors: ArrayText,
     heldToken: string | null,
@@ -23,7 +23,7 @@ set attempt = next.attempt,
     due_at = clock_timestamp() + next.delay_ms * interval '1 millisecond',
     alone = next.alone,
     lease_token = next.lease_token,
-    errors = case when next.error is null then o.errors else coalesce(o.errors, '[]') || next.error::jsonb end
+    errors = case when next.error is null then o.errors when o.errors is null then ('[' || next.error || ']')::jsonb else o.errors || next.error::jsonb end
 from unnest($1::bigint[], $2::integer[], $3::double precision[], $4::boolean[], $5::uuid[], $6::text[])
   as next (id, attempt, delay_ms, alone, lease_token, error)
 where o.id = next.id and o.lease_token is not distinct from $7::uuid`,
