@@ -15,7 +15,7 @@ function setUp() {
   const written: string[] = []
   let heard: (() => void) | undefined
   const query = async ({ values }: { values: string[] }) => {
-    written.push(values[IDS] as string)
+    written.push(values[IDS] ?? '')
     heard?.()
     return { rows: [] }
   }
