@@ -7,27 +7,32 @@ import { Sql } from '../sql/statement.ts'
 import { AttemptRecorder } from './recorder.ts'
 
 const FAILED: Outcome = { kind: 'dead', reason: 'x', error: { attempt: 1, kind: 'timeout', message: 'x', at: 'now' } }
-const IDS = 1
+const NAMES = 2
+const PLACES = 4
+const IDS = 5
 
 function setUp() {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
   const written: string[] = []
+  const statements: string[][] = []
   let heard: (() => void) | undefined
   const query = async ({ values }: { values: string[] }) => {
     written.push(values[IDS] ?? '')
+    statements.push(values)
     heard?.()
     return { rows: [] }
   }
   const pool = { query } as unknown as pg.Pool
   const recorder = new AttemptRecorder(new Sql('outbus', true), pool, 'failures', pino({ level: 'silent' }))
-  const plan = { app: 'a', name: 'n', sourceName: 's', triggerId: 't' }
-  const add = (id: number) =>
-    recorder.add({ ...plan, plan, deliveryId: String(id), attempt: 1 } as unknown as RowDelivery, FAILED)
+  const planOf = (name: string) => ({ app: 'a', name, sourceName: 's', triggerId: 't' })
+  const plan = planOf('n')
+  const add = (id: number, of = plan) =>
+    recorder.add({ plan: of, deliveryId: String(id), attempt: 1 } as unknown as RowDelivery, FAILED)
   const untilWritten = async (statements: number) => {
     while (written.length < statements) await new Promise<void>((resolve) => (heard = resolve))
   }
-  return { recorder, add, written, untilWritten }
+  return { recorder, add, planOf, written, statements, untilWritten }
 }
 
 test('what fails after a quiet moment is written at once, what follows together with what follows it', async () => {
@@ -58,4 +63,15 @@ test("a statement's worth does not wait", async () => {
   await recorder.stop()
   expect(written).toHaveLength(3)
   expect(written[2]?.split(',')).toHaveLength(500)
+})
+
+test('what attempts have of their trigger is sent once for each', async () => {
+  const { recorder, add, planOf, statements } = setUp()
+  const other = planOf('the "other"')
+  add(1)
+  add(2, other)
+  add(3)
+  await recorder.stop()
+  expect(statements).toHaveLength(1)
+  expect([statements[0]?.[NAMES], statements[0]?.[PLACES]]).toEqual(['{"n","the \\"other\\""}', '{1,2,1}'])
 })

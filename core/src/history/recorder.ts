@@ -6,6 +6,7 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
+import type { Plan } from '../dispatch/plan.ts'
 import { jsonArray, plainArray, textArray } from '../sql/arrays.ts'
 import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
 import { recordAttempts } from '../sql/record-attempts.ts'
@@ -103,13 +104,15 @@ export class AttemptRecorder {
 
   async #insert(ended: readonly Ended[]): Promise<void> {
     const now = performance.now()
+    const { plans, places } = plansOf(ended)
     await this.#sql.run(this.#pool, recordAttempts, [
-      textArray(ended.map(({ delivery }) => delivery.app)),
+      textArray(plans.map((plan) => plan.app)),
+      plainArray(plans.map((plan) => plan.triggerId)),
+      textArray(plans.map((plan) => plan.name)),
+      textArray(plans.map((plan) => plan.sourceName)),
+      plainArray(places),
       plainArray(ended.map(({ delivery }) => delivery.deliveryId)),
       plainArray(ended.map(({ delivery }) => delivery.eventId)),
-      plainArray(ended.map(({ delivery }) => delivery.plan.triggerId)),
-      textArray(ended.map(({ delivery }) => delivery.plan.name)),
-      textArray(ended.map(({ delivery }) => delivery.plan.sourceName)),
       plainArray(ended.map(({ delivery }) => delivery.attempt)),
       plainArray(
         ended.map(({ delivery: { startedAt } }) => (startedAt === undefined ? null : microseconds(now - startedAt))),
@@ -120,6 +123,17 @@ export class AttemptRecorder {
       textArray(ended.map(({ outcome }) => ('reason' in outcome ? outcome.reason : null))),
     ])
   }
+}
+
+/** Each plan once, and of each attempt where its plan is, from 1. */
+function plansOf(ended: readonly Ended[]): { plans: readonly Plan[]; places: readonly number[] } {
+  const placeOf = new Map<Plan, number>()
+  const places = ended.map(({ delivery: { plan } }) => {
+    const place = placeOf.get(plan) ?? placeOf.size + 1
+    placeOf.set(plan, place)
+    return place
+  })
+  return { plans: [...placeOf.keys()], places }
 }
 
 /** All digits of a double are more than anybody wants to send, or to read. */

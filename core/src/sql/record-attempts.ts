@@ -1,15 +1,20 @@
 import type { ArrayText } from './arrays.ts'
 import { statement } from './statement.ts'
 
-/** Caller: AttemptRecorder. Times are told as how long ago, so that they are the database's (G14). */
+/**
+ * Caller: AttemptRecorder. Times are told as how long ago, so that they are the database's (G14). What attempts have of their
+ * trigger is sent once for each trigger: of a statement's cost a quarter was for reading its arrays.
+ */
 export const recordAttempts = statement<
   [
     appIds: ArrayText,
-    deliveryIds: ArrayText,
-    eventIds: ArrayText,
     triggerIds: ArrayText,
     triggerNames: ArrayText,
     sources: ArrayText,
+    /** Of each attempt, its trigger's place among them, from 1. */
+    triggers: ArrayText,
+    deliveryIds: ArrayText,
+    eventIds: ArrayText,
     attempts: ArrayText,
     startedMsAgo: ArrayText,
     endedMsAgo: ArrayText,
@@ -21,10 +26,10 @@ export const recordAttempts = statement<
 >(
   'record_attempts',
   `insert into {schema}.attempts (app_id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, started_at, ended_at, outcome, error, reason)
-select app_id, delivery_id, event_id, trigger_id, trigger_name, source, attempt,
-  clock_timestamp() - started_ms_ago * interval '1 millisecond', clock_timestamp() - ended_ms_ago * interval '1 millisecond',
+select ($1::text[])[trigger], delivery_id, event_id, ($2::uuid[])[trigger], ($3::text[])[trigger], ($4::text[])[trigger], attempt,
+  statement_timestamp() - started_ms_ago * interval '1 millisecond', statement_timestamp() - ended_ms_ago * interval '1 millisecond',
   outcome, error::jsonb, reason
-from unnest($1::text[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::integer[],
-  $8::double precision[], $9::double precision[], $10::text[], $11::text[], $12::text[])
-  as ended (app_id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, started_ms_ago, ended_ms_ago, outcome, error, reason)`,
+from unnest($5::integer[], $6::bigint[], $7::uuid[], $8::integer[],
+  $9::double precision[], $10::double precision[], $11::text[], $12::text[], $13::text[])
+  as ended (trigger, delivery_id, event_id, attempt, started_ms_ago, ended_ms_ago, outcome, error, reason)`,
 )
