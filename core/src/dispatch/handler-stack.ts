@@ -8,8 +8,9 @@ export function callHandler<Args, Returned>(handler: (args: Args) => Returned, a
   return handler(args)
 }
 
-/** As the engine shows it; undefined where it shows something else than usual. */
-const CALLED_HERE = callHandler(() => new Error('shows the call').stack, undefined)?.split('\n')[2]
+/** As the engine shows it. Whoever has set `Error.prepareStackTrace` may show anything, and not even as a text. */
+const SHOWN: unknown = callHandler(() => new Error('shows the call').stack, undefined)
+const CALLED_HERE = (typeof SHOWN === 'string' && SHOWN.split('\n')[2]) || undefined
 
 /** Without what is below the handler; as it is where that is not to be found. */
 export function stackOfHandler(stack: string): string {
