@@ -207,7 +207,7 @@ abstract class BaseContext implements CoreContext {
         const { writes } = this.#around
         const asker: Asker = {
           app: this.app,
-          prepare: (event, options) => this.#prepare(source.name, event, options),
+          prepare: (event, options, late) => this.#prepare(source.name, event, options, { late }),
         }
         const anyWrite = write as SharedWrite<EventSchemas, unknown, unknown>
         if (this.#tx !== undefined) {

@@ -103,15 +103,15 @@ export async function withTransaction<T>(
   work: (tx: pg.PoolClient) => Promise<T>,
   begin = 'begin',
 ): Promise<T> {
+  return withConnection(pool, (client) => inTransaction(client, () => work(client), begin))
+}
+
+/** Runs `work` on a connection of the pool, which goes back in no transaction: what `work` began and did not end is rolled back. */
+export async function withConnection<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await checkOut(pool)
   let broken: Error | undefined
   try {
-    await client.query(begin)
-    const result = await work(client)
-    const { command } = await client.query('commit')
-    if (command !== 'COMMIT')
-      throw new Error(`a statement of the transaction had failed: Postgres answered ${command} to COMMIT`)
-    return result
+    return await work(client)
   } catch (error) {
     await client.query('rollback').catch((rollbackError: Error) => {
       // The connection is gone or unusable, and the transaction with it.
@@ -121,6 +121,16 @@ export async function withTransaction<T>(
   } finally {
     client.release(broken)
   }
+}
+
+/** Within {@link withConnection}, which rolls back. */
+export async function inTransaction<T>(client: pg.ClientBase, work: () => Promise<T>, begin: string): Promise<T> {
+  await client.query(begin)
+  const result = await work()
+  const { command } = await client.query('commit')
+  if (command !== 'COMMIT')
+    throw new Error(`a statement of the transaction had failed: Postgres answered ${command} to COMMIT`)
+  return result
 }
 
 /** An answer of the server that says the statement did not happen. One that says the server is going away does not. */

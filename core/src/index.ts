@@ -24,11 +24,14 @@ export type {
   SharedWrite,
   SourceTransaction,
   TriggerEvent,
+  WriteAtOnce,
 } from './source.ts'
 export { defineTarget } from './target.ts'
 export type { AnyTarget, Target } from './target.ts'
 export { statement } from './sql/statement.ts'
 export type { Statement } from './sql/statement.ts'
+export { writeStatement } from './sql/write-statement.ts'
+export type { WriteStatement, WriteTexts, WrittenRow } from './sql/write-statement.ts'
 
 export { orderingKeyOf } from './ordering-key.ts'
 export { emitOptionsSchema } from './outbox/emit.ts'

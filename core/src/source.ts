@@ -12,6 +12,7 @@ import type { CallScope, Principal } from './context.ts'
 import type { JsonValue } from './json.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { Statement } from './sql/statement.ts'
+import type { WriteTexts } from './sql/write-statement.ts'
 
 /** Of the source and the target contract. A bus refuses a plugin that was written for another one. */
 export const API_VERSION = 1
@@ -171,6 +172,26 @@ export interface SharedWrite<E extends EventSchemas, Item, Result> {
     tx: SharedTransaction<E>,
     items: readonly { readonly app: string; readonly item: Item }[],
   ): Promise<readonly Result[]>
+  /**
+   * The same as one statement, into which core puts the emit: one round trip, which commits. Taken outside of a caller's transaction,
+   * unless a trigger that matches is `ordered` or somebody holds a lock that it needs; `write` is called then, and always without it.
+   */
+  readonly atOnce?: WriteAtOnce<E, Item, Result>
+}
+
+/** Of a `SharedWrite`. All of its members are pure. */
+export interface WriteAtOnce<E extends EventSchemas, Item, Result> {
+  readonly statement: WriteTexts
+  /** Of the statement. */
+  parameters(items: readonly { readonly app: string; readonly item: Item }[]): readonly unknown[]
+  /**
+   * Members of the trigger event that only the statement knows, which `event` gives any valid value. What is asked of the source
+   * about the event (`keysOf`, `matches`, `content`, `orderingKey`) must not depend on them.
+   */
+  readonly late: readonly string[]
+  event(item: Item): { readonly event: EventInput<E>; readonly options: EmitOptions | undefined }
+  /** `late`: what the statement answered for the item. */
+  result(args: { readonly emitted: EmitResult; readonly late: Readonly<Record<string, unknown>> }): Result
 }
 
 export interface SharedTransaction<E extends EventSchemas> {

@@ -39,7 +39,7 @@ test('an emit says how many rows it wrote, though a transaction with a new trigg
     return query.apply(this, args)
   }
   onTestFinished(() => void ((pg.Client.prototype as unknown as { query: unknown }).query = query))
-  const { deliveries } = await cx.kv.set('a', 'alone', 2)
+  const { deliveries } = await cx.emit('kv', { op: 'set', collection: 'a', key: 'alone', value: 2, version: 0 })
   mayCommit.resolve()
   await committed
   const { rows } = await db.pool.query<{ key: string }>(`select event->>'key' as key from outbus.outbox order by id`)

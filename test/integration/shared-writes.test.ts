@@ -110,3 +110,99 @@ test('a bus that stops answers what it was asked before', async () => {
   expect((await Promise.all(writes)).map(({ duplicate }) => duplicate)).toEqual(Array.from({ length: 50 }, () => false))
   expect((await db.pool.query('select from outbus.kv_entries')).rowCount).toBe(50)
 })
+
+test('one write of many lines up with those who were answered and ask again', async () => {
+  const { bus, acquiredSoFar } = await setUp()
+  const cx = bus.context()
+  await cx.kv.set('c', 'warm', 0)
+  const before = acquiredSoFar()
+  const caller = async (name: string) => {
+    for (let i = 0; i < 50; i++) await cx.kv.set('c', `${name}-${i}`, i)
+  }
+  const first = caller('a')
+  // Its write is in flight now.
+  await new Promise((resolve) => setImmediate(resolve))
+  await Promise.all([first, caller('b')])
+  expect(acquiredSoFar() - before).toBeLessThan(60)
+})
+
+test('a trigger of another process is honoured by the very next group, which writes nothing before (G2)', async () => {
+  const { db, bus, rowsOf } = await setUp()
+  const cx = bus.context()
+  await cx.triggers.create({ name: 'one', source: 'kv', filter: {}, target })
+  await cx.kv.set('c', 'warm', 0)
+  const other = await createBus({ database: db.url, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+  await other.context().triggers.create({ name: 'two', source: 'kv', filter: {}, target })
+  await other.stop()
+  const drawn = async () =>
+    Number(
+      (await db.pool.query<{ last_value: string }>('select last_value from outbus.kv_version_sequence')).rows[0]
+        ?.last_value,
+    )
+  const before = await drawn()
+  const written = await Promise.all(Array.from({ length: 20 }, (_, i) => cx.kv.set('c', `k${i}`, i)))
+  expect(written.map(({ deliveries }) => deliveries)).toEqual(Array.from({ length: 20 }, () => 2))
+  expect(await rowsOf('shop')).toHaveLength(1 + 40)
+  // One for each entry: the round that found the index stale has put none.
+  expect((await drawn()) - before).toBe(20)
+})
+
+test('two writes of one entry stay in order when the group of the first one was refused', async () => {
+  const { db, bus } = await setUp()
+  const [good, bad] = [bus.context({ app: 'good' }), bus.context({ app: 'bad' })]
+  for (const cx of [good, bad]) await cx.triggers.create({ name: 't', source: 'kv', filter: {}, target })
+  await db.pool
+    .query(`with changed as (update outbus.triggers set filter = '{"nope": 1}' where app_id = 'bad' returning app_id)
+    update outbus.trigger_epochs set epoch = nextval('outbus.trigger_epoch_sequence') where app_id = 'bad'`)
+  const keys = Array.from({ length: 20 }, (_, i) => `k${i}`)
+  const refused = bad.kv.set('c', 'a', 1).then(
+    () => 'written',
+    () => 'refused',
+  )
+  const firsts = keys.map((key) => good.kv.set('c', key, 'first'))
+  const seconds = keys.map((key) => good.kv.set('c', key, 'second'))
+  const versions = async (writes: Promise<{ version: number }>[]) =>
+    (await Promise.all(writes)).map(({ version }) => version)
+  const [before, after] = await Promise.all([versions(firsts), versions(seconds)])
+  expect(await refused).toBe('refused')
+  for (const [i, version] of before.entries()) expect(after[i]).toBeGreaterThan(version)
+  for (const key of keys) expect((await good.kv.get('c', key))?.value).toBe('second')
+})
+
+test('what a group writes is what each would write by itself in a transaction of its own', async () => {
+  const { db, bus } = await setUp()
+  const [shop, other] = [bus.context(), bus.context({ app: 'other' })]
+  for (const cx of [shop, other])
+    for (const [name, filter] of [
+      ['all', {}],
+      ['some', { pattern: { n: [1] } }],
+    ] as const)
+      await cx.triggers.create({ name, source: 'kv', filter, target })
+  const values = [{ n: 1 }, null, '"}{\\', 'é\u{1f600}\n', [], {}, { n: 1, version: 9 }, -0.1, 1.5e-300]
+  const options = [{}, { priority: 'high' as const }, { delayMs: 60_000 }, { orderingKey: 'o' }]
+  const all = values.flatMap((value, i) =>
+    options.map((own, j) => ({ cx: (i + j) % 2 === 0 ? shop : other, key: `k${i}-${j}`, value, own })),
+  )
+  const stored = async () => {
+    const { rows } = await db.pool.query<{ event: string; version: string }>(
+      `with taken as (delete from outbus.outbox returning *)
+      select event::text, t.app_id, trigger->>'name' as name, t.priority, due_at > now() + interval '50 s' as late, ordering_key, depth,
+        root_id = event_id as is_root, single, event->>'version' = e.version::text as is_of_entry
+      from taken t join outbus.kv_entries e on e.app_id = t.app_id and e.key = event->>'key' order by event->>'key', trigger->>'name'`,
+    )
+    return rows.map((row) => ({ ...row, event: row.event.replace(/"version":\d+}$/, '"version":}') }))
+  }
+  const together = await Promise.all(all.map(({ cx, key, value, own }) => cx.kv.set('c', key, value, own)))
+  const inGroups = await stored()
+  const alone = []
+  for (const { cx, key, value, own } of all) {
+    const tx = await db.pool.connect()
+    await tx.query('begin')
+    alone.push(await cx.with(tx).kv.set('c', key, value, own))
+    await tx.query('commit')
+    tx.release()
+  }
+  expect(inGroups).toEqual(await stored())
+  expect(together.map(({ deliveries }) => deliveries)).toEqual(alone.map(({ deliveries }) => deliveries))
+  for (const [i, { version }] of together.entries()) expect(version).toBeLessThan(alone[i]?.version ?? 0)
+})

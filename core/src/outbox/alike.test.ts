@@ -41,6 +41,7 @@ test('events without options that the same triggers match are alike, also those 
       ],
     ),
   ).toBe(true)
+  expect(areAlike([plain, another], [[], []])).toBe(true)
   const caused = { depth: 2, rootId: 'r', chain: '["x"]', traceContext: 'tc' }
   expect(
     areAlike(
@@ -71,7 +72,6 @@ test.for<[what: string, event: Partial<PreparedEvent>]>([
 })
 
 test.for<[what: string, matched: IndexedTrigger[][]]>([
-  ['none match', [[], []]],
   ['others match the second one', [[t], [u]]],
   ['one more matches the second one', [[t], [t, u]]],
   ['one of them is ordered', Array.from({ length: 2 }, () => [trigger('t', { ordered: true })])],

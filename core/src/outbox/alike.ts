@@ -9,11 +9,11 @@ import { IN_BATCHES } from '../triggers/single.ts'
 import { wakesOf } from '../wake-up-channel.ts'
 import type { PreparedEvent } from './prepare.ts'
 
-/** With at least one trigger, all of whose rows go in batches. */
+/** All of their rows go in batches. */
 export function areAlike(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): boolean {
   const [first] = events
   const [triggers] = matched
-  if (first === undefined || triggers === undefined || triggers.length === 0) return false
+  if (first === undefined || triggers === undefined) return false
   if (triggers.some(({ ordered, single }) => ordered || single !== IN_BATCHES)) return false
   return (
     events.every((event) => isPlain(event) && isEmittedLike(event, first)) &&

@@ -12,25 +12,32 @@ import { emitAlike } from '../sql/emit-alike.ts'
 import { emitNoted } from '../sql/emit-noted.ts'
 import { emitOne } from '../sql/emit-one.ts'
 import { emitRows, emitRowsWaiting } from '../sql/emit-rows.ts'
-import type { EmitParameters, EmitRow } from '../sql/emit-rows.ts'
+import type { EmitRow, WaitingEmitParameters } from '../sql/emit-rows.ts'
 import { findDedupeKey } from '../sql/find-dedupe-key.ts'
 import { readEpochs } from '../sql/read-epochs.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
+import type { EmitsWriting } from '../sql/emits-writing.ts'
+import type { WrittenRow } from '../sql/write-statement.ts'
 import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
 import { alikeParameters, areAlike, notedParameters, oneParameters } from './alike.ts'
 import type { EmitResult } from './emit.ts'
-import { emitParameters, fanOut } from './fan-out.ts'
+import type { FanOut } from './fan-out.ts'
+import { emitParameters, fanOut, plainParameters } from './fan-out.ts'
+import { Loops } from './loops.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
+import { standInsByDedupeKey } from './stand-ins.ts'
 
 /** Rounds against an index that is stale each time: only an app whose triggers change without pause needs a second. */
 const MAX_ROUNDS = 100
 
-/** A trigger that fires itself is warned of once, as long as it is one of so many. */
-const MAX_LOOPS_REMEMBERED = 10_000
+/** What a source writes in the statement that emits the events of it. */
+export interface Writing extends EmitsWriting {
+  readonly parameters: readonly unknown[]
+}
 
 const NONE: Set<string> = new Set()
 
@@ -46,7 +53,7 @@ export class Emitter {
   readonly #sql: Sql
   readonly #indexes: IndexCache
   readonly #options: EmitterOptions
-  readonly #loops = new Set<string>()
+  readonly #loops: Loops
   /** Lanes of their own that rows were written for since {@link writtenFor} was asked last. */
   #written = { ordered: false, single: false }
 
@@ -54,6 +61,7 @@ export class Emitter {
     this.#sql = sql
     this.#indexes = indexes
     this.#options = options
+    this.#loops = new Loops(options.log)
   }
 
   /**
@@ -70,11 +78,7 @@ export class Emitter {
     const written = new Map<PreparedEvent, EmitResult>()
     let left = events.filter((event, i) => standIns[i] === event)
     for (let round = 0; left.length > 0; round++) {
-      if (round === MAX_ROUNDS)
-        throw new OutbusError(
-          'event.invalid',
-          `the app's triggers changed ${MAX_ROUNDS} times while one event was emitted`,
-        )
+      if (round === MAX_ROUNDS) throw changingWithoutEnd()
       left = await this.#writeRound(left, on, { transactional, impatient }, written)
     }
     return events.map((event, i) => {
@@ -93,9 +97,9 @@ export class Emitter {
     const indexes = this.#latestIndexes(events)
     if (indexes === undefined) return undefined
     const matched = matchAll(events, indexes)
-    if (!areAlike(events, matched)) return undefined
-    const triggers = matched[0] as IndexedTrigger[]
-    for (const event of events) if (event.chain !== null) this.#warnOfLoop(event, triggers)
+    const [triggers = []] = matched
+    if (triggers.length === 0 || !areAlike(events, matched)) return undefined
+    this.#loops.warn(events, matched)
     const written = this.#sendTo(lent, events, triggers, indexes)
     return written.then((all) =>
       all ? events.map(({ eventId }) => ({ eventId, deliveries: triggers.length, duplicate: false })) : undefined,
@@ -122,6 +126,51 @@ export class Emitter {
     return emitting.then((emitted) => emitted !== undefined)
   }
 
+  /**
+   * Writes what a source writes and the rows of all events in one statement, which commits by itself where `on` is in no
+   * transaction, and waits for nobody's lock (55P03). Undefined, and nothing is written: not these events.
+   */
+  async writeAtOnce(
+    events: readonly PreparedEvent[],
+    writing: Writing,
+    on: Queryable,
+  ): Promise<{ readonly emitted: EmitResult[]; readonly late: readonly WrittenRow['late'][] } | undefined> {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const indexes = await this.#indexesFor(events, on)
+      const matched = matchAll(events, indexes)
+      this.#loops.warn(events, matched)
+      const written = await this.#runWriting(events, matched, indexes, writing, on)
+      if (written === undefined) return undefined
+      if (written.stale === null) {
+        const emitted = events.map(({ eventId }, i) => {
+          return { eventId, deliveries: (matched[i] as IndexedTrigger[]).length, duplicate: false }
+        })
+        return { emitted, late: written.late ?? [] }
+      }
+      await this.#makeLatest(new Map(Object.entries(written.stale)), on)
+    }
+    throw changingWithoutEnd()
+  }
+
+  async #runWriting(
+    events: readonly PreparedEvent[],
+    matched: readonly IndexedTrigger[][],
+    indexes: ReadonlyMap<string, MatchingIndex>,
+    { alike, rows, parameters }: Writing,
+    on: Queryable,
+  ) {
+    if (areAlike(events, matched)) {
+      const own = this.#alikeParameters(events, matched, indexes, false)
+      return (await this.#sql.run(on, alike, [...own, PATIENCE, ...parameters]))[0]
+    }
+    const pairs = fanOut(events, matched)
+    if (pairs.deduped || pairs.ordered) return undefined
+    const own = this.#rowsParameters(events, pairs, indexes, { transactional: false, impatient: true })
+    const [row] = await this.#sql.run(on, rows, [...plainParameters(own), PATIENCE, ...parameters])
+    this.#written.single ||= pairs.single
+    return row
+  }
+
   /** One statement; answers with the events that it left out and that have to be written again. */
   async #writeRound(
     events: readonly PreparedEvent[],
@@ -129,13 +178,11 @@ export class Emitter {
     how: { readonly transactional: boolean; readonly impatient: boolean },
     written: Map<PreparedEvent, EmitResult>,
   ): Promise<PreparedEvent[]> {
-    let indexes = this.#latestIndexes(events)
-    for (; indexes === undefined; indexes = this.#latestIndexes(events)) await this.#loadMissing(events, on)
+    const indexes = await this.#indexesFor(events, on)
     const matched = matchAll(events, indexes)
-    for (const [i, event] of events.entries()) if (event.chain !== null) this.#warnOfLoop(event, matched[i] ?? [])
+    this.#loops.warn(events, matched)
     const { stale, fresh } = await this.#runStatement(events, matched, indexes, on, how)
-    // Made the latest one here, so that the next round finds it.
-    for (const [app, epoch] of stale) if (this.#indexes.at(app, epoch) === undefined) await this.#indexes.load(app, on)
+    await this.#makeLatest(stale, on)
     const again: PreparedEvent[] = []
     for (const [i, event] of events.entries()) {
       if (stale.has(event.app)) again.push(event)
@@ -160,24 +207,17 @@ export class Emitter {
     matched: readonly IndexedTrigger[][],
     indexes: ReadonlyMap<string, MatchingIndex>,
     on: Queryable,
-    { transactional, impatient }: { readonly transactional: boolean; readonly impatient: boolean },
+    how: { readonly transactional: boolean; readonly impatient: boolean },
   ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
-    if (areAlike(events, matched))
-      return this.#runAlike(events, matched[0] as IndexedTrigger[], indexes, on, transactional)
+    if ((matched[0] ?? []).length > 0 && areAlike(events, matched))
+      return this.#runAlike(events, matched, indexes, on, how.transactional)
     const pairs = fanOut(events, matched)
-    const epochs = new Map([...indexes].map(([app, index]) => [app, index.epoch]))
-    if (pairs.pairEvents.length === 0 && !pairs.deduped) {
-      return { stale: await this.#staleOf(epochs, on), fresh: new Set() }
-    }
-    // Requests have a lane of their own, which their callers tell; not so those of limited triggers.
-    const forLanes = pairs.batched || pairs.ordered || pairs.single
-    const dueNow = forLanes && events.some((event) => event.delayMs === 0 && event.runAt === null)
-    const channel = dueNow ? this.#channelToTell(transactional) : null
-    const parameters = emitParameters(events, epochs, pairs, channel, impatient ? PATIENCE : null)
+    if (pairs.pairEvents.length === 0 && !pairs.deduped) return { stale: await this.#staleOf(indexes, on), fresh: NONE }
+    const parameters = this.#rowsParameters(events, pairs, indexes, how)
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
         ? await this.#sql.run(on, emitRowsWaiting, parameters)
-        : await this.#sql.run(on, emitRows, parameters.slice(0, 25) as unknown as EmitParameters)
+        : await this.#sql.run(on, emitRows, plainParameters(parameters))
     const row = rows[0] as EmitRow
     this.#written.ordered ||= pairs.ordered
     this.#written.single ||= pairs.single
@@ -186,12 +226,13 @@ export class Emitter {
 
   async #runAlike(
     events: readonly PreparedEvent[],
-    triggers: readonly IndexedTrigger[],
+    matched: readonly (readonly IndexedTrigger[])[],
     indexes: ReadonlyMap<string, MatchingIndex>,
     on: Queryable,
     transactional: boolean,
   ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
     const channel = this.#channelToTell(transactional)
+    const [triggers] = matched as readonly [IndexedTrigger[]]
     if (await this.#sendAlike(events, triggers, indexes, on, channel)) return { stale: new Map(), fresh: NONE }
     const { app } = events[0] as PreparedEvent
     // Nothing was written, whatever the epoch is by now: that of an open transaction's index may have been committed meanwhile.
@@ -208,14 +249,38 @@ export class Emitter {
     channel: string | null,
   ): Promise<boolean> {
     const [event] = events as readonly [PreparedEvent]
-    const [trigger] = triggers as readonly [IndexedTrigger]
+    const [trigger, another] = triggers
     const { epoch } = indexes.get(event.app) as MatchingIndex
-    if (events.length === 1 && triggers.length === 1) {
+    if (events.length === 1 && trigger !== undefined && another === undefined) {
       const written = await this.#sql.run(on, emitOne, oneParameters(event, trigger, epoch, channel))
       return written.length === 1
     }
     const [row] = await this.#sql.run(on, emitAlike, alikeParameters(events, triggers, epoch, channel))
     return row?.stale === null
+  }
+
+  #alikeParameters(
+    events: readonly PreparedEvent[],
+    [triggers = []]: readonly (readonly IndexedTrigger[])[],
+    indexes: ReadonlyMap<string, MatchingIndex>,
+    transactional: boolean,
+  ) {
+    const [{ app }] = events as readonly [PreparedEvent]
+    const { epoch } = indexes.get(app) as MatchingIndex
+    return alikeParameters(events, triggers, epoch, this.#channelToTell(transactional))
+  }
+
+  #rowsParameters(
+    events: readonly PreparedEvent[],
+    pairs: FanOut,
+    indexes: ReadonlyMap<string, MatchingIndex>,
+    { transactional, impatient }: { readonly transactional: boolean; readonly impatient: boolean },
+  ): WaitingEmitParameters {
+    // Requests have a lane of their own, which their callers tell; not so those of limited triggers.
+    const forLanes = pairs.batched || pairs.ordered || pairs.single
+    const dueNow = forLanes && events.some((event) => event.delayMs === 0 && event.runAt === null)
+    const channel = dueNow ? this.#channelToTell(transactional) : null
+    return emitParameters(events, indexes, pairs, channel, impatient ? PATIENCE : null)
   }
 
   /** Null where a dispatcher of this process hears of it without. */
@@ -230,27 +295,26 @@ export class Emitter {
     return written
   }
 
-  /** What a handler emits is known only here: no trigger can be refused for what its target will do. */
-  #warnOfLoop({ app, chain }: PreparedEvent, matched: readonly IndexedTrigger[]): void {
-    for (const { id } of matched) {
-      if (chain?.includes(id) !== true || this.#loops.has(id)) continue
-      if (this.#loops.size >= MAX_LOOPS_REMEMBERED) this.#loops.clear()
-      this.#loops.add(id)
-      const message =
-        'a trigger fires itself: what its handler does matches it again, and maxTriggerDepth alone ends it'
-      this.#options.log.warn({ app, triggerId: id, chain }, message)
-    }
-  }
-
-  async #staleOf(epochs: ReadonlyMap<string, string>, on: Queryable): Promise<Map<string, string>> {
-    const rows = await this.#sql.run(on, readEpochs, [[...epochs.keys()]])
+  async #staleOf(indexes: ReadonlyMap<string, MatchingIndex>, on: Queryable): Promise<Map<string, string>> {
+    const rows = await this.#sql.run(on, readEpochs, [[...indexes.keys()]])
     const seen = new Map(rows.map((row) => [row.app_id, row.epoch]))
     const stale = new Map<string, string>()
-    for (const [app, expected] of epochs) {
+    for (const [app, { epoch: expected }] of indexes) {
       const epoch = seen.get(app) ?? NO_TRIGGERS_EPOCH
       if (epoch !== expected) stale.set(app, epoch)
     }
     return stale
+  }
+
+  /** So that the next round finds the index of what the statement saw. */
+  async #makeLatest(stale: ReadonlyMap<string, string>, on: Queryable): Promise<void> {
+    for (const [app, epoch] of stale) if (this.#indexes.at(app, epoch) === undefined) await this.#indexes.load(app, on)
+  }
+
+  async #indexesFor(events: readonly PreparedEvent[], on: Queryable): Promise<Map<string, MatchingIndex>> {
+    let indexes = this.#latestIndexes(events)
+    for (; indexes === undefined; indexes = this.#latestIndexes(events)) await this.#loadMissing(events, on)
+    return indexes
   }
 
   async #loadMissing(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
@@ -275,21 +339,13 @@ export class Emitter {
   }
 }
 
+function changingWithoutEnd(): OutbusError {
+  return new OutbusError('event.invalid', `the app's triggers changed ${MAX_ROUNDS} times while one event was emitted`)
+}
+
 function matchAll(events: readonly PreparedEvent[], indexes: ReadonlyMap<string, MatchingIndex>): IndexedTrigger[][] {
   return events.map(({ app, source, event, replyTo }) => {
     const index = indexes.get(app) as MatchingIndex
     return replyTo === null ? index.match(source, event) : index.answering(source, event)
-  })
-}
-
-/** Of several events of one batch with the same dedupe key, the first one stands for all: the statement may take a key once. */
-function standInsByDedupeKey(events: readonly PreparedEvent[]): PreparedEvent[] {
-  const firsts = new Map<string, PreparedEvent>()
-  return events.map((event) => {
-    if (event.dedupeWindowMs === null) return event
-    const identity = JSON.stringify([event.app, event.source.name, event.dedupeKey])
-    const first = firsts.get(identity) ?? event
-    firsts.set(identity, first)
-    return first
   })
 }

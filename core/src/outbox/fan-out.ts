@@ -1,6 +1,6 @@
 /** Events × matching triggers, as the arrays that the emit statement takes. Pure. */
 import { jsonArray, plainArray, textArray } from '../sql/arrays.ts'
-import type { WaitingEmitParameters } from '../sql/emit-rows.ts'
+import type { EmitParameters, WaitingEmitParameters } from '../sql/emit-rows.ts'
 import { IN_BATCHES, isLimited } from '../triggers/single.ts'
 import { wakesOf } from '../wake-up-channel.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
@@ -49,15 +49,15 @@ export function fanOut(events: readonly PreparedEvent[], matched: readonly (read
 
 export function emitParameters(
   events: readonly PreparedEvent[],
-  epochs: ReadonlyMap<string, string>,
+  indexes: ReadonlyMap<string, { readonly epoch: string }>,
   pairs: FanOut,
   channel: string | null,
   lockTimeout: string | null,
 ): WaitingEmitParameters {
   const { pairEvents, pairTriggers, triggers } = pairs
   return [
-    [...epochs.keys()],
-    plainArray([...epochs.values()]),
+    [...indexes.keys()],
+    plainArray([...indexes.values()].map(({ epoch }) => epoch)),
     plainArray(pairEvents),
     plainArray(pairTriggers),
     plainArray(triggers.map((trigger) => trigger.id)),
@@ -86,4 +86,9 @@ export function emitParameters(
     plainArray(events.map((event) => event.dedupeWindowMs)),
     lockTimeout,
   ]
+}
+
+/** Of who waits for nobody. */
+export function plainParameters(parameters: WaitingEmitParameters): EmitParameters {
+  return parameters.slice(0, 25) as unknown as EmitParameters
 }

@@ -5,7 +5,7 @@
 import { newEventId } from '../event-id.ts'
 import type { z } from 'zod'
 import type { CallScope } from '../context.ts'
-import { askSource, OPTIONAL_TEXT, TRIGGER_EVENT } from '../ask-source.ts'
+import { askSource, OPTIONAL_TEXT, sourceFailed, TRIGGER_EVENT } from '../ask-source.ts'
 import { OutbusError, quoted } from '../errors.ts'
 import type { Plugins } from '../plugins.ts'
 import { hintOf } from '../plugins.ts'
@@ -48,6 +48,8 @@ export interface PrepareExtras {
   readonly reservedId?: string | undefined
   /** Of a request. */
   readonly reply?: { readonly replyTo: string; readonly timeoutMs: number | null }
+  /** Members of the trigger event that the statement adds to it. */
+  readonly late?: readonly string[] | undefined
 }
 
 const NO_OPTIONS: ParsedEmitOptions = {}
@@ -63,12 +65,14 @@ export function prepareEvent(
   sourceName: string,
   input: unknown,
   options: EmitOptions | undefined,
-  { reservedId, reply }: PrepareExtras = {},
+  { reservedId, reply, late }: PrepareExtras = {},
 ): PreparedEvent {
   const source = plugins.source(sourceName)
   const event = parseEvent(source, input)
   const triggerEvent = askSource(source, 'serialize', () => source.serialize(event), TRIGGER_EVENT)
-  const text = encodeJson(triggerEvent, { maxBytes: limits.maxEventBytes })
+  const text = encodeJson(late === undefined ? triggerEvent : without(triggerEvent, late, source), {
+    maxBytes: limits.maxEventBytes,
+  })
   const given =
     options === undefined
       ? NO_OPTIONS
@@ -100,6 +104,14 @@ export function prepareEvent(
     replyTo: reply?.replyTo ?? null,
     replyTimeoutMs: reply?.timeoutMs ?? null,
   }
+}
+
+function without(event: unknown, members: readonly string[], source: AnySource): object {
+  const carried = typeof event === 'object' && event !== null && members.every((member) => Object.hasOwn(event, member))
+  const left = carried ? Object.entries(event).filter(([member]) => !members.includes(member)) : []
+  if (left.length > 0) return Object.fromEntries(left)
+  const problem = `serialize returned no object with ${members.join(', ')} and something beside`
+  throw sourceFailed(source, 'serialize', problem, 'what is late is a member of the trigger event')
 }
 
 function parseEvent(source: AnySource, input: unknown): { op: string } {

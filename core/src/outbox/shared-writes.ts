@@ -1,19 +1,21 @@
 /**
  * Writes of a source's verbs outside of a caller's transaction: what is asked for while one transaction is in flight shares the
- * next one and its commit. Nobody waits for company.
+ * next one and its commit: one statement where the write is one (`atOnce`), else four. Nobody waits for company.
  *
  *   idle ──ask──▶ in flight ──done, others waiting──▶ in flight
  *    ▲                │
  *    └──────done──────┘
  *
  * A group that fails is redone one by one, each in a transaction of its own, so that nobody fails, or waits for somebody's
- * lock, for a neighbour. Groups are sorted, so that those of two processes do not deadlock over the same rows.
+ * lock, for a neighbour; only what writes the same waits for it, so that it stays in order. Groups are sorted, so that those of two processes do not deadlock over the same rows.
  */
 import type pg from 'pg'
 import { DatabaseError } from 'pg'
-import { isDefinite, withTransaction } from '../database.ts'
+import { inTransaction, isDefinite, withConnection } from '../database.ts'
 import { OutbusError } from '../errors.ts'
-import type { EventInput, EventSchemas, SharedWrite } from '../source.ts'
+import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../source.ts'
+import type { EmitsWriting } from '../sql/emits-writing.ts'
+import { emitsWriting } from '../sql/emits-writing.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { EmitOptions, EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
@@ -28,18 +30,26 @@ const BEGIN_IMPATIENTLY = `begin; set local lock_timeout = '${PATIENCE}'`
 /** Who asks: whose app it is, and how what it emits is made ready. */
 export interface Asker {
   readonly app: string
-  prepare(event: EventInput<EventSchemas>, options: EmitOptions | undefined): PreparedEvent
+  prepare(event: EventInput<EventSchemas>, options: EmitOptions | undefined, late?: readonly string[]): PreparedEvent
 }
 
-interface Asked {
+interface Asking {
   readonly asker: Asker
   readonly item: unknown
+}
+
+interface Asked extends Asking {
   readonly key: string
   resolve(result: unknown): void
   reject(error: unknown): void
 }
 
 type AnyWrite = SharedWrite<EventSchemas, unknown, unknown>
+
+interface AtOnce {
+  readonly write: WriteAtOnce<EventSchemas, unknown, unknown>
+  readonly statements: EmitsWriting
+}
 
 export interface SharedWritesSurroundings {
   readonly sql: Sql
@@ -77,13 +87,17 @@ export class SharedWrites {
 class Line {
   readonly #write: AnyWrite
   readonly #around: SharedWritesSurroundings
+  readonly #atOnce: AtOnce | undefined
   #waiting: Asked[] = []
   #inFlight: Promise<void> | undefined
-  readonly #alone = new Set<Promise<void>>()
+  /** By their keys. */
+  readonly #alone = new Map<string, Promise<void>>()
 
   constructor(write: AnyWrite, around: SharedWritesSurroundings) {
     this.#write = write
     this.#around = around
+    const { atOnce } = write
+    if (atOnce !== undefined) this.#atOnce = { write: atOnce, statements: emitsWriting(atOnce.statement) }
   }
 
   ask(asker: Asker, item: unknown): Promise<unknown> {
@@ -94,22 +108,28 @@ class Line {
   }
 
   async settled(): Promise<void> {
-    while (this.#inFlight !== undefined || this.#alone.size > 0) await Promise.all([this.#inFlight, ...this.#alone])
+    while (this.#inFlight !== undefined || this.#alone.size > 0)
+      await Promise.all([this.#inFlight, ...this.#alone.values()])
   }
 
   async #drain(): Promise<void> {
-    // Who asks in the same tick goes together.
-    await Promise.resolve()
-    while (this.#waiting.length > 0) await this.#flush(this.#nextGroup())
+    for (;;) {
+      // Who asks in the same tick goes together: also who has just been answered and asks again.
+      await endOfTick()
+      const group = this.#nextGroup()
+      if (group.length === 0) break
+      await this.#flush(group)
+    }
     this.#inFlight = undefined
   }
 
-  /** Of two that write the same, the second one goes with a later group. */
+  /** Of two that write the same, the second one goes when the first one is through. */
   #nextGroup(): Asked[] {
     const group = new Map<string, Asked>()
     const later: Asked[] = []
     for (const asked of this.#waiting) {
-      if (group.size < MAX_GROUP && !group.has(asked.key)) group.set(asked.key, asked)
+      const { key } = asked
+      if (group.size < MAX_GROUP && !group.has(key) && !this.#alone.has(key)) group.set(key, asked)
       else later.push(asked)
     }
     this.#waiting = later
@@ -126,22 +146,35 @@ class Line {
     }
   }
 
-  /** Apart from the line: it waits for whatever lock it needs, and the others do not wait for it. */
+  /** Apart from the line: it waits for whatever lock it needs, and only what writes the same waits for it. */
   #redo(asked: Asked): void {
     const done = this.#commit([asked], { impatient: false })
       .then(([result]) => asked.resolve(result), asked.reject)
-      .finally(() => this.#alone.delete(done))
-    this.#alone.add(done)
+      .finally(() => {
+        this.#alone.delete(asked.key)
+        this.#inFlight ??= this.#drain()
+      })
+    this.#alone.set(asked.key, done)
   }
 
-  async #commit(group: readonly Asked[], how: { readonly impatient: boolean }): Promise<readonly unknown[]> {
-    const { pool, onWritten } = this.#around
-    const begin = how.impatient ? BEGIN_IMPATIENTLY : 'begin'
-    const work = (tx: pg.ClientBase) => writeOn(tx, this.#write, group, this.#around, how)
-    const results = await withTransaction(pool, work, begin)
+  async #commit(group: readonly Asked[], { impatient }: { readonly impatient: boolean }): Promise<readonly unknown[]> {
+    const { pool, emitter, onWritten } = this.#around
+    const atOnce = this.#atOnce
+    const results = await withConnection(pool, async (on) => {
+      // Who waits for a lock goes by the triggers of the moment in which it has it: by two statements.
+      const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, emitter) : undefined
+      if (written !== undefined) return written
+      const work = () => writeOn(on, this.#write, group, this.#around, { impatient })
+      return inTransaction(on, work, impatient ? BEGIN_IMPATIENTLY : 'begin')
+    })
     onWritten()
     return results
   }
+}
+
+/** After the microtasks that are due, and before anything else is. */
+function endOfTick(): Promise<void> {
+  return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)))
 }
 
 /** Rolled back, as the server or the bus itself says. Of anything else nobody knows, and it must not be written twice. */
@@ -154,10 +187,28 @@ function isHeld(error: unknown): boolean {
   return error instanceof DatabaseError && error.code === LOCK_NOT_AVAILABLE
 }
 
+/** Undefined where it has to be done by `writeOn`; nothing is written then. */
+async function writeAtOnce(
+  on: pg.ClientBase,
+  { write, statements }: AtOnce,
+  group: readonly Asking[],
+  emitter: Emitter,
+): Promise<readonly unknown[] | undefined> {
+  const prepared = group.map(({ asker, item }) => {
+    const { event, options } = write.event(item)
+    return asker.prepare(event, options, write.late)
+  })
+  const parameters = write.parameters(itemsOf(group))
+  const written = await emitter.writeAtOnce(prepared, { ...statements, parameters }, on)
+  if (written === undefined) return undefined
+  const { emitted, late } = written
+  return emitted.map((result, i) => write.result({ emitted: result, late: late[i] as (typeof late)[0] }))
+}
+
 async function writeOn(
   tx: pg.ClientBase,
   write: AnyWrite,
-  group: readonly { readonly asker: Asker; readonly item: unknown }[],
+  group: readonly Asking[],
   { sql, emitter }: Pick<SharedWritesSurroundings, 'sql' | 'emitter'>,
   { impatient }: { readonly impatient: boolean },
 ): Promise<readonly unknown[]> {
@@ -170,9 +221,17 @@ async function writeOn(
   }
   const run: Parameters<AnyWrite['write']>[0]['run'] = (stated, parameters) =>
     sql.run(tx satisfies Queryable, stated, parameters)
-  const items = group.map(({ asker: { app }, item }) => ({ app, item }))
-  const results = await write.write({ run, emit }, items)
-  if (Array.isArray(results) && results.length === group.length) return results
+  const results = await write.write({ run, emit }, itemsOf(group))
+  assertOneForEach(results, group)
+  return results
+}
+
+function itemsOf(group: readonly Asking[]) {
+  return group.map(({ asker: { app }, item }) => ({ app, item }))
+}
+
+function assertOneForEach(results: unknown, group: readonly Asking[]): void {
+  if (Array.isArray(results) && results.length === group.length) return
   throw new OutbusError('source.failed', 'a shared write has to answer with a result for each of its items', {
     path: 'write',
   })

@@ -2,6 +2,45 @@ import type { ArrayText } from './arrays.ts'
 import type { EmitRow } from './emit-rows.ts'
 import { NOTIFIED } from './emit-rows.ts'
 import { statement } from './statement.ts'
+import type { WriteTexts, WritingStatement } from './write-statement.ts'
+import { BESIDE, LATE, withLate, writtenWithin } from './write-statement.ts'
+
+type AlikeParameters = [
+  appId: string,
+  expectedEpoch: string,
+  eventIds: ArrayText,
+  /** A JSON array of them: what Postgres takes out of it is stored as it stands in it, and need not be escaped before. */
+  events: string,
+  eventVersion: number,
+  triggerIds: ArrayText,
+  triggerSnapshots: ArrayText,
+  triggerPriorities: ArrayText,
+  depth: number,
+  /** Null: each event is its own root. */
+  rootId: string | null,
+  chain: string | null,
+  traceContext: string | null,
+  /** Null: notify nobody, since somebody is told directly. */
+  channel: string | null,
+  wakes: string,
+]
+
+const SEEN = `coalesce((select epoch from {schema}.trigger_epochs where app_id = $1), 0) as epoch`
+const CURRENT = `(select epoch from seen) = $2::bigint`
+const STALE = `(select json_build_object($1::text, epoch::text) from seen where epoch <> $2::bigint) as stale`
+
+function written(event: string, beside = ''): string {
+  return `written as (
+  insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
+    depth, root_id, chain, trace_context)
+  select t.priority, clock_timestamp(), $1, e.id, (${event})::json, $5::integer, t.id, t.snapshot::json,
+    $9::smallint, coalesce($10::uuid, e.id), $11::json, $12
+  from rows from (unnest($3::uuid[]), json_array_elements($4::json)) with ordinality as e (id, event, n)${beside}
+  cross join unnest($6::uuid[], $7::text[], $8::smallint[]) as t (id, snapshot, priority)
+  where ${CURRENT} and e.n between 1 and 1000000
+  returning id
+)`
+}
 
 /**
  * Caller: Emitter, for events that differ in nothing but their ids and what they carry: emitted alike, without options, and
@@ -11,40 +50,24 @@ import { statement } from './statement.ts'
  * The bounds of `n` leave nothing out. They tell the planner that few rows come: for what it supposes of unknown arrays, a
  * thousand rows, it took a plan for any parameters to be dearer than planning anew each time, which was half the statement's time.
  */
-export const emitAlike = statement<
-  [
-    appId: string,
-    expectedEpoch: string,
-    eventIds: ArrayText,
-    /** A JSON array of them: what Postgres takes out of it is stored as it stands in it, and need not be escaped before. */
-    events: string,
-    eventVersion: number,
-    triggerIds: ArrayText,
-    triggerSnapshots: ArrayText,
-    triggerPriorities: ArrayText,
-    depth: number,
-    /** Null: each event is its own root. */
-    rootId: string | null,
-    chain: string | null,
-    traceContext: string | null,
-    /** Null: notify nobody, since somebody is told directly. */
-    channel: string | null,
-    wakes: string,
-  ],
-  EmitRow
->(
+export const emitAlike = statement<AlikeParameters, EmitRow>(
   'emit_alike',
   `with seen as materialized (
-  select coalesce((select epoch from {schema}.trigger_epochs where app_id = $1), 0) as epoch
-), written as (
-  insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
-    depth, root_id, chain, trace_context)
-  select t.priority, clock_timestamp(), $1, e.id, e.event, $5::integer, t.id, t.snapshot::json,
-    $9::smallint, coalesce($10::uuid, e.id), $11::json, $12
-  from rows from (unnest($3::uuid[]), json_array_elements($4::json)) with ordinality as e (id, event, n)
-  cross join unnest($6::uuid[], $7::text[], $8::smallint[]) as t (id, snapshot, priority)
-  where (select epoch from seen) = $2::bigint and e.n between 1 and 1000000
-  returning id
+  select ${SEEN}
+), ${written('e.event')}
+select ${STALE}, ${NOTIFIED('$13', '$14')}`,
 )
-select (select json_build_object($1::text, epoch::text) from seen where epoch <> $2::bigint) as stale, ${NOTIFIED('$13', '$14')}`,
-)
+
+/**
+ * The same with what a source writes itself in front of it: all of it is written, or, where the index is stale, nothing. Of each
+ * event what its item's row says becomes the last members.
+ */
+export function emitAlikeWriting(write: WriteTexts): WritingStatement<AlikeParameters> {
+  return statement(
+    `emit_alike_${write.name}`,
+    `with seen as materialized (
+  select ${SEEN}, set_config('lock_timeout', $15, true) as lock_timeout
+), ${writtenWithin(write, { after: 15, ids: '$3', current: CURRENT })}, ${written(withLate('e.event::text'), BESIDE)}
+select ${STALE}, ${LATE}, ${NOTIFIED('$13', '$14')}`,
+  )
+}

@@ -1,6 +1,8 @@
 import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from '../triggers/single.ts'
 import type { ArrayText } from './arrays.ts'
 import { statement } from './statement.ts'
+import type { WriteTexts, WritingStatement } from './write-statement.ts'
+import { BESIDE, LATE, withLate, writtenWithin } from './write-statement.ts'
 
 /**
  * Callers: Emitter, for one event or many, of one app or several. The whole fan-out in one statement: events,
@@ -75,20 +77,30 @@ const EVENT_ARRAYS = `$8::text[], $9::uuid[], $10::text[], $11::integer[], $12::
     $14::timestamptz[], $15::smallint[], $16::uuid[], $17::text[], $18::text[], $19::text[],
     $20::text[], $21::double precision[]`
 
+const EVENTS = `unnest(${EVENT_ARRAYS}) with ordinality as e (${EVENT_COLUMNS}, n)`
+
 const TRIGGERS = `unnest($5::uuid[], $6::text[], $7::smallint[], $23::boolean[], $24::smallint[]) with ordinality as t (id, snapshot, priority, ordered, single, n)`
 
-function written(events: string, dedupeKey: string, ...conditions: string[]): string {
+interface Written {
+  readonly events: string
+  readonly dedupeKey?: string
+  readonly event?: string
+  readonly beside?: string
+  readonly conditions?: readonly string[]
+}
+
+function written({ events, dedupeKey = 'null', event = 'e.event', beside = '', conditions = [] }: Written): string {
   return `written as (
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
     depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, single, dedupe_key)
   select coalesce(e.priority, t.priority),
     coalesce(e.run_at, clock_timestamp() + e.delay_ms * interval '1 millisecond'),
-    e.app_id, e.event_id, e.event::json, e.event_version, t.id, t.snapshot::json,
+    e.app_id, e.event_id, (${event})::json, e.event_version, t.id, t.snapshot::json,
     e.depth, e.root_id, e.chain::json, case when t.ordered and e.reply_to is null then coalesce(e.ordering_key, '') end, e.trace_context,
     e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', case when e.reply_to is null or t.single in (${LIMITED}, ${LIMITED_TRANSACTIONAL}) then least(t.single, ${TRANSACTIONAL}) else 0 end, ${dedupeKey}
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join ${events} on e.n = p.event
-  join ${TRIGGERS} on t.n = p.trigger
+  join ${TRIGGERS} on t.n = p.trigger${beside}
   where ${['not exists (select from stale where stale.app_id = e.app_id)', ...conditions].join('\n    and ')}
   returning id
 )`
@@ -104,9 +116,21 @@ export const NOTIFIED = (channel: string, wakes: string): string =>
 
 export const emitRows = statement<EmitParameters, EmitRow>(
   'emit_rows',
-  `with ${STALE}, ${written(`unnest(${EVENT_ARRAYS}) with ordinality as e (${EVENT_COLUMNS}, n)`, 'null')}
+  `with ${STALE}, ${written({ events: EVENTS })}
 select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTIFIED('$22', '$25')}`,
 )
+
+/** What `emitAlikeWriting` is to `emit_alike`. */
+export function emitRowsWriting(write: WriteTexts): WritingStatement<EmitParameters> {
+  const current = `(select lock_timeout from patience) is not null and not exists (select from stale)`
+  return statement(
+    `emit_rows_${write.name}`,
+    `with ${STALE}, patience as materialized (
+  select set_config('lock_timeout', $26, true) as lock_timeout
+), ${writtenWithin(write, { after: 26, ids: '$9', current })}, ${written({ events: EVENTS, event: withLate('e.event'), beside: BESIDE })}
+select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${LATE}, ${NOTIFIED('$22', '$25')}`,
+  )
+}
 
 /**
  * The same with dedupe keys and ordered triggers.
@@ -142,12 +166,14 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   order by number
 ), in_line as materialized (
   select pg_advisory_xact_lock(number) from line
-), ${written(
-    'event e',
-    'e.dedupe_key',
-    '(select count(*) from in_line) >= 0',
-    '(e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))',
-  )}
+), ${written({
+    events: 'event e',
+    dedupeKey: 'e.dedupe_key',
+    conditions: [
+      '(select count(*) from in_line) >= 0',
+      '(e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))',
+    ],
+  })}
 select (select json_object_agg(app_id, epoch::text) from stale) as stale,
   array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}`,
 )

@@ -20,6 +20,7 @@ import type {
   SharedWrite,
   SourceContext,
   SourceTransaction,
+  WrittenRow,
 } from '@outbus/core'
 import { z } from 'zod'
 import { assertCollection, assertEntryKey } from './events.ts'
@@ -30,6 +31,7 @@ import { getEntry } from './sql/get-entry.ts'
 import type { EntryRow } from './sql/get-entry.ts'
 import { insertEntry } from './sql/insert-entry.ts'
 import { listEntries } from './sql/list-entries.ts'
+import type { PutParameters } from './sql/put-entries.ts'
 import { putEntries } from './sql/put-entries.ts'
 import { replaceEntry } from './sql/replace-entry.ts'
 
@@ -134,16 +136,14 @@ export function kvApi(context: Context): KvApi {
         checkWrite(context, { op: 'set', collection, key, value, version: Number.MAX_SAFE_INTEGER }, i)
       if (writes.length === 0) return []
       return context.transaction(async (tx) => {
-        const rows = await tx.run(putEntries, [
-          writes.map(() => app),
-          writes.map((write) => write.collection),
-          writes.map((write) => write.key),
-          writes.map((write) => write.text),
-        ])
-        const versions = versionsOf(rows)
-        const events = writes.map(({ collection, key, value }) => {
-          const version = versions.get(addressOf({ collection, key }, app)) as number
-          return { op: 'set' as const, collection, key, value, version }
+        const versions = versionsOf(
+          await tx.run(
+            putEntries.plain,
+            putParameters(writes, () => app),
+          ),
+        )
+        const events = writes.map(({ collection, key, value }, i) => {
+          return { op: 'set' as const, collection, key, value, version: versions[i] as number }
         })
         const emitted = await tx.emit(events)
         return emitted.map((result, i) => ({ ...result, version: (events[i] as { version: number }).version }))
@@ -185,31 +185,50 @@ interface PutItem {
   readonly options: EmitOptions
 }
 
-/** A `set` of whatever is there: what several callers ask for at once is one statement, one emit and one commit. */
+const parametersOf = (items: readonly { readonly app: string; readonly item: PutItem }[]) =>
+  putParameters(
+    items.map(({ item }) => item),
+    (i) => (items[i] as { app: string }).app,
+  )
+
+/** A `set` of whatever is there: what several callers ask for at once is one statement and one commit. */
 const putOne: SharedWrite<typeof kvEvents, PutItem, KvWritten> = {
   key: (item) => addressOf(item),
   async write(tx, items) {
-    const rows = await tx.run(putEntries, [
-      items.map(({ app }) => app),
-      items.map(({ item }) => item.collection),
-      items.map(({ item }) => item.key),
-      items.map(({ item }) => item.text),
-    ])
-    const versions = versionsOf(rows)
-    const events = items.map(({ app, item }) => ({
-      ...item.event,
-      version: versions.get(addressOf(item, app)) as number,
-    }))
+    const versions = versionsOf(await tx.run(putEntries.plain, parametersOf(items)))
+    const events = items.map(({ item }, i) => ({ ...item.event, version: versions[i] as number }))
     const emitted = await tx.emit(
       events,
       items.map(({ item }) => item.options),
     )
-    return emitted.map((result, i) => ({ ...result, version: (events[i] as { version: number }).version }))
+    return emitted.map((result, i) => ({ ...result, version: versions[i] as number }))
+  },
+  atOnce: {
+    statement: putEntries,
+    parameters: parametersOf,
+    late: ['version'],
+    event: ({ event, options }) => ({ event: { ...event, version: 0 }, options }),
+    result: ({ emitted, late }) => ({ ...emitted, version: Number(late['version']) }),
   },
 }
 
-function versionsOf(rows: readonly { app_id: string; collection: string; key: string; version: string }[]) {
-  return new Map(rows.map((row) => [addressOf(row, row.app_id), Number(row.version)]))
+function putParameters(
+  writes: readonly { readonly collection: string; readonly key: string; readonly text: string }[],
+  appOf: (i: number) => string,
+): PutParameters {
+  return [
+    writes.map((_, i) => appOf(i)),
+    writes.map(({ collection }) => collection),
+    writes.map(({ key }) => key),
+    writes.map(({ text }) => text),
+  ]
+}
+
+/** By position. */
+function versionsOf(rows: readonly WrittenRow[]): number[] {
+  const versions: number[] = []
+  for (const { n, late } of rows) versions[Number(n) - 1] = Number(late['version'])
+  return versions
 }
 
 /** Undefined where the entry is not as `ifVersion` says. */
@@ -221,12 +240,17 @@ async function writeOne(
   text: string,
   ifVersion: number | undefined,
 ): Promise<number | undefined> {
+  if (ifVersion === undefined)
+    return versionsOf(
+      await tx.run(
+        putEntries.plain,
+        putParameters([{ collection, key, text }], () => app),
+      ),
+    )[0]
   const [row] =
-    ifVersion === undefined
-      ? await tx.run(putEntries, [[app], [collection], [key], [text]])
-      : ifVersion === 0
-        ? await tx.run(insertEntry, [app, collection, key, text])
-        : await tx.run(replaceEntry, [app, collection, key, text, ifVersion])
+    ifVersion === 0
+      ? await tx.run(insertEntry, [app, collection, key, text])
+      : await tx.run(replaceEntry, [app, collection, key, text, ifVersion])
   return row === undefined ? undefined : Number(row.version)
 }
 
@@ -263,8 +287,8 @@ function assertDistinct(writes: readonly { collection: string; key: string }[]):
   }
 }
 
-function addressOf({ collection, key }: { collection: string; key: string }, app = ''): string {
-  return JSON.stringify([app, collection, key])
+function addressOf({ collection, key }: { collection: string; key: string }): string {
+  return JSON.stringify([collection, key])
 }
 
 const OTHER_VERSION = 'has another version, or is gone'

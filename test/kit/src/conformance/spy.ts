@@ -31,8 +31,9 @@ export class Spy {
       run: (statement, parameters) => this.#step('run', 0, () => context.run(statement, parameters)),
       emit: (event, options) => this.#step('emit', 1, () => context.emit(event, options)),
       transaction: (work) => context.transaction((tx) => work(this.#transaction(tx))),
-      together: (write, item) =>
-        context.together({ ...write, write: (tx, items) => write.write(this.#shared(tx), items) }, item),
+      // Without `atOnce`, which is no steps.
+      together: ({ key, write }, item) =>
+        context.together({ key, write: (tx, items) => write(this.#shared(tx), items) }, item),
     }
   }
 

@@ -1,0 +1,31 @@
+/** Triggers that fire themselves. What a handler emits is known only when it does: no trigger can be refused for it. */
+import type { Logger } from 'pino'
+import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
+import type { PreparedEvent } from './prepare.ts'
+
+/** Each is warned of once, as long as it is one of so many. */
+const MAX_REMEMBERED = 10_000
+
+export class Loops {
+  readonly #log: Logger
+  readonly #known = new Set<string>()
+
+  constructor(log: Logger) {
+    this.#log = log
+  }
+
+  warn(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): void {
+    for (const [i, event] of events.entries()) if (event.chain !== null) this.#warnOf(event, matched[i] ?? [])
+  }
+
+  #warnOf({ app, chain }: PreparedEvent, matched: readonly IndexedTrigger[]): void {
+    for (const { id } of matched) {
+      if (chain?.includes(id) !== true || this.#known.has(id)) continue
+      if (this.#known.size >= MAX_REMEMBERED) this.#known.clear()
+      this.#known.add(id)
+      const message =
+        'a trigger fires itself: what its handler does matches it again, and maxTriggerDepth alone ends it'
+      this.#log.warn({ app, triggerId: id, chain }, message)
+    }
+  }
+}

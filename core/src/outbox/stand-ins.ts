@@ -1,0 +1,13 @@
+import type { PreparedEvent } from './prepare.ts'
+
+/** Of several events of one batch with the same dedupe key, the first one stands for all: the statement may take a key once. */
+export function standInsByDedupeKey(events: readonly PreparedEvent[]): PreparedEvent[] {
+  const firsts = new Map<string, PreparedEvent>()
+  return events.map((event) => {
+    if (event.dedupeWindowMs === null) return event
+    const identity = JSON.stringify([event.app, event.source.name, event.dedupeKey])
+    const first = firsts.get(identity) ?? event
+    firsts.set(identity, first)
+    return first
+  })
+}

@@ -1,0 +1,10 @@
+import { emitAlikeWriting } from './emit-alike.ts'
+import { emitRowsWriting } from './emit-rows.ts'
+import type { WriteTexts } from './write-statement.ts'
+
+/** The statements that emit and write what `write` says. To be made once for each. */
+export function emitsWriting(write: WriteTexts) {
+  return { alike: emitAlikeWriting(write), rows: emitRowsWriting(write) }
+}
+
+export type EmitsWriting = ReturnType<typeof emitsWriting>
