@@ -3,20 +3,30 @@ import { emitAlike } from '../../../core/src/sql/emit-alike.ts'
 import { emitNoted } from '../../../core/src/sql/emit-noted.ts'
 import { emitOne } from '../../../core/src/sql/emit-one.ts'
 import { emitRows, emitRowsWaiting } from '../../../core/src/sql/emit-rows.ts'
+import { emitsWriting } from '../../../core/src/sql/emits-writing.ts'
 import { readEpochs } from '../../../core/src/sql/read-epochs.ts'
 import { IndexCache } from '../../../core/src/triggers/index-cache.ts'
+import { putEntries } from '../../../plugins/kv/src/sql/put-entries.ts'
 import { recognizer, watchStatements } from '../failpoints/statements.ts'
 import type { Edit } from './edit-sql.ts'
 import { editStatements } from './edit-sql.ts'
 
+/** What `kv.set` is. */
+const SET = emitsWriting(putEntries)
+
 const UNCHECKED: readonly Edit[] = [
-  ...[emitRows, emitRowsWaiting].map((of) => ({
+  ...[emitRows, emitRowsWaiting, SET.rows].map((of) => ({
     of,
     replace: 'where coalesce(e.epoch, 0) <> x.epoch',
     by: 'where coalesce(e.epoch, 0) <> x.epoch and false',
   })),
-  { of: emitAlike, replace: '(select epoch from seen) = $2::bigint', by: '(select epoch from seen) is not null' },
-  { of: emitAlike, replace: 'where epoch <> $2::bigint', by: 'where epoch <> $2::bigint and false' },
+  ...[
+    { of: emitAlike, times: 1 },
+    { of: SET.alike, times: 3 },
+  ].flatMap(({ of, times }) => [
+    { of, times, replace: '(select epoch from seen) = $2::bigint', by: '(select epoch from seen) is not null' },
+    { of, replace: 'where epoch <> $2::bigint', by: 'where epoch <> $2::bigint and false' },
+  ]),
   ...[emitOne, emitNoted].map((of) => ({
     of,
     replace: 'where coalesce((select epoch from {schema}.trigger_epochs where app_id = $1), 0) = $2::bigint',
