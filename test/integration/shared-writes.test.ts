@@ -111,13 +111,17 @@ test('a bus that stops answers what it was asked before', async () => {
   expect((await db.pool.query('select from outbus.kv_entries')).rowCount).toBe(50)
 })
 
-test('one write of many lines up with those who were answered and ask again', async () => {
+test.for(['kv.set', 'emit'] as const)('%s goes together with those who were answered and ask again', async (verb) => {
   const { bus, acquiredSoFar } = await setUp()
   const cx = bus.context()
   await cx.kv.set('c', 'warm', 0)
   const before = acquiredSoFar()
   const caller = async (name: string) => {
-    for (let i = 0; i < 50; i++) await cx.kv.set('c', `${name}-${i}`, i)
+    for (let i = 0; i < 50; i++) {
+      const key = `${name}-${i}`
+      if (verb === 'kv.set') await cx.kv.set('c', key, i)
+      else await cx.emit('kv', { op: 'set', collection: 'c', key, value: i, version: i })
+    }
   }
   const first = caller('a')
   // Its write is in flight now.

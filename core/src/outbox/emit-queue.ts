@@ -17,6 +17,7 @@ import { OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
+import { endOfTick } from './end-of-tick.ts'
 import { LOCK_NOT_AVAILABLE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Lent } from '../dispatch/wake-up.ts'
@@ -113,9 +114,12 @@ class Line {
   }
 
   async #drain(): Promise<void> {
-    // Callers of the same tick have all asked before the first statement goes.
-    await Promise.resolve()
-    while (this.#waiting.length > 0) await this.#flush(this.#nextGroup())
+    for (;;) {
+      // Who asks in the same tick goes together: also who has just been answered and asks again.
+      await endOfTick()
+      if (this.#waiting.length === 0) break
+      await this.#flush(this.#nextGroup())
+    }
     this.#inFlight = undefined
     this.#emptied?.()
   }

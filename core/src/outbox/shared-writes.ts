@@ -19,6 +19,7 @@ import { emitsWriting } from '../sql/emits-writing.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { EmitOptions, EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
+import { endOfTick } from './end-of-tick.ts'
 import { LOCK_NOT_AVAILABLE, PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 
@@ -170,11 +171,6 @@ class Line {
     onWritten()
     return results
   }
-}
-
-/** After the microtasks that are due, and before anything else is. */
-function endOfTick(): Promise<void> {
-  return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)))
 }
 
 /** Rolled back, as the server or the bus itself says. Of anything else nobody knows, and it must not be written twice. */

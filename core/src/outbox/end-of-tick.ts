@@ -1,0 +1,4 @@
+/** After the microtasks that are due, and before anything else: who has just been answered has asked again by then. */
+export function endOfTick(): Promise<void> {
+  return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)))
+}
