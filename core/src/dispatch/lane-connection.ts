@@ -2,9 +2,11 @@
 import { randomInt } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import pg from 'pg'
+import { answer } from '../sql/answer.ts'
 import { beginClaim, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { Queryable, Sql, Statement } from '../sql/statement.ts'
+import { AnswerTimer } from './answer-timer.ts'
 
 /** So many that no two sessions draw the same one; what `randomInt` takes. */
 const MAX_LOCK = 2 ** 48 - 1
@@ -16,10 +18,15 @@ export interface LaneConnectionOptions {
   readonly frozenAfterMs: number
 }
 
+/** Above the server's own limit: only a connection that answers nothing at all is given up after so much more. */
+const MORE_MS = 5_000
+const COMMIT = { text: 'commit' }
+
 export class LaneConnection {
   readonly #client: pg.Client
   readonly #sql: Sql
-  readonly #begin: string
+  readonly #begin: pg.QueryConfig
+  readonly #answers: AnswerTimer
   readonly #lost = new AbortController()
   /** An advisory lock of this session alone; undefined where the session is not this connection's. */
   readonly lock: number | undefined
@@ -27,7 +34,8 @@ export class LaneConnection {
   private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
     this.#client = client
     this.#sql = sql
-    this.#begin = sql.prepare ? 'begin' : beginClaim(frozenAfterMs)
+    this.#begin = { text: sql.prepare ? 'begin' : beginClaim(frozenAfterMs) }
+    this.#answers = new AnswerTimer(frozenAfterMs + MORE_MS, (reason) => streamOf(client).destroy(reason))
     this.lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
     client.on('error', (error) => this.#lost.abort(error))
     client.on('end', () => this.#lost.abort(new Error('the connection ended')))
@@ -38,13 +46,12 @@ export class LaneConnection {
       ...options.connection,
       pipeline: true,
       keepAlive: true,
-      // Above the server's own limit: only a connection that answers nothing at all gets here.
-      query_timeout: options.frozenAfterMs + 5_000,
     })
     const connection = new LaneConnection(client, options)
     try {
       await client.connect()
-      if (options.sql.prepare) await client.query(setUpClaims(options.frozenAfterMs))
+      if (options.sql.prepare)
+        await connection.#answers.during(answer(client, { text: setUpClaims(options.frozenAfterMs) }))
     } catch (error) {
       connection.close()
       throw error
@@ -65,19 +72,19 @@ export class LaneConnection {
   /** Begins a transaction and claims in it: one round trip. */
   async claim<P extends readonly unknown[]>(claim: Statement<P, ClaimedTexts>, parameters: P): Promise<ClaimedTexts[]> {
     const [begun, claimed] = inOneWrite(this.#client, () => [
-      this.#client.query(this.#begin),
+      answer(this.#client, this.#begin),
       this.#sql.run(this.#client, claim, parameters),
     ])
-    const [, rows] = await Promise.all([begun, claimed])
+    const [, rows] = await this.#answers.during(Promise.all([begun, claimed]))
     return rows
   }
 
   /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */
   async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
-    const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), this.#client.query('commit')])
+    const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), answer(this.#client, COMMIT)])
     // All are waited for, so that none rejects with nobody there to hear it; the first failure is the one that counts.
-    for (const answer of await Promise.allSettled([...sent, committed]))
-      if (answer.status === 'rejected') throw answer.reason
+    for (const said of await this.#answers.during(Promise.allSettled([...sent, committed])))
+      if (said.status === 'rejected') throw said.reason
     const { command } = await committed
     // In a pipeline, COMMIT of a failed transaction succeeds and says ROLLBACK.
     if (command !== 'COMMIT') throw new Error(`Postgres answered ${command} to COMMIT`)
@@ -92,7 +99,7 @@ export class LaneConnection {
     let worked: Promise<pg.QueryResult>[] = []
     let taken: Promise<Row[]> | undefined
     await this.commit((on) => {
-      const begun = on.query(this.#begin)
+      const begun = answer(on, this.#begin)
       worked = work(on)
       taken = this.#sql.run(on, take, parameters)
       return [begun, ...worked, taken]
@@ -107,9 +114,14 @@ export class LaneConnection {
 
   close(): void {
     this.#lost.abort(new Error('the connection was closed'))
+    this.#answers.end()
     // Not awaited: on a half-open connection it would wait for an answer.
     this.#client.end().catch(() => undefined)
   }
+}
+
+function streamOf(client: pg.Client): Writable {
+  return (client as unknown as { readonly connection: { readonly stream: Writable } }).connection.stream
 }
 
 /**

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import pg from 'pg'
 import { OutbusError } from '../errors.ts'
+import { answer } from './answer.ts'
 
 export interface Statement<Parameters extends readonly unknown[], Row> {
   readonly name: string
@@ -73,7 +74,7 @@ export class Sql {
       ...(this.prepare ? { name } : {}),
       ...(stated.raw ? { rowMode: 'array' as const, types: AS_SENT } : {}),
     }
-    return (on as pg.ClientBase).query(config)
+    return answer(on, config)
   }
 
   #bind(stated: Statement<readonly unknown[], unknown>): { name: string; text: string } {
