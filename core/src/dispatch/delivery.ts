@@ -44,11 +44,13 @@ export interface DeliverySurroundings {
   contextFor(scope: CallScope, tx: pg.ClientBase | undefined): unknown
 }
 
+const NOBODY: RunsAs = { principal: undefined }
+
 export class RowDelivery implements Delivery {
   readonly row: OutboxRow
   readonly plan: Plan
   /** Set before it runs. */
-  runsAs: RunsAs = { principal: undefined }
+  runsAs = NOBODY
   /** Set before it runs, where its trigger is transactional. */
   transaction: pg.ClientBase | undefined
   /** Its completion is being written with what its handler wrote: whether it still holds its lease, that will say. */

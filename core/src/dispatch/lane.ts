@@ -226,8 +226,11 @@ export class Lane {
   async #settle(connection: LaneConnection, end: BatchEnd): Promise<void> {
     const { rules, leases } = this.#around
     const settlement = new Settlement()
-    const outcomes = end.ended.map(({ delivery, result }) => decide(delivery, result as Result, rules))
-    for (const [i, { delivery }] of end.ended.entries()) settlement.settle(delivery.row, outcomes[i] as Outcome)
+    const outcomes = end.ended.map(({ delivery, result }) => {
+      const outcome = decide(delivery, result as Result, rules)
+      settlement.settle(delivery.row, outcome)
+      return outcome
+    })
     const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
     for (const { run, token } of spilled) settlement.spill(run.delivery.row, token, this.#options.leaseMs)
     try {
@@ -239,7 +242,8 @@ export class Lane {
     // Rows that were claimed and not started are behind it now.
     if (end.unstarted > 0) this.#due.lookAgain()
     for (const { run, token } of spilled) leases.hold(run, token)
-    for (const [i, { delivery }] of end.ended.entries()) this.#around.onOutcome(delivery, outcomes[i] as Outcome)
+    for (let i = 0; i < outcomes.length; i++)
+      this.#around.onOutcome((end.ended[i] as Run).delivery, outcomes[i] as Outcome)
   }
 
   /** `leavesNote`: nothing of what it names is there any more, so that it says nothing to anybody until the next one is written. */

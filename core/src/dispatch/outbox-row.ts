@@ -7,6 +7,14 @@ type Column = (typeof CLAIMED_COLUMNS)[number]
 const AT = Object.fromEntries(CLAIMED_COLUMNS.map((column, i) => [column, i])) as Record<Column, number>
 const { id: ID, event_id: EVENT_ID, event: EVENT, trigger: TRIGGER, rest: REST_AT } = AT
 
+/** Neighbours mostly share their trigger: its text is kept once for all of them, and those that came with them are garbage at once. */
+let lastTrigger = ''
+
+function sharedTrigger(text: string): string {
+  if (text !== lastTrigger) lastTrigger = text
+  return lastTrigger
+}
+
 /** What a row has beside its event and its trigger. */
 interface Rest {
   readonly attempt: number
@@ -34,35 +42,25 @@ const ORDINARY: Rest = {
 }
 
 export class OutboxRow {
-  readonly #raw: ClaimedTexts
-  readonly #rest: Rest
+  /** bigint as decimal text. Stable over attempts: the delivery's id. */
+  readonly id: string
+  readonly eventId: string
+  /** The trigger event, as JSON. */
+  readonly event: string
+  /** The trigger's snapshot, as JSON. */
+  readonly trigger: string
   /** Interrupted once before, and taken by the lane that runs such rows with nothing beside them. */
   readonly alone: boolean
+  readonly #rest: Rest
 
   constructor(raw: ClaimedTexts, alone = false) {
-    this.#raw = raw
+    this.id = raw[ID] as string
+    this.eventId = raw[EVENT_ID] as string
+    this.event = raw[EVENT] as string
+    this.trigger = sharedTrigger(raw[TRIGGER] as string)
     this.alone = alone
     const rest = raw[REST_AT] ?? null
     this.#rest = rest === null ? ORDINARY : readRest(rest)
-  }
-
-  /** bigint as decimal text. Stable over attempts: the delivery's id. */
-  get id(): string {
-    return this.#raw[ID] as string
-  }
-
-  get eventId(): string {
-    return this.#raw[EVENT_ID] as string
-  }
-
-  /** The trigger event, as JSON. */
-  get event(): string {
-    return this.#raw[EVENT] as string
-  }
-
-  /** The trigger's snapshot, as JSON. */
-  get trigger(): string {
-    return this.#raw[TRIGGER] as string
   }
 
   /** Counts from 1. */

@@ -4,6 +4,7 @@ import type { PrincipalKey, PrincipalResolver } from '../principals/resolver.ts'
 import type { Queryable } from '../sql/statement.ts'
 import type { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
+import type { Plan } from './plan.ts'
 
 /** The principal of an execution, or why there is none and it does not run. */
 export type RunsAs = { readonly principal: Principal | undefined } | { readonly problem: DeliveryFailure }
@@ -18,13 +19,15 @@ export async function resolveRunsAs(
   on: Queryable,
 ): Promise<unknown> {
   const asked = new Map<string, { key: PrincipalKey; deliveries: RowDelivery[] }>()
+  // Neighbours mostly share their plan.
+  let plan: Plan | undefined
+  let group: { readonly deliveries: RowDelivery[] } | undefined
   for (const delivery of deliveries) {
-    const { app, registrant } = delivery.plan
-    if (registrant === null) continue
-    const name = `${app}\n${registrant}`
-    const same = asked.get(name)
-    if (same === undefined) asked.set(name, { key: { app, id: registrant }, deliveries: [delivery] })
-    else same.deliveries.push(delivery)
+    if (delivery.plan !== plan) {
+      plan = delivery.plan
+      group = groupOf(plan, asked)
+    }
+    group?.deliveries.push(delivery)
   }
   if (asked.size === 0) return undefined
   const groups = [...asked.values()]
@@ -35,7 +38,8 @@ export async function resolveRunsAs(
     )
     for (const [i, { key, deliveries: own }] of groups.entries()) {
       const principal = resolved[i]
-      for (const delivery of own) delivery.runsAs = runsAs(key, principal)
+      const as = runsAs(key, principal)
+      for (const delivery of own) delivery.runsAs = as
     }
     return undefined
   } catch (cause) {
@@ -43,6 +47,21 @@ export async function resolveRunsAs(
     for (const { deliveries: own } of groups) for (const delivery of own) delivery.runsAs = { problem }
     return cause
   }
+}
+
+/** None where nobody registered the trigger. */
+function groupOf(
+  { app, registrant }: Plan,
+  asked: Map<string, { key: PrincipalKey; deliveries: RowDelivery[] }>,
+): { readonly deliveries: RowDelivery[] } | undefined {
+  if (registrant === null) return undefined
+  const name = `${app}\n${registrant}`
+  let group = asked.get(name)
+  if (group === undefined) {
+    group = { key: { app, id: registrant }, deliveries: [] }
+    asked.set(name, group)
+  }
+  return group
 }
 
 function runsAs({ id }: PrincipalKey, resolved: Awaited<ReturnType<PrincipalResolver['resolve']>>[number]): RunsAs {

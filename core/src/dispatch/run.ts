@@ -9,20 +9,15 @@ import type { Completion, HandlerTransactions } from './handler-transaction.ts'
 
 export class Run {
   readonly delivery: RowDelivery
-  readonly #startedAt = performance.now()
   #result: Result | undefined
   #onEnd: ((result: Result) => void) | undefined
   #timer: NodeJS.Timeout | undefined
 
   /** `attempt`: where it is run in a transaction. */
-  constructor(
-    delivery: RowDelivery,
-    rules: AttemptRules,
-    attempt: () => Result | Promise<Result> = () => runAttempt(delivery, rules),
-  ) {
+  constructor(delivery: RowDelivery, rules: AttemptRules, attempt?: () => Promise<Result>) {
     this.delivery = delivery
-    delivery.startedAt = this.#startedAt
-    const result = attempt()
+    delivery.startedAt = performance.now()
+    const result = attempt === undefined ? runAttempt(delivery, rules) : attempt()
     if (!(result instanceof Promise)) this.#end(result)
     else void result.then((later) => this.#end(later))
   }
@@ -54,13 +49,14 @@ export class Run {
   armTimeout(): void {
     if (this.#result !== undefined) return
     const { timeoutMs } = this.delivery.plan
+    const startedAt = this.delivery.startedAt as number
     this.#timer ??= setTimeout(
       () => {
         const thrown = new Error(`the handler did not end within ${timeoutMs} ms`)
         this.delivery.abort(thrown)
         this.#end({ kind: 'failed', failure: 'timeout', thrown })
       },
-      Math.max(0, timeoutMs - (performance.now() - this.#startedAt)),
+      Math.max(0, timeoutMs - (performance.now() - startedAt)),
     )
   }
 
