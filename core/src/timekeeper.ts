@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
-import { PgBoss } from 'pg-boss'
+import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { aborted } from './dispatch/pause.ts'
 import { OutbusError } from './errors.ts'
@@ -54,7 +54,7 @@ export class Timekeeper {
   }
 
   async #start(): Promise<PgBoss> {
-    const boss = new PgBoss({
+    const boss = new (await loadPgBoss())({
       db: { executeSql: (text, values) => this.#pool.query(text, values as unknown[]) },
       schema: this.#schema,
       cronMonitorIntervalSeconds: CRON_INTERVAL_S,
@@ -87,9 +87,14 @@ export async function installBoss(pool: pg.Pool, busSchema: string): Promise<voi
     )
   }
   const db = { executeSql: (text: string, values?: unknown[]) => pool.query(text, values) }
-  const boss = new PgBoss({ db, schema, createSchema: !exists, supervise: false, schedule: false })
+  const boss = new (await loadPgBoss())({ db, schema, createSchema: !exists, supervise: false, schedule: false })
   await boss.start()
   await boss.stop({ graceful: false, close: false })
+}
+
+/** When it is needed: with what it brings along it is 11 MB, that a process which only emits has no use for. */
+async function loadPgBoss(): Promise<typeof PgBoss> {
+  return (await import('pg-boss')).PgBoss
 }
 
 /** Of a bus with this schema. */

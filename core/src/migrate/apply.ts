@@ -1,5 +1,4 @@
 /** One line's pending files through node-pg-migrate, each with its bookkeeping in one transaction. */
-import { runner } from 'node-pg-migrate'
 import type { MigrationBuilder } from 'node-pg-migrate'
 import { basename } from 'node:path'
 import type pg from 'pg'
@@ -16,6 +15,8 @@ const SILENT = { debug: () => undefined, info: () => undefined, warn: () => unde
 
 /** `client` holds the migration lock. When this throws, `client` may be in an aborted transaction: end it. */
 export async function applyLine(client: pg.Client, schema: string, line: LoadedLine): Promise<void> {
+  // Not before there is something to apply: most processes find nothing, and it is 6 MB.
+  const { runner } = await import('node-pg-migrate')
   await client.query(LOCK_TIMEOUT)
   const byFile = new Map(line.migrations.map((migration) => [`${migration.name}.sql`, migration]))
   let current: Migration | undefined
