@@ -62,7 +62,7 @@ export interface WorkTable {
   readonly name: string
   /** When a row is due. */
   readonly due: string
-  /** SQL for what no two rows have in common. */
+  /** SQL for what no two rows have in common; `r.fresh_id` is a uuid of each copy's own. */
   readonly fresh: Readonly<Record<string, string>>
 }
 

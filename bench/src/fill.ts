@@ -61,7 +61,9 @@ export async function copyRowsOn(
   await client.query(
     `with original as materialized (select * from ${table.name})
     insert into ${table.name} (${columns.join(', ')}) select ${values.join(', ')}
-    from generate_series(1, $1::integer) copy (n) cross join lateral (select original.* from original where copy.n > 0) r`,
+    from generate_series(1, $1::integer) copy (n) cross join lateral (
+      select original.*, gen_random_uuid() as fresh_id from original where copy.n > 0
+    ) r`,
     [times],
   )
 }

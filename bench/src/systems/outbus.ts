@@ -9,7 +9,8 @@ import { benchSource, eventOf } from './bench-source.ts'
 export const OUTBOX: WorkTable = {
   name: 'outbus.outbox',
   due: 'due_at',
-  fresh: { event_id: 'gen_random_uuid()', emitted_at: 'clock_timestamp()' },
+  // Emitted by a service, each is its own root.
+  fresh: { event_id: 'r.fresh_id', root_id: 'r.fresh_id', emitted_at: 'clock_timestamp()' },
 }
 
 const CHANNELS: readonly Channel[] = ['main', 'other']
