@@ -38,6 +38,7 @@ import type { Run } from './run.ts'
 import { startRun } from './run.ts'
 import { Running } from './running.ts'
 import { Settlement } from './settle.ts'
+import { endSilent, SILENT_FOR_MORE_MS } from './silent-connections.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { Portions } from './portions.ts'
 import { OutcomeReport } from './report.ts'
@@ -109,11 +110,8 @@ export class Dispatcher {
     this.#options = options
     this.#report = new OutcomeReport(sql.schema, log, options.recorder, () => options.announcer.wake())
     this.#gate = new ExecutionGate(settings.concurrency, settings.requestConcurrency)
-    this.#control = new pg.Pool({
-      ...options.connection,
-      max: settings.lanes + 4,
-      query_timeout: settings.frozenAfterMs + 5_000,
-    })
+    this.#control = new pg.Pool({ ...options.connection, max: settings.lanes + 4 })
+    endSilent(this.#control, settings.frozenAfterMs + SILENT_FOR_MORE_MS)
     this.#control.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
     const keeper = (leaseMs: number, onSettled = () => {}) =>
       new LeaseKeeper({

@@ -8,7 +8,6 @@
  */
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import { claimEmitted, NOTED_BY_OTHERS } from '../sql/claim-emitted.ts'
-import type { Sql } from '../sql/statement.ts'
 import { unlockEmitted } from '../sql/unlock-emitted.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LaneNote, Noted } from './lane-note.ts'
@@ -24,12 +23,10 @@ export interface EmittedClaim {
 
 export class EmittedClaims {
   readonly #note: LaneNote
-  readonly #sql: Sql
   readonly #frozenAfterMs: number
 
-  constructor(note: LaneNote, sql: Sql, frozenAfterMs: number) {
+  constructor(note: LaneNote, frozenAfterMs: number) {
     this.#note = note
-    this.#sql = sql
     this.#frozenAfterMs = frozenAfterMs
   }
 
@@ -62,7 +59,7 @@ export class EmittedClaims {
     if (texts === undefined || emitted === undefined || texts[0] !== emitted.id) {
       await connection.commit(() => [])
       await this.#note.clear()
-      await this.#sql.run(connection.outsideOfClaims, unlockEmitted, [lock])
+      await connection.run(unlockEmitted, [lock])
       return undefined
     }
     const row = new OutboxRow(texts)

@@ -1,12 +1,12 @@
 /** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
 import { randomInt } from 'node:crypto'
-import type { Writable } from 'node:stream'
 import pg from 'pg'
 import { answer } from '../sql/answer.ts'
 import { beginClaim, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { Queryable, Sql, Statement } from '../sql/statement.ts'
 import { AnswerTimer } from './answer-timer.ts'
+import { SILENT_FOR_MORE_MS, socketOf } from './silent-connections.ts'
 
 /** So many that no two sessions draw the same one; what `randomInt` takes. */
 const MAX_LOCK = 2 ** 48 - 1
@@ -18,8 +18,6 @@ export interface LaneConnectionOptions {
   readonly frozenAfterMs: number
 }
 
-/** Above the server's own limit: only a connection that answers nothing at all is given up after so much more. */
-const MORE_MS = 5_000
 const COMMIT = { text: 'commit' }
 
 export class LaneConnection {
@@ -35,7 +33,7 @@ export class LaneConnection {
     this.#client = client
     this.#sql = sql
     this.#begin = { text: sql.prepare ? 'begin' : beginClaim(frozenAfterMs) }
-    this.#answers = new AnswerTimer(frozenAfterMs + MORE_MS, (reason) => streamOf(client).destroy(reason))
+    this.#answers = new AnswerTimer(frozenAfterMs + SILENT_FOR_MORE_MS, (reason) => socketOf(client).destroy(reason))
     this.lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
     client.on('error', (error) => this.#lost.abort(error))
     client.on('end', () => this.#lost.abort(new Error('the connection ended')))
@@ -67,6 +65,11 @@ export class LaneConnection {
   /** For single statements of others while no claim is open. */
   get outsideOfClaims(): Queryable {
     return this.#client
+  }
+
+  /** A statement of the lane's own while no claim is open. */
+  run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]> {
+    return this.#answers.during(this.#sql.run(this.#client, stated, parameters))
   }
 
   /** Begins a transaction and claims in it: one round trip. */
@@ -109,7 +112,7 @@ export class LaneConnection {
 
   /** Without waiting for an answer to what is under way. */
   cut(): void {
-    streamOf(this.#client).destroy()
+    socketOf(this.#client).destroy()
   }
 
   close(): void {
@@ -120,24 +123,16 @@ export class LaneConnection {
   }
 }
 
-function streamOf(client: pg.Client): Writable {
-  return (client as unknown as { readonly connection: { readonly stream: Writable } }).connection.stream
-}
-
 /**
  * What is sent meanwhile goes to Postgres at once, not statement by statement: each write by itself wakes it up. `pg` does this for
  * the messages of one statement.
  */
 function inOneWrite<T extends readonly unknown[]>(client: pg.Client, send: () => readonly [...T]): readonly [...T] {
-  const stream = streamOf(client)
+  const stream = socketOf(client)
   stream.cork()
   try {
     return send()
   } finally {
     stream.uncork()
   }
-}
-
-function streamOf(client: pg.Client): Writable {
-  return (client as unknown as { readonly connection: { readonly stream: Writable } }).connection.stream
 }

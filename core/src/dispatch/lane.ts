@@ -93,7 +93,7 @@ export class Lane {
     this.#around = around
     this.#due = due
     this.#note = new LaneNote(around)
-    this.emitted = new EmittedClaims(this.#note, around.sql, options.frozenAfterMs)
+    this.emitted = new EmittedClaims(this.#note, options.frozenAfterMs)
     this.#options = options
   }
 
