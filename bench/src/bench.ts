@@ -81,7 +81,9 @@ export class Bench {
       }
       // So that nobody's measurement pays for what was written before it.
       await once(database.url, 'checkpoint')
-      return (await this.#step(system, scenario.name, { ...task, step: 'measure', prepared })) as readonly Measure[]
+      const nodeOptions = scenario.nodeOptions?.[variant] ?? []
+      const measures = await this.#step(system, scenario.name, { ...task, step: 'measure', prepared }, nodeOptions)
+      return measures as readonly Measure[]
     } finally {
       await database.drop()
     }
@@ -99,9 +101,14 @@ export class Bench {
     return template
   }
 
-  #step(system: SystemName, scenario: string, task: Parameters<typeof runStep>[2]): Promise<unknown> {
+  #step(
+    system: SystemName,
+    scenario: string,
+    task: Parameters<typeof runStep>[2],
+    nodeOptions: readonly string[] = [],
+  ): Promise<unknown> {
     const limitMs = this.#options.quick ? LIMIT_MS.quick : LIMIT_MS.full
-    return runStep(system, scenario, task, { limitMs, signal: this.#signal, cache: this.#cache })
+    return runStep(system, scenario, task, { limitMs, signal: this.#signal, cache: this.#cache, nodeOptions })
   }
 }
 

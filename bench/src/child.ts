@@ -14,18 +14,20 @@ export interface StepOptions {
   readonly signal: AbortSignal
   /** A folder where compiled code is kept from process to process, as it would be of a program that was built. */
   readonly cache: string
+  /** For Node itself. */
+  readonly nodeOptions?: readonly string[]
 }
 
 export async function runStep(
   system: string,
   scenario: string,
   task: WorkerTask,
-  { limitMs, signal, cache }: StepOptions,
+  { limitMs, signal, cache, nodeOptions = [] }: StepOptions,
 ): Promise<unknown> {
   signal.throwIfAborted()
   const child = spawn(
     process.execPath,
-    ['--conditions=outbus-source', WORKER, system, scenario, JSON.stringify(task)],
+    ['--conditions=outbus-source', ...nodeOptions, WORKER, system, scenario, JSON.stringify(task)],
     { detached: true, stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, NODE_COMPILE_CACHE: cache } },
   )
   const { pid } = child

@@ -92,6 +92,8 @@ export interface Scenario {
   readonly systems: readonly SystemName[]
   /** Default: the scenario's name alone. */
   readonly variants?: readonly string[]
+  /** Of the process that measures, by variant; whoever sets any names them in a note. Default none. */
+  readonly nodeOptions?: Readonly<Record<string, readonly string[]>>
   /** Fills the database, in a process of its own. Returns how many rows are due. */
   prepare?(run: Run): Promise<number>
   /** In a fresh process, on a database that has been vacuumed. */
