@@ -69,7 +69,8 @@ function watchStatements() {
     const { reached, released } = held
     held = undefined
     reached()
-    return released.then(() => send.apply(this, args))
+    void released.then(() => send.apply(this, args))
+    return undefined
   } as typeof query
   onTestFinished(() => {
     pg.Client.prototype.query = query

@@ -8,7 +8,11 @@ import type { Queryable } from './statement.ts'
 export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {
   try {
     return await new Promise((resolve, reject) => {
-      ;(on as pg.ClientBase).query(query, (error: Error | null, result) => (error ? reject(error) : resolve(result)))
+      const returned: unknown = (on as pg.ClientBase).query(query, (error: Error | null, result) =>
+        error ? reject(error) : resolve(result),
+      )
+      // Of somebody's own client around `pg`'s, which knows promises only.
+      if (returned instanceof Object && 'then' in returned) (returned as Promise<pg.QueryResult>).then(resolve, reject)
     })
   } catch (error) {
     // It was made where the socket is read. What a reader looks for is who asked.
