@@ -29,6 +29,8 @@ import { emitParameters, fanOut, plainParameters } from './fan-out.ts'
 import { Loops } from './loops.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
+import type { Indexes } from './emit-indexes.ts'
+import { EmitIndexes, matchAll } from './emit-indexes.ts'
 import { standInsByDedupeKey } from './stand-ins.ts'
 
 /** Rounds against an index that is stale each time: only an app whose triggers change without pause needs a second. */
@@ -51,7 +53,7 @@ export interface EmitterOptions {
 
 export class Emitter {
   readonly #sql: Sql
-  readonly #indexes: IndexCache
+  readonly #indexes: EmitIndexes
   readonly #options: EmitterOptions
   readonly #loops: Loops
   /** Lanes of their own that rows were written for since {@link writtenFor} was asked last. */
@@ -59,7 +61,7 @@ export class Emitter {
 
   constructor(sql: Sql, indexes: IndexCache, options: EmitterOptions) {
     this.#sql = sql
-    this.#indexes = indexes
+    this.#indexes = new EmitIndexes(sql, indexes)
     this.#options = options
     this.#loops = new Loops(options.log)
   }
@@ -94,7 +96,7 @@ export class Emitter {
    * since the app's triggers had changed. Notifies nobody, and then wakes the lane whose connection it is.
    */
   send(events: readonly PreparedEvent[], lent: Lent): Promise<EmitResult[] | undefined> | undefined {
-    const indexes = this.#latestIndexes(events)
+    const indexes = this.#indexes.latest(events)
     if (indexes === undefined) return undefined
     const matched = matchAll(events, indexes)
     const [triggers = []] = matched
@@ -110,7 +112,7 @@ export class Emitter {
     lent: Lent,
     events: readonly PreparedEvent[],
     triggers: readonly IndexedTrigger[],
-    indexes: ReadonlyMap<string, MatchingIndex>,
+    indexes: Indexes,
   ): Promise<boolean> {
     const [event] = events as readonly [PreparedEvent]
     const [trigger] = triggers as readonly [IndexedTrigger]
@@ -136,7 +138,7 @@ export class Emitter {
     on: Queryable,
   ): Promise<{ readonly emitted: EmitResult[]; readonly late: readonly WrittenRow['late'][] } | undefined> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const indexes = await this.#indexesFor(events, on)
+      const indexes = await this.#indexes.of(events, on)
       const matched = matchAll(events, indexes)
       this.#loops.warn(events, matched)
       const written = await this.#runWriting(events, matched, indexes, writing, on)
@@ -147,7 +149,7 @@ export class Emitter {
         })
         return { emitted, late: written.late ?? [] }
       }
-      await this.#makeLatest(new Map(Object.entries(written.stale)), on)
+      await this.#indexes.makeLatest(new Map(Object.entries(written.stale)), on)
     }
     throw changingWithoutEnd()
   }
@@ -155,12 +157,14 @@ export class Emitter {
   async #runWriting(
     events: readonly PreparedEvent[],
     matched: readonly IndexedTrigger[][],
-    indexes: ReadonlyMap<string, MatchingIndex>,
+    indexes: Indexes,
     { alike, rows, parameters }: Writing,
     on: Queryable,
   ) {
     if (areAlike(events, matched)) {
-      const own = this.#alikeParameters(events, matched, indexes, false)
+      const [{ app }] = events as readonly [PreparedEvent]
+      const { epoch } = indexes.get(app) as MatchingIndex
+      const own = alikeParameters(events, matched[0] ?? [], epoch, this.#channelToTell(false))
       return (await this.#sql.run(on, alike, [...own, PATIENCE, ...parameters]))[0]
     }
     const pairs = fanOut(events, matched)
@@ -178,11 +182,11 @@ export class Emitter {
     how: { readonly transactional: boolean; readonly impatient: boolean },
     written: Map<PreparedEvent, EmitResult>,
   ): Promise<PreparedEvent[]> {
-    const indexes = await this.#indexesFor(events, on)
+    const indexes = await this.#indexes.of(events, on)
     const matched = matchAll(events, indexes)
     this.#loops.warn(events, matched)
     const { stale, fresh } = await this.#runStatement(events, matched, indexes, on, how)
-    await this.#makeLatest(stale, on)
+    await this.#indexes.makeLatest(stale, on)
     const again: PreparedEvent[] = []
     for (const [i, event] of events.entries()) {
       if (stale.has(event.app)) again.push(event)
@@ -205,14 +209,15 @@ export class Emitter {
   async #runStatement(
     events: readonly PreparedEvent[],
     matched: readonly IndexedTrigger[][],
-    indexes: ReadonlyMap<string, MatchingIndex>,
+    indexes: Indexes,
     on: Queryable,
     how: { readonly transactional: boolean; readonly impatient: boolean },
   ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
     if ((matched[0] ?? []).length > 0 && areAlike(events, matched))
       return this.#runAlike(events, matched, indexes, on, how.transactional)
     const pairs = fanOut(events, matched)
-    if (pairs.pairEvents.length === 0 && !pairs.deduped) return { stale: await this.#staleOf(indexes, on), fresh: NONE }
+    if (pairs.pairEvents.length === 0 && !pairs.deduped)
+      return { stale: await this.#indexes.staleOf(indexes, on), fresh: NONE }
     const parameters = this.#rowsParameters(events, pairs, indexes, how)
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
@@ -227,7 +232,7 @@ export class Emitter {
   async #runAlike(
     events: readonly PreparedEvent[],
     matched: readonly (readonly IndexedTrigger[])[],
-    indexes: ReadonlyMap<string, MatchingIndex>,
+    indexes: Indexes,
     on: Queryable,
     transactional: boolean,
   ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
@@ -244,7 +249,7 @@ export class Emitter {
   async #sendAlike(
     events: readonly PreparedEvent[],
     triggers: readonly IndexedTrigger[],
-    indexes: ReadonlyMap<string, MatchingIndex>,
+    indexes: Indexes,
     on: Queryable,
     channel: string | null,
   ): Promise<boolean> {
@@ -259,21 +264,10 @@ export class Emitter {
     return row?.stale === null
   }
 
-  #alikeParameters(
-    events: readonly PreparedEvent[],
-    [triggers = []]: readonly (readonly IndexedTrigger[])[],
-    indexes: ReadonlyMap<string, MatchingIndex>,
-    transactional: boolean,
-  ) {
-    const [{ app }] = events as readonly [PreparedEvent]
-    const { epoch } = indexes.get(app) as MatchingIndex
-    return alikeParameters(events, triggers, epoch, this.#channelToTell(transactional))
-  }
-
   #rowsParameters(
     events: readonly PreparedEvent[],
     pairs: FanOut,
-    indexes: ReadonlyMap<string, MatchingIndex>,
+    indexes: Indexes,
     { transactional, impatient }: { readonly transactional: boolean; readonly impatient: boolean },
   ): WaitingEmitParameters {
     // Requests have a lane of their own, which their callers tell; not so those of limited triggers.
@@ -295,44 +289,6 @@ export class Emitter {
     return written
   }
 
-  async #staleOf(indexes: ReadonlyMap<string, MatchingIndex>, on: Queryable): Promise<Map<string, string>> {
-    const rows = await this.#sql.run(on, readEpochs, [[...indexes.keys()]])
-    const seen = new Map(rows.map((row) => [row.app_id, row.epoch]))
-    const stale = new Map<string, string>()
-    for (const [app, { epoch: expected }] of indexes) {
-      const epoch = seen.get(app) ?? NO_TRIGGERS_EPOCH
-      if (epoch !== expected) stale.set(app, epoch)
-    }
-    return stale
-  }
-
-  /** So that the next round finds the index of what the statement saw. */
-  async #makeLatest(stale: ReadonlyMap<string, string>, on: Queryable): Promise<void> {
-    for (const [app, epoch] of stale) if (this.#indexes.at(app, epoch) === undefined) await this.#indexes.load(app, on)
-  }
-
-  async #indexesFor(events: readonly PreparedEvent[], on: Queryable): Promise<Map<string, MatchingIndex>> {
-    let indexes = this.#latestIndexes(events)
-    for (; indexes === undefined; indexes = this.#latestIndexes(events)) await this.#loadMissing(events, on)
-    return indexes
-  }
-
-  async #loadMissing(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
-    for (const app of new Set(events.map((event) => event.app)))
-      if (this.#indexes.latest(app) === undefined) await this.#indexes.load(app, on)
-  }
-
-  /** All at one moment, the one in which they are used: another emit may put later ones in their place. */
-  #latestIndexes(events: readonly PreparedEvent[]): Map<string, MatchingIndex> | undefined {
-    const indexes = new Map<string, MatchingIndex>()
-    for (const { app } of events) {
-      const index = this.#indexes.latest(app)
-      if (index === undefined) return undefined
-      indexes.set(app, index)
-    }
-    return indexes
-  }
-
   async #firstWithKeyOf(event: PreparedEvent, on: Queryable): Promise<string | undefined> {
     const rows = await this.#sql.run(on, findDedupeKey, [event.app, event.source.name, event.dedupeKey as string])
     return rows[0]?.event_id
@@ -341,11 +297,4 @@ export class Emitter {
 
 function changingWithoutEnd(): OutbusError {
   return new OutbusError('event.invalid', `the app's triggers changed ${MAX_ROUNDS} times while one event was emitted`)
-}
-
-function matchAll(events: readonly PreparedEvent[], indexes: ReadonlyMap<string, MatchingIndex>): IndexedTrigger[][] {
-  return events.map(({ app, source, event, replyTo }) => {
-    const index = indexes.get(app) as MatchingIndex
-    return replyTo === null ? index.match(source, event) : index.answering(source, event)
-  })
 }

@@ -1,0 +1,68 @@
+/** The indexes that some events are matched by: of each of their apps the latest that this process has. */
+import { readEpochs } from '../sql/read-epochs.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
+import type { IndexCache } from '../triggers/index-cache.ts'
+import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
+import type { MatchingIndex } from '../triggers/matching-index.ts'
+import type { PreparedEvent } from './prepare.ts'
+
+/** By app. */
+export type Indexes = ReadonlyMap<string, MatchingIndex>
+
+export class EmitIndexes {
+  readonly #sql: Sql
+  readonly #cache: IndexCache
+
+  constructor(sql: Sql, cache: IndexCache) {
+    this.#sql = sql
+    this.#cache = cache
+  }
+
+  /** Those whose epoch is another one by now, with it. */
+  async staleOf(indexes: Indexes, on: Queryable): Promise<Map<string, string>> {
+    const rows = await this.#sql.run(on, readEpochs, [[...indexes.keys()]])
+    const seen = new Map(rows.map((row) => [row.app_id, row.epoch]))
+    const stale = new Map<string, string>()
+    for (const [app, { epoch: expected }] of indexes) {
+      const epoch = seen.get(app) ?? NO_TRIGGERS_EPOCH
+      if (epoch !== expected) stale.set(app, epoch)
+    }
+    return stale
+  }
+
+  /** So that the next round finds the index of what the statement saw. */
+  async makeLatest(stale: ReadonlyMap<string, string>, on: Queryable): Promise<void> {
+    for (const [app, epoch] of stale) if (this.#cache.at(app, epoch) === undefined) await this.#cache.load(app, on)
+  }
+
+  /** Loads what is missing. */
+  async of(events: readonly PreparedEvent[], on: Queryable): Promise<Indexes> {
+    let indexes = this.latest(events)
+    for (; indexes === undefined; indexes = this.latest(events)) await this.#loadMissing(events, on)
+    return indexes
+  }
+
+  async #loadMissing(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
+    for (const app of new Set(events.map((event) => event.app)))
+      if (this.#cache.latest(app) === undefined) await this.#cache.load(app, on)
+  }
+
+  /** All at one moment, the one in which they are used: another emit may put later ones in their place. */
+  latest(events: readonly PreparedEvent[]): Indexes | undefined {
+    const indexes = new Map<string, MatchingIndex>()
+    for (const { app } of events) {
+      const index = this.#cache.latest(app)
+      if (index === undefined) return undefined
+      indexes.set(app, index)
+    }
+    return indexes
+  }
+}
+
+export function matchAll(events: readonly PreparedEvent[], indexes: Indexes): IndexedTrigger[][] {
+  return events.map(({ app, source, event, replyTo }) => {
+    const index = indexes.get(app) as MatchingIndex
+    return replyTo === null ? index.match(source, event) : index.answering(source, event)
+  })
+}
