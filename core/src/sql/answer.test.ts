@@ -9,7 +9,8 @@ const QUERY = { text: 'select 1 as one' }
 test('a client that calls back and one that only knows promises are both heard', async () => {
   const callsBack = { query: (_: unknown, done: (error: null, result: unknown) => void) => done(null, RESULT) }
   const promises = { query: async () => RESULT }
-  for (const on of [callsBack, promises]) expect(await answer(on as unknown as Queryable, QUERY)).toBe(RESULT)
+  const handsOn = { query: async (...args: Parameters<typeof callsBack.query>) => callsBack.query(...args) }
+  for (const on of [callsBack, promises, handsOn]) expect(await answer(on as unknown as Queryable, QUERY)).toBe(RESULT)
 })
 
 test('an error of either says who asked', async () => {

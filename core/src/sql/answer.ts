@@ -11,8 +11,9 @@ export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.Q
       const returned: unknown = (on as pg.ClientBase).query(query, (error: Error | null, result) =>
         error ? reject(error) : resolve(result),
       )
-      // Of somebody's own client around `pg`'s, which knows promises only.
-      if (returned instanceof Object && 'then' in returned) (returned as Promise<pg.QueryResult>).then(resolve, reject)
+      // Of somebody's own client around `pg`'s, which knows promises only; or hands the callback on, and promises nothing.
+      if (returned instanceof Object && 'then' in returned)
+        (returned as Promise<pg.QueryResult | undefined>).then((result) => result && resolve(result), reject)
     })
   } catch (error) {
     // It was made where the socket is read. What a reader looks for is who asked.
