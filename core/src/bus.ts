@@ -214,6 +214,8 @@ export class CoreBus<S extends AnySource = AnySource> {
       const sources = [...plugins.sources.values()].toReversed().map((source) => startableSource(source, hostOf))
       await stopPlugins(sources, grace.over, log)
     }
+    // An emit on the connection of a lane is one that the dispatcher waits for.
+    queue.endWith(grace.over)
     // Handlers that are still running may emit; everybody else may not.
     await dispatcher.stop(grace.over)
     this.#lifecycle.stopping = true

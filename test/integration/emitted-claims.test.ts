@@ -5,6 +5,7 @@
 import { createBus } from '@outbus/core'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import { EventEmitter, once } from 'node:events'
+import type { Socket } from 'node:net'
 import pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
@@ -50,6 +51,9 @@ async function setUp(dispatch: Record<string, number> = {}) {
 function watchStatements() {
   const sent: string[] = []
   const rested = new EventEmitter()
+  /** Connections, and what they wait for with all that they are to send. */
+  const heldBack = new WeakMap<pg.Client, Promise<void>>()
+  let untilLost: (() => Promise<void>) | undefined
   let held: { reached(): void; readonly released: Promise<void> } | undefined
   const { query } = pg.Client.prototype
   const send = query as (...all: unknown[]) => unknown
@@ -65,11 +69,23 @@ function watchStatements() {
       }
       return send.apply(this, [...args.slice(0, -1), answered])
     }
-    if (name !== 'outbus.claim_emitted' || held === undefined) return send.apply(this, args)
-    const { reached, released } = held
-    held = undefined
-    reached()
-    void released.then(() => send.apply(this, args))
+    if (name === 'outbus.emit_noted' && untilLost !== undefined) {
+      const { stream } = (this as unknown as { readonly connection: { readonly stream: Socket } }).connection
+      stream.pause()
+      void untilLost().then(() => stream.destroy())
+      untilLost = undefined
+    }
+    if (name === 'outbus.claim_emitted' && held !== undefined) {
+      heldBack.set(this, held.released)
+      held.reached()
+      held = undefined
+    }
+    const released = heldBack.get(this)
+    if (released === undefined) return send.apply(this, args)
+    void released.then(() => {
+      heldBack.delete(this)
+      send.apply(this, args)
+    })
     return undefined
   } as typeof query
   onTestFinished(() => {
@@ -79,6 +95,10 @@ function watchStatements() {
     sent,
     /** A lane has asked when something is due, and waits. */
     rests: () => once(rested, 'rests'),
+    /** Of the next emit on a lane nothing is heard any more, and once that is so its connection is gone. */
+    loseAnswerOnce(when: () => Promise<void>) {
+      untilLost = when
+    },
     hold() {
       const reached = Promise.withResolvers<void>()
       const released = Promise.withResolvers<void>()
@@ -212,6 +232,91 @@ test('a row that others had noted before the lane came to claim it may have been
   expect(bus.stats.interrupted).toBe(1)
 })
 
+test('a row that others ran and put back is noted with the attempt that it has', async () => {
+  const { db, bus, runs, ended } = await setUp({ lanes: 1 })
+  await bus.start()
+  const watched = watchStatements()
+  const { reached, letGo } = watched.hold()
+  const body = await emitOnLane({ bus, ended }, watched, reached)
+  let noted: unknown
+  bus.handle('f', async ({ event, attempt }) => {
+    noted = (await db.pool.query('select run_attempts from outbus.claim_notes')).rows
+    runs.push({ body: (event as { body: unknown }).body, attempt, by: 'emitter' })
+  })
+  await db.pool.query('update outbus.outbox set attempt = 2')
+  letGo()
+  await ended(body)
+  expect(runs.at(-1)).toMatchObject({ body, attempt: 2 })
+  expect(noted).toEqual([{ run_attempts: [2] }])
+})
+
+test('a row whose lease ran out meanwhile is an interrupted run', async () => {
+  const { db, bus, runs, ended } = await setUp({ lanes: 1 })
+  await bus.start()
+  const watched = watchStatements()
+  const { reached, letGo } = watched.hold()
+  const body = await emitOnLane({ bus, ended }, watched, reached)
+  await db.pool.query('update outbus.outbox set lease_token = gen_random_uuid()')
+  letGo()
+  await ended(body)
+  await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
+  expect(runs.filter((run) => run.body === body)).toEqual([{ body, attempt: 2, by: 'emitter' }])
+})
+
+test('an emit whose answer is lost with the connection has been started by nobody (G16)', async () => {
+  const { db, bus, runs, ended } = await setUp({ lanes: 1 })
+  await bus.start()
+  const watched = watchStatements()
+  await emitOnLane({ bus, ended }, watched)
+  const written = `select exists (select from outbus.outbox where event ->> 'body' like 'lost%')`
+  watched.loseAnswerOnce(() => untilDatabaseSays(db.pool, written, true))
+  const codes: unknown[] = []
+  while (codes.at(-1) !== 'emit.outcome_unknown') {
+    await watched.rests()
+    const body = `lost-${codes.length}`
+    const answer = bus.context().emit('topics', said('a', body))
+    codes.push(
+      await answer.then(
+        () => 'ok',
+        (error: { code?: string }) => error.code,
+      ),
+    )
+    await ended(body)
+  }
+  expect(runs.at(-1)).toMatchObject({ attempt: 1 })
+  expect(bus.stats.interrupted).toBe(0)
+})
+
+test('a bus stops within its grace though an emit on a lane takes longer', async () => {
+  const { db, bus, ended } = await setUp({ lanes: 1 })
+  const holder = await db.pool.connect()
+  await db.pool.query(`create function outbus.wait() returns trigger language plpgsql as $$ begin
+      if new.event ->> 'body' like 'blocked%' then perform pg_advisory_xact_lock(7); end if; return new; end $$;
+    create trigger wait before insert on outbus.outbox for each row execute function outbus.wait()`)
+  await bus.start()
+  const watched = watchStatements()
+  await emitOnLane({ bus, ended }, watched)
+  const isBlocked = `select exists (select from pg_locks where locktype = 'advisory' and not granted)`
+  let answer: Promise<unknown> | undefined
+  for (let from = watched.sent.length; !watched.sent.slice(from).includes('emit_noted');) {
+    await holder.query('select pg_advisory_lock(7)')
+    await watched.rests()
+    from = watched.sent.length
+    answer = bus
+      .context()
+      .emit('topics', said('a', 'blocked'))
+      .catch((error: { code?: string }) => error.code)
+    await untilDatabaseSays(db.pool, isBlocked, true)
+    if (watched.sent.slice(from).includes('emit_noted')) break
+    await holder.query('select pg_advisory_unlock(7)')
+    await answer
+  }
+  await bus.stop({ graceMs: 50 })
+  expect(await answer).toBe('emit.outcome_unknown')
+  await holder.query('select pg_advisory_unlock_all()')
+  holder.release()
+})
+
 test('a lane that stood still before it heard of its claim takes no note for granted', async () => {
   const { bus, runs, ended } = await setUp({ holdMs: 50, frozenAfterMs: 100 })
   await bus.start()
@@ -225,6 +330,18 @@ test('a lane that stood still before it heard of its claim takes no note for gra
   expect(watched.sent.slice(watched.sent.lastIndexOf('claim_emitted'))).toContain('write_note')
   expect(runs.filter((run) => run.body === body)).toEqual([{ body, attempt: 1, by: 'emitter' }])
   expect(bus.stats.interrupted).toBe(0)
+})
+
+test('what is paused between the emit and the claim is not run', async () => {
+  const { db, bus, cx, trigger, runs, ended } = await setUp({ lanes: 1 })
+  await bus.start()
+  const watched = watchStatements()
+  const { reached, letGo } = watched.hold()
+  const body = await emitOnLane({ bus, ended }, watched, reached)
+  await cx.triggers.pause(trigger.id)
+  letGo()
+  await untilDatabaseSays(db.pool, 'select not exists (select from outbus.outbox where not paused)', true)
+  expect(runs.filter((run) => run.body === body)).toEqual([])
 })
 
 test('what is paused is not run by the lane that it was emitted on', async () => {

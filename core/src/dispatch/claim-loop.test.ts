@@ -1,27 +1,29 @@
 import { expect, test } from 'vitest'
+import type { ClaimLoopOptions } from './claim-loop.ts'
 import { claimLoop } from './claim-loop.ts'
 import { ExecutionGate } from './gate.ts'
 import { Isolation } from './isolation.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { Woken } from './wake-up.ts'
 
-const gate = new ExecutionGate(1, 0)
+const WOKEN: Woken = { emitting: Promise.resolve('7') }
 
-test('what was emitted on the connection of a lane that is to stop is declined, and not claimed', async () => {
+/** A lane that finds nothing, is woken by an emit on its connection when `rest` says so, and stops after its third rest. */
+function setUp(more: Partial<ClaimLoopOptions> = {}) {
   const stop = new AbortController()
-  const woken: Woken = { emitting: Promise.resolve({ id: '7', somethingPaused: false }) }
-  const turns: (Woken | undefined)[] = []
-  const declined: Woken[] = []
-  await claimLoop({
+  const gate = new ExecutionGate(1, 0)
+  const lost = new AbortController()
+  const happened: string[] = []
+  const options: ClaimLoopOptions = {
     lane: {
-      turn: async (_connection, permits, by) => {
+      turn: async (_connection, permits, woken) => {
         gate.deliveries.release(permits)
-        turns.push(by)
+        happened.push(woken === undefined ? 'looks' : 'claims')
         return { claimed: 0, full: false }
       },
-      emitted: { decline: async (by) => void declined.push(by) },
+      emitted: { decline: async () => void happened.push('declines') },
     },
-    connection: {} as LaneConnection,
+    connection: { lost: lost.signal } as LaneConnection,
     isolation: new Isolation(),
     permits: gate.deliveries,
     share: () => 1,
@@ -29,43 +31,65 @@ test('what was emitted on the connection of a lane that is to stop is declined, 
     onWorked: () => {},
     onTurn: () => {},
     rest: async (rounds) => {
-      if (rounds === 1) stop.abort()
-      return woken
+      if (rounds === 2) stop.abort()
+      return rounds === 1 ? WOKEN : undefined
     },
-  })
-  expect(turns).toEqual([undefined, woken])
-  expect(declined).toEqual([woken])
+    ...more,
+  }
+  return { options, stop, gate, lost, happened }
+}
+
+test('what was emitted on the connection of a lane is claimed by its next turn', async () => {
+  const { options, happened, gate } = setUp()
+  await claimLoop(options)
+  expect(happened).toEqual(['looks', 'looks', 'claims'])
+  expect(gate.running).toBe(0)
 })
 
-test('a lane that stops while it waits for a permit declines it too', async () => {
-  const stop = new AbortController()
-  const woken: Woken = { emitting: Promise.resolve(undefined) }
-  const declined: Woken[] = []
-  const permits = {
-    reserve: async () => {
-      if (stop.signal.aborted) throw new Error('stopping')
-      return 1
-    },
-    release: () => {},
+test('a lane that is to stop declines it', async () => {
+  const { options, stop, happened } = setUp()
+  const rest = async () => {
+    stop.abort()
+    return WOKEN
   }
-  const loop = claimLoop({
-    lane: {
-      turn: async () => ({ claimed: 0, full: false }),
-      emitted: { decline: async (by) => void declined.push(by) },
-    },
-    connection: {} as LaneConnection,
-    isolation: new Isolation(),
-    permits,
-    share: () => 1,
-    // The loop itself looks at a signal that has not aborted yet.
-    signal: new AbortController().signal,
-    onWorked: () => {},
-    onTurn: () => {},
-    rest: async () => {
-      stop.abort()
-      return woken
-    },
-  })
-  await expect(loop).rejects.toThrow('stopping')
-  expect(declined).toEqual([woken])
+  await claimLoop({ ...options, rest })
+  expect(happened).toEqual(['looks', 'declines'])
+})
+
+test('a lane that would wait for a permit declines it first, and claims like any other then', async () => {
+  const { options, happened, gate } = setUp()
+  const rest = async (rounds: number) => {
+    if (rounds === 1) {
+      gate.deliveries.tryReserve(1)
+      // What holds the permit ends a moment later.
+      setImmediate(() => gate.deliveries.release(1))
+    }
+    return options.rest(rounds)
+  }
+  await claimLoop({ ...options, rest })
+  expect(happened).toEqual(['looks', 'looks', 'declines', 'looks'])
+})
+
+test('a lane that would wait for a row that runs alone declines it first', async () => {
+  const isolation = new Isolation()
+  const { options, happened } = setUp({ isolation })
+  const rest = async (rounds: number) => {
+    if (rounds === 1) {
+      await isolation.exclude()
+      setImmediate(() => isolation.leaveExclusive())
+    }
+    return options.rest(rounds)
+  }
+  await claimLoop({ ...options, rest })
+  expect(happened).toEqual(['looks', 'looks', 'declines', 'looks'])
+})
+
+test('a lane whose connection is lost declines it', async () => {
+  const { options, happened, lost } = setUp()
+  const rest = async (rounds: number) => {
+    if (rounds === 1) lost.abort()
+    return options.rest(rounds)
+  }
+  await claimLoop({ ...options, rest })
+  expect(happened).toEqual(['looks', 'looks', 'declines', 'looks'])
 })

@@ -26,12 +26,18 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
   let woken: Woken | undefined
   try {
     for (let emptyRounds = 0; !signal.aborted;) {
+      let reserved = woken === undefined ? 0 : reserveNow(options)
+      if (woken !== undefined && reserved === 0) {
+        // It would wait with a note of what it has not started.
+        await lane.emitted.decline(connection, woken)
+        woken = undefined
+      }
       // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
-      await isolation.share()
+      if (reserved === 0) await isolation.share()
       let turn: Turn
       let startedAt: number
       try {
-        const reserved = await permits.reserve(share(), signal)
+        if (reserved === 0) reserved = await permits.reserve(share(), signal)
         startedAt = performance.now()
         const by = woken
         woken = undefined
@@ -46,6 +52,14 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
       } else woken = (await rest(emptyRounds++)) ?? undefined
     }
   } finally {
-    if (woken !== undefined) await lane.emitted.decline(woken)
+    if (woken !== undefined) await lane.emitted.decline(connection, woken)
   }
+}
+
+/** Permits, within the isolation's share; 0 where either is to be waited for, or the connection is lost. */
+function reserveNow({ connection, isolation, permits, share }: ClaimLoopOptions): number {
+  if (connection.lost.aborted || !isolation.tryShare()) return 0
+  const reserved = permits.tryReserve(share())
+  if (reserved === 0) isolation.leaveShared()
+  return reserved
 }

@@ -6,14 +6,20 @@
  *        │                                │ somebody else has it, or nothing was written
  *        └──stops──▶ note taken back ◀────┘ (then the lock let go, and a claim like any other)
  */
-import type { ClaimedTexts } from '../sql/claim-batch.ts'
-import { claimEmitted, NOTED_BY_OTHERS } from '../sql/claim-emitted.ts'
+import { askAround } from '../sql/ask-around.ts'
+import type { AroundRow } from '../sql/ask-around.ts'
+import { CLAIMED_COLUMNS } from '../sql/claim-batch.ts'
+import { claimEmitted } from '../sql/claim-emitted.ts'
 import { unlockEmitted } from '../sql/unlock-emitted.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import type { LaneNote, Noted } from './lane-note.ts'
 import { NOTHING_STARTED } from './lane-note.ts'
 import { OutboxRow } from './outbox-row.ts'
-import type { Emitted, Emitting, Lending, Woken } from './wake-up.ts'
+import type { Lending, Woken } from './wake-up.ts'
+
+const ID = CLAIMED_COLUMNS.indexOf('id')
+/** Whether anything was written. */
+const UNKNOWN = Symbol('unknown')
 
 export interface EmittedClaim {
   readonly row: OutboxRow
@@ -30,56 +36,76 @@ export class EmittedClaims {
     this.#frozenAfterMs = frozenAfterMs
   }
 
-  /** What the lane lends while it waits; nothing where the session is not its own. */
-  lending(connection: LaneConnection, refuses?: (app: string) => boolean): Lending | undefined {
+  /** What the lane lends while it waits and could claim at once; nothing where the session is not its own. */
+  lending(
+    connection: LaneConnection,
+    canClaim: () => boolean,
+    refuses: (app: string) => boolean = () => false,
+  ): Lending | undefined {
     const { lock } = connection
     if (lock === undefined) return undefined
     return {
       on: connection.outsideOfClaims,
       note: () => ({ laneId: this.#note.laneId, lock, left: this.#note.lowest }),
-      ...(refuses === undefined ? {} : { refuses }),
+      isReady: () => !connection.lost.aborted && canClaim(),
+      refuses,
       cut: () => connection.cut(),
     }
   }
 
   /** The row that was written on the connection just before. Undefined where there is none, or somebody else has it. */
-  async claim(connection: LaneConnection, { emitting }: Woken): Promise<EmittedClaim | undefined> {
+  async claim(connection: LaneConnection, woken: Woken): Promise<EmittedClaim | undefined> {
     const sentAt = performance.now()
-    const lock = connection.lock as number
-    let texts: ClaimedTexts | undefined
     try {
-      ;[texts] = await connection.claim(claimEmitted, [lock, this.#note.laneId])
+      const { rows, asked } = await connection.claimAndAsk(
+        [claimEmitted, [connection.lock as number]],
+        [askAround, [this.#note.laneId]],
+      )
+      const [texts] = rows
+      // Answered before.
+      const emitted = await this.#hear(woken)
+      if (texts === undefined || texts[ID] !== emitted) {
+        await connection.commit(() => [])
+        await this.decline(connection, woken)
+        return undefined
+      }
+      const row = new OutboxRow(texts)
+      const { noted_by_others: notedByOthers, something_paused: somethingPaused } = asked[0] as AroundRow
+      const stoodStill = performance.now() - sentAt > this.#frozenAfterMs / 2
+      const isFresh = row.attempt === 1 && row.leaseToken === null && !notedByOthers
+      if (isFresh && !stoodStill) return { row, noted: { interrupted: NOTHING_STARTED, somethingPaused } }
+      // Others have had it meanwhile, or may have: noted like any other, it tells.
+      await this.#note.clear()
+      return { row, noted: undefined }
     } catch (error) {
-      await this.decline({ emitting })
+      await this.#withdraw(connection, await this.#hear(woken))
       this.#note.leave()
       throw error
     }
-    // Answered before.
-    const emitted = await this.#hear(emitting)
-    if (texts === undefined || emitted === undefined || texts[0] !== emitted.id) {
-      await connection.commit(() => [])
-      await this.#note.clear()
-      await connection.run(unlockEmitted, [lock])
-      return undefined
+  }
+
+  /** The lane does not claim it: nobody is to think that it was started. */
+  async decline(connection: LaneConnection, woken: Woken): Promise<void> {
+    const emitted = await this.#hear(woken)
+    await this.#withdraw(connection, emitted)
+    // Who found the note before it went looks once more: it has to be gone by then. The lock goes after it.
+    if (typeof emitted === 'string' && !connection.lost.aborted)
+      await connection.run(unlockEmitted, [connection.lock as number])
+  }
+
+  async #withdraw(connection: LaneConnection, emitted: string | undefined | typeof UNKNOWN): Promise<void> {
+    if (emitted === UNKNOWN) await this.#note.withdrawEmitted(connection.lock as number)
+    else if (emitted !== undefined) await this.#note.withdraw()
+  }
+
+  async #hear({ emitting }: Woken): Promise<string | undefined | typeof UNKNOWN> {
+    try {
+      const emitted = await emitting
+      if (emitted !== undefined) this.#note.wasCommittedWith(emitted)
+      return emitted
+    } catch {
+      // Whoever emits hears of it.
+      return UNKNOWN
     }
-    const row = new OutboxRow(texts)
-    const stoodStill = performance.now() - sentAt > this.#frozenAfterMs / 2
-    if (texts[NOTED_BY_OTHERS] === 'f' && !stoodStill)
-      return { row, noted: { interrupted: NOTHING_STARTED, somethingPaused: emitted.somethingPaused } }
-    // Others may have had it meanwhile: noted like any other, it tells.
-    await this.#note.clear()
-    return { row, noted: undefined }
-  }
-
-  /** The lane does not come to claim it, since its connection is going away: nobody is to think that it was started. Never rejects. */
-  async decline({ emitting }: Woken): Promise<void> {
-    if ((await this.#hear(emitting)) !== undefined) await this.#note.withdraw()
-  }
-
-  async #hear(emitting: Emitting): Promise<Emitted | undefined> {
-    // Whoever emits hears of an error.
-    const emitted = await emitting.catch(() => undefined)
-    if (emitted !== undefined) this.#note.wasCommittedWith(emitted.id)
-    return emitted
   }
 }

@@ -5,8 +5,11 @@
  * Deliveries leave a share of the permits to requests, however long their backlog is; requests may use all of them.
  */
 export interface Permits {
+  readonly free: number
   /** Waits for one free permit, then takes up to `wanted`. Rejects with the signal's reason when it aborts first. */
   reserve(wanted: number, signal: AbortSignal): Promise<number>
+  /** What is free, up to `wanted`, without waiting: 0 for none. */
+  tryReserve(wanted: number): number
   release(permits: number): void
 }
 
@@ -37,14 +40,21 @@ export class ExecutionGate {
   }
 
   #permitsOf(kind: 'deliveries' | 'requests', free: () => number): Permits {
+    const tryReserve = (wanted: number) => {
+      const permits = Math.max(0, Math.min(wanted, free()))
+      this.#running[kind] += permits
+      return permits
+    }
     return {
+      get free() {
+        return free()
+      },
       reserve: async (wanted, signal) => {
         while (free() <= 0) await this.#freed(signal)
         signal.throwIfAborted()
-        const permits = Math.min(wanted, free())
-        this.#running[kind] += permits
-        return permits
+        return tryReserve(wanted)
       },
+      tryReserve,
       release: (permits) => {
         this.#running[kind] -= permits
         // All are woken: each checks again, and what one of them cannot use another may.

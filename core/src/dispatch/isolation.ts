@@ -11,10 +11,21 @@ export class Isolation {
   readonly #toExclude: (() => void)[] = []
   readonly #toShare: (() => void)[] = []
 
+  /** Nobody runs alone, nor waits to. */
+  get isFree(): boolean {
+    return !this.#exclusive && this.#toExclude.length === 0
+  }
+
   async share(): Promise<void> {
-    while (this.#exclusive || this.#toExclude.length > 0)
-      await new Promise<void>((resolve) => this.#toShare.push(resolve))
+    while (!this.isFree) await new Promise<void>((resolve) => this.#toShare.push(resolve))
     this.#shared++
+  }
+
+  /** Without waiting; false where that would be needed. */
+  tryShare(): boolean {
+    if (!this.isFree) return false
+    this.#shared++
+    return true
   }
 
   leaveShared(): void {

@@ -82,6 +82,20 @@ export class LaneConnection {
     return rows
   }
 
+  /** The same, and asks something behind it in the same transaction. */
+  async claimAndAsk<P extends readonly unknown[], Q extends readonly unknown[], Row>(
+    [claim, parameters]: readonly [Statement<P, ClaimedTexts>, P],
+    [ask, askedWith]: readonly [Statement<Q, Row>, Q],
+  ): Promise<{ rows: ClaimedTexts[]; asked: Row[] }> {
+    const sent = inOneWrite(this.#client, () => [
+      answer(this.#client, this.#begin),
+      this.#sql.run(this.#client, claim, parameters),
+      this.#sql.run(this.#client, ask, askedWith),
+    ])
+    const [, rows, asked] = await this.#answers.during(Promise.all(sent))
+    return { rows, asked }
+  }
+
   /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */
   async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
     const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), answer(this.#client, COMMIT)])

@@ -9,6 +9,7 @@ import { plainArray } from '../sql/arrays.ts'
 import { clearNote } from '../sql/clear-note.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { stillNoted } from '../sql/still-noted.ts'
+import { withdrawEmitted } from '../sql/withdraw-emitted.ts'
 import { writeNote } from '../sql/write-note.ts'
 import type { OverlapRow } from '../sql/write-note.ts'
 import { idsOf, lowestIds, runsOf } from './note.ts'
@@ -105,6 +106,17 @@ export class LaneNote {
     } catch (error) {
       // Postgres is away, and perhaps the note was never written. If it was, its rows are charged one attempt.
       this.#around.log.debug({ err: error }, 'a note could not be withdrawn')
+    }
+  }
+
+  /** The same, where nobody knows whether an emit was committed that has the note with it. Never rejects. */
+  async withdrawEmitted(lock: number): Promise<void> {
+    const { sql, notesOn, log } = this.#around
+    try {
+      await sql.run(notesOn, withdrawEmitted, [this.#laneId, lock])
+    } catch (error) {
+      // As in `withdraw`.
+      log.debug({ err: error }, 'the note of an emit could not be withdrawn')
     }
   }
 

@@ -126,10 +126,13 @@ export class Lanes {
   ): Promise<void> {
     const { settings, wakeUp } = this.#options
     const { idleness } = this.#shared
+    const over = AbortSignal.any([signal, connection.lost])
+    const lending = lane.emitted.lending(connection, () => this.#canClaim)
     await claimLoop({
       ...this.#turns(settings.lanes, crowding),
       lane: {
-        turn: (on, permits, woken) => wakeUp.during(() => lane.turn(on, permits, woken)),
+        turn: (on, permits, woken) =>
+          wakeUp.during(() => lane.turn(on, permits, woken), { looks: woken === undefined }),
         emitted: lane.emitted,
       },
       connection,
@@ -141,7 +144,7 @@ export class Lanes {
         // There is probably more than one lane can take.
         wakeUp.one()
       },
-      rest: (rounds) => idleness.rest(rounds, signal, lane.emitted.lending(connection)),
+      rest: (rounds) => idleness.rest(rounds, over, lending),
     })
   }
 
@@ -153,11 +156,13 @@ export class Lanes {
     signal: AbortSignal,
     onTurn: () => void,
   ): Promise<void> {
-    const lending = lane.emitted.lending(connection, (app) => crowding.apps.includes(app))
+    const over = AbortSignal.any([signal, connection.lost])
+    const refuses = (app: string) => crowding.apps.includes(app)
+    const lending = lane.emitted.lending(connection, () => this.#canClaim, refuses)
     const rest = () =>
       crowding.forMs === undefined
         ? crowding.begins(signal)
-        : this.#options.fairWakeUp.wait(Math.max(0, rows.restMs), signal, lending)
+        : this.#options.fairWakeUp.wait(Math.max(0, rows.restMs), over, lending)
     await claimLoop({
       ...this.#turns(1),
       share: () => this.#fairShare,
@@ -241,6 +246,11 @@ export class Lanes {
       permits: this.#shared.around.gate,
       share: () => (crowding?.forMs === undefined ? all : rest),
     }
+  }
+
+  /** Without waiting. */
+  get #canClaim(): boolean {
+    return this.#shared.isolation.isFree && this.#shared.around.gate.free > 0
   }
 
   get #permits(): number {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Lending } from './wake-up.ts'
 import { WakeUp, WakeUps } from './wake-up.ts'
 
 const never = new AbortController().signal
@@ -85,4 +86,39 @@ describe('while a lane takes its turn', () => {
     expect(wakeUp.waiting).toBe(1)
     wakeUp.all()
   })
+})
+
+test('a lane that could not claim at once lends nothing', () => {
+  const wakeUp = new WakeUp()
+  const ready = { isReady: true, on: 0 }
+  const lending = (on: number): Lending => ({
+    on: { on } as never,
+    note: () => ({ laneId: '', lock: 1, left: [] }),
+    isReady: () => ready.isReady && ready.on === on,
+    refuses: (app) => app === 'crowding',
+    cut: () => {},
+  })
+  const stop = new AbortController()
+  for (const on of [1, 2]) void wakeUp.wait(HOUR, stop.signal, lending(on))
+  expect(wakeUp.lend('shop')).toBeUndefined()
+  ready.on = 2
+  expect(wakeUp.lend('shop')?.on).toEqual({ on: 2 })
+  expect(wakeUp.lend('crowding')).toBeUndefined()
+  ready.isReady = false
+  expect(wakeUp.lend('shop')).toBeUndefined()
+  stop.abort()
+})
+
+test('a turn that runs what was emitted on its connection looks at nothing else: who is to be woken still is', async () => {
+  const wakeUp = new WakeUp()
+  const first = Promise.withResolvers<void>()
+  const turn = wakeUp.during(() => first.promise)
+  const stop = new AbortController()
+  const other = wakeUp.wait(HOUR, stop.signal)
+  wakeUp.one()
+  void wakeUp.during(() => new Promise(() => {}), { looks: false })
+  await other
+  expect(stop.signal.aborted).toBe(false)
+  first.resolve()
+  await turn
 })

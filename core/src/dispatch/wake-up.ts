@@ -4,14 +4,11 @@ import { sleep } from './pause.ts'
 /** A turn whose handlers are quick takes less, and mostly has begun when somebody is to be woken. */
 const TURN_MS = 8
 
-/** A row that was written on a lane's connection together with the lane's note of it. */
-export interface Emitted {
-  readonly id: string
-  readonly somethingPaused: boolean
-}
-
-/** Undefined: nothing was written. May reject, and the borrower hears of it. */
-export type Emitting = Promise<Emitted | undefined>
+/**
+ * The id of a row that was written on a lane's connection together with the lane's note of it. Undefined: nothing was written. May
+ * reject, and the borrower hears of it.
+ */
+export type Emitting = Promise<string | undefined>
 
 /** What a note of a row that is being written has to say. */
 export interface EmittedNote {
@@ -25,6 +22,8 @@ export interface EmittedNote {
 export interface Lending {
   readonly on: Queryable
   note(): EmittedNote
+  /** Whether the lane could claim at once. */
+  isReady(): boolean
   /** Whether it is not for events of this app. Default false. */
   refuses?(app: string): boolean
   /** Ends the connection without waiting for an answer. */
@@ -82,17 +81,17 @@ export class WakeUp {
   lend(app: string): Lent | undefined {
     if (this.#turns > 0 || this.#pausing > 0) return undefined
     for (const [wake, lending] of this.#waiting)
-      if (lending !== undefined && lending.refuses?.(app) !== true) return { ...lending, wake }
+      if (lending?.isReady() === true && lending.refuses?.(app) !== true) return { ...lending, wake }
     return undefined
   }
 
   /**
    * One of the lanes that wait here takes its turn: it looks now, and again when it is through. Who has waited for less than a
-   * usual turn then need not wake another one.
+   * usual turn then need not wake another one. `looks`: false of one that runs what was emitted on its connection.
    */
-  async during<T>(turn: () => Promise<T>): Promise<T> {
+  async during<T>(turn: () => Promise<T>, { looks = true }: { readonly looks?: boolean } = {}): Promise<T> {
     this.#turns++
-    this.#cancelDeferred()
+    if (looks) this.#cancelDeferred()
     try {
       return await turn()
     } finally {

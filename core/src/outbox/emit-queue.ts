@@ -53,6 +53,12 @@ export class EmitQueue {
     return line.emit(events)
   }
 
+  /** When `over` aborts, nothing that is in flight is waited for any longer. */
+  endWith(over: AbortSignal): void {
+    for (const line of [this.#plain, this.#keyed])
+      over.addEventListener('abort', () => line.refuseAll(), { once: true })
+  }
+
   /** Resolves when every emit that was asked for has been answered: at the latest when `over` aborts, with a refusal. */
   async settled(over: AbortSignal): Promise<void> {
     await Promise.all([this.#plain.settled(over), this.#keyed.settled(over)])
@@ -88,7 +94,7 @@ class Line {
   }
 
   async settled(over: AbortSignal): Promise<void> {
-    const end = () => this.#refuseAll()
+    const end = () => this.refuseAll()
     over.addEventListener('abort', end, { once: true })
     if (over.aborted) end()
     while (this.#inFlight !== undefined || this.#paused.size > 0)
@@ -102,7 +108,7 @@ class Line {
   }
 
   /** What was not sent was not written. What was sent is given up: its caller hears that nobody knows. */
-  #refuseAll(): void {
+  refuseAll(): void {
     const refused = [...this.#waiting, ...this.#paused.keys()]
     for (const timer of this.#paused.values()) clearTimeout(timer)
     this.#waiting = []

@@ -123,7 +123,7 @@ export class Emitter {
     }
     const { epoch } = indexes.get(event.app) as MatchingIndex
     const sent = this.#sql.run(lent.on, emitNoted, notedParameters(event, trigger, epoch, lent.note()))
-    const emitting = sent.then(([row]) => row && { id: row.id, somethingPaused: row.something_paused })
+    const emitting = sent.then(([row]) => row?.id)
     lent.wake(emitting)
     return emitting.then((emitted) => emitted !== undefined)
   }

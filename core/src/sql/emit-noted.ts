@@ -19,7 +19,7 @@ export const emitNoted = statement<
     /** The lowest ids of the note that the lane left; none where there is none. */
     left: readonly number[],
   ],
-  { id: string; something_paused: boolean }
+  { id: string }
 >(
   'emit_noted',
   `with gone as (
@@ -31,7 +31,6 @@ export const emitNoted = statement<
   insert into {schema}.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts, unclaimed_lock)
   select $13, id, id, array[id], array[id], array[1], $14 from written
 )
-select id::text, exists (select from {schema}.pauses) as something_paused,
-  set_config('${EMITTED_SETTING}', id::text, false), pg_advisory_lock($14::bigint)
+select id::text, set_config('${EMITTED_SETTING}', id::text, false), pg_advisory_lock($14::bigint)
 from written`,
 )

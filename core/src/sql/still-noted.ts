@@ -1,7 +1,7 @@
 import { statement } from './statement.ts'
 
 /**
- * Caller: Lane, of ids that a note names which was committed with its row, by a lane that does not hold the lock of it any more. Whoever
+ * Caller: LaneNote, of ids that a note names which was committed with its row, by a lane that does not hold the lock of it any more. Whoever
  * takes such a note back gives the lock up after that: between the two looks of one statement, perhaps. What is still noted now,
  * by a later look, was started.
  */

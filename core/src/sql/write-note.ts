@@ -25,7 +25,7 @@ export const NOTE_REACH = NOTE_SPAN + LONGEST_RUN
  * ids, not run by run: of what failed here and there a note has as many runs as rows, and two such have 250,000 pairs.
  *
  * A note that was committed with its row (`emit_noted`) does not count while its lane's session holds the lock of it: the lane has not
- * claimed the row yet, nor started it.
+ * claimed the row yet, nor started it. (Every overlap is of something: that is asked so that the locks are read for one, and for no other note.)
  *
  * Every attempt is within its bounds: they are there for the planner, as in `emit_alike`.
  */
@@ -72,7 +72,7 @@ where n.unclaimed_lock is null or not exists (
   select from pg_locks l
   where l.locktype = 'advisory' and l.objsubid = 1 and l.classid = (n.unclaimed_lock >> 32)::oid
     and l.objid = (n.unclaimed_lock & 4294967295)::oid
-    and l.database = (select oid from pg_database where datname = current_database())
+    and l.database = (select oid from pg_database where datname = current_database()) and not isempty(overlap)
 )
 union all select null, null, null where exists (select from {schema}.pauses)`,
 )
