@@ -218,7 +218,7 @@ test('a note whose session is gone says that the row may have been started: one 
 })
 
 test('a row that others had noted before the lane came to claim it may have been started: one attempt is charged', async () => {
-  const { db, bus, runs, ended } = await setUp()
+  const { db, bus, runs, ended } = await setUp({ lanes: 1 })
   await bus.start()
   const watched = watchStatements()
   const { reached, letGo } = watched.hold()
@@ -318,7 +318,7 @@ test('a bus stops within its grace though an emit on a lane takes longer', async
 })
 
 test('a lane that stood still before it heard of its claim takes no note for granted', async () => {
-  const { bus, runs, ended } = await setUp({ holdMs: 50, frozenAfterMs: 100 })
+  const { bus, runs, ended } = await setUp({ lanes: 1, holdMs: 50, frozenAfterMs: 100 })
   await bus.start()
   const watched = watchStatements()
   const { reached, letGo } = watched.hold()
