@@ -7,6 +7,7 @@ import type { TestDatabase } from '@outbus/test-kit'
 import pg from 'pg'
 import { runStep } from './child.ts'
 import type { BenchOptions } from './cli.ts'
+import { UsageError } from './cli.ts'
 import type { Measure, Scenario, SystemName } from './contract.ts'
 import { Measures } from './results.ts'
 import { scenarios } from './scenarios/index.ts'
@@ -43,6 +44,7 @@ export class Bench {
 
   async run(): Promise<void> {
     const plan = planOf(this.#options)
+    if (plan.length === 0) throw new UsageError('none of these systems takes part in any of these scenarios')
     try {
       for (const [i, measurement] of plan.entries()) await this.#perform(measurement, `${i + 1}/${plan.length}`)
     } finally {

@@ -20,6 +20,7 @@ export class UsageError extends Error {}
 export function readOptions(args: readonly string[], scenarios: readonly string[]): BenchOptions {
   const values = parse(args)
   const quick = values.quick ?? false
+  if (values.json === '') throw new UsageError('--json names a file')
   return {
     quick,
     rounds: readRounds(values.rounds) ?? (quick ? 1 : 3),

@@ -2,7 +2,7 @@
  * `npm run bench`: Outbus, its peers and raw SQL side by side, on one Postgres that keeps what it is given. Progress goes to
  * standard error, the table to standard output. bench/README.md says what is measured and how.
  */
-import { writeFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { startPostgres } from '@outbus/test-kit'
 import pg from 'pg'
 import { judge } from './aims.ts'
@@ -23,15 +23,20 @@ try {
     ),
   )
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  say(`bench: ${error.message}`)
-  process.exitCode = USAGE
+  // What it says is for whoever gave the flags, the file or the server; where it was thrown is not.
+  say(`bench: ${(error as Error).message}`)
+  process.exitCode = error instanceof UsageError ? USAGE : 1
 }
 
 async function main(options: BenchOptions): Promise<number> {
   const interrupted = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
-  await using server = await startPostgres(process.env['BENCH_DATABASE_URL'] || 'embedded', { durable: true })
+  // Before an hour's work: perhaps it cannot be written.
+  await using file = options.json === undefined ? undefined : await open(options.json, 'w')
+  const url = process.env['BENCH_DATABASE_URL'] || 'embedded'
+  if (url !== 'embedded' && !/^postgres(ql)?:\/\//.test(url))
+    throw new UsageError('BENCH_DATABASE_URL is a postgres:// URL, or empty')
+  await using server = await startPostgres(url, { durable: true })
   await assertDurable(server.url)
   const date = new Date().toISOString()
   const machine = describeMachine(server.version)
@@ -41,14 +46,14 @@ async function main(options: BenchOptions): Promise<number> {
     await bench.run()
   } catch (error) {
     if (!interrupted.signal.aborted) throw error
-    say('bench: interrupted')
-    return 130
+    say('bench: interrupted; this is what there is')
   }
-  const results = bench.measures.summarise(machine, date)
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(results, null, 2)}\n`)
+  const results = bench.measures.summarise({ machine, date, sizes: options.quick ? 'quick' : 'full' })
   const verdicts = judge(results).filter(({ met }) => met !== undefined)
   const parts = [`${machine}, ${date}\n`, formatResults(results), formatNotes(results), formatVerdicts(verdicts)]
   process.stdout.write(parts.filter((part) => part !== '').join('\n'))
+  await file?.writeFile(`${JSON.stringify(results, null, 2)}\n`)
+  if (interrupted.signal.aborted) return 130
   return bench.failures === 0 ? 0 : 1
 }
 

@@ -9,15 +9,26 @@ const END = '<!-- /bench -->'
 
 /** Machine, date, the figures and the ratios. */
 export function benchMarkdown(results: readonly ResultRow[]): string {
-  const { machine = '', date = '' } = results[0] ?? {}
+  const { machine = '', date = '', sizes, rounds } = results[0] ?? {}
   const figures = table(['scenario', 'unit', ...SYSTEMS], tableRows(results))
   const verdicts = judge(results)
   const ratios = table(['scenario', 'Outbus is', 'aim', ''], verdictRows(verdicts))
+  const run = `${sizes === 'quick' ? 'small sizes' : 'full size'}${rounds === undefined ? '' : `, ${rounds} rounds`}`
   return [
-    `${machine}, ${date.slice(0, 10)}; medians, with the least and the most of all rounds.`,
+    `${machine}, ${date.slice(0, 10)}, ${run}; medians, with the least and the most of all rounds.`,
     figures,
     ratios,
-  ].join('\n\n')
+    notes(results),
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n')
+}
+
+/** What a reader has to know to judge a figure, an option that was set above all. */
+function notes(results: readonly ResultRow[]): string {
+  return results
+    .flatMap(({ scenario, system, note }) => (note === undefined ? [] : [`- ${scenario}, ${system}: ${note}`]))
+    .join('\n')
 }
 
 /** What stands between the markers gives way. */

@@ -46,7 +46,9 @@ test('the chart is well-formed whatever the machine is called, and has a panel o
 test('of all rounds the median, the least and the most are kept', () => {
   const measures = new Measures()
   for (const value of [3, 1, 2]) measures.add('outbus', { scenario: 'drain', unit: 'rows/s', value })
-  expect(measures.summarise('machine', 'date')).toMatchObject([{ scenario: 'drain', median: 2, min: 1, max: 3 }])
+  expect(measures.summarise({ machine: 'm', date: 'd', sizes: 'quick' })).toMatchObject([
+    { scenario: 'drain', median: 2, min: 1, max: 3, sizes: 'quick', rounds: 3 },
+  ])
 })
 
 test('what is not a list of results is refused', () => {

@@ -14,7 +14,13 @@ export interface ResultRow {
   readonly machine: string
   /** Of the run, as ISO 8601 in UTC. */
   readonly date: string
+  readonly sizes?: 'full' | 'quick'
+  /** How many there were of this figure. */
+  readonly rounds?: number
 }
+
+/** What all rows of one run have in common. */
+export type RunOf = Pick<ResultRow, 'machine' | 'date' | 'sizes'>
 
 export class Measures {
   readonly #rows = new Map<string, { system: SystemName; measures: Measure[] }>()
@@ -26,7 +32,7 @@ export class Measures {
     this.#rows.set(key, row)
   }
 
-  summarise(machine: string, date: string): ResultRow[] {
+  summarise(run: RunOf): ResultRow[] {
     return [...this.#rows.values()].map(({ system, measures }) => {
       const values = measures.map(({ value }) => value)
       const { scenario, unit, note } = measures.at(-1) as Measure
@@ -38,8 +44,8 @@ export class Measures {
         min: round(Math.min(...values)),
         max: round(Math.max(...values)),
         ...(note === undefined ? {} : { note }),
-        machine,
-        date,
+        ...run,
+        rounds: values.length,
       }
     })
   }
