@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { drawChart } from './chart.ts'
 import type { SystemName } from './contract.ts'
@@ -54,4 +55,12 @@ test('of all rounds the median, the least and the most are kept', () => {
 test('what is not a list of results is refused', () => {
   expect(readResults(JSON.stringify(results))).toEqual(results)
   for (const json of ['{}', '[]', '[1]', '[{"scenario":"drain"}]']) expect(() => readResults(json)).toThrow('results')
+})
+
+test('the README’s table and the chart are those of the results that are kept beside them', async () => {
+  const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
+  const kept = readResults(await read('docs/benchmark.json'))
+  const readme = await read('README.md')
+  expect(readme).toBe(replaceBetweenMarkers(readme, benchMarkdown(kept)))
+  expect(await read('docs/benchmark.svg')).toBe(drawChart(kept))
 })
