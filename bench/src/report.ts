@@ -62,7 +62,9 @@ async function report({ from, partial, readme, chart }: ReportOptions): Promise<
   const results = readResults(await readFile(from, 'utf8'))
   const missing = judge(results).filter(({ met }) => met === undefined)
   if (missing.length > 0 && !partial)
-    throw new Error(`${[...new Set(missing.map(({ scenario }) => scenario))].join(', ')}: not measured; --partial for all the same`)
+    throw new Error(
+      `${[...new Set(missing.map(({ scenario }) => scenario))].join(', ')}: not measured; --partial for all the same`,
+    )
   // Before anything is written: the README may have no place for it.
   const document = replaceBetweenMarkers(await readFile(readme, 'utf8'), benchMarkdown(results))
   await writeFile(chart, drawChart(results))
