@@ -1,12 +1,16 @@
 /** Verbs that many call at once: one transaction for several, and nobody fails or waits for a neighbour. */
-import { createBus } from '@outbus/core'
+import { createBus, defineSource, OutbusError } from '@outbus/core'
+import type { SharedWrite } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
+import { putEntries } from '../../plugins/kv/src/sql/put-entries.ts'
 
 const target = { type: 'function', name: 'f' }
+const events = { put: z.strictObject({ key: z.string() }) }
 
 async function setUp() {
   const db = await useTestDatabase()
@@ -209,4 +213,50 @@ test('what a group writes is what each would write by itself in a transaction of
   expect(inGroups).toEqual(await stored())
   expect(together.map(({ deliveries }) => deliveries)).toEqual(alone.map(({ deliveries }) => deliveries))
   for (const [i, { version }] of together.entries()) expect(version).toBeLessThan(alone[i]?.version ?? 0)
+})
+
+test('a source that fails to say what came of a write has written it once', async () => {
+  const { db } = await setUp()
+  const broken = new OutbusError('source.failed', 'no result')
+  const write: SharedWrite<typeof events, { key: string }, unknown> = {
+    key: ({ key }) => key,
+    write: () => Promise.reject(broken),
+    atOnce: {
+      statement: putEntries,
+      parameters: (items) => [
+        items.map(({ app }) => app),
+        items.map(() => 'c'),
+        items.map(({ item }) => item.key),
+        items.map(() => '1'),
+      ],
+      late: [],
+      event: ({ key }) => ({ event: { op: 'put', key }, options: undefined }),
+      result: () => {
+        throw broken
+      },
+    },
+  }
+  const puts = defineSource({
+    name: 'puts',
+    version: 1,
+    events,
+    filter: z.strictObject({}),
+    keys: () => ['any'],
+    keysOf: () => ['any'],
+    matches: () => true,
+    serialize: ({ key }) => ({ key }),
+    api: (context) => ({ put: (key: string) => context.together(write, { key }) }),
+  })
+  const log = pino({ level: 'silent' })
+  const bus = await createBus({ database: db.url, sources: [kv(), puts], app: 'shop', log })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  const cx = bus.context()
+  await cx.triggers.create({ name: 'p', source: 'puts', filter: {}, target })
+  const answers = await Promise.allSettled([cx.puts.put('a'), cx.puts.put('b')])
+  expect(answers.map((answer) => answer.status === 'rejected' && (answer.reason as Error).cause)).toEqual([
+    broken,
+    broken,
+  ])
+  const { rows } = await db.pool.query("select event->>'key' as key from outbus.outbox order by key")
+  expect(rows).toEqual([{ key: 'a' }, { key: 'b' }])
 })

@@ -198,7 +198,12 @@ async function writeAtOnce(
   const written = await emitter.writeAtOnce(prepared, { ...statements, parameters }, on)
   if (written === undefined) return undefined
   const { emitted, late } = written
-  return emitted.map((result, i) => write.result({ emitted: result, late: late[i] as (typeof late)[0] }))
+  try {
+    return emitted.map((result, i) => write.result({ emitted: result, late: late[i] as (typeof late)[0] }))
+  } catch (cause) {
+    // It is committed by now. Not an `OutbusError`, whatever was thrown: that would be a refusal, and written again.
+    throw new Error('what was asked for is written, but its source failed to say what came of it', { cause })
+  }
 }
 
 async function writeOn(
