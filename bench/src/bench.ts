@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestDatabase } from '@outbus/test-kit'
 import type { TestDatabase } from '@outbus/test-kit'
-import pg from 'pg'
+import { withClient } from '@outbus/test-kit/connections'
 import { runStep } from './child.ts'
 import type { BenchOptions } from './cli.ts'
 import { UsageError } from './cli.ts'
@@ -135,11 +135,5 @@ function planOf({ rounds, scenarios: names, systems: chosen }: BenchOptions): Me
 }
 
 async function once(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
-  }
+  await withClient({ connectionString: url }, (client) => client.query(sql))
 }

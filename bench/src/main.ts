@@ -4,7 +4,7 @@
  */
 import { open } from 'node:fs/promises'
 import { startPostgres } from '@outbus/test-kit'
-import pg from 'pg'
+import { withClient } from '@outbus/test-kit/connections'
 import { judge } from './aims.ts'
 import { Bench } from './bench.ts'
 import type { BenchOptions } from './cli.ts'
@@ -59,14 +59,10 @@ async function main(options: BenchOptions): Promise<number> {
 
 /** A server that forgets would make every figure a better one. */
 async function assertDurable(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
+  await withClient({ connectionString: url }, async (client) => {
     for (const setting of ['fsync', 'synchronous_commit', 'full_page_writes']) {
       const { rows } = await client.query<{ value: string }>('select current_setting($1) as value', [setting])
       if (rows[0]?.value !== 'on') throw new Error(`the server's ${setting} is ${rows[0]?.value}; it has to be on`)
     }
-  } finally {
-    await client.end()
-  }
+  })
 }

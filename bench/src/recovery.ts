@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { createBus } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { createTestDatabase, startPostgres } from '@outbus/test-kit'
+import { openClient } from '@outbus/test-kit/connections'
 import type { RecoveryLine } from './recovery-worker.ts'
 
 const ROUNDS = Number(process.argv[2] ?? 10)
@@ -75,9 +76,7 @@ async function recover(): Promise<number[]> {
   )
   const dead = await Promise.race(workers.map(({ closed }, i) => closed.then(() => i)))
   const live = 1 - dead
-  const { Client } = (await import('pg')).default
-  const client = new Client({ connectionString: database.url })
-  await client.connect()
+  const client = await openClient({ connectionString: database.url })
   for (let left = true; left;) {
     const { rows } = await client.query<{ left: boolean }>(
       'select exists (select from outbus.outbox) as left from pg_sleep(0.02)',

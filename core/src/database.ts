@@ -19,6 +19,7 @@ export interface Database {
 
 export function openDatabase(database: unknown, log: Logger): Database {
   if (isPool(database)) {
+    hearOf(database, log)
     return { pool: database, connection: clientConfigOf(database.options), close: async () => undefined }
   }
   assertPostgresUrl(database, 'database')
@@ -30,7 +31,7 @@ export function openDatabase(database: unknown, log: Logger): Database {
   }
   const pool = new pg.Pool({ ...connection, max: POOL_CONNECTIONS })
   // Without a listener a connection that is lost while idle would end the process (G16).
-  pool.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
+  pool.on('error', (error) => log.debug(lossOf(error), 'an idle connection was lost'))
   const inUse = new Set<pg.PoolClient>()
   pool.on('acquire', (client) => inUse.add(client))
   pool.on('release', (_error, client) => inUse.delete(client))
@@ -44,6 +45,23 @@ export function openDatabase(database: unknown, log: Logger): Database {
     await ended
   }
   return { pool, connection, close }
+}
+
+/**
+ * An `error` of a pool that nobody listens to ends the process, and pg emits one for each idle connection that Postgres
+ * ends. The bus listens where the caller does not. Its listener stays for the life of the pool: the connections that the
+ * bus opened outlive the bus, and another bus may have found this listener and added none.
+ */
+function hearOf(pool: pg.Pool, log: Logger): void {
+  if (pool.listenerCount('error') > 0) return
+  pool.on('error', (error) =>
+    log.warn(lossOf(error), 'an idle connection of the given pool was lost; the pool has no error listener of its own'),
+  )
+}
+
+/** Not the error itself: pg-pool gives it the client as a property, and a log would show all that is in a client. */
+function lossOf(error: Error & { readonly code?: string }): object {
+  return { code: error.code, reason: error.message }
 }
 
 function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {

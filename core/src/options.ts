@@ -15,7 +15,11 @@ import type { AnyTarget } from './target.ts'
 import { parseWith } from './validation/zod-error.ts'
 
 export interface BusOptions<S extends readonly AnySource[]> {
-  /** A `postgres://` URL, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. */
+  /**
+   * A `postgres://` URL, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. To a
+   * pool without an `error` listener the bus adds one, which logs at `warn` and stays: without it, the process would end
+   * when Postgres ends an idle connection.
+   */
   readonly database: string | pg.Pool
   /** For LISTEN and migrations, when `database` goes through a transaction-mode pooler. Default: `database`. */
   readonly listenUrl?: string

@@ -4,7 +4,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createBus, OUTCOME_CHANNEL, withTransaction } from '@outbus/core'
 import type { OutcomeMessage } from '@outbus/core'
 import { kv } from '@outbus/kv'
-import pg from 'pg'
+import { openPool } from '@outbus/test-kit/connections'
+import type pg from 'pg'
 import pino from 'pino'
 import { createLedger, readLedger, SCHEMA } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
@@ -47,8 +48,7 @@ export interface JobOptions {
 
 export async function runJob({ databaseUrl, onProgress }: JobOptions): Promise<Books> {
   const payloads = loadPayloads()
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: WRITERS + 8 })
-  pool.on('error', () => undefined)
+  const pool = openPool({ connectionString: databaseUrl, max: WRITERS + 8 })
   const state: HandlerState = { runId: `demo-${randomUUID()}`, pool, committedAt: new Map() }
   // Silent: the failures are on purpose, and counted.
   const bus: DemoBus = await createBus({

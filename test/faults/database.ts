@@ -1,7 +1,8 @@
 /** What the runner does in the database under test itself: its tables before the run, and what is left after it. */
 import { createBus, grantRoles } from '@outbus/core'
 import { prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
-import pg from 'pg'
+import { withClient } from '@outbus/test-kit/connections'
+import type pg from 'pg'
 import pino from 'pino'
 import type { FinalState } from './check/final-state.ts'
 import type { Pending } from './check/operations.ts'
@@ -35,17 +36,7 @@ export async function prepareDatabase(url: string): Promise<void> {
     for (const trigger of TRIGGERS) await cx.triggers.create(triggerInput(trigger) as never)
     await bus.context({ app }).kv.set(OWN, 'name', app)
   }
-  await once(url, TABLES)
-}
-
-async function once(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
-  }
+  await withClient({ connectionString: url }, (client) => client.query(TABLES))
 }
 
 /** Those of them that have neither a row nor a dead letter. */

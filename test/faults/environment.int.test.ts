@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { withClient } from '@outbus/test-kit/connections'
 import { expect, inject, test } from 'vitest'
 import { startEnvironment } from './environment.ts'
 import type { Environment } from './environment.ts'
@@ -8,21 +8,17 @@ const kind = inject('postgresKind')
 
 /** What `environment` gives the processes of a kind, asked through their proxy. */
 async function rightsOf(environment: Environment, as: 'dispatcher' | 'emitter') {
-  const client = new pg.Client({ connectionString: environment.urlFor(as) })
-  await client.connect()
-  try {
-    const { rows } = await client.query<Record<string, boolean>>(
+  const { rows } = await withClient({ connectionString: environment.urlFor(as) }, (client) =>
+    client.query<Record<string, boolean>>(
       `select usesuper as superuser, pg_has_role('outbus_migrator', 'member') as migrates,
         has_table_privilege('${SCHEMA}.outbox', 'delete') as settles,
         has_column_privilege('${SCHEMA}.outbox', 'event', 'insert') as emits,
         has_table_privilege('faults_marks', 'insert') as marks, has_table_privilege('faults_ledger', 'insert') as keeps,
         has_table_privilege('faults_pulse', 'select') or has_table_privilege('faults_ledger', 'update') as more
       from pg_user where usename = current_user`,
-    )
-    return rows[0]
-  } finally {
-    await client.end()
-  }
+    ),
+  )
+  return rows[0]
 }
 
 test.runIf(kind === 'embedded' || kind === 'system')(

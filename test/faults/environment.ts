@@ -1,6 +1,7 @@
 /** What a run stands on: the Postgres under test, and a proxy and a login for each kind of process. */
 import { urlAs } from '@outbus/test-kit'
-import pg from 'pg'
+import { openPool } from '@outbus/test-kit/connections'
+import type pg from 'pg'
 import { prepareDatabase } from './database.ts'
 import { startProxy } from './proxy.ts'
 import type { FaultServer } from './server.ts'
@@ -50,8 +51,5 @@ export async function startEnvironment(): Promise<Environment> {
 }
 
 function poolOf(url: string, name: string): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, max: 4, application_name: name })
-  // An idle connection that is lost is replaced by the next one.
-  pool.on('error', () => undefined)
-  return pool
+  return openPool({ connectionString: url, max: 4, application_name: name })
 }

@@ -1,27 +1,19 @@
 import { existsSync } from 'node:fs'
-import pg from 'pg'
-import { expect, inject, onTestFinished, test } from 'vitest'
+import { useTestClient } from '@outbus/test-kit/vitest'
+import { expect, inject, test } from 'vitest'
 import { startFaultServer } from './server.ts'
 
 const kind = inject('postgresKind')
 const isOurs = kind === 'embedded' || kind === 'system'
 
-async function client(url: string): Promise<pg.Client> {
-  const connection = new pg.Client({ connectionString: url })
-  connection.on('error', () => undefined)
-  await connection.connect()
-  onTestFinished(() => connection.end().catch(() => undefined))
-  return connection
-}
-
 test.runIf(isOurs)(
   'a server that is stopped or killed, or loses a backend, comes back with what was committed',
   async () => {
     await using server = await startFaultServer({ kind: kind as 'embedded' | 'system' })
-    await (await client(server.url)).query('create table kept as select 0 as n')
+    await (await useTestClient(server.url)).query('create table kept as select 0 as n')
     const ways = [() => server.stop('immediate'), () => server.stop('fast'), () => server.killPostmaster()]
     for (const [n, end] of ways.entries()) {
-      const connection = await client(server.url)
+      const connection = await useTestClient(server.url)
       await connection.query('update kept set n = $1', [n])
       // Of a postmaster that was killed, a backend hears a moment later.
       const ended = new Promise((resolve) => connection.once('end', resolve))
@@ -29,10 +21,10 @@ test.runIf(isOurs)(
       await ended
       await expect(connection.query('select')).rejects.toThrow(/terminat|not queryable|ECONNRESET/)
       await server.start()
-      expect((await (await client(server.url)).query('select n from kept')).rows).toEqual([{ n }])
+      expect((await (await useTestClient(server.url)).query('select n from kept')).rows).toEqual([{ n }])
     }
-    const victim = await client(server.url)
-    const other = await client(server.url)
+    const victim = await useTestClient(server.url)
+    const other = await useTestClient(server.url)
     const { rows } = await victim.query<{ pid: number }>('select pg_backend_pid() as pid')
     const slept = other.query('select pg_sleep(60)')
     server.killBackend(rows[0]?.pid ?? 0)

@@ -1,6 +1,6 @@
 /** Options that are misspelt, misplaced or of the wrong kind are refused, and never quietly left out. */
 import { createBus, isOutbusError, previewRetry } from '@outbus/core'
-import pg from 'pg'
+import { makeClient } from '@outbus/test-kit/connections'
 import { describe, expect, test } from 'vitest'
 import { setUpRefusals } from './refusals.ts'
 
@@ -146,7 +146,7 @@ describe('a bus', () => {
   test.for<[what: string, options: object, path: string]>([
     ['a number', { database: 42 }, 'database'],
     ['an object', { database: {} }, 'database'],
-    ['a client', { database: new pg.Client() }, 'database'],
+    ['a client', { database: makeClient({}) }, 'database'],
     ['a URL of something else', { database: 'mysql://u:hunter2@h/db' }, 'database'],
     ['to listen on something else', { database: db.url, listenUrl: 'mysql://u:hunter2@h/db' }, 'listenUrl'],
     ['a misspelt name', { databse: 'postgres://u:hunter2@h/db' }, 'databse'],

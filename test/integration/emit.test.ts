@@ -1,7 +1,7 @@
 /** Emit and fan-out: one statement, every matching trigger, in the caller's transaction. */
 import { createBus, withTransaction } from '@outbus/core'
-import { useTestDatabase } from '@outbus/test-kit/vitest'
-import pg from 'pg'
+import { useTestDatabase, useTestPool } from '@outbus/test-kit/vitest'
+import type pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { said, topics } from './topics.ts'
@@ -85,8 +85,7 @@ test('what a rolled back transaction emitted is gone, what a committed one emitt
 test('an emit is one round trip once the index is there, in a transaction and outside', async () => {
   const { db, open, trigger } = await setUp()
   await trigger('one')
-  const pool = new pg.Pool({ connectionString: db.url })
-  onTestFinished(() => pool.end())
+  const pool = useTestPool(db.url)
   let queries = 0
   pool.on('connect', (client) => {
     const query = client.query.bind(client) as (...args: unknown[]) => unknown
@@ -118,8 +117,7 @@ test('an emit is planned once, not anew each time, for one trigger and for sever
   await trigger('one')
   await trigger('two', 'b')
   await trigger('three', 'b')
-  const pool = new pg.Pool({ connectionString: db.url, max: 1 })
-  onTestFinished(() => pool.end())
+  const pool = useTestPool(db.url, { max: 1 })
   const cx = (await open(pool)).context({ app: 'shop' })
   for (let i = 0; i < 10; i++) {
     await cx.emit('topics', said())

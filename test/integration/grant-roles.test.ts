@@ -3,10 +3,9 @@ import { createBus, grantRoles, withTransaction } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
 import { prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
-import { useTestDatabase } from '@outbus/test-kit/vitest'
-import pg from 'pg'
+import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { runRoleStatements } from '../../core/src/roles/role-statements.ts'
 import { migratedWithRoles } from './migrated-with-roles.ts'
 import type { Login } from './migrated-with-roles.ts'
@@ -72,9 +71,7 @@ describe('Postgres refuses', () => {
       ],
     ),
   ])('%s %s', async ([login, , statement]) => {
-    const client = new pg.Client({ connectionString: url(login) })
-    await client.connect()
-    onTestFinished(() => client.end())
+    const client = await useTestClient(url(login))
     await expect(client.query(statement)).rejects.toMatchObject({ code: DENIED })
   })
 })
@@ -114,13 +111,9 @@ test('a table of core that no file of roles names would be given away as a plugi
 
 test('a table that came since is nobody’s until the rights are granted anew', async () => {
   const { db, as } = await migratedWithRoles()
-  const emitting = new pg.Client({ connectionString: as('outbus_emitting') })
-  await emitting.connect()
-  onTestFinished(() => emitting.end())
-  const adding = new pg.Client({ connectionString: as('outbus_migrator') })
-  await adding.connect()
+  const emitting = await useTestClient(as('outbus_emitting'))
+  const adding = await useTestClient(as('outbus_migrator'))
   await adding.query('create table outbus.things (id serial primary key, app_id text not null)')
-  await adding.end()
   await expect(emitting.query(`insert into outbus.things (app_id) values ('a')`)).rejects.toMatchObject({
     code: DENIED,
   })

@@ -4,8 +4,7 @@ import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
 import { findPgBouncer, loginsOf, startPgBouncer } from '@outbus/test-kit'
-import { testServerUrl, useTestDatabase } from '@outbus/test-kit/vitest'
-import pg from 'pg'
+import { testServerUrl, useTestDatabase, useTestPool } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Instructions } from './ask-source.ts'
@@ -94,8 +93,7 @@ test('emits of all kinds, and every kind of dispatch', async () => {
   await Promise.all(Array.from({ length: 300 }, (_, i) => cx.kv.set('plain', `k${i}`, i)))
   await cx.kv.setMany(Array.from({ length: 50 }, (_, i) => ({ collection: 'plain', key: `m${i}`, value: i })))
   for (let i = 0; i < 20; i++) await cx.kv.set('ordered', 'line', i)
-  const pool = new pg.Pool({ connectionString: database })
-  onTestFinished(() => pool.end())
+  const pool = useTestPool(database)
   for (const key of ['fails once', 't'])
     await withTransaction(pool, (tx) => cx.with(tx).kv.set('transactional', key, 1))
   await expect(
@@ -153,8 +151,7 @@ test('what a lane sets for its claims is gone with the transaction: no other cli
   await cx.kv.set('plain', 'a', 1)
   await outcomes.until((seen) => seen.length === 1)
   await bus.stop()
-  const pool = new pg.Pool({ connectionString: database, max: 20 })
-  onTestFinished(() => pool.end())
+  const pool = useTestPool(database, { max: 20 })
   // Held all at once, so that each is another server connection: all that the pooler has.
   const clients = await Promise.all(Array.from({ length: 15 }, () => pool.connect()))
   onTestFinished(() => clients.forEach((client) => client.release(true)))

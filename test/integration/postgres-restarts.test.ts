@@ -3,7 +3,8 @@ import { createBus, isOutbusError } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
 import { createTestDatabase, startPostgres } from '@outbus/test-kit'
-import pg from 'pg'
+import { openPool } from '@outbus/test-kit/connections'
+import { useTestClient } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { watchOutcomes } from './workers/outcomes.ts'
@@ -39,9 +40,8 @@ async function setUp() {
 
 /** kill -9 of one server process: Postgres ends all others, refuses connections while it recovers, and comes back. */
 async function crash(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  const gone = new Promise<void>((resolve) => client.on('end', resolve).on('error', () => undefined))
-  await client.connect()
+  const client = await useTestClient(url)
+  const gone = new Promise<void>((resolve) => client.on('end', resolve))
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
   process.kill(rows[0]?.pid as number, 'SIGKILL')
   await gone
@@ -52,8 +52,7 @@ async function crash(url: string): Promise<void> {
  * rows are done and nobody was told.
  */
 async function untilOutboxIsEmpty(url: string): Promise<void> {
-  const pool = new pg.Pool({ connectionString: url, max: 1 })
-  pool.on('error', () => undefined)
+  const pool = openPool({ connectionString: url, max: 1 })
   try {
     for (let empty = false; !empty;) {
       try {
@@ -121,9 +120,7 @@ test('a handler that outlives a crash of Postgres is settled by the lease it hol
   await bus.start()
   await cx.kv.set('jobs', 'long', 1)
   await started.promise
-  const watch = new pg.Client({ connectionString: url })
-  watch.on('error', () => undefined)
-  await watch.connect()
+  const watch = await useTestClient(url)
   for (let leased = 0; leased === 0;) {
     const { rows } = await watch.query<{ leased: number }>(
       'select count(*)::integer as leased from outbus.outbox, pg_sleep(0.02) where lease_token is not null',

@@ -1,6 +1,6 @@
 /** The README's quickstart is this file, and it runs. */
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { glob, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
@@ -12,6 +12,21 @@ const readme = new URL('../../README.md', import.meta.url)
 test('the quickstart in the README is the example that is run here, to the letter', async () => {
   const [code, text] = await Promise.all([readFile(example, 'utf8'), readFile(readme, 'utf8')])
   expect(text).toContain(`\`\`\`ts\n${code}\`\`\`\n`)
+})
+
+test('no example in a document makes a pool that ends its process when Postgres ends an idle connection', async () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const careless: string[] = []
+  let examples = 0
+  for await (const document of glob('**/*.md', { cwd: root, exclude: ['**/node_modules/**', '**/dist/**'] })) {
+    const text = await readFile(`${root}/${document}`, 'utf8')
+    for (const [, code = ''] of text.matchAll(/^```[jt]s\n(.*?)^```/gms)) {
+      examples++
+      if (/new (\w+\.)?(Pool|Client)\(/.test(code) && !code.includes(".on('error'")) careless.push(document)
+    }
+  }
+  expect(examples).toBeGreaterThan(10)
+  expect(careless).toEqual([])
 })
 
 test('the quickstart does what it says, and ends by itself', async () => {

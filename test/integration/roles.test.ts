@@ -4,7 +4,7 @@ import type { BusOptions } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
 import { TEST_ROLES } from '@outbus/test-kit'
-import pg from 'pg'
+import { useTestPool } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Instructions } from './ask-source.ts'
@@ -78,8 +78,7 @@ test('an emitting and a dispatching process, each with its own rights, do all th
   // Emits: shared, many, in the caller's transaction, with a dedupe key; and the verbs beside them.
   await Promise.all(Array.from({ length: 20 }, (_, i) => cx.kv.set('jobs', `k${i}`, i)))
   await cx.kv.setMany(['a', 'b'].map((key) => ({ collection: 'ordered', key, value: 1 })))
-  const pool = new pg.Pool({ connectionString: as('outbus_emitting') })
-  onTestFinished(() => pool.end())
+  const pool = useTestPool(as('outbus_emitting'))
   await withTransaction(pool, (tx) => cx.with(tx).kv.set('transactional', 't', 1))
   await expect(
     withTransaction(pool, async (tx) => {

@@ -2,8 +2,7 @@
 import { createBus, disableRowSecurity, enableRowSecurity, grantRoles, withTransaction } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
-import { useTestDatabase } from '@outbus/test-kit/vitest'
-import pg from 'pg'
+import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { beginClaim } from '../../core/src/sql/begin-claim.ts'
@@ -62,12 +61,7 @@ async function setUp() {
       target: { type: 'function', name: 'answer' },
     })
   }
-  const client = async (login: Parameters<typeof urlAs>[1]) => {
-    const connected = new pg.Client({ connectionString: urlAs(db.adminUrl, login) })
-    await connected.connect()
-    onTestFinished(() => connected.end())
-    return connected
-  }
+  const client = (login: Parameters<typeof urlAs>[1]) => useTestClient(urlAs(db.adminUrl, login))
   return { db, migrator, emitting, dispatching, shop, bank, client }
 }
 

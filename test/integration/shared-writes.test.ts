@@ -2,8 +2,7 @@
 import { createBus, defineSource, OutbusError } from '@outbus/core'
 import type { SharedWrite } from '@outbus/core'
 import { kv } from '@outbus/kv'
-import { useTestDatabase } from '@outbus/test-kit/vitest'
-import pg from 'pg'
+import { useTestDatabase, useTestPool } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
@@ -14,7 +13,7 @@ const events = { put: z.strictObject({ key: z.string() }) }
 
 async function setUp() {
   const db = await useTestDatabase()
-  const pool = new pg.Pool({ connectionString: db.url })
+  const pool = useTestPool(db.url)
   let acquired = 0
   pool.on('acquire', () => acquired++)
   const bus = await createBus({
@@ -24,10 +23,7 @@ async function setUp() {
     app: 'shop',
     log: pino({ level: 'silent' }),
   })
-  onTestFinished(async () => {
-    await bus.stop({ graceMs: 0 })
-    await pool.end()
-  })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
   const rowsOf = async (app: string) =>
     (
       await db.pool.query<{ event: { key: string; value: unknown; version: number } }>(

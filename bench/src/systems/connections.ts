@@ -1,5 +1,6 @@
 /** So many connections, and whoever asks for the next one gets it: each holding one statement, or a pipeline of them. */
-import pg from 'pg'
+import { openPool } from '@outbus/test-kit/connections'
+import type pg from 'pg'
 import type { Way } from '../contract.ts'
 import { connect } from './raw-sql.ts'
 
@@ -10,7 +11,7 @@ export interface Connections {
 
 export async function openConnections(url: string, { connections, pipeline }: Way): Promise<Connections> {
   if (!pipeline) {
-    const pool = new pg.Pool({ connectionString: url, max: connections, min: connections })
+    const pool = openPool({ connectionString: url, max: connections, min: connections })
     return { query: (statement) => pool.query(statement), end: () => pool.end() }
   }
   const clients = await Promise.all(Array.from({ length: connections }, () => connect(url, { pipeline })))

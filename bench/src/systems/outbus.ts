@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createBus } from '@outbus/core'
 import { kv } from '@outbus/kv'
-import pg from 'pg'
+import { withClient } from '@outbus/test-kit/connections'
 import type { Channel, Session, System, WorkTable } from '../contract.ts'
 import { benchSource, eventOf } from './bench-source.ts'
 
@@ -59,9 +59,7 @@ export const outbus: System = {
 
 /** pg-boss, which keeps the time for upkeep, installs itself seconds after the first start there ever was. */
 async function untilUpkeepIsInstalled(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
+  await withClient({ connectionString: url }, async (client) => {
     for (let installed = false; !installed; await pause(100)) {
       const { rows } = await client.query<{ there: boolean }>(
         `select to_regclass('outbus_boss.schedule') is not null as there`,
@@ -70,7 +68,5 @@ async function untilUpkeepIsInstalled(url: string): Promise<void> {
       const { rowCount } = await client.query('select from outbus_boss.schedule')
       installed = rowCount === 1
     }
-  } finally {
-    await client.end()
-  }
+  })
 }

@@ -1,6 +1,7 @@
 /** Statements on Outbus' own tables, with the columns that its emit fills, and rows of its own to take the constants from. */
 import { randomUUID } from 'node:crypto'
-import pg from 'pg'
+import { openClient } from '@outbus/test-kit/connections'
+import type pg from 'pg'
 import type { Payload } from '../contract.ts'
 
 /** As texts, since they only go back. */
@@ -125,7 +126,5 @@ export async function readSamples(url: string, app: string): Promise<Sample[]> {
 }
 
 export async function connect(url: string, { pipeline = false } = {}): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, pipeline })
-  await client.connect()
-  return client
+  return openClient({ connectionString: url, pipeline })
 }

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { withClient } from '@outbus/test-kit/connections'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
-import pg from 'pg'
+import type pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
 import { lockName } from './lock.ts'
 import { checkSchema, migrate } from './migrate.ts'
@@ -236,11 +237,7 @@ it('needs no right on the database where the schema exists, and none but SELECT 
   const role = `r_${db.name}`
   await db.pool.query(`create role ${role} login password 'x'`)
   onTestFinished(async () => {
-    const server = new pg.Client({ connectionString: db.url })
-    await server.connect()
-    await server.query(`drop owned by ${role}`)
-    await server.query(`drop role ${role}`)
-    await server.end()
+    await withClient({ connectionString: db.url }, (server) => server.query(`drop owned by ${role}; drop role ${role}`))
   })
   const url = new URL(db.url)
   url.username = role

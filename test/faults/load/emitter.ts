@@ -2,7 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBus } from '@outbus/core'
-import pg from 'pg'
+import { openPool } from '@outbus/test-kit/connections'
 import pino from 'pino'
 import { Reporter, reportStalls } from '../history/reporter.ts'
 import { installMutant } from '../mutants/install.ts'
@@ -19,10 +19,7 @@ const reporter = await Reporter.connect(settings.socket, settings)
 reportStalls(reporter)
 reportForbidden(reporter)
 
-const pool = new pg.Pool({ connectionString: settings.url, max: EMIT_LOOPS, connectionTimeoutMillis: 5_000 })
-// An idle connection that is lost is replaced by the next one; of one in use its query tells.
-pool.on('error', () => undefined)
-pool.on('connect', (client) => client.on('error', () => undefined))
+const pool = openPool({ connectionString: settings.url, max: EMIT_LOOPS, connectionTimeoutMillis: 5_000 })
 const bus = await createBus({
   database: settings.url,
   schema: SCHEMA,

@@ -1,6 +1,7 @@
 /** What faults share: how long they last, and how they wait for what they set out to see. */
 import { setTimeout as pause } from 'node:timers/promises'
-import pg from 'pg'
+import { openClient } from '@outbus/test-kit/connections'
+import type pg from 'pg'
 import type { Subject, World } from '../world.ts'
 
 const LOOK_EVERY_MS = 20
@@ -57,16 +58,12 @@ export async function healed(what: string, heal: () => Promise<unknown>): Promis
 
 /** Straight to the server as superuser. */
 export async function connect(world: World): Promise<pg.Client> {
-  const client = new pg.Client({
+  return openClient({
     connectionString: world.server.url,
     application_name: 'outbus nemesis',
     connectionTimeoutMillis: 10_000,
     query_timeout: QUERY_WITHIN_MS,
   })
-  // Its statements report a lost connection.
-  client.on('error', () => undefined)
-  await client.connect()
-  return client
 }
 
 /** A connection for as long as `work` lasts. */

@@ -3,6 +3,8 @@ import { kv } from '@outbus/kv'
 import pg from 'pg'
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
+// Without a listener, an idle connection that Postgres ends would end this process.
+pool.on('error', (error) => console.error(error.message))
 await using bus = await createBus({ database: pool, sources: [kv()], app: 'shop', migrate: true })
 
 // What is to be done: a function, and a trigger that says for which events.

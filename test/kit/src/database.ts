@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { withClient } from './connections.ts'
 
 export interface TestDatabase {
   readonly url: string
@@ -31,13 +32,5 @@ export async function createTestDatabase(
 }
 
 async function once(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  // A connection lost between two statements is reported by the next statement; without a listener it would end the process.
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    await client.query(sql)
-  } finally {
-    await client.end()
-  }
+  await withClient({ connectionString: url }, (client) => client.query(sql))
 }

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import pg from 'pg'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { openClient, withClient } from './connections.ts'
 import { createTestDatabase } from './database.ts'
 import { startPostgres } from './postgres.ts'
 import { testServerUrl, useTestDatabase } from './vitest.ts'
@@ -31,10 +31,9 @@ describe('useTestDatabase', () => {
   it('copies a template', async () => {
     const template = await createTestDatabase(testServerUrl())
     onTestFinished(template.drop)
-    const client = new pg.Client({ connectionString: template.url })
-    await client.connect()
-    await client.query('create table copied as select 1 as one')
-    await client.end()
+    await withClient({ connectionString: template.url }, (client) =>
+      client.query('create table copied as select 1 as one'),
+    )
     const copy = await useTestDatabase({ template: template.name })
     expect((await copy.pool.query('select * from copied')).rows).toEqual([{ one: 1 }])
   })
@@ -47,16 +46,15 @@ describe('startPostgres', () => {
 
   it.runIf(isOurs)('keeps what a production server keeps when it is to be durable, and takes settings', async () => {
     const server = await startPostgres(kind, { durable: true, settings: { work_mem: '5MB' } })
-    const client = new pg.Client({ connectionString: server.url })
-    await client.connect()
-    const { rows } = await client.query(
-      `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit, current_setting('work_mem') as work_mem`,
+    const { rows } = await withClient({ connectionString: server.url }, (client) =>
+      client.query(
+        `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit, current_setting('work_mem') as work_mem`,
+      ),
     )
-    await client.end()
     expect(rows).toEqual([{ fsync: 'on', commit: 'on', work_mem: '5MB' }])
     await server.stop()
     await server.stop()
-    await expect(new pg.Client({ connectionString: server.url }).connect()).rejects.toMatchObject({
+    await expect(openClient({ connectionString: server.url })).rejects.toMatchObject({
       code: 'ECONNREFUSED',
     })
   })
@@ -66,15 +64,14 @@ describe('startPostgres', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const [url] = (await once(child.stdout, 'data')) as [Buffer]
-    const client = new pg.Client({ connectionString: url.toString() })
-    await client.connect()
-    const { rows } = await client.query<{ data: string }>(`select current_setting('data_directory') as data`)
-    await client.end()
+    const { rows } = await withClient({ connectionString: url.toString() }, (client) =>
+      client.query<{ data: string }>(`select current_setting('data_directory') as data`),
+    )
     const data = rows[0]?.data ?? ''
     expect(existsSync(data)).toBe(true)
     child.kill('SIGKILL')
     while (existsSync(data)) await pause(10)
-    await expect(new pg.Client({ connectionString: url.toString() }).connect()).rejects.toMatchObject({
+    await expect(openClient({ connectionString: url.toString() })).rejects.toMatchObject({
       code: 'ECONNREFUSED',
     })
   })

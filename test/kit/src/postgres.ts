@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { withClient } from './connections.ts'
 import { embeddedPostgres } from './embedded-postgres.ts'
 import { startServer } from './server.ts'
 import { findSystemPostgres } from './system-postgres.ts'
@@ -103,14 +103,8 @@ async function startContainer(
 }
 
 async function versionOf(url: string): Promise<string> {
-  const client = new pg.Client({ connectionString: url })
-  // The statement below reports a lost connection; without a listener it would end the process.
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    const { rows } = await client.query<{ server_version: string }>('show server_version')
-    return rows[0]?.server_version ?? 'unknown'
-  } finally {
-    await client.end()
-  }
+  const { rows } = await withClient({ connectionString: url }, (client) =>
+    client.query<{ server_version: string }>('show server_version'),
+  )
+  return rows[0]?.server_version ?? 'unknown'
 }

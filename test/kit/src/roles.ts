@@ -1,6 +1,7 @@
 /** The roles of docs/operations.md on a test server, and who logs in as a member of them. */
 import { enableRowSecurity, grantRoles } from '@outbus/core'
 import pg from 'pg'
+import { withClient } from './connections.ts'
 import { TEST_LOGINS, TEST_PASSWORD, TEST_ROLES } from './logins.ts'
 
 /** Makes the roles where they are not there yet, and lets the migrator make schemas in the database. `url` is a superuser's. */
@@ -45,13 +46,5 @@ export async function grantTestRoles(url: string, schema = 'outbus'): Promise<vo
 }
 
 async function onConnection<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url })
-  // The statement under way reports a lost connection; without a listener it would end the process.
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    return await work(client)
-  } finally {
-    await client.end()
-  }
+  return withClient({ connectionString: url }, work)
 }

@@ -4,8 +4,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { createBus } from '@outbus/core'
 import type { AnySource } from '@outbus/core'
 import { coreMigrations } from '@outbus/migrations'
-import pg from 'pg'
 import pino from 'pino'
+import { withClient } from './connections.ts'
 
 const made = new Map<string, Promise<string>>()
 
@@ -43,11 +43,7 @@ async function hashOf(sources: readonly AnySource[]): Promise<string> {
 }
 
 async function make(serverUrl: string, name: string, hash: string, sources: readonly AnySource[]): Promise<string> {
-  const client = new pg.Client({ connectionString: serverUrl })
-  // A connection lost between two statements is reported by the next statement; without a listener it would end the process.
-  client.on('error', () => {})
-  await client.connect()
-  try {
+  return withClient({ connectionString: serverUrl }, async (client) => {
     // One of several processes makes it, the others wait.
     await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [hash])
     const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
@@ -67,7 +63,5 @@ async function make(serverUrl: string, name: string, hash: string, sources: read
     }
     await client.query(`alter database ${unfinished} rename to ${name}`)
     return name
-  } finally {
-    await client.end()
-  }
+  })
 }

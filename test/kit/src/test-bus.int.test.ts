@@ -3,11 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
 import { useTestBus } from './test-bus.ts'
 import { things } from './testing/things.ts'
-import { testServerUrl } from './vitest.ts'
+import { testServerUrl, useTestClient } from './vitest.ts'
 
 const added = (name: string, detail: unknown = null) => ({ op: 'added', name, detail }) as never
 
@@ -94,14 +93,12 @@ test('a template that could not be made is made once nothing is in its way', asy
   await writeFile(join(folder, '0001_create_things.sql'), text)
   const make = () => useTestBus({ sources: [things({ migrations })] })
   await expect(make()).rejects.toThrow('division by zero')
-  const admin = new pg.Client({ connectionString: testServerUrl() })
-  await admin.connect()
+  const admin = await useTestClient(testServerUrl())
   try {
     await admin.query(`create role ${role}`)
     const { db } = await make()
     expect((await db.pool.query('select from outbus.things')).rowCount).toBe(0)
   } finally {
     await admin.query(`drop role ${role}`)
-    await admin.end()
   }
 })

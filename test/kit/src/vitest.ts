@@ -1,6 +1,7 @@
 /** What test files import. The server comes from `global-setup.ts`, one for each vitest project. */
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, inject, onTestFinished, TestRunner } from 'vitest'
+import { openClient, openPool } from './connections.ts'
 import { createTestDatabase } from './database.ts'
 import type { CreateTestDatabaseOptions } from './database.ts'
 import { urlAs } from './logins.ts'
@@ -43,10 +44,7 @@ afterAll(async () => {
  */
 export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): Promise<UsedTestDatabase> {
   const database = await createTestDatabase(inject('postgresUrl'), options)
-  const pool = new pg.Pool({ connectionString: database.url, max: 10 })
-  // A test that ends a connection on purpose must not end the test process with it; the next query tells of it.
-  pool.on('error', () => {})
-  pool.on('connect', (client) => client.on('error', () => {}))
+  const pool = openPool({ connectionString: database.url, max: 10 })
   const cleanUp = async () => {
     const kept = pool.totalCount - pool.idleCount
     const ended = pool.end()
@@ -57,6 +55,29 @@ export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): 
   }
   whenDone(cleanUp)
   return { url: await urlForBuses(database.url), adminUrl: database.url, name: database.name, pool }
+}
+
+/**
+ * A pool of a test's own: ended when the test is over, or the file where it is called outside of one. A connection that
+ * Postgres ends, because its database is dropped or a test asked for it, does not end the test process.
+ */
+export function useTestPool(url: string, config: Omit<pg.PoolConfig, 'connectionString'> = {}): pg.Pool {
+  const pool = openPool({ ...config, connectionString: url })
+  whenDone(async () => {
+    // A test may have ended it.
+    if (!pool.ending) await pool.end()
+  })
+  return pool
+}
+
+/** A connected client, ended as {@link useTestPool} says, and as unharmed by a lost connection. */
+export async function useTestClient(
+  url: string,
+  config: Omit<pg.ClientConfig, 'connectionString'> = {},
+): Promise<pg.Client> {
+  const client = await openClient({ ...config, connectionString: url })
+  whenDone(() => client.end())
+  return client
 }
 
 async function urlForBuses(adminUrl: string): Promise<string> {

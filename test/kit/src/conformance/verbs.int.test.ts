@@ -1,8 +1,8 @@
 /** Each check of the kit for verbs catches the verb that it is there for, and lets through the one that only looks like it. */
 import { statement } from '@outbus/core'
 import type { AnySource, SourceContext } from '@outbus/core'
-import pg from 'pg'
 import { describe, expect, test } from 'vitest'
+import { withClient } from '../connections.ts'
 import { addThing, listThingsOfAll, removeThing, samples, things } from '../testing/things.ts'
 import type { ThingsApi, ThingsContext } from '../testing/things.ts'
 import { testServerUrl } from '../vitest.ts'
@@ -59,10 +59,9 @@ describe('caught', () => {
         add: async (name) => {
           const [row] = await context.run(whereAmI, [])
           const { database, port } = row as { database: string; port: number }
-          const own = new pg.Client({ connectionString: connectionTo(database, port) })
-          await own.connect()
-          await own.query('insert into outbus.things (app_id, name) values ($1, $2)', [context.app, name])
-          await own.end()
+          await withClient({ connectionString: connectionTo(database, port) }, (own) =>
+            own.query('insert into outbus.things (app_id, name) values ($1, $2)', [context.app, name]),
+          )
         },
       }),
     ],
