@@ -32,7 +32,7 @@ test('an emit says how many rows it wrote, though a transaction with a new trigg
   ;(pg.Client.prototype as unknown as { query: unknown }).query = async function (this: pg.Client, ...args: unknown[]) {
     const [config] = args as [{ text?: string } | string]
     const text = typeof config === 'string' ? config : (config?.text ?? '')
-    if (/select app_id, epoch from .*trigger_epochs/.test(text) && held++ === 0) {
+    if (/select app_id, content_id as epoch from .*trigger_epochs/.test(text) && held++ === 0) {
       mayCommit.resolve()
       await committed
     }

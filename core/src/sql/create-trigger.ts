@@ -1,5 +1,5 @@
 import { statement } from './statement.ts'
-import { CHANGE_NOTED } from './trigger-changes.ts'
+import { EPOCH_MOVED_ON } from './trigger-changes.ts'
 import type { TriggerRow } from './trigger-row.ts'
 import { LIMITS_WRITTEN, pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
@@ -28,12 +28,7 @@ export const createTrigger = statement<
   TriggerRow
 >(
   'create_trigger',
-  `with bumped as (
-  insert into {schema}.trigger_epochs as e (app_id, epoch)
-  values ($1, nextval('{schema}.trigger_epoch_sequence'))
-  on conflict (app_id) do update set epoch = nextval('{schema}.trigger_epoch_sequence')
-  returning e.app_id, e.epoch
-), ${CHANGE_NOTED}, written as (
+  `with ${EPOCH_MOVED_ON}, written as (
   insert into {schema}.triggers (app_id, id, name, source, filter, target, retry, priority, timeout_ms,
     ordered, transactional, concurrency, rate_limit, registrant, enabled)
   select app_id, $2::uuid, $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8::smallint, $9::integer,

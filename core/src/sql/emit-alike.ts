@@ -25,9 +25,9 @@ type AlikeParameters = [
   wakes: string,
 ]
 
-const SEEN = `coalesce((select epoch from {schema}.trigger_epochs where app_id = $1), 0) as epoch`
-const CURRENT = `(select epoch from seen) = $2::bigint`
-const STALE = `(select json_build_object($1::text, epoch::text) from seen where epoch <> $2::bigint) as stale`
+const SEEN = `coalesce((select content_id from {schema}.trigger_epochs where app_id = $1), '0') as epoch`
+const CURRENT = `(select epoch from seen) = $2::text`
+const STALE = `(select json_build_object($1::text, epoch) from seen where epoch <> $2::text) as stale`
 
 function written(event: string, beside = ''): string {
   return `written as (

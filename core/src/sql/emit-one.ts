@@ -7,7 +7,7 @@ export const INSERT_ONE = `insert into {schema}.outbox (priority, due_at, app_id
   depth, root_id, chain, trace_context)
 select $8::smallint, clock_timestamp(), $1, $3::uuid, $4::json, $5::integer, $6::uuid, $7::json,
   $9::smallint, coalesce($10::uuid, $3::uuid), $11::json, $12
-where coalesce((select epoch from {schema}.trigger_epochs where app_id = $1), 0) = $2::bigint`
+where (select content_id from {schema}.trigger_epochs where app_id = $1) = $2`
 
 export type InsertOneParameters = [
   appId: string,

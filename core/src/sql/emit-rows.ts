@@ -66,10 +66,10 @@ export interface EmitRow {
 }
 
 const STALE = `stale as (
-  select x.app_id, coalesce(e.epoch, 0) as epoch
-  from unnest($1::text[], $2::bigint[]) as x (app_id, epoch)
+  select x.app_id, coalesce(e.content_id, '0') as epoch
+  from unnest($1::text[], $2::text[]) as x (app_id, epoch)
   left join {schema}.trigger_epochs e on e.app_id = x.app_id
-  where coalesce(e.epoch, 0) <> x.epoch
+  where coalesce(e.content_id, '0') <> x.epoch
 )`
 
 const EVENT_COLUMNS = `app_id, event_id, event, event_version, priority, delay_ms, run_at, depth, root_id, chain, ordering_key, trace_context, reply_to, reply_timeout_ms`
@@ -117,7 +117,7 @@ export const NOTIFIED = (channel: string, wakes: string): string =>
 export const emitRows = statement<EmitParameters, EmitRow>(
   'emit_rows',
   `with ${STALE}, ${written({ events: EVENTS })}
-select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${NOTIFIED('$22', '$25')}`,
+select (select json_object_agg(app_id, epoch) from stale) as stale, ${NOTIFIED('$22', '$25')}`,
 )
 
 /** What `emitAlikeWriting` is to `emit_alike`. */
@@ -128,7 +128,7 @@ export function emitRowsWriting(write: WriteTexts): WritingStatement<EmitParamet
     `with ${STALE}, patience as materialized (
   select set_config('lock_timeout', $26, true) as lock_timeout
 ), ${writtenWithin(write, { after: 26, ids: '$9', current })}, ${written({ events: EVENTS, event: withLate('e.event'), beside: BESIDE })}
-select (select json_object_agg(app_id, epoch::text) from stale) as stale, ${LATE}, ${NOTIFIED('$22', '$25')}`,
+select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${NOTIFIED('$22', '$25')}`,
   )
 }
 
@@ -174,6 +174,6 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
       '(e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))',
     ],
   })}
-select (select json_object_agg(app_id, epoch::text) from stale) as stale,
+select (select json_object_agg(app_id, epoch) from stale) as stale,
   array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}`,
 )

@@ -1,6 +1,7 @@
 import { statement } from './statement.ts'
 
 export interface LoadedTriggerRow {
+  /** The `content_id` of the app's epoch. */
   readonly epoch: string
   /** Null in the one row of an app whose triggers are all gone or disabled. */
   readonly id: string | null
@@ -28,7 +29,7 @@ export const LOADED_TRIGGER_COLUMNS =
  */
 export const loadTriggers = statement<[appId: string], LoadedTriggerRow>(
   'load_triggers',
-  `select e.epoch, ${LOADED_TRIGGER_COLUMNS}
+  `select e.content_id as epoch, ${LOADED_TRIGGER_COLUMNS}
 from {schema}.trigger_epochs e
 left join {schema}.triggers t on t.app_id = e.app_id and t.enabled
 where e.app_id = $1`,

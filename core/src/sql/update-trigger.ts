@@ -1,5 +1,5 @@
 import { statement } from './statement.ts'
-import { CHANGE_NOTED } from './trigger-changes.ts'
+import { EPOCH_MOVED_ON } from './trigger-changes.ts'
 import type { TriggerRow } from './trigger-row.ts'
 import { LIMITS_WRITTEN, pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
@@ -25,12 +25,7 @@ export const updateTrigger = statement<
   TriggerRow
 >(
   'update_trigger',
-  `with bumped as (
-  insert into {schema}.trigger_epochs as e (app_id, epoch)
-  values ($1, nextval('{schema}.trigger_epoch_sequence'))
-  on conflict (app_id) do update set epoch = nextval('{schema}.trigger_epoch_sequence')
-  returning e.app_id, e.epoch
-), ${CHANGE_NOTED}, written as (
+  `with ${EPOCH_MOVED_ON}, written as (
   update {schema}.triggers t
   set name = coalesce($3, t.name),
     filter = coalesce($4::jsonb, t.filter),

@@ -1,6 +1,9 @@
 /**
  * Matching indexes by app. An epoch names one content of an app's triggers for ever, so an entry is never wrong,
  * only unused: the emit statement says which epoch its snapshot sees, and this finds or loads that one.
+ *
+ * An epoch is a number and a random token (`content_id` in the database). The number says the order. The token keeps a
+ * number that a restored or reset database hands out again from being taken for what it meant before (G22).
  */
 import type { Plugins } from '../plugins.ts'
 import { loadTriggers } from '../sql/load-triggers.ts'
@@ -15,6 +18,7 @@ const MAX_APPS = 10_000
 /** An app has more than one epoch in use only while a transaction with its own trigger changes or an old snapshot is open. */
 const EPOCHS_PER_APP = 3
 
+/** The epoch of an app that has none in the database: it always stands for no triggers at all. */
 export const NO_TRIGGERS_EPOCH = '0'
 
 export class IndexCache {

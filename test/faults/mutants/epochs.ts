@@ -17,20 +17,20 @@ const SET = emitsWriting(putEntries)
 const UNCHECKED: readonly Edit[] = [
   ...[emitRows, emitRowsWaiting, SET.rows].map((of) => ({
     of,
-    replace: 'where coalesce(e.epoch, 0) <> x.epoch',
-    by: 'where coalesce(e.epoch, 0) <> x.epoch and false',
+    replace: `where coalesce(e.content_id, '0') <> x.epoch`,
+    by: `where coalesce(e.content_id, '0') <> x.epoch and false`,
   })),
   ...[
     { of: emitAlike, times: 1 },
     { of: SET.alike, times: 3 },
   ].flatMap(({ of, times }) => [
-    { of, times, replace: '(select epoch from seen) = $2::bigint', by: '(select epoch from seen) is not null' },
-    { of, replace: 'where epoch <> $2::bigint', by: 'where epoch <> $2::bigint and false' },
+    { of, times, replace: '(select epoch from seen) = $2::text', by: '(select epoch from seen) is not null' },
+    { of, replace: 'where epoch <> $2::text', by: 'where epoch <> $2::text and false' },
   ]),
   ...[emitOne, emitNoted].map((of) => ({
     of,
-    replace: 'where coalesce((select epoch from {schema}.trigger_epochs where app_id = $1), 0) = $2::bigint',
-    by: 'where $2::bigint is not null',
+    replace: 'where (select content_id from {schema}.trigger_epochs where app_id = $1) = $2',
+    by: 'where $2::text is not null',
   })),
 ]
 
