@@ -18,4 +18,30 @@ const lostConnections = {
   },
 }
 
-export default { meta: { name: 'outbus' }, rules: { 'lost-connections': lostConnections } }
+/** Classes of which an application may have several copies, and the way to recognise what another copy made. */
+const BRANDED = {
+  DatabaseError: 'postgres-errors.ts recognises an error of the server by its fields',
+  OutbusError: 'use isOutbusError',
+  DeliveryFailure: 'use isDeliveryFailure',
+  CompiledPattern: 'use isCompiledPattern',
+}
+
+const foreignInstances = {
+  create(context) {
+    return {
+      BinaryExpression(node) {
+        if (node.operator !== 'instanceof') return
+        const { right } = node
+        const name = right.type === 'MemberExpression' ? right.property.name : right.name
+        if (!Object.hasOwn(BRANDED, name)) return
+        const message = `${BRANDED[name]}: another copy of the package or another realm has a class of its own`
+        context.report({ node, message })
+      },
+    }
+  },
+}
+
+export default {
+  meta: { name: 'outbus' },
+  rules: { 'lost-connections': lostConnections, 'foreign-instances': foreignInstances },
+}

@@ -9,7 +9,7 @@ import type { Context, CoreContext } from './core-context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import { DEAD_LETTER_SOURCE } from './dead-letters/source.ts'
 import { DeadLetterStore } from './dead-letters/dead-letters.ts'
-import { OutbusError } from './errors.ts'
+import { isOutbusError, OutbusError } from './errors.ts'
 import type { Reply } from './inbox/reply.ts'
 import type { RequestDesk, RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
 import { refuseInTransaction, RequestStore } from './inbox/requests.ts'
@@ -279,7 +279,7 @@ abstract class BaseContext implements CoreContext {
     try {
       return this.#prepare(source, event, options, { reservedId })
     } catch (error) {
-      if (!(error instanceof OutbusError)) throw error
+      if (!isOutbusError(error)) throw error
       throw error.under(`events[${i}]`)
     }
   }

@@ -1,7 +1,8 @@
 /** How the bus reaches Postgres: from a URL, or from a pool that the caller already has. */
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { OutbusError } from './errors.ts'
+import { isOutbusError, OutbusError } from './errors.ts'
+import { isUnreachable } from './postgres-errors.ts'
 
 /** Of the pool that the bus makes from a URL. */
 const POOL_CONNECTIONS = 10
@@ -151,47 +152,15 @@ export async function inTransaction<T>(client: pg.ClientBase, work: () => Promis
   return result
 }
 
-/** An answer of the server that says the statement did not happen. One that says the server is going away does not. */
-export function isDefinite(error: unknown): boolean {
-  return (
-    error instanceof pg.DatabaseError &&
-    error.code !== undefined &&
-    !error.code.startsWith('57P') &&
-    !error.code.startsWith('08')
-  )
-}
-
-const UNREACHABLE_SYSCALLS = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ENOENT',
-])
-/** Connection exceptions, too many connections, starting up or shutting down, bad credentials, no such database. */
-const UNREACHABLE_STATES = /^(08|28|57P|53300|3D000)/
-
 /** Runs `work` and, where Postgres could not be reached for it, says so in one error that has no password in it. */
 export async function reaching<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (!isUnreachable(error)) throw error
-    throw new OutbusError(
-      'database.unreachable',
-      `Postgres cannot be reached: ${error.message || String(error.code)}`,
-      { cause: error },
-    )
+    if (isOutbusError(error) || !isUnreachable(error)) throw error
+    const { message, code } = error as { readonly message?: string; readonly code?: unknown }
+    throw new OutbusError('database.unreachable', `Postgres cannot be reached: ${message || String(code)}`, {
+      cause: error,
+    })
   }
-}
-
-function isUnreachable(error: unknown): error is Error & { code?: string } {
-  if (!(error instanceof Error) || error instanceof OutbusError) return false
-  const { code } = error as { code?: unknown }
-  if (error instanceof pg.DatabaseError) return typeof code === 'string' && UNREACHABLE_STATES.test(code)
-  return (typeof code === 'string' && UNREACHABLE_SYSCALLS.has(code)) || /timeout|terminated/i.test(error.message)
 }

@@ -71,3 +71,13 @@ test('whatever a caller named, message and path stay short', () => {
   const error = new OutbusError('options.invalid', 'x'.repeat(300_000), { path: 'y'.repeat(300_000) })
   expect([error.message.length, error.path?.length]).toEqual([2_001, 1_001])
 })
+
+test.each([
+  ['postgres://ada:pa55@host/db', 'postgres://ada:[hidden]@host/db'],
+  ['postgres://ada:pa#55/w?r@d@host/db is wrong', 'postgres://ada:[hidden]@host/db is wrong'],
+  ['postgres://host/db?user=ada&password=pa55&ssl=true', 'postgres://host/db?user=ada&password=[hidden]&ssl=true'],
+  ["host=h password='pa 55' user=ada", 'host=h password=[hidden] user=ada'],
+])('a message, a hint and a received value show no password: %s', (text, shown) => {
+  const error = new OutbusError('options.invalid', text, { hint: text, received: text })
+  expect([error.hint, error.received, error.message]).toEqual([shown, shown, `${shown} (${shown})`])
+})

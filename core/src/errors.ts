@@ -3,82 +3,94 @@
  * that was refused, the value itself (cut and with secrets hidden), the limit it broke and a hint at the fix.
  */
 
-/** Every code that Outbus raises. The part before the dot names what was refused. */
-export type ErrorCode =
+import { hasBrand } from './brand.ts'
+
+/** Every code that core raises. The part before the dot names what was refused. */
+const ERROR_CODES = [
   // what an emit carries
-  | 'payload.nul_character'
-  | 'payload.lone_surrogate'
-  | 'payload.bigint'
-  | 'payload.unsafe_integer'
-  | 'payload.number_range'
-  | 'payload.non_finite'
-  | 'payload.circular'
-  | 'payload.not_json'
-  | 'payload.unsupported_type'
-  | 'payload.too_deep'
-  | 'payload.too_large'
-  | 'payload.reserved_key'
-  | 'payload.duplicate_key'
-  | 'payload.serialize_failed'
+  'payload.nul_character',
+  'payload.lone_surrogate',
+  'payload.bigint',
+  'payload.unsafe_integer',
+  'payload.number_range',
+  'payload.non_finite',
+  'payload.circular',
+  'payload.not_json',
+  'payload.unsupported_type',
+  'payload.too_deep',
+  'payload.too_large',
+  'payload.reserved_key',
+  'payload.duplicate_key',
+  'payload.serialize_failed',
   // the emit itself
-  | 'event.name'
-  | 'event.key_too_long'
-  | 'event.run_at'
-  | 'event.invalid'
-  | 'event.unknown_op'
-  | 'emit.tx_closed'
-  | 'emit.outcome_unknown'
-  | 'source.unknown'
-  | 'source.failed'
-  | 'app.invalid'
+  'event.name',
+  'event.key_too_long',
+  'event.run_at',
+  'event.invalid',
+  'event.unknown_op',
+  'emit.tx_closed',
+  'emit.outcome_unknown',
+  'source.unknown',
+  'source.failed',
+  'app.invalid',
   // triggers
-  | 'trigger.invalid'
-  | 'trigger.duplicate_name'
-  | 'trigger.not_found'
-  | 'delivery.not_found'
-  | 'target.unknown'
+  'trigger.invalid',
+  'trigger.duplicate_name',
+  'trigger.not_found',
+  'delivery.not_found',
+  'target.unknown',
   // principals
-  | 'access.forbidden'
+  'access.forbidden',
   // requests
-  | 'request.invalid'
-  | 'request.in_transaction'
+  'request.invalid',
+  'request.in_transaction',
   // what a filter looks for
-  | 'pattern.wildcard'
-  | 'pattern.invalid'
-  | 'pattern.too_complex'
+  'pattern.wildcard',
+  'pattern.invalid',
+  'pattern.too_complex',
   // retry policies
-  | 'retry.invalid'
+  'retry.invalid',
   // plugins
-  | 'plugin.invalid'
-  | 'plugin.duplicate_name'
-  | 'plugin.reserved_name'
-  | 'plugin.init_failed'
-  | 'plugin.api_version'
-  | 'plugin.verb_clash'
+  'plugin.invalid',
+  'plugin.duplicate_name',
+  'plugin.reserved_name',
+  'plugin.init_failed',
+  'plugin.api_version',
+  'plugin.verb_clash',
   // dead letters
-  | 'dead_letter.not_found'
-  | 'dead_letter.already_resolved'
-  | 'dead_letter.filter_required'
-  | 'dead_letter.retry_forbidden'
-  | 'dead_letter.emit_forbidden'
+  'dead_letter.not_found',
+  'dead_letter.already_resolved',
+  'dead_letter.filter_required',
+  'dead_letter.retry_forbidden',
+  'dead_letter.emit_forbidden',
   // listings
-  | 'page.cursor'
-  | 'page.limit'
-  | 'id.malformed'
+  'page.cursor',
+  'page.limit',
+  'id.malformed',
   // schedules
-  | 'schedule.invalid'
+  'schedule.invalid',
   // optimistic concurrency in stores
-  | 'version.conflict'
+  'version.conflict',
   // schema and migrations
-  | 'schema.name'
-  | 'schema.missing'
-  | 'schema.outdated'
-  | 'schema.newer'
-  | 'migration.changed'
+  'schema.name',
+  'schema.missing',
+  'schema.outdated',
+  'schema.newer',
+  'migration.changed',
   // the bus
-  | 'options.invalid'
-  | 'bus.stopped'
-  | 'database.unreachable'
+  'options.invalid',
+  'bus.stopped',
+  // what the database answered
+  'database.unreachable',
+  'database.forbidden',
+  'database.read_only',
+  'database.refused',
+] as const
+
+export type ErrorCode = (typeof ERROR_CODES)[number]
+
+/** A code of a plugin, which {@link defineErrors} declares: the name of the plugin, a dot, and what was refused. */
+export type PluginErrorCode = `${string}.${string}` & {}
 
 export interface OutbusErrorDetails {
   /** Where the refused value stands, such as `filter.ops[1]` or `value.items[0].name`. Empty for the value itself. */
@@ -90,51 +102,69 @@ export interface OutbusErrorDetails {
   /** What to do about it: the nearest known name, the option that raises a limit. */
   readonly hint?: string
   readonly cause?: unknown
+  /** The SQLSTATE by which Postgres refused a statement, such as `40001`. */
+  readonly sqlState?: string
 }
+
+/** On every error of this class, and of the same class of another copy of this package. */
+const BRAND = Symbol.for('outbus.error')
 
 const RECEIVED_MAX_CHARACTERS = 100
 /** Names and keys of the caller stand in both, and may be as long as they like. */
 const MESSAGE_MAX_CHARACTERS = 2_000
 const PATH_MAX_CHARACTERS = 1_000
-/** Of a URL under any name, mistyped ones too. */
-const PASSWORD_IN_URL = /(:\/\/[^\s/@:]*:)[^\s/@]*@/g
+/** Up to the last `@`, since a password that was not escaped may have any character in it. */
+const PASSWORD_IN_URL = /(:\/\/[^\s/@:]*:)[^\s]*@/g
+/** As a parameter of a URL, or in a connection string of words. */
+const PASSWORD_PARAMETER = /\b(pass(?:word|wd)?|pwd)=(?:'[^']*'|[^\s&]*)/gi
 const SECRET = /pass(word|wd)?|secret|token|authorization|api[-_]?key|credential/i
 
-export class OutbusError extends Error {
+export class OutbusError<Code extends string = ErrorCode> extends Error {
   override readonly name = 'OutbusError'
-  readonly code: ErrorCode
+  readonly code: Code
   readonly path?: string
   /** The refused value as text, at most 100 characters. */
   readonly received?: string
   readonly limit?: number
   readonly hint?: string
+  /** The SQLSTATE by which Postgres refused a statement. `40001` and `40P01` are worth another try of the transaction. */
+  readonly sqlState?: string
 
-  constructor(code: ErrorCode, message: string, details: OutbusErrorDetails = {}) {
+  /** `Code` is never inferred from `code`, so that the compiler refuses a code that nobody declared. */
+  constructor(code: NoInfer<Code>, message: string, details: OutbusErrorDetails = {}) {
     super(
-      cut(details.hint === undefined ? message : `${message} (${details.hint})`, MESSAGE_MAX_CHARACTERS),
+      withoutPasswords(
+        cut(details.hint === undefined ? message : `${message} (${details.hint})`, MESSAGE_MAX_CHARACTERS),
+      ),
       details.cause === undefined ? undefined : { cause: details.cause },
     )
     this.code = code
     if (details.path !== undefined) this.path = cut(details.path, PATH_MAX_CHARACTERS)
     if ('received' in details) this.received = showReceived(details.received, details.path)
     if (details.limit !== undefined) this.limit = details.limit
-    if (details.hint !== undefined) this.hint = details.hint
+    if (details.hint !== undefined) this.hint = withoutPasswords(details.hint)
+    if (details.sqlState !== undefined) this.sqlState = details.sqlState
+  }
+
+  get [BRAND](): true {
+    return true
   }
 
   /** The same error, its path seen from further out. */
-  under(path: string): OutbusError {
-    const outer = new OutbusError(this.code, this.message, { path: joinPath(path, this.path), cause: this.cause })
-    const { received, limit, hint } = this
+  under(path: string): OutbusError<Code> {
+    const outer = new OutbusError<Code>(this.code, this.message, { path: joinPath(path, this.path), cause: this.cause })
+    const { received, limit, hint, sqlState } = this
     return Object.assign(
       outer,
       received === undefined ? {} : { received },
       limit === undefined ? {} : { limit },
       hint === undefined ? {} : { hint },
+      sqlState === undefined ? {} : { sqlState },
     )
   }
 
   /** The same shape over code, HTTP and CLI. */
-  toJSON(): { code: ErrorCode; message: string; path?: string; received?: string; limit?: number; hint?: string } {
+  toJSON(): OutbusErrorJson<Code> {
     return {
       code: this.code,
       message: this.message,
@@ -142,12 +172,27 @@ export class OutbusError extends Error {
       ...(this.received === undefined ? {} : { received: this.received }),
       ...(this.limit === undefined ? {} : { limit: this.limit }),
       ...(this.hint === undefined ? {} : { hint: this.hint }),
+      ...(this.sqlState === undefined ? {} : { sqlState: this.sqlState }),
     }
   }
 }
 
-export function isOutbusError(error: unknown, code?: ErrorCode): error is OutbusError {
-  return error instanceof OutbusError && (code === undefined || error.code === code)
+export interface OutbusErrorJson<Code extends string = ErrorCode> {
+  readonly code: Code
+  readonly message: string
+  readonly path?: string
+  readonly received?: string
+  readonly limit?: number
+  readonly hint?: string
+  readonly sqlState?: string
+}
+
+/** Whether it is an error of Outbus, from this copy of the package or another one, and has this code, if one is given. */
+export function isOutbusError<Code extends string = ErrorCode | PluginErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is OutbusError<Code> {
+  return hasBrand(error, BRAND) && (code === undefined || (error as OutbusError<string>).code === code)
 }
 
 function joinPath(outer: string, inner: string | undefined): string {
@@ -179,8 +224,12 @@ function showReceived(value: unknown, path: string | undefined): string {
     // The value was refused because it cannot be shown (circular, a throwing getter): its kind has to do.
     text = `a value of type ${typeof value} that cannot be shown`
   }
-  text = text.replaceAll(PASSWORD_IN_URL, '$1[hidden]@')
-  return cut(text, RECEIVED_MAX_CHARACTERS)
+  return cut(withoutPasswords(text), RECEIVED_MAX_CHARACTERS)
+}
+
+/** The text with the passwords of URLs and connection strings in it hidden. */
+function withoutPasswords(text: string): string {
+  return text.replaceAll(PASSWORD_IN_URL, '$1[hidden]@').replaceAll(PASSWORD_PARAMETER, '$1=[hidden]')
 }
 
 function cut(text: string, max: number): string {

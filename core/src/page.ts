@@ -1,6 +1,6 @@
 /** Listings: keyset pages with an opaque cursor that is good for one listing of one app. */
 import { z } from 'zod'
-import { OutbusError } from './errors.ts'
+import { isOutbusError, OutbusError } from './errors.ts'
 
 export interface Page<T> {
   readonly items: readonly T[]
@@ -72,7 +72,7 @@ function passes(assertPosition: (position: string) => unknown, position: string)
     return true
   } catch (error) {
     // Hand-made: the caller hears that the cursor is none of ours, not what is wrong inside it.
-    if (error instanceof OutbusError) return false
+    if (isOutbusError(error)) return false
     throw error
   }
 }

@@ -1,7 +1,7 @@
 /** Targets and sources, started in one order and stopped in the reverse: one that fails or hangs is named, and harms no other. */
 import type { Logger } from 'pino'
 import { aborted, within } from './dispatch/pause.ts'
-import { OutbusError } from './errors.ts'
+import { isOutbusError, OutbusError } from './errors.ts'
 
 export interface StartablePlugin {
   /** `source "kv"`. */
@@ -19,7 +19,7 @@ export async function startPlugins(plugins: readonly StartablePlugin[], timeoutM
       started.unshift(plugin)
     } catch (error) {
       await stopPlugins(started, AbortSignal.timeout(timeoutMs), log)
-      if (error instanceof OutbusError && error.code === 'plugin.init_failed') throw error
+      if (isOutbusError(error, 'plugin.init_failed')) throw error
       throw new OutbusError('plugin.init_failed', `${plugin.named}: start failed`, { path: 'start', cause: error })
     }
   }

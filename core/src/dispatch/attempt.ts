@@ -8,7 +8,7 @@ import type { AttemptError } from './attempt-error.ts'
 import { attemptError, reasonOf } from './attempt-error.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { DeadLetterEvent } from '../dead-letters/source.ts'
-import { DeliveryFailure } from './failure.ts'
+import { DeliveryFailure, isDeliveryFailure } from './failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import { unreadable } from './read-event.ts'
 import { isVerdict } from './verdict.ts'
@@ -183,7 +183,7 @@ function readThrown(thrown: unknown): Result {
       }
     }
   }
-  if (thrown instanceof DeliveryFailure) {
+  if (isDeliveryFailure(thrown)) {
     const after = thrown.retryAfterMs
     return { kind: 'failed', failure: thrown.kind, thrown, ...(after === undefined ? {} : { retryAfterMs: after }) }
   }

@@ -1,6 +1,9 @@
+import { hasBrand } from '../brand.ts'
 import { OutbusError, quoted } from '../errors.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { FAILURE_KINDS } from '../retry/failure.ts'
+
+const BRAND = Symbol.for('outbus.delivery_failure')
 
 /**
  * A failure of a known kind, for targets and handlers to throw. Anything else that one throws is a `handler_error`,
@@ -25,4 +28,13 @@ export class DeliveryFailure extends Error {
     const { retryAfterMs } = options
     this.retryAfterMs = typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined
   }
+
+  get [BRAND](): true {
+    return true
+  }
+}
+
+/** Whether a handler or target threw a failure of a known kind, from this copy of the package or another one. */
+export function isDeliveryFailure(thrown: unknown): thrown is DeliveryFailure {
+  return hasBrand(thrown, BRAND) && Object.hasOwn(FAILURE_KINDS, (thrown as DeliveryFailure).kind)
 }

@@ -11,11 +11,12 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import { checkOut } from '../database.ts'
 import { OutbusError } from '../errors.ts'
+import { wasRefused } from '../postgres-errors.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { FailureKind } from '../retry/failure.ts'
-import { DeliveryFailure } from './failure.ts'
+import { DeliveryFailure, isDeliveryFailure } from './failure.ts'
 
 export interface Completion {
   /** Writes on the transaction that the delivery has come to its outcome. Undefined: its lease was taken over. */
@@ -104,9 +105,8 @@ async function complete(
 }
 
 function failureOf(thrown: unknown): FailureKind {
-  if (thrown instanceof DeliveryFailure) return thrown.kind
-  const refused = thrown instanceof pg.DatabaseError && !/^(08|57P)/.test(thrown.code ?? '')
-  return refused ? 'handler_error' : 'unavailable'
+  if (isDeliveryFailure(thrown)) return thrown.kind
+  return wasRefused(thrown) ? 'handler_error' : 'unavailable'
 }
 
 const TAKEN_OVER: Result = {

@@ -1,5 +1,5 @@
 /** What a request's caller is told, and what is recorded: one attempt, whatever its trigger's retry policy says. Pure. */
-import { OutbusError } from '../errors.ts'
+import { isOutbusError } from '../errors.ts'
 import { failedReply } from '../inbox/reply.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { encodeJson } from '../validation/json.ts'
@@ -43,7 +43,7 @@ function answerWith(value: unknown, rules: AnswerRules): Answer {
   try {
     return { reply: valueReply(encodeJson(value ?? null, { maxBytes: rules.maxBytes })), outcome: { kind: 'done' } }
   } catch (error) {
-    if (!(error instanceof OutbusError)) throw error
+    if (!isOutbusError(error)) throw error
     return failed('handler_error', new Error(`the reply of the handler is not valid: ${error.message}`), rules)
   }
 }

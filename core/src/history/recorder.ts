@@ -2,11 +2,12 @@
  * Keeps attempts, after the commit of their outcome and apart from it: what it costs is not paid by whoever settles. A
  * process that is killed loses what it had not written yet; errors that decide anything travel with the row itself.
  */
-import pg from 'pg'
+import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
 import type { Plan } from '../dispatch/plan.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { jsonArray, plainArray, textArray } from '../sql/arrays.ts'
 import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
 import { recordAttempts } from '../sql/record-attempts.ts'
@@ -22,7 +23,6 @@ const MOST_KEPT = 50_000
 const TRY_AGAIN_MS = 1_000
 /** After a write, unless there is a statement's worth before: each costs a commit. What fails after a quiet moment does not wait. */
 const PAUSE_MS = 50
-const NO_PARTITION = '23514'
 
 interface Ended {
   readonly delivery: RowDelivery
@@ -96,7 +96,8 @@ export class AttemptRecorder {
     try {
       await this.#insert(ended)
     } catch (error) {
-      if (!(error instanceof pg.DatabaseError) || error.code !== NO_PARTITION) throw error
+      // There is no partition for the day yet.
+      if (sqlStateOf(error) !== SQL_STATE.checkViolation) throw error
       await this.#sql.run(this.#pool, addAttemptsPartitions, [])
       await this.#insert(ended)
     }

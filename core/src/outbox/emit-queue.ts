@@ -11,14 +11,13 @@
  * can have to wait for somebody else's transaction.
  */
 import type pg from 'pg'
-import { DatabaseError } from 'pg'
-import { checkOut, isDefinite } from '../database.ts'
-import { OutbusError } from '../errors.ts'
+import { checkOut } from '../database.ts'
+import { isOutbusError, OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
+import { SQL_STATE, sqlStateOf, wasRefused } from '../postgres-errors.ts'
 import type { EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
 import { endOfTick } from './end-of-tick.ts'
-import { LOCK_NOT_AVAILABLE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Lent } from '../dispatch/wake-up.ts'
 
@@ -28,7 +27,7 @@ const MAX_GROUP_EVENTS = 1_000
 const FIRST_PAUSE_MS = 5
 const LAST_PAUSE_MS = 200
 /** What ends a group for each of its callers: asking again one by one would change nothing, or write twice. */
-const FOR_ALL: ReadonlySet<ErrorCode> = new Set(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
+const FOR_ALL: ReadonlySet<string> = new Set<ErrorCode>(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
 
 export interface EmitQueueOptions {
   readonly emitter: Emitter
@@ -163,11 +162,11 @@ class Line {
     } catch (error) {
       const [only] = group
       if (group.length === 1 && only !== undefined) {
-        if (error instanceof DatabaseError && error.code === LOCK_NOT_AVAILABLE) this.#pause(only)
+        if (sqlStateOf(error) === SQL_STATE.lockNotAvailable) this.#pause(only)
         else only.reject(error)
       }
       // A group whose outcome is unknown must not be written twice.
-      else if (error instanceof OutbusError && FOR_ALL.has(error.code)) {
+      else if (isOutbusError(error) && FOR_ALL.has(error.code)) {
         for (const waiting of group) waiting.reject(error)
       } else for (const waiting of group) await this.#flush([waiting])
     }
@@ -223,7 +222,7 @@ class Line {
         connecting.then(resolve, reject)
       })
     } catch (error) {
-      if (error instanceof OutbusError) {
+      if (isOutbusError(error)) {
         // Nobody waits for it any more; whatever becomes of it has been answered.
         connecting.then(
           (client) => client.release(),
@@ -238,7 +237,7 @@ class Line {
 
 /** It says what became of the events: nothing was written. */
 function isKnown(error: unknown): boolean {
-  return error instanceof OutbusError || isDefinite(error)
+  return isOutbusError(error) || wasRefused(error)
 }
 
 function outcomeUnknown(cause: unknown): OutbusError {

@@ -10,9 +10,9 @@
  * lock, for a neighbour; only what writes the same waits for it, so that it stays in order. Groups are sorted, so that those of two processes do not deadlock over the same rows.
  */
 import type pg from 'pg'
-import { DatabaseError } from 'pg'
-import { inTransaction, isDefinite, withConnection } from '../database.ts'
-import { OutbusError } from '../errors.ts'
+import { inTransaction, withConnection } from '../database.ts'
+import { isOutbusError, OutbusError } from '../errors.ts'
+import { SQL_STATE, sqlStateOf, wasRefused } from '../postgres-errors.ts'
 import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../source.ts'
 import type { EmitsWriting } from '../sql/emits-writing.ts'
 import { emitsWriting } from '../sql/emits-writing.ts'
@@ -20,7 +20,7 @@ import type { Queryable, Sql } from '../sql/statement.ts'
 import type { EmitOptions, EmitResult } from './emit.ts'
 import type { Emitter } from './emitter.ts'
 import { endOfTick } from './end-of-tick.ts'
-import { LOCK_NOT_AVAILABLE, PATIENCE } from './patience.ts'
+import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
@@ -142,7 +142,7 @@ class Line {
       const results = await this.#commit(group, { impatient: true })
       for (const [i, { resolve }] of group.entries()) resolve(results[i])
     } catch (error) {
-      if (group.length === 1 ? isHeld(error) : wasRefused(error)) for (const asked of group) this.#redo(asked)
+      if (group.length === 1 ? isHeld(error) : isKnown(error)) for (const asked of group) this.#redo(asked)
       else for (const { reject } of group) reject(error)
     }
   }
@@ -174,13 +174,13 @@ class Line {
 }
 
 /** Rolled back, as the server or the bus itself says. Of anything else nobody knows, and it must not be written twice. */
-function wasRefused(error: unknown): boolean {
-  return error instanceof OutbusError || isDefinite(error)
+function isKnown(error: unknown): boolean {
+  return isOutbusError(error) || wasRefused(error)
 }
 
 /** Somebody's transaction has what it needs. */
 function isHeld(error: unknown): boolean {
-  return error instanceof DatabaseError && error.code === LOCK_NOT_AVAILABLE
+  return sqlStateOf(error) === SQL_STATE.lockNotAvailable
 }
 
 /** Undefined where it has to be done by `writeOn`; nothing is written then. */

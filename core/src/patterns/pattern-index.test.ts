@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { JsonValue } from '../json.ts'
-import type { CompiledPattern } from './pattern.ts'
+import { CompiledPattern } from './pattern.ts'
 import { compilePattern } from './pattern.ts'
 import { PatternIndex } from './pattern-index.ts'
 import type { Vector } from './testing/vectors.ts'
@@ -114,7 +114,7 @@ test.for<[what: string, pattern: (i: number) => object, event: JsonValue, found:
       tested++
       return whole(of)
     }
-    index.add({ rules, test: whole, testNested }, { i })
+    index.add(Object.assign(new CompiledPattern(rules), { testNested }), { i })
   }
   expect([...matching(index, event)].map(({ i }) => i).toSorted((a, b) => a - b)).toEqual(expected)
   expect(tested).toBeLessThan(10)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { OutbusError } from '../errors.ts'
+import { isOutbusError } from '../errors.ts'
 import { compilePattern } from './pattern.ts'
 import type { Vector } from './testing/vectors.ts'
 import { vectors } from './testing/vectors.ts'
@@ -9,7 +9,7 @@ function outcomeOf({ pattern, event }: Vector): boolean | 'invalid' {
   try {
     return compilePattern(pattern).test(event)
   } catch (error) {
-    if (error instanceof OutbusError) return 'invalid'
+    if (isOutbusError(error)) return 'invalid'
     throw error
   }
 }

@@ -6,7 +6,8 @@
  * one of its values where it has several. All members must match; of `$or`, one.
  */
 import { z } from 'zod'
-import { OutbusError } from '../errors.ts'
+import { hasBrand } from '../brand.ts'
+import { isOutbusError, OutbusError } from '../errors.ts'
 import type { JsonPrimitive, JsonValue } from '../json.ts'
 import type { ValueTest } from './values.ts'
 import { MAX_STEPS, nested } from './nested.ts'
@@ -42,11 +43,13 @@ export function compilePattern(pattern: unknown, path = ''): Pattern {
     if (!isObject(pattern)) throw refuse('a pattern is an object', path, pattern)
     return new CompiledPattern(expand(pattern, [], path, { left: MAX_PARTS }).map((rule) => [...rule.values()]))
   } catch (cause) {
-    if (cause instanceof OutbusError) throw cause
+    if (isOutbusError(cause)) throw cause
     // A getter or a proxy of the pattern threw.
     throw new OutbusError('pattern.invalid', 'the pattern cannot be read', { path, cause })
   }
 }
+
+const BRAND = Symbol.for('outbus.pattern')
 
 /** For core, which files triggers by what their patterns say. */
 export class CompiledPattern implements Pattern {
@@ -64,6 +67,15 @@ export class CompiledPattern implements Pattern {
     this.testNested = (event) => (test ??= someOf(rules.map(compileRule)))(isObject(event) ? event : NOTHING)
     this.test = (event) => this.testNested(nested(event))
   }
+
+  get [BRAND](): true {
+    return true
+  }
+}
+
+/** Also one that a plugin compiled with another copy of this package: else its triggers would match without it. */
+export function isCompiledPattern(pattern: unknown): pattern is CompiledPattern {
+  return hasBrand(pattern, BRAND)
 }
 
 /** For filters: `pattern: patternSchema().optional()`. Refused with the pattern's own code and path; parsed, it is compiled. */
@@ -74,7 +86,7 @@ export function patternSchema() {
       try {
         return compilePattern(pattern)
       } catch (error) {
-        if (!(error instanceof OutbusError)) throw error
+        if (!isOutbusError(error)) throw error
         const { code, message, path, limit } = error
         const at = path === undefined || path === '' ? [] : [path]
         addIssue({ code: 'custom', message, path: at, input: pattern, params: { code, limit } })

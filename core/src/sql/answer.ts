@@ -17,7 +17,7 @@ export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.Q
     })
   } catch (error) {
     // It was made where the socket is read. What a reader looks for is who asked.
-    if (error instanceof Error) Error.captureStackTrace(error)
+    if (typeof error === 'object' && error !== null) Error.captureStackTrace(error)
     throw error
   }
 }

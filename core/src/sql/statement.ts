@@ -3,8 +3,9 @@
  * its parameters and rows. Each stands in a file of its own with the function that runs it.
  */
 import { createHash } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { answer } from './answer.ts'
 
 export interface Statement<Parameters extends readonly unknown[], Row> {
@@ -27,7 +28,6 @@ export function statement<Parameters extends readonly unknown[], Row = never>(
 /** A `pg` pool, client or pool client: whatever runs a query. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>
 
-const FAILED_TRANSACTION = '25P02'
 const AS_SENT = { getTypeParser: () => (value: string) => value }
 
 /** Statements bound to one schema. Built once at start; the schema name has been checked by then. */
@@ -52,7 +52,7 @@ export class Sql {
       return result.rows as Row[]
     } catch (error) {
       // Only the caller's own transaction can have failed before: a status that `pg` learns a moment after the failure.
-      if (!(error instanceof pg.DatabaseError) || error.code !== FAILED_TRANSACTION) throw error
+      if (sqlStateOf(error) !== SQL_STATE.failedTransaction) throw error
       throw new OutbusError(
         'emit.tx_closed',
         'a statement of the transaction has failed: it takes nothing more until it is rolled back',

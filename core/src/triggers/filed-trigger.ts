@@ -1,6 +1,7 @@
 /** One trigger as an index holds it: its filter as its source reads it, and where it is filed. */
 import { askSource, KEYS } from '../ask-source.ts'
-import { CompiledPattern } from '../patterns/pattern.ts'
+import type { CompiledPattern } from '../patterns/pattern.ts'
+import { isCompiledPattern } from '../patterns/pattern.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
 import type { AnySource } from '../source.ts'
 import type { Single } from './single.ts'
@@ -83,7 +84,7 @@ export class FiledTrigger implements IndexedTrigger {
 /** The `pattern` of a parsed filter, if it has one that core compiled. */
 export function patternOf(filter: unknown): CompiledPattern | undefined {
   if (typeof filter !== 'object' || filter === null || !('pattern' in filter)) return undefined
-  return filter.pattern instanceof CompiledPattern ? filter.pattern : undefined
+  return isCompiledPattern(filter.pattern) ? filter.pattern : undefined
 }
 
 function unique(keys: readonly string[]): readonly string[] {

@@ -1,5 +1,4 @@
 /** Triggers of one app: validated by the source's schema and the target's, stored, and the app's epoch moved on. */
-import { DatabaseError } from 'pg'
 import { v7 as uuidv7 } from 'uuid'
 import type { z } from 'zod'
 import { askSource, KEYS } from '../ask-source.ts'
@@ -11,6 +10,7 @@ import type { Page } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, toPage } from '../page.ts'
 import type { Plugins } from '../plugins.ts'
 import type { Access } from '../principals/access.ts'
+import { serverErrorOf } from '../postgres-errors.ts'
 import { priorityLevel, priorityOf } from '../priority.ts'
 import { parseRetryPolicy } from '../retry/policy.ts'
 import { createTrigger } from '../sql/create-trigger.ts'
@@ -222,9 +222,9 @@ export class TriggerRegistry implements Triggers {
       return await write()
     } catch (error) {
       // Only these two are ours to explain; whatever else the database says goes up as it is.
-      if (!(error instanceof DatabaseError)) throw error
-      if (error.constraint === 'triggers_ordered_stands_alone') throw refusedOrder(error)
-      if (error.constraint !== 'triggers_name_is_unique_in_its_app') throw error
+      const constraint = serverErrorOf(error)?.constraint
+      if (constraint === 'triggers_ordered_stands_alone') throw refusedOrder(error)
+      if (constraint !== 'triggers_name_is_unique_in_its_app') throw error
       throw new OutbusError('trigger.duplicate_name', `the app has a trigger named ${JSON.stringify(name)} already`, {
         path: 'name',
         received: name,

@@ -1,7 +1,7 @@
 /**
  * JSON that Postgres stores and gives back equal, or one error that says where it is not. On the path of every emit.
  */
-import { OutbusError } from '../errors.ts'
+import { isOutbusError, OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
 
@@ -61,7 +61,7 @@ function encodeAll(value: unknown, walk: Walk): string | undefined {
   try {
     return encode(value, walk)
   } catch (cause) {
-    if (cause instanceof OutbusError) throw cause
+    if (isOutbusError(cause)) throw cause
     // A proxy whose traps throw when it is asked for its keys, its prototype or whether it is an array.
     throw new OutbusError('payload.serialize_failed', 'the value cannot be read', { path: showPath(walk), cause })
   }

@@ -67,16 +67,16 @@ function failureResponse(answer: Extract<Reply, { ok: false }>, { exposeErrors }
 /** Kinds whose message a handler wrote, for whoever runs it. */
 const HANDLERS_OWN: ReadonlySet<FailureKind> = new Set(['handler_error', 'forbidden', 'unavailable', 'payload_invalid'])
 
-const STATUS_OF: Partial<Record<ErrorCode, number>> = {
+const STATUS_OF: Readonly<Record<string, number>> = {
   'payload.too_large': 413,
   'database.unreachable': 503,
   'emit.outcome_unknown': 503,
   'bus.stopped': 503,
   'source.failed': 500,
-}
+} satisfies Partial<Record<ErrorCode, number>>
 
 /** Of what was refused before it was an event: the same shape as everywhere, with a status. */
-export function refusalResponse(error: OutbusError): Response {
+export function refusalResponse(error: OutbusError<string>): Response {
   return errorResponse(STATUS_OF[error.code] ?? 400, error.toJSON())
 }
 

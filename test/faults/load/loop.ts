@@ -1,7 +1,6 @@
 /** An event that causes another one of its kind, until it is too deep. */
 import { isOutbusError } from '@outbus/core'
 import type { KvWritten } from '@outbus/kv'
-import pg from 'pg'
 import type { Reporter } from '../history/reporter.ts'
 import { LOOPS } from './triggers.ts'
 
@@ -26,5 +25,6 @@ export async function emitLoop(cx: CanSet, reporter: Reporter, op: string, hop: 
 /** Nothing was written: the bus itself, or the server, says so. */
 export function wasRefused(error: unknown): boolean {
   if (isOutbusError(error)) return error.code !== 'emit.outcome_unknown'
-  return error instanceof pg.DatabaseError && error.code !== undefined && !/^(08|57P)/.test(error.code)
+  const { code, severity } = error as { readonly code?: unknown; readonly severity?: unknown }
+  return typeof code === 'string' && typeof severity === 'string' && !/^(08|57P)/.test(code)
 }

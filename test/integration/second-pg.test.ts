@@ -1,0 +1,91 @@
+/** G21: a pool from a second copy of `pg` behaves as one from the copy that core imports. */
+import { createBus } from '@outbus/core'
+import { kv } from '@outbus/kv'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
+import pino from 'pino'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { loadSecondPg } from './second-pg.ts'
+import { untilDatabaseSays } from './workers/outcomes.ts'
+
+let second: Awaited<ReturnType<typeof loadSecondPg>>
+beforeAll(async () => {
+  second = await loadSecondPg()
+})
+afterAll(() => second.remove())
+
+async function setUp() {
+  const db = await useTestDatabase()
+  // oxlint-disable-next-line outbus/lost-connections -- the kit's pools are of the first copy
+  const pool = new second.pg.Pool({ connectionString: db.url })
+  pool.on('error', () => undefined)
+  const bus = await createBus({
+    database: pool,
+    sources: [kv()],
+    migrate: true,
+    app: 'shop',
+    log: pino({ level: 'silent' }),
+    history: 'all',
+  })
+  onTestFinished(async () => {
+    await bus.stop({ graceMs: 0 })
+    await pool.end()
+  })
+  return { db, pool, bus, cx: bus.context() }
+}
+
+test('it is a second copy', async () => {
+  const { default: first } = await import('pg')
+  expect(second.pg.DatabaseError).not.toBe(first.DatabaseError)
+})
+
+test('ten kv.set, one of whose entries a transaction holds for 300 ms, are all written', async () => {
+  const { db, cx } = await setUp()
+  await cx.kv.set('jobs', 'k0', 'before')
+  const holder = await db.pool.connect()
+  await holder.query('begin')
+  await holder.query(`select from outbus.kv_entries where key = 'k0' for update`)
+  const sets = Array.from({ length: 10 }, async (_, i) => cx.kv.set('jobs', `k${i}`, i))
+  const answered = Promise.allSettled(sets)
+  await holder.query('select pg_sleep(0.3)')
+  await holder.query('rollback')
+  holder.release()
+  expect((await answered).map(({ status }) => status)).toEqual(sets.map(() => 'fulfilled'))
+  expect((await cx.kv.list('jobs')).items.map(({ value }) => value)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
+test('an emit whose dedupe key an open transaction holds waits for it, and hears how it ended', async () => {
+  const { db, cx } = await setUp()
+  const event = { op: 'set', collection: 'jobs', key: 'k', value: 1, version: 1 } as const
+  const tx = await db.pool.connect()
+  await tx.query('begin')
+  const { eventId } = await cx.with(tx).emit('kv', event, { dedupeKey: 'held' })
+  const waiting = cx.emit('kv', event, { dedupeKey: 'held' })
+  // Long enough for it to be refused once (55P03) and to be tried again.
+  await tx.query('select pg_sleep(0.1)')
+  await tx.query('commit')
+  tx.release()
+  expect(await waiting).toMatchObject({ eventId, duplicate: true })
+})
+
+test('a trigger name that is taken is trigger.duplicate_name', async () => {
+  const { cx } = await setUp()
+  const trigger = { name: 't', source: 'kv', filter: {}, target: { type: 'function', name: 'f' } } as const
+  await cx.triggers.create(trigger)
+  await expect(cx.triggers.create(trigger)).rejects.toMatchObject({
+    name: 'OutbusError',
+    code: 'trigger.duplicate_name',
+  })
+})
+
+test('the history of a day that has no table yet is kept', async () => {
+  const { db, bus, cx } = await setUp()
+  await db.pool.query(`do $$ declare day regclass; begin
+    for day in select inhrelid::regclass from pg_inherits where inhparent = 'outbus.attempts'::regclass loop
+      execute format('drop table %s', day);
+    end loop; end $$`)
+  await bus.on('f', 'kv', {}, () => undefined)
+  await bus.start()
+  await cx.kv.set('jobs', 'k', 1)
+  await untilDatabaseSays(db.pool, 'select exists (select from outbus.attempts)', true)
+  expect((await cx.history.list()).items).toMatchObject([{ outcome: 'done' }])
+})
