@@ -8,6 +8,8 @@ grant select on
   to {dispatcher};
 
 grant insert, update, delete on {schema}.outbox, {schema}.claim_notes, {schema}.dispatchers, {schema}.dedupe_keys to {dispatcher};
+-- Locked before they are removed, for which Postgres wants the right to update.
+grant select, update (taken_at), delete on {schema}.ordering_locks to {dispatcher};
 grant update (holder, starts), delete on {schema}.trigger_limits to {dispatcher};
 grant insert, delete on {schema}.cancellations to {dispatcher};
 

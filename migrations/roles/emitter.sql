@@ -13,6 +13,8 @@ grant insert (priority, due_at, app_id, event_id, event, event_version, trigger_
 -- A caller that leaves; rows of triggers that are resumed.
 grant update (reply_by, paused) on {schema}.outbox to {emitter};
 grant insert, update, delete on {schema}.dedupe_keys to {emitter};
+-- A key's row is locked, for which Postgres wants the right to update. Never deleted.
+grant select, insert, update (taken_at) on {schema}.ordering_locks to {emitter};
 
 grant insert, update, delete on {schema}.triggers to {emitter};
 grant insert, update on {schema}.trigger_epochs to {emitter};

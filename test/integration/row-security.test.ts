@@ -65,9 +65,23 @@ async function setUp() {
   return { db, migrator, emitting, dispatching, shop, bank, client }
 }
 
+type App = Awaited<ReturnType<typeof setUp>>['bank']
+
+function createOrdered(cx: App) {
+  return cx.triggers.create({
+    name: 'in order',
+    source: 'kv',
+    filter: { collection: 'lines' },
+    target: { type: 'function', name: 'work' },
+    ordered: true,
+  })
+}
+
 /** Something of `bank` in every table that has an app. */
 async function fill({ db, bank, dispatching }: Awaited<ReturnType<typeof setUp>>) {
   await bank.kv.set('jobs', 'dies', 1, { dedupeKey: 'd' })
+  await createOrdered(bank)
+  await bank.kv.set('lines', 'l', 1)
   await dispatching.start()
   await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.dead_letters', 1)
   const request = await bank.submit('asks', { op: 'ask', topic: 'answers', value: 'secret' })
@@ -78,7 +92,7 @@ async function fill({ db, bank, dispatching }: Awaited<ReturnType<typeof setUp>>
   await untilDatabaseSays(db.pool, 'select count(*) > 2 from outbus.attempts', true)
   await dispatching.stop()
   await bank.kv.set('jobs', 'waiting', 1)
-  const [trigger] = (await bank.triggers.list()).items
+  const trigger = (await bank.triggers.list()).items.find(({ name }) => name === 'work')
   await bank.triggers.pause(trigger?.id as string)
   await db.pool.query(`insert into outbus.cancellations (delivery_id, app_id, reason) values (1, 'bank', 'no')`)
   const { rows } = await db.pool.query<{ id: string }>('select id from outbus.outbox')
@@ -127,6 +141,27 @@ test('a role that is bound to an app sees no row of another one, in any table, a
       code: '42501',
     },
   )
+})
+
+test('an emitter writes in order for its own app, and holds no line of another one', async () => {
+  const { db, shop, bank, client } = await setUp()
+  await createOrdered(shop)
+  const { id } = await createOrdered(bank)
+  for (const cx of [shop, bank, shop, bank]) await cx.kv.set('lines', 'l', 1)
+  const emitting = await client('outbus_emitting')
+  await emitting.query('begin')
+  expect((await emitting.query('select app_id from outbus.ordering_locks for update')).rows).toEqual([
+    { app_id: 'shop' },
+  ])
+  // Nor with the bank's trigger in its own name, and the hash of the bank's key.
+  await emitting.query(
+    `insert into outbus.ordering_locks (app_id, trigger_id, key_hash)
+    select 'shop', $1, hashtextextended('lines' || chr(31) || 'l', 0)`,
+    [id],
+  )
+  await bank.kv.set('lines', 'l', 2)
+  await emitting.query('rollback')
+  expect((await db.pool.query(`select count(*)::integer as rows from outbus.outbox`)).rows).toEqual([{ rows: 5 }])
 })
 
 test('through the bus an app that is not its own is refused, and empty where it is read', async () => {

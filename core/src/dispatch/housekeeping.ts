@@ -6,6 +6,7 @@ import { abandonUnreadReplies } from '../sql/abandon-unread-replies.ts'
 import { sweepDedupeKeys } from '../sql/sweep-dedupe-keys.ts'
 import { sweepDispatchers } from '../sql/sweep-dispatchers.ts'
 import { sweepNotes } from '../sql/sweep-notes.ts'
+import { sweepOrderingLocks } from '../sql/sweep-ordering-locks.ts'
 import { unpark, UNPARKED_AT_A_TIME } from '../sql/unpark.ts'
 import { sweepReplies } from '../sql/sweep-replies.ts'
 
@@ -17,6 +18,10 @@ const UNREAD_SLACK_MS = 1_000
 const TAKEN_REPLY_MS = 60_000
 const KEPT_REPLY_MS = 86_400_000
 const REPLIES_A_SWEEP = 10_000
+const ORDERING_LOCK_AGE_MS = 60_000
+const ORDERING_LOCKS_AT_A_TIME = 1_000
+/** For one sweep; there is one a minute for each dispatcher. */
+const MAX_ORDERING_LOCK_BITES = 1_000
 
 /** Replies whose callers were killed: soon after their time, so that the books balance. Never rejects. */
 export async function abandonUnread(sql: Sql, pool: pg.Pool, log: Logger): Promise<void> {
@@ -53,7 +58,15 @@ export async function sweep(sql: Sql, pool: pg.Pool, log: Logger): Promise<void>
     await sql.run(pool, sweepNotes, [NOTE_AGE_MS])
     await sql.run(pool, sweepReplies, [TAKEN_REPLY_MS, KEPT_REPLY_MS, REPLIES_A_SWEEP])
     await sql.run(pool, sweepDedupeKeys, [KEYS_A_SWEEP])
+    await sweepLocks(sql, pool)
   } catch (error) {
     log.debug({ err: error }, 'housekeeping was interrupted')
+  }
+}
+
+async function sweepLocks(sql: Sql, pool: pg.Pool): Promise<void> {
+  for (let bite = 0; bite < MAX_ORDERING_LOCK_BITES; bite++) {
+    const { rowCount } = await sql.send(pool, sweepOrderingLocks, [ORDERING_LOCK_AGE_MS, ORDERING_LOCKS_AT_A_TIME])
+    if ((rowCount ?? 0) < ORDERING_LOCKS_AT_A_TIME) return
   }
 }

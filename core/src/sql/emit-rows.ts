@@ -1,5 +1,6 @@
 import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from '../triggers/single.ts'
 import type { ArrayText } from './arrays.ts'
+import { IS_IN_LINE, inLine } from './in-line.ts'
 import { statement } from './statement.ts'
 import type { WriteTexts, WritingStatement } from './write-statement.ts'
 import { BESIDE, LATE, withLate, writtenWithin } from './write-statement.ts'
@@ -87,9 +88,18 @@ interface Written {
   readonly event?: string
   readonly beside?: string
   readonly conditions?: readonly string[]
+  /** Ids are drawn in this order; by default in any. */
+  readonly order?: string
 }
 
-function written({ events, dedupeKey = 'null', event = 'e.event', beside = '', conditions = [] }: Written): string {
+function written({
+  events,
+  dedupeKey = 'null',
+  event = 'e.event',
+  beside = '',
+  conditions = [],
+  order = '',
+}: Written): string {
   return `written as (
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
     depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, single, dedupe_key)
@@ -101,7 +111,7 @@ function written({ events, dedupeKey = 'null', event = 'e.event', beside = '', c
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join ${events} on e.n = p.event
   join ${TRIGGERS} on t.n = p.trigger${beside}
-  where ${['not exists (select from stale where stale.app_id = e.app_id)', ...conditions].join('\n    and ')}
+  where ${['not exists (select from stale where stale.app_id = e.app_id)', ...conditions].join('\n    and ')}${order}
   returning id
 )`
 }
@@ -137,8 +147,8 @@ select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${N
  *
  * A dedupe key that is taken leaves its event out; one whose window is over is taken over. An event whose window is null
  * takes no key. A row of an ordered trigger gets its id, which is its place in line, after every transaction that wrote
- * to the same line before has ended: so the order of ids is the order of commits. Keys and lines are taken in one order,
- * to keep two batches from deadlocking.
+ * to the same line before has ended (`in-line.ts`): so the order of ids is the order of commits. Keys and lines are taken in one
+ * order, to keep two batches from deadlocking.
  */
 export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   'emit_rows_waiting',
@@ -157,22 +167,20 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   on conflict (app_id, source, key) do update set event_id = excluded.event_id, expires_at = excluded.expires_at
     where d.expires_at <= clock_timestamp()
   returning d.event_id
-), line as materialized (
-  select distinct hashtextextended(t.id::text || coalesce(e.ordering_key, ''), 0) as number
+), ${inLine(`select e.app_id, t.id as trigger_id, e.ordering_key
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join event e on e.n = p.event
   join ${TRIGGERS} on t.n = p.trigger
   where t.ordered and e.reply_to is null and (select lock_timeout from patience) is not null
-  order by number
-), in_line as materialized (
-  select pg_advisory_xact_lock(number) from line
-), ${written({
+    and not exists (select from stale where stale.app_id = e.app_id)`)}, ${written({
     events: 'event e',
     dedupeKey: 'e.dedupe_key',
     conditions: [
-      '(select count(*) from in_line) >= 0',
+      IS_IN_LINE,
       '(e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))',
     ],
+    // What one call emits to a key is in line in the order of the call; a join by itself keeps no order.
+    order: '\n  order by p.event',
   })}
 select (select json_object_agg(app_id, epoch) from stale) as stale,
   array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}`,

@@ -1,12 +1,14 @@
 import type { DeadLetterFilterParameters, LetterRange } from './dead-letter-row.ts'
 import { DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
 import { IS_IDLE } from './emit-rows.ts'
+import { IS_IN_LINE, inLine } from './in-line.ts'
 import { statement } from './statement.ts'
 
 /**
  * Caller: DeadLetterStore.replay and replayAll. Marks the letters and writes one row for each, in one statement:
  * a letter is never replayed twice by two callers at once, and never marked without its row. The row is a new
- * delivery with all its attempts before it; target and retry policy are those of the row that died.
+ * delivery with all its attempts before it; target and retry policy are those of the row that died. A row of an ordered
+ * trigger goes to the end of its line, as an emitted one does.
  */
 export const replayDeadLetters = statement<
   [...DeadLetterFilterParameters, ...LetterRange, force: boolean, channel: string],
@@ -23,12 +25,12 @@ export const replayDeadLetters = statement<
   update {schema}.dead_letters d set resolution = 'replayed', resolved_at = clock_timestamp()
   from chosen where d.id = chosen.id
   returning d.*
-), written as (
+), ${inLine('select app_id, trigger_id, ordering_key from marked where ordering_key is not null')}, written as (
   insert into {schema}.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
     ordering_key, single, trace_context, dedupe_key, replay_of, emitted_at)
   select priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
     ordering_key, single, trace_context, dedupe_key, id, emitted_at
-  from marked order by id
+  from marked where ${IS_IN_LINE} order by id
   returning id
 )
 select (select count(*) from written)::integer as replayed, (select max(id) from marked) as last_id,
