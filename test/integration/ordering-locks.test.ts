@@ -1,8 +1,8 @@
 /** What emits to ordering keys lock: rows, of which a transaction may hold any number, and never another app's (G5, G15, G19). */
 import { withTransaction } from '@outbus/core'
 import type { KvEvent } from '@outbus/kv'
-import pg from 'pg'
-import { expect, onTestFinished, test } from 'vitest'
+import { useTestClient } from '@outbus/test-kit/vitest'
+import { expect, test } from 'vitest'
 import { Sql } from '../../core/src/sql/statement.ts'
 import { sweepOrderingLocks } from '../../core/src/sql/sweep-ordering-locks.ts'
 import { setUpBus } from './one-bus.ts'
@@ -143,10 +143,7 @@ test('an emit waits for a process from before there were row locks, and such a p
     `with emitted as (select 1) select 'jobs' || chr(31) || 'k0' as key from emitted`,
   )
   const key = rows[0]?.key as string
-  const client = new pg.Client({ connectionString: db.adminUrl })
-  client.on('error', () => undefined)
-  await client.connect()
-  onTestFinished(() => client.end())
+  const client = await useTestClient(db.adminUrl)
   await client.query('begin')
   await client.query(older, [key])
   let settled = false
