@@ -43,7 +43,12 @@ test('the reply of a dispatcher in another process comes back as it was given, a
   const { db, ask } = await setUp()
   await Responder.start({ url: db.url })
   const value = { list: [1, 'zwei', null], nested: { deep: true } }
-  expect(await ask({ value })).toEqual({ ok: true, requestId: expect.any(String), value })
+  expect(await ask({ value })).toEqual({
+    ok: true,
+    requestId: expect.any(String),
+    idempotencyKey: expect.any(String),
+    value,
+  })
   expect(await ask({ does: 'nothing' })).toMatchObject({ ok: true, value: null })
   await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
   await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.replies where taken_at is null', 0)
@@ -107,7 +112,12 @@ test('a caller whose time is over hears so, and the late reply is one abandoned 
   goOn.resolve()
   await outcomes.until((seen) => seen.length === 1)
   expect(outcomes.seen[0]?.outcome).toEqual({ kind: 'abandoned' })
-  const late = { ok: true, value: 'late', requestId: reply.requestId }
+  const late = {
+    ok: true,
+    value: 'late',
+    requestId: reply.requestId,
+    idempotencyKey: expect.stringMatching(`^${reply.requestId}_`),
+  }
   expect(await cx.requests.get(reply.requestId)).toEqual({
     state: 'abandoned',
     requestId: reply.requestId,
@@ -220,7 +230,8 @@ test('a submitted request is pending, then replied, for its own app only (G15)',
   expect(await cx.requests.get(requestId)).toEqual({ state: 'pending', requestId })
   await bus.start()
   await outcomes.until((seen) => seen.length === 1)
-  const state = { state: 'replied', requestId, reply: { ok: true, value: 7, requestId } }
+  const idempotencyKey = expect.stringMatching(`^${requestId}_`)
+  const state = { state: 'replied', requestId, reply: { ok: true, value: 7, requestId, idempotencyKey } }
   expect(await cx.requests.get(requestId)).toEqual(state)
   expect(await cx.requests.get(requestId)).toEqual(state)
   expect(await bus.context({ app: 'other' }).requests.get(requestId)).toBeUndefined()

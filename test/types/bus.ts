@@ -56,6 +56,19 @@ export async function both() {
   // @ts-expect-error -- no such strategy
   await cx.triggers.create({ name: 'a', source: 'kv', filter: {}, target, retry: { strategy: 'sometimes' } })
 
+  await bus.on('a', 'kv', { collection: 'c' }, ({ idempotencyKey, eventId, deliveryId }) => {
+    const ids: string[] = [idempotencyKey, eventId, deliveryId]
+    // @ts-expect-error -- not for a handler to change
+    idempotencyKey.length = 1
+    return void ids
+  })
+  const letterKey: string = (await cx.deadLetters.get('1')).idempotencyKey
+  const attemptKey: string | undefined = (await cx.history.list()).items[0]?.idempotencyKey
+  const pendingKey: string = (await cx.deliveries.get('1')).idempotencyKey
+  // Where nobody answers there is none.
+  const replyKey: string | undefined = (await cx.request('topics', { op: 'left' })).idempotencyKey
+  void [letterKey, attemptKey, pendingKey, replyKey]
+
   await bus.on('a', 'kv', { collection: 'c' }, async ({ event, cx: inner }) => {
     const seen: KvEvent = event
     if (seen.op === 'set') await inner.kv.set('c', seen.key, seen.value)

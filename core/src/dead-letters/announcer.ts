@@ -9,6 +9,7 @@ import type { CallScope } from '../context.ts'
 import { withTransaction } from '../database.ts'
 import { backoffMs, sleep } from '../dispatch/pause.ts'
 import { WakeUp } from '../dispatch/wake-up.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { Emitter } from '../outbox/emitter.ts'
 import { prepareEvent } from '../outbox/prepare.ts'
 import type { Plugins } from '../plugins.ts'
@@ -97,6 +98,7 @@ function eventOf(letter: UnannouncedDeadLetter): DeadLetterEvent {
   return {
     id: letter.id,
     deliveryId: letter.delivery_id,
+    idempotencyKey: idempotencyKeyOf(letter.event_id, letter.trigger_id),
     source: letter.source,
     trigger: { id: letter.trigger_id, name: letter.trigger_name },
     eventId: letter.event_id,

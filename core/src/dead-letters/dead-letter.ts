@@ -1,5 +1,6 @@
 /** A delivery whose attempts are used up. */
 import type { AttemptError } from '../dispatch/attempt-error.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { JsonValue } from '../json.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { DeadLetterRow } from '../sql/dead-letter-row.ts'
@@ -13,6 +14,8 @@ export interface DeadLetter {
   readonly app: string
   /** Of the delivery that died; stable over its attempts. */
   readonly deliveryId: string
+  /** What its handler dedupes effects by; a replay has the same one. */
+  readonly idempotencyKey: string
   readonly source: string
   readonly trigger: { readonly id: string; readonly name: string }
   readonly target: TargetSpec
@@ -42,6 +45,7 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
     id: row.id,
     app: row.app_id,
     deliveryId: row.delivery_id,
+    idempotencyKey: idempotencyKeyOf(row.event_id, row.trigger_id),
     source: row.source,
     trigger: { id: row.trigger_id, name: row.trigger_name },
     target: row.trigger.target,

@@ -6,6 +6,7 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { CallScope } from '../context.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { TriggerEvent } from '../source.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
@@ -22,7 +23,15 @@ export interface HandlerArgs<Event = TriggerEvent, Cx = unknown> {
   readonly cx: Cx
   /** Counts from 1; at most the policy's `maxAttempts`. */
   readonly attempt: number
-  /** The same for every attempt: what to dedupe effects by. */
+  /**
+   * What to dedupe effects by: the same for every attempt, and for a replay of its dead letter. Made of the event's id and the
+   * trigger's, 73 characters of `0-9`, `a-f`, `-` and `_`. No other event ever has it, whatever becomes of the database.
+   */
+  readonly idempotencyKey: string
+  /**
+   * The outbox row's id: the same for every attempt, and what `cx.deliveries` and `cx.history` find it by. After a restore or a
+   * failover that lost commits, another delivery may have it: see `idempotencyKey`.
+   */
   readonly deliveryId: string
   /** A uuid; one event makes one delivery for each trigger that matched. */
   readonly eventId: string
@@ -98,6 +107,10 @@ export class RowDelivery implements Delivery {
 
   get attempt(): number {
     return this.row.attempt
+  }
+
+  get idempotencyKey(): string {
+    return idempotencyKeyOf(this.row.eventId, this.plan.triggerId)
   }
 
   get deliveryId(): string {

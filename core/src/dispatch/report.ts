@@ -14,6 +14,8 @@ export interface OutcomeMessage {
   readonly schema: string
   readonly app: string
   readonly deliveryId: string
+  /** The handler's `idempotencyKey`. */
+  readonly idempotencyKey: string
   readonly eventId: string
   readonly trigger: string
   readonly attempt: number
@@ -51,6 +53,7 @@ export class OutcomeReport {
       schema: this.#schema,
       app: delivery.plan.app,
       deliveryId: delivery.deliveryId,
+      idempotencyKey: delivery.idempotencyKey,
       eventId: delivery.eventId,
       trigger: delivery.plan.name,
       attempt: delivery.attempt,

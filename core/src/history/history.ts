@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { CallScope } from '../context.ts'
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { assertRowId, assertUuid } from '../ids.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
@@ -14,6 +15,8 @@ import { parseWith } from '../validation/zod-error.ts'
 
 export interface Attempt {
   readonly deliveryId: string
+  /** The handler's `idempotencyKey`. */
+  readonly idempotencyKey: string
   readonly eventId: string
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
   /** From 1. */
@@ -89,6 +92,7 @@ export class HistoryStore implements History {
 function toAttempt(row: AttemptRow): Attempt {
   return {
     deliveryId: row.delivery_id,
+    idempotencyKey: idempotencyKeyOf(row.event_id, row.trigger_id),
     eventId: row.event_id,
     trigger: { id: row.trigger_id, name: row.trigger_name, source: row.source },
     attempt: row.attempt,

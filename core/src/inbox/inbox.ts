@@ -15,7 +15,8 @@ import { Grouping } from '../grouping.ts'
 import { leaveRequests } from '../sql/leave-requests.ts'
 import type { Sql } from '../sql/statement.ts'
 import { takeReplies } from '../sql/take-replies.ts'
-import type { Reply, StoredReply } from './reply.ts'
+import type { Reply } from './reply.ts'
+import { toReply } from './reply.ts'
 import type { InboxResolver, OpenInbox } from './resolver.ts'
 
 export interface InboxOptions {
@@ -130,8 +131,7 @@ export class Inbox {
         const ids = [...this.#wanted]
         this.#wanted.clear()
         const rows = await sql.run(pool, takeReplies, [ids])
-        for (const { request_id: requestId, reply } of rows)
-          this.#end(requestId, { ...(reply as StoredReply), requestId })
+        for (const row of rows) this.#end(row.request_id, toReply(row))
       }
     } catch (error) {
       // Postgres is away: what was to be read is found by the next poll.

@@ -6,6 +6,7 @@
  * caller was gone when it came.
  */
 import type { AttemptError } from '../dispatch/attempt-error.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { JsonValue } from '../json.ts'
 import type { FailureKind } from '../retry/failure.ts'
 
@@ -22,7 +23,24 @@ export type StoredReply =
     }
 
 /** What `cx.request` resolves with. A failure is an answer too: nothing is thrown for what the other side did. */
-export type Reply = StoredReply & { readonly requestId: string }
+export type Reply = StoredReply & {
+  readonly requestId: string
+  /**
+   * The handler's `idempotencyKey`, of the request and the trigger that answered it. Undefined where no answer was read: nobody
+   * answers such a request, or its caller had gone.
+   */
+  readonly idempotencyKey?: string
+}
+
+/** As it is handed over. */
+export function toReply(row: {
+  readonly request_id: string
+  readonly trigger_id: string
+  readonly reply: unknown
+}): Reply {
+  const { request_id: requestId, trigger_id: triggerId, reply } = row
+  return { ...(reply as StoredReply), requestId, idempotencyKey: idempotencyKeyOf(requestId, triggerId) }
+}
 
 /** `replyTo` of what nobody waits for: its reply is kept. */
 export const KEPT = 'kept'

@@ -13,7 +13,7 @@ import { assertUuid } from '../ids.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import type { Departure, Inbox } from './inbox.ts'
 import type { Reply, StoredReply } from './reply.ts'
-import { failedReply, KEPT } from './reply.ts'
+import { failedReply, KEPT, toReply } from './reply.ts'
 import type { RequestAnnouncer } from './request-announcer.ts'
 
 export interface RequestOptions {
@@ -147,7 +147,7 @@ export class RequestStore implements Requests {
     const [found] = await this.#sql.run(this.#on, findRequest, [this.#scope.app, assertUuid(requestId, 'a request id')])
     if (found === undefined) return undefined
     if (found.state === 'pending') return { state: 'pending', requestId }
-    return { state: found.state, requestId, reply: { ...(found.reply as StoredReply), requestId } }
+    return { state: found.state, requestId, reply: toReply({ ...found, request_id: requestId }) }
   }
 
   async abandoned(options: PageOptions = {}): Promise<Page<AbandonedExecution>> {
@@ -161,7 +161,7 @@ export class RequestStore implements Requests {
       deliveryId: row.delivery_id,
       source: row.source,
       trigger: { id: row.trigger_id, name: row.trigger_name },
-      reply: { ...(row.reply as StoredReply), requestId: row.request_id },
+      reply: toReply(row),
       emittedAt: row.emitted_at,
       repliedAt: row.replied_at,
       abandonedAt: row.abandoned_at,

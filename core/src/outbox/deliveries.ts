@@ -4,6 +4,7 @@ import type { CallScope } from '../context.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
 import { attemptError } from '../dispatch/attempt-error.ts'
 import { OutbusError } from '../errors.ts'
+import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { assertRowId } from '../ids.ts'
 import type { Access } from '../principals/access.ts'
 import { cancelDelivery } from '../sql/cancel-delivery.ts'
@@ -15,6 +16,8 @@ import { parseWith } from '../validation/zod-error.ts'
 
 export interface PendingDelivery {
   readonly id: string
+  /** The handler's `idempotencyKey`. */
+  readonly idempotencyKey: string
   readonly eventId: string
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
   /** The attempt that runs or comes next; from 1. */
@@ -60,6 +63,7 @@ export class DeliveryStore implements Deliveries {
     const { id: triggerId, name, source } = row.trigger
     return {
       id: row.id,
+      idempotencyKey: idempotencyKeyOf(row.event_id, triggerId),
       eventId: row.event_id,
       trigger: { id: triggerId, name, source },
       attempt: row.attempt,

@@ -14,5 +14,5 @@ describeTarget(target, { configs: [{ label: 'here' }], badConfigs: [{ label: '' 
 
 test('a line has the label, the delivery and its event', () => {
   const [first = ''] = lines
-  expect(JSON.parse(first)).toEqual({ label: 'here', deliveryId: expect.any(String), event: { hello: 'world' } })
+  expect(JSON.parse(first)).toEqual({ label: 'here', idempotencyKey: expect.any(String), event: { hello: 'world' } })
 })

@@ -17,7 +17,11 @@ export function pluginName({ send = (line) => void process.stdout.write(`${line}
 
     // One attempt. Returning nothing is done, a throw is a failure; a DeliveryFailure says of which kind.
     async run({ delivery, config }) {
-      const line = JSON.stringify({ label: config.label, deliveryId: delivery.deliveryId, event: delivery.event })
+      const line = JSON.stringify({
+        label: config.label,
+        idempotencyKey: delivery.idempotencyKey,
+        event: delivery.event,
+      })
       try {
         await send(line)
       } catch (cause) {

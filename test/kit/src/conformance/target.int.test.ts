@@ -33,7 +33,7 @@ const samples = {
 
 describeTarget(post(), samples)
 
-const [runs, configured, fails, ends] = Object.values(TARGET_CHECKS) as [Check, Check, Check, Check]
+const [runs, configured, fails, ends, keyed] = Object.values(TARGET_CHECKS) as [Check, Check, Check, Check, Check]
 type Check = (typeof TARGET_CHECKS)[string]
 
 test.for<[what: string, check: Check, problem: string, broken: Partial<AnyTarget>, given?: object]>([
@@ -74,6 +74,12 @@ test.for<[what: string, check: Check, problem: string, broken: Partial<AnyTarget
     { run: () => sleep(5_000, undefined) },
   ],
   ['something slow that is not', ends, 'was over before its signal was aborted', { run: () => {} }],
+  [
+    'a target that tells deliveries apart by their ids',
+    keyed,
+    'it reads deliveryId and not idempotencyKey',
+    { run: ({ delivery }) => void delivery.deliveryId },
+  ],
   ['a failure that is swallowed', fails, 'retry, dead was expected', { run: () => {} }],
 ])('%s', async ([, check, problem, broken, given]) => {
   const found = await check(post(broken), { ...samples, ...given })
@@ -84,8 +90,17 @@ test('a target of which no delivery can fail says why', async () => {
   expect(await fails(post(), { ...samples, failing: 'none', whyNone: 'it only counts' })).toEqual([])
 })
 
+test('a target may read both ids, and whatever else there is', async () => {
+  const all: Partial<AnyTarget> = {
+    run: ({ delivery: { deliveryId, idempotencyKey, event, log, signal, cx } }) => {
+      log.info({ deliveryId, idempotencyKey, event, cx: typeof cx, aborted: signal.aborted })
+    },
+  }
+  expect(await keyed(post(all), samples)).toEqual([])
+})
+
 test('there is a broken target for each check', () => {
-  expect(Object.values(TARGET_CHECKS)).toEqual([runs, configured, fails, ends])
+  expect(Object.values(TARGET_CHECKS)).toEqual([runs, configured, fails, ends, keyed])
 })
 
 test('what has to be said is asked for by the types', () => {

@@ -1,6 +1,6 @@
 /** The conformance kit for targets. */
 import { defineSource, isOutbusError } from '@outbus/core'
-import type { AnyTarget, OutcomeMessage } from '@outbus/core'
+import type { AnyTarget, Delivery, OutcomeMessage } from '@outbus/core'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -163,12 +163,40 @@ const checkSignal: Check = async (target, samples) => {
   }
 }
 
+/** The delivery, which notes what of it is read. */
+function noting(delivery: Delivery, read: Set<PropertyKey>): Delivery {
+  return new Proxy(delivery, {
+    get(of, member) {
+      read.add(member)
+      // Of itself, not of the proxy: it has private members.
+      return Reflect.get(of, member, of) as unknown
+    },
+  })
+}
+
+const checkKey: Check = async (target, samples) => {
+  const problems: Problems = []
+  for (const config of samples.configs) {
+    const read = new Set<PropertyKey>()
+    const noted: Run = (args) => target.run({ ...args, delivery: noting(args.delivery, read) })
+    const { drain } = await deliver(runBy(target, noted), config, samples)
+    await drain()
+    if (read.has('deliveryId') && !read.has('idempotencyKey'))
+      problems.push(
+        `with ${shown(config)} it reads deliveryId and not idempotencyKey: a receiver that dedupes by a delivery's id ` +
+          'takes another event for done after a restore or a failover',
+      )
+  }
+  return problems
+}
+
 /** By what is promised when it passes. */
 export const TARGET_CHECKS: Readonly<Record<string, Check>> = {
   'a delivery runs, and is done': checkRuns,
   'a configuration that it cannot run is refused when the trigger is created': checkConfig,
   'a failure is an outcome: retried, then a dead letter with every error': checkFailure,
   'a run ends when its signal is aborted': checkSignal,
+  'where a delivery is told apart outside, it is by its idempotencyKey': checkKey,
 }
 
 /** `plugin`: the target, as it is given to `createBus`. Needs the kit's global setup, for a Postgres. */
