@@ -27,7 +27,9 @@ import { parseOptions } from './options.ts'
 import { startPlugins, stopPlugins } from './plugin-lifecycle.ts'
 import type { StartablePlugin } from './plugin-lifecycle.ts'
 import type { AnySource, SourceNamed, TriggerEvent } from './source.ts'
+import type { Queryable } from './sql/statement.ts'
 import type { AnyTarget } from './target.ts'
+import { assertNode, assertPg } from './runtime.ts'
 import { assertVerbs } from './verbs.ts'
 import { declareTrigger } from './triggers/declare.ts'
 import type { Removed } from './upkeep.ts'
@@ -73,6 +75,7 @@ export class CoreBus<S extends AnySource = AnySource> {
     this.#app = app
     this.#startTimeoutMs = startTimeoutMs
     this.#lifecycle = lifecycle
+    parts.sql.checkFirst((on) => this.#checkSchema(on))
   }
 
   /** The executions of this process: how many may run at a time, run, and wait. */
@@ -146,13 +149,25 @@ export class CoreBus<S extends AnySource = AnySource> {
   async migrate(): Promise<readonly AppliedLine[]> {
     this.#assertOpen()
     const { listenConnection, sql, log } = this.#parts
-    return reaching(() => migrate({ connection: listenConnection, schema: sql.schema, lines: this.#lines, log }))
+    const applied = await reaching(() =>
+      migrate({ connection: listenConnection, schema: sql.schema, lines: this.#lines, log }),
+    )
+    sql.checked()
+    return applied
   }
 
-  /** Refuses a schema that this program does not fit: missing, older, or newer (G17). `start` asks the same. */
+  /**
+   * Refuses a schema that this program does not fit: missing, older, or newer (G17). `start` asks the same, and so does
+   * the first emit, verb or other call of a process that never starts.
+   */
   async checkSchema(): Promise<void> {
     const { database, sql } = this.#parts
-    await reaching(() => checkSchema({ db: database.pool, schema: sql.schema, lines: this.#lines }))
+    await this.#checkSchema(database.pool)
+    sql.checked()
+  }
+
+  #checkSchema(db: Queryable): Promise<void> {
+    return reaching(() => checkSchema({ db, schema: this.#parts.sql.schema, lines: this.#lines }))
   }
 
   /**
@@ -267,12 +282,14 @@ function assertHandler(name: unknown, handler: unknown): void {
 
 /**
  * A bus, checked: options and plugins are validated, the schema is migrated if `migrate` says so and compared with
- * what this program needs. It emits at once; it dispatches after `start()`.
+ * what this program needs, at the first use. It emits at once; it dispatches after `start()`.
  */
 export async function createBus<const S extends readonly AnySource[] = []>(
   options: BusOptions<S>,
 ): Promise<Bus<S[number]>> {
+  assertNode(process.versions.node)
   const settings = parseOptions(options)
+  assertPg(settings.database)
   if (settings.app !== undefined) assertAppId(settings.app)
   const lifecycle = { stopping: false }
   const parts = compose(settings, () => {

@@ -79,6 +79,7 @@ const ERROR_CODES = [
   'migration.changed',
   // the bus
   'options.invalid',
+  'runtime.unsupported',
   'bus.stopped',
   // what the database answered
   'database.unreachable',

@@ -36,10 +36,25 @@ export class Sql {
   /** False behind a transaction-mode pooler, where a prepared statement may be on another server connection. */
   readonly prepare: boolean
   readonly #bound = new Map<string, { name: string; text: string }>()
+  #check: ((on: Queryable) => Promise<void>) | undefined
+  #checking: { readonly on: Queryable; readonly done: Promise<void> } | undefined
 
   constructor(schema: string, prepare: boolean) {
     this.schema = schema
     this.prepare = prepare
+  }
+
+  /**
+   * From now on the first statement, and every one after it until `check` has resolved once, waits for `check` and is
+   * refused with it. On the connection of the statement: that may be the only one there is, in a caller's transaction.
+   */
+  checkFirst(check: (on: Queryable) => Promise<void>): void {
+    this.#check = check
+  }
+
+  /** It has been checked elsewhere. */
+  checked(): void {
+    this.#check = undefined
   }
 
   async run<Parameters extends readonly unknown[], Row>(
@@ -48,6 +63,7 @@ export class Sql {
     parameters: Parameters,
   ): Promise<Row[]> {
     try {
+      if (this.#check !== undefined) await this.#runCheck(on, this.#check)
       const result = await this.send(on, stated, parameters)
       return result.rows as Row[]
     } catch (error) {
@@ -58,6 +74,19 @@ export class Sql {
         'a statement of the transaction has failed: it takes nothing more until it is rolled back',
         { path: 'tx', cause: error },
       )
+    }
+  }
+
+  /** Of those who ask at once on one pool, one looks for all. */
+  async #runCheck(on: Queryable, check: (on: Queryable) => Promise<void>): Promise<void> {
+    if (this.#checking?.on === on) return this.#checking.done
+    const checking = { on, done: check(on) }
+    this.#checking = checking
+    try {
+      await checking.done
+      this.checked()
+    } finally {
+      if (this.#checking === checking) this.#checking = undefined
     }
   }
 
