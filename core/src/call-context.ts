@@ -19,7 +19,8 @@ import type { Deliveries } from './outbox/deliveries.ts'
 import { DeliveryStore } from './outbox/deliveries.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { EmitQueue } from './outbox/emit-queue.ts'
-import type { Emitter } from './outbox/emitter.ts'
+import type { Emitter, WrittenFor } from './outbox/emitter.ts'
+import { bothLanes, NO_LANES } from './outbox/emitter.ts'
 import type { Asker, SharedWrites } from './outbox/shared-writes.ts'
 import type { PreparedEvent, PrepareExtras, PrepareLimits } from './outbox/prepare.ts'
 import { prepareEvent } from './outbox/prepare.ts'
@@ -56,7 +57,7 @@ export interface ContextSurroundings {
   /** A child logger that names the source. */
   logOf(source: string): Logger
   /** After a commit of the bus's own that may have written rows. */
-  onWritten(): void
+  onWritten(lanes: WrittenFor): void
   assertOpen(): void
 }
 
@@ -223,17 +224,26 @@ abstract class BaseContext implements CoreContext {
           return work(this.#sourceTransaction(source, this.#tx))
         }
         this.#around.assertOpen()
-        const result = await withTransaction(pool, (tx) => work(this.#sourceTransaction(source, tx)))
-        this.#around.onWritten()
+        let lanes = NO_LANES
+        const onEmit = (writtenFor: WrittenFor) => {
+          lanes = bothLanes(lanes, writtenFor)
+        }
+        const result = await withTransaction(pool, (tx) => work(this.#sourceTransaction(source, tx, onEmit)))
+        this.#around.onWritten(lanes)
         return result
       },
     }
   }
 
-  #sourceTransaction(source: AnySource, tx: pg.ClientBase): SourceTransaction {
+  /** `onEmit`: which lanes there are to wake after the commit. Postgres notifies them of a caller's own commit. */
+  #sourceTransaction(
+    source: AnySource,
+    tx: pg.ClientBase,
+    onEmit: (writtenFor: WrittenFor) => void = () => undefined,
+  ): SourceTransaction {
     const prepare: PrepareForSource = (event, options, i, reservedId) =>
       this.#prepareNumbered(source.name, event, options, i, reservedId)
-    return sourceTransaction(this.#around, { app: this.app, source: source.name, tx, prepare })
+    return sourceTransaction(this.#around, { app: this.app, source: source.name, tx, prepare, onEmit })
   }
 
   async #emitPrepared(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
@@ -243,7 +253,7 @@ abstract class BaseContext implements CoreContext {
       return queue.emit(events)
     }
     assertTransaction(this.#tx)
-    return emitter.write(events, this.#tx, { transactional: true })
+    return (await emitter.write(events, this.#tx, { transactional: true })).results
   }
 
   #desk(): RequestDesk {

@@ -25,6 +25,7 @@ import type { InboxResolver } from './inbox/resolver.ts'
 import { assertSchemaName } from './migrate/schema-name.ts'
 import type { BusSettings } from './options.ts'
 import { Emitter } from './outbox/emitter.ts'
+import type { WrittenFor } from './outbox/emitter.ts'
 import { EmitQueue } from './outbox/emit-queue.ts'
 import { SharedWrites } from './outbox/shared-writes.ts'
 import { Plugins } from './plugins.ts'
@@ -120,7 +121,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         emitter: c.resolve(T.emitter),
         pool: c.resolve(T.database).pool,
         lend: (app) => c.resolve(T.wakeUp).lend(app) ?? c.resolve(T.fairWakeUp).lend(app),
-        onWritten: () => wakeLanes(c),
+        onWritten: (lanes) => wakeLanes(c, lanes),
       }),
   )
   provide(
@@ -130,7 +131,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         sql: c.resolve(T.sql),
         pool: c.resolve(T.database).pool,
         emitter: c.resolve(T.emitter),
-        onWritten: () => wakeLanes(c),
+        onWritten: (lanes) => wakeLanes(c, lanes),
       }),
   )
   provide(T.principals, (c) => settings.principals ?? new AdminPrincipalResolver(c.resolve(T.sql)))
@@ -176,7 +177,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       wakeUpChannel: wakeUpChannel(settings.schema),
       cancelChannel: cancelChannel(settings.schema),
       logOf: (source) => pluginLogs(source),
-      onWritten: () => wakeLanes(c),
+      onWritten: (lanes) => wakeLanes(c, lanes),
       assertOpen,
     })
   })
@@ -201,7 +202,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         plugins: c.resolve(T.plugins),
         emitter: c.resolve(T.emitter),
         log: c.resolve(T.log),
-        onWritten: () => wakeLanes(c),
+        onWritten: (lanes) => wakeLanes(c, lanes),
       }),
       recorder: new AttemptRecorder(c.resolve(T.sql), c.resolve(T.database).pool, settings.history, c.resolve(T.log)),
       answers: { maxBytes: settings.maxEventBytes, now: () => new Date() },
@@ -246,9 +247,8 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   }
 }
 
-function wakeLanes(c: DependencyContainer): void {
+function wakeLanes(c: DependencyContainer, { ordered, single }: WrittenFor): void {
   c.resolve(T.wakeUp).one()
-  const { ordered, single } = c.resolve(T.emitter).writtenFor()
   if (ordered) c.resolve(T.orderedWakeUp).one()
   if (single) c.resolve(T.singleWakeUps).all()
 }

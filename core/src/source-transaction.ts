@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import type { EmitOptions } from './outbox/emit.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
-import type { Emitter } from './outbox/emitter.ts'
+import type { Emitter, WrittenFor } from './outbox/emitter.ts'
 import type { PreparedEvent } from './outbox/prepare.ts'
 import { reserveDedupeKey } from './outbox/reservation.ts'
 import type { Reservation, SourceTransaction } from './source.ts'
@@ -21,9 +21,15 @@ const NOTHING_RESERVED: Reservation = { takenBy: undefined, release: async () =>
 
 export function sourceTransaction(
   { sql, emitter }: { readonly sql: Sql; readonly emitter: Emitter },
-  of: { readonly app: string; readonly source: string; readonly tx: pg.ClientBase; readonly prepare: PrepareForSource },
+  of: {
+    readonly app: string
+    readonly source: string
+    readonly tx: pg.ClientBase
+    readonly prepare: PrepareForSource
+    onEmit(lanes: WrittenFor): void
+  },
 ): SourceTransaction {
-  const { app, source, tx, prepare } = of
+  const { app, source, tx, prepare, onEmit } = of
   const reserved = new Map<string, string>()
   return {
     run: async (stated, parameters) => {
@@ -50,7 +56,9 @@ export function sourceTransaction(
         const key = given?.dedupeKey
         return prepare(event, given, i, key === undefined ? undefined : reserved.get(key))
       })
-      return emitter.write(prepared, tx, { transactional: true })
+      const { results, lanes } = await emitter.write(prepared, tx, { transactional: true })
+      onEmit(lanes)
+      return results
     },
   }
 }

@@ -10,7 +10,8 @@ import { withTransaction } from '../database.ts'
 import { backoffMs, sleep } from '../dispatch/pause.ts'
 import { WakeUp } from '../dispatch/wake-up.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
-import type { Emitter } from '../outbox/emitter.ts'
+import type { Emitter, WrittenFor } from '../outbox/emitter.ts'
+import { NO_LANES } from '../outbox/emitter.ts'
 import { prepareEvent } from '../outbox/prepare.ts'
 import type { Plugins } from '../plugins.ts'
 import type { Sql } from '../sql/statement.ts'
@@ -25,7 +26,7 @@ export interface DeadLetterAnnouncerOptions {
   readonly emitter: Emitter
   readonly log: Logger
   /** After a commit that may have written rows. */
-  onWritten(): void
+  onWritten(lanes: WrittenFor): void
 }
 
 const LETTERS_AT_A_TIME = 100
@@ -52,9 +53,9 @@ export class DeadLetterAnnouncer {
     const { log, onWritten } = this.#options
     for (let failures = 0; !signal.aborted;) {
       try {
-        const announced = await withTransaction(pool, (tx) => this.#announce(tx))
+        const { announced, lanes } = await withTransaction(pool, (tx) => this.#announce(tx))
         failures = 0
-        if (announced > 0) onWritten()
+        if (announced > 0) onWritten(lanes)
         if (announced < LETTERS_AT_A_TIME) await this.#wakeUp.wait(POLL_MS, signal)
       } catch (error) {
         if (signal.aborted) return
@@ -64,7 +65,7 @@ export class DeadLetterAnnouncer {
     }
   }
 
-  async #announce(tx: pg.ClientBase): Promise<number> {
+  async #announce(tx: pg.ClientBase): Promise<{ announced: number; lanes: WrittenFor }> {
     const { sql, plugins, emitter } = this.#options
     const letters = await sql.run(tx, takeUnannouncedDeadLetters, [LETTERS_AT_A_TIME])
     const events = letters.map((letter) =>
@@ -77,8 +78,9 @@ export class DeadLetterAnnouncer {
         undefined,
       ),
     )
-    if (events.length > 0) await emitter.write(events, tx, { transactional: true })
-    return letters.length
+    if (events.length === 0) return { announced: 0, lanes: NO_LANES }
+    const { lanes } = await emitter.write(events, tx, { transactional: true })
+    return { announced: letters.length, lanes }
   }
 }
 

@@ -16,7 +16,7 @@ import { isOutbusError, OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { SQL_STATE, sqlStateOf, wasRefused } from '../postgres-errors.ts'
 import type { EmitResult } from './emit.ts'
-import type { Emitter } from './emitter.ts'
+import type { Emitter, WrittenFor } from './emitter.ts'
 import { endOfTick } from './end-of-tick.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Lent } from '../dispatch/wake-up.ts'
@@ -35,7 +35,7 @@ export interface EmitQueueOptions {
   /** The connection of a lane of this process that has nothing to do and claims rows of this app, if there is one. */
   lend(app: string): Lent | undefined
   /** Rows were written that no lane has been woken for. */
-  onWritten(): void
+  onWritten(lanes: WrittenFor): void
 }
 
 export class EmitQueue {
@@ -201,8 +201,8 @@ class Line {
     this.#cut = () => void client.end()
     let broken: Error | undefined
     try {
-      const results = await this.#options.emitter.write(events, client, { transactional: false })
-      this.#options.onWritten()
+      const { results, lanes } = await this.#options.emitter.write(events, client, { transactional: false })
+      this.#options.onWritten(lanes)
       return results
     } catch (error) {
       if (isKnown(error)) throw error

@@ -41,6 +41,28 @@ export interface Writing extends EmitsWriting {
   readonly parameters: readonly unknown[]
 }
 
+/**
+ * The lanes, beside those of rows in batches, that rows were written for. Whoever commits the rows wakes these lanes, and
+ * not before its commit.
+ */
+export interface WrittenFor {
+  readonly ordered: boolean
+  readonly single: boolean
+}
+
+export interface Written {
+  /** By the position of the event. */
+  readonly results: EmitResult[]
+  readonly lanes: WrittenFor
+}
+
+export const NO_LANES: WrittenFor = { ordered: false, single: false }
+
+/** The lanes of two writes that commit together. */
+export function bothLanes(one: WrittenFor, other: WrittenFor): WrittenFor {
+  return { ordered: one.ordered || other.ordered, single: one.single || other.single }
+}
+
 const NONE: Set<string> = new Set()
 
 export interface EmitterOptions {
@@ -56,8 +78,6 @@ export class Emitter {
   readonly #indexes: EmitIndexes
   readonly #options: EmitterOptions
   readonly #loops: Loops
-  /** Lanes of their own that rows were written for since {@link writtenFor} was asked last. */
-  #written = { ordered: false, single: false }
 
   constructor(sql: Sql, indexes: IndexCache, options: EmitterOptions) {
     this.#sql = sql
@@ -75,19 +95,23 @@ export class Emitter {
     events: readonly PreparedEvent[],
     on: Queryable,
     { transactional, impatient = !transactional }: { readonly transactional: boolean; readonly impatient?: boolean },
-  ): Promise<EmitResult[]> {
+  ): Promise<Written> {
     const standIns = standInsByDedupeKey(events)
     const written = new Map<PreparedEvent, EmitResult>()
     let left = events.filter((event, i) => standIns[i] === event)
+    let lanes = NO_LANES
     for (let round = 0; left.length > 0; round++) {
       if (round === MAX_ROUNDS) throw changingWithoutEnd()
-      left = await this.#writeRound(left, on, { transactional, impatient }, written)
+      const { again, for: writtenFor } = await this.#writeRound(left, on, { transactional, impatient }, written)
+      left = again
+      lanes = bothLanes(lanes, writtenFor)
     }
-    return events.map((event, i) => {
+    const results = events.map((event, i) => {
       const first = standIns[i] as PreparedEvent
       const result = written.get(first) as EmitResult
       return first === event ? result : { eventId: result.eventId, deliveries: 0, duplicate: true }
     })
+    return { results, lanes }
   }
 
   /**
@@ -136,7 +160,7 @@ export class Emitter {
     events: readonly PreparedEvent[],
     writing: Writing,
     on: Queryable,
-  ): Promise<{ readonly emitted: EmitResult[]; readonly late: readonly WrittenRow['late'][] } | undefined> {
+  ): Promise<(Written & { readonly late: readonly WrittenRow['late'][] }) | undefined> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const indexes = await this.#indexes.of(events, on)
       const matched = matchAll(events, indexes)
@@ -144,10 +168,10 @@ export class Emitter {
       const written = await this.#runWriting(events, matched, indexes, writing, on)
       if (written === undefined) return undefined
       if (written.stale === null) {
-        const emitted = events.map(({ eventId }, i) => {
+        const results = events.map(({ eventId }, i) => {
           return { eventId, deliveries: (matched[i] as IndexedTrigger[]).length, duplicate: false }
         })
-        return { emitted, late: written.late ?? [] }
+        return { results, lanes: written.for, late: written.late ?? [] }
       }
       await this.#indexes.makeLatest(new Map(Object.entries(written.stale)), on)
     }
@@ -165,27 +189,27 @@ export class Emitter {
       const [{ app }] = events as readonly [PreparedEvent]
       const { epoch } = indexes.get(app) as MatchingIndex
       const own = alikeParameters(events, matched[0] ?? [], epoch, this.#channelToTell(false))
-      return (await this.#sql.run(on, alike, [...own, PATIENCE, ...parameters]))[0]
+      const [row] = await this.#sql.run(on, alike, [...own, PATIENCE, ...parameters])
+      return row && { ...row, for: NO_LANES }
     }
     const pairs = fanOut(events, matched)
     if (pairs.deduped || pairs.ordered) return undefined
     const own = this.#rowsParameters(events, pairs, indexes, { transactional: false, impatient: true })
     const [row] = await this.#sql.run(on, rows, [...plainParameters(own), PATIENCE, ...parameters])
-    this.#written.single ||= pairs.single
-    return row
+    return row && { ...row, for: lanesOf(pairs) }
   }
 
-  /** One statement; answers with the events that it left out and that have to be written again. */
+  /** One statement; answers with the events that it left out, to be written again, and with the lanes that it wrote for. */
   async #writeRound(
     events: readonly PreparedEvent[],
     on: Queryable,
     how: { readonly transactional: boolean; readonly impatient: boolean },
     written: Map<PreparedEvent, EmitResult>,
-  ): Promise<PreparedEvent[]> {
+  ): Promise<{ again: PreparedEvent[]; for: WrittenFor }> {
     const indexes = await this.#indexes.of(events, on)
     const matched = matchAll(events, indexes)
     this.#loops.warn(events, matched)
-    const { stale, fresh } = await this.#runStatement(events, matched, indexes, on, how)
+    const { stale, fresh, for: writtenFor } = await this.#runStatement(events, matched, indexes, on, how)
     await this.#indexes.makeLatest(stale, on)
     const again: PreparedEvent[] = []
     for (const [i, event] of events.entries()) {
@@ -203,7 +227,7 @@ export class Emitter {
         else written.set(event, { eventId: first, deliveries: 0, duplicate: true })
       }
     }
-    return again
+    return { again, for: writtenFor }
   }
 
   async #runStatement(
@@ -212,21 +236,23 @@ export class Emitter {
     indexes: Indexes,
     on: Queryable,
     how: { readonly transactional: boolean; readonly impatient: boolean },
-  ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
+  ): Promise<{ stale: Map<string, string>; fresh: Set<string>; for: WrittenFor }> {
     if ((matched[0] ?? []).length > 0 && areAlike(events, matched))
-      return this.#runAlike(events, matched, indexes, on, how.transactional)
+      return { ...(await this.#runAlike(events, matched, indexes, on, how.transactional)), for: NO_LANES }
     const pairs = fanOut(events, matched)
     if (pairs.pairEvents.length === 0 && !pairs.deduped)
-      return { stale: await this.#indexes.staleOf(indexes, on), fresh: NONE }
+      return { stale: await this.#indexes.staleOf(indexes, on), fresh: NONE, for: NO_LANES }
     const parameters = this.#rowsParameters(events, pairs, indexes, how)
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
         ? await this.#sql.run(on, emitRowsWaiting, parameters)
         : await this.#sql.run(on, emitRows, plainParameters(parameters))
     const row = rows[0] as EmitRow
-    this.#written.ordered ||= pairs.ordered
-    this.#written.single ||= pairs.single
-    return { stale: new Map(Object.entries(row.stale ?? {})), fresh: new Set(row.fresh ?? []) }
+    return {
+      stale: new Map(Object.entries(row.stale ?? {})),
+      fresh: new Set(row.fresh ?? []),
+      for: lanesOf(pairs),
+    }
   }
 
   async #runAlike(
@@ -282,17 +308,14 @@ export class Emitter {
     return !transactional && this.#options.localDispatcherIsIdle() ? null : this.#options.channel
   }
 
-  /** For which lanes, beside those of rows in batches, something was written since this was asked last. */
-  writtenFor(): { readonly ordered: boolean; readonly single: boolean } {
-    const written = this.#written
-    this.#written = { ordered: false, single: false }
-    return written
-  }
-
   async #firstWithKeyOf(event: PreparedEvent, on: Queryable): Promise<string | undefined> {
     const rows = await this.#sql.run(on, findDedupeKey, [event.app, event.source.name, event.dedupeKey as string])
     return rows[0]?.event_id
   }
+}
+
+function lanesOf({ ordered, single }: FanOut): WrittenFor {
+  return { ordered, single }
 }
 
 function changingWithoutEnd(): OutbusError {

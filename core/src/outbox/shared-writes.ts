@@ -18,7 +18,8 @@ import type { EmitsWriting } from '../sql/emits-writing.ts'
 import { emitsWriting } from '../sql/emits-writing.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { EmitOptions, EmitResult } from './emit.ts'
-import type { Emitter } from './emitter.ts'
+import type { Emitter, WrittenFor } from './emitter.ts'
+import { bothLanes, NO_LANES } from './emitter.ts'
 import { endOfTick } from './end-of-tick.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
@@ -56,7 +57,7 @@ export interface SharedWritesSurroundings {
   readonly sql: Sql
   readonly pool: pg.Pool
   readonly emitter: Emitter
-  onWritten(): void
+  onWritten(lanes: WrittenFor): void
 }
 
 export class SharedWrites {
@@ -75,8 +76,8 @@ export class SharedWrites {
 
   /** In the caller's transaction, which nobody shares. */
   async within(tx: pg.ClientBase, write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
-    const [result] = await writeOn(tx, write, [{ asker, item }], this.#around, { impatient: false })
-    return result
+    const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, { impatient: false })
+    return results[0]
   }
 
   /** Resolves when all that was asked for has been answered. */
@@ -161,14 +162,14 @@ class Line {
   async #commit(group: readonly Asked[], { impatient }: { readonly impatient: boolean }): Promise<readonly unknown[]> {
     const { pool, emitter, onWritten } = this.#around
     const atOnce = this.#atOnce
-    const results = await withConnection(pool, async (on) => {
+    const { results, lanes } = await withConnection(pool, async (on) => {
       // Who waits for a lock goes by the triggers of the moment in which it has it: by two statements.
       const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, emitter) : undefined
       if (written !== undefined) return written
       const work = () => writeOn(on, this.#write, group, this.#around, { impatient })
       return inTransaction(on, work, impatient ? BEGIN_IMPATIENTLY : 'begin')
     })
-    onWritten()
+    onWritten(lanes)
     return results
   }
 }
@@ -183,13 +184,19 @@ function isHeld(error: unknown): boolean {
   return sqlStateOf(error) === SQL_STATE.lockNotAvailable
 }
 
+/** What a write answered of each item, and the lanes to wake once it is committed. */
+interface WrittenItems {
+  readonly results: readonly unknown[]
+  readonly lanes: WrittenFor
+}
+
 /** Undefined where it has to be done by `writeOn`; nothing is written then. */
 async function writeAtOnce(
   on: pg.ClientBase,
   { write, statements }: AtOnce,
   group: readonly Asking[],
   emitter: Emitter,
-): Promise<readonly unknown[] | undefined> {
+): Promise<WrittenItems | undefined> {
   const prepared = group.map(({ asker, item }) => {
     const { event, options } = write.event(item)
     return asker.prepare(event, options, write.late)
@@ -197,9 +204,10 @@ async function writeAtOnce(
   const parameters = write.parameters(itemsOf(group))
   const written = await emitter.writeAtOnce(prepared, { ...statements, parameters }, on)
   if (written === undefined) return undefined
-  const { emitted, late } = written
+  const { results: emitted, lanes, late } = written
   try {
-    return emitted.map((result, i) => write.result({ emitted: result, late: late[i] as (typeof late)[0] }))
+    const results = emitted.map((result, i) => write.result({ emitted: result, late: late[i] as (typeof late)[0] }))
+    return { results, lanes }
   } catch (cause) {
     // It is committed by now. Not an `OutbusError`, whatever was thrown: that would be a refusal, and written again.
     throw new Error('what was asked for is written, but its source failed to say what came of it', { cause })
@@ -212,19 +220,22 @@ async function writeOn(
   group: readonly Asking[],
   { sql, emitter }: Pick<SharedWritesSurroundings, 'sql' | 'emitter'>,
   { impatient }: { readonly impatient: boolean },
-): Promise<readonly unknown[]> {
-  const emit = (
+): Promise<WrittenItems> {
+  let lanes = NO_LANES
+  const emit = async (
     events: readonly EventInput<EventSchemas>[],
     options: readonly (EmitOptions | undefined)[] = [],
   ): Promise<EmitResult[]> => {
     const prepared = events.map((event, i) => (group[i] as (typeof group)[0]).asker.prepare(event, options[i]))
-    return emitter.write(prepared, tx, { transactional: true, impatient })
+    const written = await emitter.write(prepared, tx, { transactional: true, impatient })
+    lanes = bothLanes(lanes, written.lanes)
+    return written.results
   }
   const run: Parameters<AnyWrite['write']>[0]['run'] = (stated, parameters) =>
     sql.run(tx satisfies Queryable, stated, parameters)
   const results = await write.write({ run, emit }, itemsOf(group))
   assertOneForEach(results, group)
-  return results
+  return { results, lanes }
 }
 
 function itemsOf(group: readonly Asking[]) {

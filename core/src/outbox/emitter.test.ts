@@ -1,0 +1,74 @@
+import type { Logger } from 'pino'
+import { expect, test } from 'vitest'
+import type { AnySource } from '../source.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
+import type { IndexCache } from '../triggers/index-cache.ts'
+import { IN_BATCHES, LIMITED } from '../triggers/single.ts'
+import { bothLanes, Emitter, NO_LANES } from './emitter.ts'
+import type { PreparedEvent } from './prepare.ts'
+
+const event = (app: string): PreparedEvent => ({
+  app,
+  source: { name: 's', version: 1 } as AnySource,
+  event: { op: 'o' },
+  eventId: `event of ${app}`,
+  text: '{}',
+  priority: null,
+  delayMs: 1_000,
+  runAt: null,
+  depth: 1,
+  rootId: 'r',
+  chain: null,
+  orderingKey: null,
+  traceContext: null,
+  dedupeKey: null,
+  dedupeWindowMs: null,
+  replyTo: null,
+  replyTimeoutMs: null,
+})
+const trigger = (more: object) => ({
+  id: 't',
+  snapshot: '{}',
+  priority: 0,
+  ordered: false,
+  single: IN_BATCHES,
+  ...more,
+})
+/** What each app's events match. */
+const TRIGGERS: Record<string, object> = {
+  ordered: trigger({ ordered: true }),
+  limited: trigger({ single: LIMITED }),
+  plain: trigger({}),
+}
+
+test('each write says for which lanes it wrote, whoever else writes meanwhile', async () => {
+  const answers: ((rows: object[]) => void)[] = []
+  const sql = { run: () => new Promise<object[]>((resolve) => answers.push(resolve)) }
+  const indexes = {
+    latest: (app: string) => ({ epoch: '1', match: () => [TRIGGERS[app] as unknown as IndexedTrigger] }),
+  }
+  const emitter = new Emitter(sql as unknown as Sql, indexes as unknown as IndexCache, {
+    log: { warn: () => undefined } as unknown as Logger,
+    channel: 'c',
+    localDispatcherIsIdle: () => false,
+  })
+  const written = ['ordered', 'limited', 'plain'].map((app) =>
+    emitter.write([event(app)], {} as Queryable, { transactional: true }),
+  )
+  await Promise.resolve()
+  // The last one is answered first, as if its caller committed while the others are still waiting for Postgres.
+  for (const answer of answers.toReversed()) answer([{ stale: null, fresh: [] }])
+  expect((await Promise.all(written)).map(({ lanes }) => lanes)).toEqual([
+    { ordered: true, single: false },
+    { ordered: false, single: true },
+    NO_LANES,
+  ])
+})
+
+test('two writes of one commit wake the lanes of both', () => {
+  expect(bothLanes({ ordered: true, single: false }, { ordered: false, single: true })).toEqual({
+    ordered: true,
+    single: true,
+  })
+})
