@@ -177,7 +177,7 @@ test('a repeated dedupe key writes nothing and answers with the first event, als
   const { cx, db, trigger, rows } = await setUp()
   await trigger('one')
   const first = await cx.emit('topics', said(), { dedupeKey: 'k' })
-  const again = { eventId: first.eventId, deliveries: 0, duplicate: true }
+  const again = { eventId: first.eventId, deliveries: 0, deliveryIds: [], duplicate: true }
   expect(await cx.emit('topics', said(), { dedupeKey: 'k' })).toEqual(again)
   await db.pool.query('delete from outbus.outbox')
   expect(await cx.emit('topics', said(), { dedupeKey: 'k' })).toEqual(again)

@@ -26,6 +26,8 @@ export interface RequestOptions {
 export interface SubmittedRequest {
   /** For `cx.requests.get`. */
   readonly requestId: string
+  /** Of the one row that it has: what its handler gets as its `deliveryId`, and its attempts are recorded under. */
+  readonly deliveryId: string
 }
 
 /** Where a reply goes, and for how long somebody waits there. */
@@ -87,8 +89,8 @@ export class RequestDesk {
     const requestId = event.eventId
     const expected = this.#inbox.expect(requestId, timeoutMs, signal)
     try {
-      const answered = await this.#write(event)
-      if (!answered) {
+      const deliveryId = await this.#write(event)
+      if (deliveryId === undefined) {
         expected.forget()
         return { ...nobodyAnswers(event), requestId }
       }
@@ -106,14 +108,16 @@ export class RequestDesk {
   /** Like a request whose caller does not wait. Resolves when it is written; undefined where nobody would answer it. */
   async submit(prepare: (reply: ReplyAddress) => PreparedEvent): Promise<SubmittedRequest | undefined> {
     const event = prepare({ replyTo: KEPT, timeoutMs: null })
-    return (await this.#write(event)) ? { requestId: event.eventId } : undefined
+    const deliveryId = await this.#write(event)
+    return deliveryId === undefined ? undefined : { requestId: event.eventId, deliveryId }
   }
 
-  async #write(event: PreparedEvent): Promise<boolean> {
+  /** The id of its row; undefined where nobody answers it. */
+  async #write(event: PreparedEvent): Promise<string | undefined> {
     const [written] = await this.#queue.emit([event])
-    if (written?.deliveries !== 1) return false
-    this.#announcer.announce()
-    return true
+    const deliveryId = written?.deliveryIds[0]
+    if (deliveryId !== undefined) this.#announcer.announce()
+    return deliveryId
   }
 }
 

@@ -28,6 +28,11 @@ export interface EmitResult {
   readonly eventId: string
   /** Outbox rows written: one for each matching trigger; 0 for a duplicate. */
   readonly deliveries: number
+  /**
+   * The ids of those rows, in no promised order: what `cx.deliveries` takes, and what each handler gets as its `deliveryId`. Empty for
+   * a duplicate: the rows are those of the first event, whose id is here.
+   */
+  readonly deliveryIds: readonly string[]
   /** True when the dedupe key was taken: nothing was written. */
   readonly duplicate: boolean
 }

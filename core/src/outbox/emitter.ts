@@ -23,6 +23,8 @@ import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
 import { alikeParameters, areAlike, notedParameters, oneParameters } from './alike.ts'
+import type { DeliveryIds } from './delivery-ids.ts'
+import { duplicateOf, emitted, idsByEvent, idsOfAlike } from './delivery-ids.ts'
 import type { EmitResult } from './emit.ts'
 import type { FanOut } from './fan-out.ts'
 import { emitParameters, fanOut, plainParameters } from './fan-out.ts'
@@ -64,6 +66,14 @@ export function bothLanes(one: WrittenFor, other: WrittenFor): WrittenFor {
 }
 
 const NONE: Set<string> = new Set()
+
+interface RoundWritten {
+  /** App to epoch, of those apps of which nothing was written. */
+  readonly stale: Map<string, string>
+  /** Ids of events whose dedupe key was free. */
+  readonly fresh: Set<string>
+  readonly idsOf: DeliveryIds
+}
 
 export interface EmitterOptions {
   readonly log: Logger
@@ -109,7 +119,7 @@ export class Emitter {
     const results = events.map((event, i) => {
       const first = standIns[i] as PreparedEvent
       const result = written.get(first) as EmitResult
-      return first === event ? result : { eventId: result.eventId, deliveries: 0, duplicate: true }
+      return first === event ? result : duplicateOf(result.eventId)
     })
     return { results, lanes }
   }
@@ -127,9 +137,7 @@ export class Emitter {
     if (triggers.length === 0 || !areAlike(events, matched)) return undefined
     this.#loops.warn(events, matched)
     const written = this.#sendTo(lent, events, triggers, indexes)
-    return written.then((all) =>
-      all ? events.map(({ eventId }) => ({ eventId, deliveries: triggers.length, duplicate: false })) : undefined,
-    )
+    return written.then((idsOf) => idsOf && events.map(({ eventId }, i) => emitted(eventId, triggers.length, i, idsOf)))
   }
 
   #sendTo(
@@ -137,7 +145,7 @@ export class Emitter {
     events: readonly PreparedEvent[],
     triggers: readonly IndexedTrigger[],
     indexes: Indexes,
-  ): Promise<boolean> {
+  ): Promise<DeliveryIds | undefined> {
     const [event] = events as readonly [PreparedEvent]
     const [trigger] = triggers as readonly [IndexedTrigger]
     if (events.length > 1 || triggers.length > 1) {
@@ -149,7 +157,7 @@ export class Emitter {
     const sent = this.#sql.run(lent.on, emitNoted, notedParameters(event, trigger, epoch, lent.note()))
     const emitting = sent.then(([row]) => row?.id)
     lent.wake(emitting)
-    return emitting.then((emitted) => emitted !== undefined)
+    return emitting.then((id) => (id === undefined ? undefined : idsOfAlike(id, 1)))
   }
 
   /**
@@ -168,9 +176,8 @@ export class Emitter {
       const written = await this.#runWriting(events, matched, indexes, writing, on)
       if (written === undefined) return undefined
       if (written.stale === null) {
-        const results = events.map(({ eventId }, i) => {
-          return { eventId, deliveries: (matched[i] as IndexedTrigger[]).length, duplicate: false }
-        })
+        const { idsOf } = written
+        const results = events.map(({ eventId }, i) => emitted(eventId, countOf(matched, i), i, idsOf))
         return { results, lanes: written.for, late: written.late ?? [] }
       }
       await this.#indexes.makeLatest(new Map(Object.entries(written.stale)), on)
@@ -190,13 +197,13 @@ export class Emitter {
       const { epoch } = indexes.get(app) as MatchingIndex
       const own = alikeParameters(events, matched[0] ?? [], epoch, this.#channelToTell(false))
       const [row] = await this.#sql.run(on, alike, [...own, PATIENCE, ...parameters])
-      return row && { ...row, for: NO_LANES }
+      return row && { ...row, idsOf: idsOfAlike(row.ids, countOf(matched, 0)), for: NO_LANES }
     }
     const pairs = fanOut(events, matched)
     if (pairs.deduped || pairs.ordered) return undefined
     const own = this.#rowsParameters(events, pairs, indexes, { transactional: false, impatient: true })
     const [row] = await this.#sql.run(on, rows, [...plainParameters(own), PATIENCE, ...parameters])
-    return row && { ...row, for: lanesOf(pairs) }
+    return row && { ...row, idsOf: idsByEvent(row.ids), for: lanesOf(pairs) }
   }
 
   /** One statement; answers with the events that it left out, to be written again, and with the lanes that it wrote for. */
@@ -209,22 +216,18 @@ export class Emitter {
     const indexes = await this.#indexes.of(events, on)
     const matched = matchAll(events, indexes)
     this.#loops.warn(events, matched)
-    const { stale, fresh, for: writtenFor } = await this.#runStatement(events, matched, indexes, on, how)
+    const { stale, fresh, idsOf, for: writtenFor } = await this.#runStatement(events, matched, indexes, on, how)
     await this.#indexes.makeLatest(stale, on)
     const again: PreparedEvent[] = []
     for (const [i, event] of events.entries()) {
       if (stale.has(event.app)) again.push(event)
       else if (event.dedupeWindowMs === null || fresh.has(event.eventId)) {
-        written.set(event, {
-          eventId: event.eventId,
-          deliveries: (matched[i] as IndexedTrigger[]).length,
-          duplicate: false,
-        })
+        written.set(event, emitted(event.eventId, countOf(matched, i), i, idsOf))
       } else {
         const first = await this.#firstWithKeyOf(event, on)
         // No first one: its window ended between the two statements, and the key is free now.
         if (first === undefined) again.push(event)
-        else written.set(event, { eventId: first, deliveries: 0, duplicate: true })
+        else written.set(event, duplicateOf(first))
       }
     }
     return { again, for: writtenFor }
@@ -236,12 +239,12 @@ export class Emitter {
     indexes: Indexes,
     on: Queryable,
     how: { readonly transactional: boolean; readonly impatient: boolean },
-  ): Promise<{ stale: Map<string, string>; fresh: Set<string>; for: WrittenFor }> {
+  ): Promise<RoundWritten & { readonly for: WrittenFor }> {
     if ((matched[0] ?? []).length > 0 && areAlike(events, matched))
       return { ...(await this.#runAlike(events, matched, indexes, on, how.transactional)), for: NO_LANES }
     const pairs = fanOut(events, matched)
     if (pairs.pairEvents.length === 0 && !pairs.deduped)
-      return { stale: await this.#indexes.staleOf(indexes, on), fresh: NONE, for: NO_LANES }
+      return { stale: await this.#indexes.staleOf(indexes, on), fresh: NONE, idsOf: idsByEvent(null), for: NO_LANES }
     const parameters = this.#rowsParameters(events, pairs, indexes, how)
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
@@ -251,6 +254,7 @@ export class Emitter {
     return {
       stale: new Map(Object.entries(row.stale ?? {})),
       fresh: new Set(row.fresh ?? []),
+      idsOf: idsByEvent(row.ids),
       for: lanesOf(pairs),
     }
   }
@@ -261,33 +265,34 @@ export class Emitter {
     indexes: Indexes,
     on: Queryable,
     transactional: boolean,
-  ): Promise<{ stale: Map<string, string>; fresh: Set<string> }> {
+  ): Promise<RoundWritten> {
     const channel = this.#channelToTell(transactional)
     const [triggers] = matched as readonly [IndexedTrigger[]]
-    if (await this.#sendAlike(events, triggers, indexes, on, channel)) return { stale: new Map(), fresh: NONE }
+    const idsOf = await this.#sendAlike(events, triggers, indexes, on, channel)
+    if (idsOf !== undefined) return { stale: new Map(), fresh: NONE, idsOf }
     const { app } = events[0] as PreparedEvent
     // Nothing was written, whatever the epoch is by now: that of an open transaction's index may have been committed meanwhile.
     const [now] = await this.#sql.run(on, readEpochs, [[app]])
-    return { stale: new Map([[app, now?.epoch ?? NO_TRIGGERS_EPOCH]]), fresh: NONE }
+    return { stale: new Map([[app, now?.epoch ?? NO_TRIGGERS_EPOCH]]), fresh: NONE, idsOf: idsByEvent(null) }
   }
 
-  /** False: nothing was written, since the epoch of the app's triggers is another one. */
+  /** Undefined: nothing was written, since the epoch of the app's triggers is another one. */
   async #sendAlike(
     events: readonly PreparedEvent[],
     triggers: readonly IndexedTrigger[],
     indexes: Indexes,
     on: Queryable,
     channel: string | null,
-  ): Promise<boolean> {
+  ): Promise<DeliveryIds | undefined> {
     const [event] = events as readonly [PreparedEvent]
     const [trigger, another] = triggers
     const { epoch } = indexes.get(event.app) as MatchingIndex
     if (events.length === 1 && trigger !== undefined && another === undefined) {
       const written = await this.#sql.run(on, emitOne, oneParameters(event, trigger, epoch, channel))
-      return written.length === 1
+      return written[0] && idsOfAlike(written[0].id, 1)
     }
     const [row] = await this.#sql.run(on, emitAlike, alikeParameters(events, triggers, epoch, channel))
-    return row?.stale === null
+    return row?.stale === null ? idsOfAlike(row.ids, triggers.length) : undefined
   }
 
   #rowsParameters(
@@ -316,6 +321,10 @@ export class Emitter {
 
 function lanesOf({ ordered, single }: FanOut): WrittenFor {
   return { ordered, single }
+}
+
+function countOf(matched: readonly (readonly IndexedTrigger[])[], place: number): number {
+  return (matched[place] ?? []).length
 }
 
 function changingWithoutEnd(): OutbusError {

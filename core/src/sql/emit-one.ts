@@ -37,10 +37,10 @@ export const emitOne = statement<
     channel: string | null,
     wakes: string,
   ],
-  Pick<EmitRow, 'notified'>
+  Pick<EmitRow, 'notified'> & { readonly id: string }
 >(
   'emit_one',
   `${INSERT_ONE}
-returning case when $13::text is not null and exists (select from {schema}.dispatchers where ${IS_IDLE})
+returning id::text, case when $13::text is not null and exists (select from {schema}.dispatchers where ${IS_IDLE})
   then pg_notify($13, $14) end as notified`,
 )

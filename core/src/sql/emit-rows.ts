@@ -64,6 +64,8 @@ export interface EmitRow {
   /** Event ids whose dedupe key was free. Only of the statement that takes keys. */
   readonly fresh?: readonly string[]
   readonly notified: unknown
+  /** The ids of the rows, as `delivery-ids.ts` reads them. Null: none was written. */
+  readonly ids: string | null
 }
 
 const STALE = `stale as (
@@ -112,7 +114,7 @@ function written({
   join ${events} on e.n = p.event
   join ${TRIGGERS} on t.n = p.trigger${beside}
   where ${['not exists (select from stale where stale.app_id = e.app_id)', ...conditions].join('\n    and ')}${order}
-  returning id
+  returning id, event_id
 )`
 }
 
@@ -120,14 +122,18 @@ function written({
 export const IS_IDLE = `idle and seen_at > now() - interval '1 minute'`
 
 /** Of a statement that has `written`: only while some dispatcher says that it is idle. */
-export const NOTIFIED = (channel: string, wakes: string): string =>
-  `case when ${channel}::text is not null and exists (select from written) and exists (select from {schema}.dispatchers where ${IS_IDLE})
+export const NOTIFIED = (channel: string, wakes: string, anyWritten = 'exists (select from written)'): string =>
+  `case when ${channel}::text is not null and ${anyWritten} and exists (select from {schema}.dispatchers where ${IS_IDLE})
     then pg_notify(${channel}, ${wakes}) end as notified`
+
+/** By event: pairs come in whatever order they were joined. */
+const IDS = `(select json_object_agg(event_id, ids)::text
+    from (select event_id, string_agg(id::text, ',') as ids from written group by event_id) as of_event) as ids`
 
 export const emitRows = statement<EmitParameters, EmitRow>(
   'emit_rows',
   `with ${STALE}, ${written({ events: EVENTS })}
-select (select json_object_agg(app_id, epoch) from stale) as stale, ${NOTIFIED('$22', '$25')}`,
+select (select json_object_agg(app_id, epoch) from stale) as stale, ${NOTIFIED('$22', '$25')}, ${IDS}`,
 )
 
 /** What `emitAlikeWriting` is to `emit_alike`. */
@@ -138,7 +144,7 @@ export function emitRowsWriting(write: WriteTexts): WritingStatement<EmitParamet
     `with ${STALE}, patience as materialized (
   select set_config('lock_timeout', $26, true) as lock_timeout
 ), ${writtenWithin(write, { after: 26, ids: '$9', current })}, ${written({ events: EVENTS, event: withLate('e.event'), beside: BESIDE })}
-select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${NOTIFIED('$22', '$25')}`,
+select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${NOTIFIED('$22', '$25')}, ${IDS}`,
   )
 }
 
@@ -183,5 +189,5 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
     order: '\n  order by p.event',
   })}
 select (select json_object_agg(app_id, epoch) from stale) as stale,
-  array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}`,
+  array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}, ${IDS}`,
 )

@@ -141,7 +141,15 @@ async function change(
     }
     if (event === undefined) {
       await reservation.release()
-      return { id, version: Number(row.version), changed: [], eventId: undefined, deliveries: 0, duplicate: false }
+      return {
+        id,
+        version: Number(row.version),
+        changed: [],
+        eventId: undefined,
+        deliveries: 0,
+        deliveryIds: [],
+        duplicate: false,
+      }
     }
     if (after === undefined) {
       await tx.run(deleteDocument, [app, collection, id])
@@ -195,7 +203,15 @@ async function duplicateOf(
   eventId: string,
 ): Promise<DocsWritten> {
   const [present] = await tx.run(getDocument, [app, collection, id])
-  return { id, version: Number(present?.version ?? 0), changed: [], eventId, deliveries: 0, duplicate: true }
+  return {
+    id,
+    version: Number(present?.version ?? 0),
+    changed: [],
+    eventId,
+    deliveries: 0,
+    deliveryIds: [],
+    duplicate: true,
+  }
 }
 
 function readObject(given: unknown, path: string, maxBytes: number): { value: JsonObject; text: string } {

@@ -20,6 +20,8 @@ export interface DocsWritten {
   readonly eventId: string | undefined
   /** Rows that the event made: one for each trigger that matched. */
   readonly deliveries: number
+  /** The ids of those rows, as `cx.deliveries` takes them. */
+  readonly deliveryIds: readonly string[]
   /**
    * True when the dedupe key was taken: neither document nor event was written. `id` is the one that was asked for, and
    * `version` that document's: 0 where it is not there.

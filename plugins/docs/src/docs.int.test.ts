@@ -64,7 +64,7 @@ test('a change that changes nothing writes nothing and tells nobody', async () =
   const { bus, cx, events } = await setUp()
   await bus.on('updates', 'docs', { ops: ['updated'] }, () => {})
   const { version } = await cx.docs.insert('users', { a: { b: [1] } }, { id: '1' })
-  const same = { version, changed: [], eventId: undefined, deliveries: 0, duplicate: false }
+  const same = { version, changed: [], eventId: undefined, deliveries: 0, deliveryIds: [], duplicate: false }
   expect(await cx.docs.update('users', '1', { a: { b: [1] } })).toMatchObject(same)
   expect(await cx.docs.replace('users', '1', { a: { b: [1] } }, { dedupeKey: 'k' })).toMatchObject(same)
   expect(await cx.docs.replace('users', '1', { a: 2 }, { dedupeKey: 'k' })).toMatchObject({ duplicate: false })

@@ -49,11 +49,13 @@ export interface KvSetOptions extends EmitOptions {
 }
 
 export interface KvWritten {
-  /** Of the entry as it is now. */
+  /** Of the entry as it is now; of a deleted one, as it was. */
   readonly version: number
   readonly eventId: string
   /** Rows that the write's event made: one for each trigger that matched. */
   readonly deliveries: number
+  /** The ids of those rows, as `cx.deliveries` takes them. Empty for a duplicate. */
+  readonly deliveryIds: readonly string[]
   /** True when the dedupe key was taken: neither entry nor event was written. */
   readonly duplicate: boolean
 }
@@ -76,8 +78,11 @@ export interface KvApi {
   set(collection: string, key: string, value: unknown, options?: KvSetOptions): Promise<KvWritten>
   /** All or none, in one transaction and one event each. A key may stand in it once. */
   setMany(writes: readonly KvWrite[]): Promise<KvWritten[]>
-  /** False, and no event, when the key was not there. With `ifVersion` that is a `version.conflict`. */
-  delete(collection: string, key: string, options?: { readonly ifVersion?: number }): Promise<boolean>
+  /**
+   * Of the entry as it was, which is gone. False, and no event, when the key was not there; with `ifVersion` that is a
+   * `version.conflict`.
+   */
+  delete(collection: string, key: string, options?: { readonly ifVersion?: number }): Promise<KvWritten | false>
   /** By key, ascending in code point order. */
   list(collection: string, options?: KvListOptions): Promise<Page<KvEntry>>
 }
@@ -115,7 +120,7 @@ export function kvApi(context: Context): KvApi {
         if (reservation.takenBy !== undefined) {
           const [present] = await tx.run(getEntry, [app, collection, key])
           const version = Number(present?.version ?? 0)
-          return { eventId: reservation.takenBy, deliveries: 0, duplicate: true, version }
+          return { eventId: reservation.takenBy, deliveries: 0, deliveryIds: [], duplicate: true, version }
         }
         const version = await writeOne(app, tx, collection, key, text, ifVersion)
         if (version === undefined) {
@@ -159,8 +164,9 @@ export function kvApi(context: Context): KvApi {
           if (ifVersion !== undefined) throw conflict(collection, key, ifVersion, OTHER_VERSION)
           return false
         }
-        await tx.emit([{ op: 'delete', collection, key, version: Number(row.version) }])
-        return true
+        const version = Number(row.version)
+        const [emitted] = (await tx.emit([{ op: 'delete', collection, key, version }])) as [EmitResult]
+        return { ...emitted, version }
       })
     },
 

@@ -40,7 +40,7 @@ test('a value comes back as it was set, until it is deleted', async () => {
   expect(await kv.get('c', 'k')).toEqual({ key: 'k', value: { a: 1 }, version, updatedAt: expect.any(Date) })
   const again = await kv.set('c', 'k', { a: 2 })
   expect(again.version).toBeGreaterThan(version)
-  expect(await kv.delete('c', 'k')).toBe(true)
+  expect(await kv.delete('c', 'k')).toMatchObject({ deliveries: 0, deliveryIds: [], duplicate: false })
   expect(await kv.delete('c', 'k')).toBe(false)
   expect(await kv.get('c', 'k')).toBeUndefined()
 })
@@ -71,7 +71,7 @@ test('ifVersion writes over that version only; a stale one cannot come back, not
   const second = await kv.set('c', 'k', 2, { ifVersion: first.version })
   await expect(kv.set('c', 'k', 3, { ifVersion: first.version })).rejects.toMatchObject(conflict)
   await expect(kv.delete('c', 'k', { ifVersion: first.version })).rejects.toMatchObject(conflict)
-  expect(await kv.delete('c', 'k', { ifVersion: second.version })).toBe(true)
+  expect(await kv.delete('c', 'k', { ifVersion: second.version })).toMatchObject({ version: second.version })
   await kv.set('c', 'k', 4)
   await expect(kv.set('c', 'k', 5, { ifVersion: first.version })).rejects.toMatchObject(conflict)
   expect((await kv.get('c', 'k'))?.value).toBe(4)
@@ -94,7 +94,7 @@ test('value and rows commit together, and roll back together (G1)', async () => 
     await inside.set('c', 'k', 1)
     await inside.setMany([{ collection: 'c', key: 'l', value: 2 }])
     expect((await inside.get('c', 'k'))?.value).toBe(1)
-    expect(await inside.delete('c', 'l')).toBe(true)
+    expect(await inside.delete('c', 'l')).toMatchObject({ duplicate: false })
     throw new Error('undone')
   })
   await expect(undone).rejects.toThrow('undone')
@@ -137,7 +137,13 @@ test('a set whose dedupe key was used changes neither entry nor outbox', async (
   await trigger('all', {})
   const first = await kv.set('c', 'k', 1, { dedupeKey: 'once' })
   const second = await kv.set('c', 'k', 2, { dedupeKey: 'once' })
-  expect(second).toEqual({ eventId: first.eventId, version: first.version, deliveries: 0, duplicate: true })
+  expect(second).toEqual({
+    eventId: first.eventId,
+    version: first.version,
+    deliveries: 0,
+    deliveryIds: [],
+    duplicate: true,
+  })
   expect((await kv.get('c', 'k'))?.value).toBe(1)
   expect((await events()).length).toBe(1)
 })

@@ -1,0 +1,65 @@
+/**
+ * The ids of the rows that one emit statement wrote, as the statement answers them, and the results that show them. A thousand events
+ * with a hundred triggers have a hundred thousand ids, which hardly any caller looks at: they are read when they are asked for.
+ */
+import type { EmitResult } from './emit.ts'
+
+/** Of an event, by its place among those of the statement: `count` ids. */
+export type DeliveryIds = (place: number, count: number, eventId: string) => readonly string[]
+
+const NO_IDS: readonly string[] = Object.freeze([])
+
+/**
+ * Of events that are alike, each with `triggers` rows: the first of ids that are neighbours, or all of them as an array of Postgres;
+ * event by event.
+ */
+export function idsOfAlike(ids: string | null, triggers: number): DeliveryIds {
+  if (ids === null) return () => NO_IDS
+  if (!ids.startsWith('{')) {
+    const first = Number(ids)
+    // BigInt is slower, and a sequence that has come so far is nobody's yet.
+    if (first < Number.MAX_SAFE_INTEGER / 2) return (place) => neighbours(first + place * triggers, triggers)
+    return (place) => neighbours(BigInt(ids) + BigInt(place * triggers), triggers)
+  }
+  let all: readonly string[] | undefined
+  return (place) => (all ??= ids.slice(1, -1).split(',')).slice(place * triggers, (place + 1) * triggers)
+}
+
+/** Of any events: a JSON object from event ids to ids with commas between them. */
+export function idsByEvent(ids: string | null): DeliveryIds {
+  if (ids === null) return () => NO_IDS
+  let all: Readonly<Record<string, string>> | undefined
+  return (_place, _count, eventId) => {
+    all ??= JSON.parse(ids) as Record<string, string>
+    return all[eventId]?.split(',') ?? NO_IDS
+  }
+}
+
+function neighbours(first: number | bigint, count: number): string[] {
+  const ids: string[] = []
+  for (let id = first, i = 0; i < count; i++, id++) ids.push(String(id))
+  return ids
+}
+
+/** An event whose rows are written. */
+export function emitted(eventId: string, deliveries: number, place: number, idsOf: DeliveryIds): EmitResult {
+  // A list of one costs no more than a getter.
+  if (deliveries < 2) {
+    const deliveryIds = deliveries === 0 ? NO_IDS : idsOf(place, 1, eventId)
+    return { eventId, deliveries, deliveryIds, duplicate: false }
+  }
+  let read: readonly string[] | undefined
+  return {
+    eventId,
+    deliveries,
+    get deliveryIds() {
+      return (read ??= idsOf(place, deliveries, eventId))
+    },
+    duplicate: false,
+  }
+}
+
+/** Nothing was written: the dedupe key is that of the event `eventId`. */
+export function duplicateOf(eventId: string): EmitResult {
+  return { eventId, deliveries: 0, deliveryIds: NO_IDS, duplicate: true }
+}
