@@ -62,6 +62,12 @@ export async function both() {
     idempotencyKey.length = 1
     return void ids
   })
+  bus.handle('traced', ({ traceContext }) => {
+    const trace: string | undefined = traceContext
+    // @ts-expect-error -- a context may have been given none
+    const given: string = traceContext
+    return void [trace, given]
+  })
   const letterKey: string = (await cx.deadLetters.get('1')).idempotencyKey
   const attemptKey: string | undefined = (await cx.history.list()).items[0]?.idempotencyKey
   const pendingKey: string = (await cx.deliveries.get('1')).idempotencyKey

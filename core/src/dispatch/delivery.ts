@@ -36,6 +36,11 @@ export interface HandlerArgs<Event = TriggerEvent, Cx = unknown> {
   /** A uuid; one event makes one delivery for each trigger that matched. */
   readonly eventId: string
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
+  /**
+   * The W3C `traceparent` of the context that emitted, to make the span of this run a part of that trace. What the handler
+   * emits through `cx` carries it on. Undefined where the context was given none.
+   */
+  readonly traceContext: string | undefined
   /** Aborts at `timeoutMs`, when the claim or lease is lost and when the bus stops without more grace. */
   readonly signal: AbortSignal
   readonly log: Logger
@@ -125,6 +130,10 @@ export class RowDelivery implements Delivery {
     return { id: this.plan.triggerId, name: this.plan.name, source: this.plan.sourceName }
   }
 
+  get traceContext(): string | undefined {
+    return this.row.traceContext ?? undefined
+  }
+
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController()
@@ -165,7 +174,7 @@ export class RowDelivery implements Delivery {
       depth: this.row.depth,
       rootId: this.row.rootId,
       chain: this.chain,
-      traceContext: this.row.traceContext ?? undefined,
+      traceContext: this.traceContext,
     }
   }
 }

@@ -4,11 +4,15 @@ import type { Logger } from 'pino'
 import type { Outcome } from './attempt.ts'
 import type { AttemptRecorder } from '../history/recorder.ts'
 import type { RowDelivery } from './delivery.ts'
+import { Seldom } from './seldom.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeStats } from './stats.ts'
 
 /** Published after the commit of each outcome, for whoever subscribes by `node:diagnostics_channel`. */
 export const OUTCOME_CHANNEL = 'outbus.outcome'
+
+/** Of a trigger, in the log. */
+const RETRIES_EVERY_MS = 60_000
 
 export interface OutcomeMessage {
   readonly schema: string
@@ -28,6 +32,7 @@ export class OutcomeReport {
   readonly #onDeadLetter: () => void
   readonly #recorder: AttemptRecorder
   readonly #stats = new OutcomeStats()
+  readonly #retries = new Seldom(RETRIES_EVERY_MS)
   readonly #outcomes = channel(OUTCOME_CHANNEL)
 
   constructor(schema: string, log: Logger, recorder: AttemptRecorder, onDeadLetter: () => void) {
@@ -47,7 +52,9 @@ export class OutcomeReport {
     this.#recorder.add(delivery, outcome)
     if (outcome.kind === 'dead') this.#onDeadLetter()
     // Asked before: a delivery's own logger costs more than a quick handler does.
-    if (outcome.kind !== 'done' && this.#log.isLevelEnabled(LEVELS[outcome.kind])) logOutcome(delivery.log, outcome)
+    if (outcome.kind === 'retry') this.#logRetry(delivery, outcome)
+    else if (outcome.kind !== 'done' && this.#log.isLevelEnabled(LEVELS[outcome.kind]))
+      logOutcome(delivery.log, outcome)
     if (!this.#outcomes.hasSubscribers) return
     const message: OutcomeMessage = {
       schema: this.#schema,
@@ -62,6 +69,16 @@ export class OutcomeReport {
     this.#outcomes.publish(message)
   }
 
+  /** At `warn` one a trigger and minute: whatever fails fast, or for all, would fill the log. The others at `debug`. */
+  #logRetry(delivery: RowDelivery, { error, delayMs }: Extract<Outcome, { kind: 'retry' }>): void {
+    if (!this.#log.isLevelEnabled('warn')) return
+    const leftOut = this.#retries.ask(delivery.plan.triggerId, performance.now())
+    if (leftOut === undefined && !this.#log.isLevelEnabled('debug')) return
+    const about = { failure: error.kind, error: error.message, delayMs }
+    if (leftOut === undefined) delivery.log.debug(about, RETRIED)
+    else delivery.log.warn({ ...about, leftOut }, RETRIED)
+  }
+
   interrupted(count: number): void {
     this.#stats.interrupted(count)
   }
@@ -73,8 +90,11 @@ export class OutcomeReport {
   }
 }
 
+const RETRIED = 'failed; will be retried'
+
+type Unexpected = Exclude<Outcome, { readonly kind: 'done' | 'retry' }>
+
 const LEVELS = {
-  retry: 'info',
   dead: 'error',
   discarded: 'info',
   handled: 'info',
@@ -83,16 +103,11 @@ const LEVELS = {
   abandoned: 'warn',
   postponed: 'info',
   skipped: 'warn',
-} as const satisfies Record<Exclude<Outcome['kind'], 'done'>, string>
+} as const satisfies Record<Unexpected['kind'], string>
 
-function logOutcome(log: Logger, outcome: Exclude<Outcome, { kind: 'done' }>): void {
+function logOutcome(log: Logger, outcome: Unexpected): void {
   const say = (about: object, message: string) => log[LEVELS[outcome.kind]](about, message)
   switch (outcome.kind) {
-    case 'retry':
-      return say(
-        { failure: outcome.error.kind, error: outcome.error.message, delayMs: outcome.delayMs },
-        'failed; will be retried',
-      )
     case 'dead':
       return say({ failure: outcome.error.kind, error: outcome.error.message, reason: outcome.reason }, 'dead letter')
     case 'discarded':
