@@ -2,6 +2,7 @@
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { isOutbusError, OutbusError } from './errors.ts'
+import { busPool } from './postgres/bus-client.ts'
 import { isUnreachable } from './postgres-errors.ts'
 
 /** Of the pool that the bus makes from a URL. */
@@ -30,7 +31,7 @@ export function openDatabase(database: unknown, log: Logger): Database {
     keepAlive: true,
     application_name: 'outbus',
   }
-  const pool = new pg.Pool({ ...connection, max: POOL_CONNECTIONS })
+  const pool = busPool({ ...connection, max: POOL_CONNECTIONS })
   // Without a listener a connection that is lost while idle would end the process (G16).
   pool.on('error', (error) => log.debug(lossOf(error), 'an idle connection was lost'))
   const inUse = new Set<pg.PoolClient>()
@@ -73,7 +74,7 @@ function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
 }
 
 /** Told from a client, which also connects and queries, by what only a pool counts. From any copy of `pg`. */
-function isPool(database: unknown): database is pg.Pool {
+export function isPool(database: unknown): database is pg.Pool {
   return (
     typeof database === 'object' &&
     database !== null &&

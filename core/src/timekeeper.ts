@@ -8,6 +8,7 @@ import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { aborted } from './dispatch/pause.ts'
 import { OutbusError } from './errors.ts'
+import { answer, rowsOf } from './sql/answer.ts'
 
 /** What pg-boss takes. */
 const MAX_SCHEMA_CHARACTERS = 50
@@ -55,7 +56,7 @@ export class Timekeeper {
 
   async #start(): Promise<PgBoss> {
     const boss = new (await loadPgBoss())({
-      db: { executeSql: (text, values) => this.#pool.query(text, values as unknown[]) },
+      db: { executeSql: executorOn(this.#pool) },
       schema: this.#schema,
       cronMonitorIntervalSeconds: CRON_INTERVAL_S,
       cronWorkerIntervalSeconds: CRON_WORKER_INTERVAL_S,
@@ -70,12 +71,13 @@ export class Timekeeper {
 /** Installs pg-boss, or brings it up to date, for processes that may not: as the owner of its schema. */
 export async function installBoss(pool: pg.Pool, busSchema: string): Promise<void> {
   const schema = bossSchema(busSchema)
-  const { rows } = await pool.query<{ exists: boolean; allowed: boolean }>(
+  const [state] = await rowsOf<{ exists: boolean; allowed: boolean }>(
+    pool,
     `select to_regnamespace($1) is not null as exists, has_database_privilege(current_database(), 'create') as allowed`,
     [schema],
   )
-  const exists = rows[0]?.exists === true
-  if (!exists && rows[0]?.allowed !== true) {
+  const exists = state?.exists === true
+  if (!exists && state?.allowed !== true) {
     throw new OutbusError(
       'schema.missing',
       `there is no schema ${schema} for pg-boss, and this role may not create it`,
@@ -86,10 +88,15 @@ export async function installBoss(pool: pg.Pool, busSchema: string): Promise<voi
       },
     )
   }
-  const db = { executeSql: (text: string, values?: unknown[]) => pool.query(text, values) }
+  const db = { executeSql: executorOn(pool) }
   const boss = new (await loadPgBoss())({ db, schema, createSchema: !exists, supervise: false, schedule: false })
   await boss.start()
   await boss.stop({ graceful: false, close: false })
+}
+
+/** On connections that read what comes as the bus does, and not as the application: pg-boss too counts on what its rows have. */
+function executorOn(pool: pg.Pool) {
+  return (text: string, values?: unknown[]) => answer(pool, values === undefined ? { text } : { text, values })
 }
 
 /** When it is needed: with what it brings along it is 11 MB, that a process which only emits has no use for. */

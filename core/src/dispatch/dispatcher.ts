@@ -7,13 +7,14 @@
  * A lost connection ends a lane's session, never the lane: it opens another one for as long as it takes (G16).
  */
 import { randomUUID } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Logger } from 'pino'
 import { listCancellations } from '../sql/list-cancellations.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
 import type { AttemptRecorder } from '../history/recorder.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
+import { busPool } from '../postgres/bus-client.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { decide, settledOutcome } from './attempt.ts'
@@ -110,7 +111,7 @@ export class Dispatcher {
     this.#options = options
     this.#report = new OutcomeReport(sql.schema, log, options.recorder, () => options.announcer.wake())
     this.#gate = new ExecutionGate(settings.concurrency, settings.requestConcurrency)
-    this.#control = new pg.Pool({ ...options.connection, max: settings.lanes + 4 })
+    this.#control = busPool({ ...options.connection, max: settings.lanes + 4 })
     endSilent(this.#control, settings.frozenAfterMs + SILENT_FOR_MORE_MS)
     this.#control.on('error', (error) => log.debug({ err: error }, 'an idle connection was lost'))
     const keeper = (leaseMs: number, onSettled = () => {}) =>

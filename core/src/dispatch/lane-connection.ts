@@ -1,6 +1,7 @@
 /** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
 import { randomInt } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
+import { BusClient } from '../postgres/bus-client.ts'
 import { answer } from '../sql/answer.ts'
 import { beginClaim, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
@@ -40,7 +41,7 @@ export class LaneConnection {
   }
 
   static async open(options: LaneConnectionOptions): Promise<LaneConnection> {
-    const client = new pg.Client({
+    const client = new BusClient({
       ...options.connection,
       pipeline: true,
       keepAlive: true,

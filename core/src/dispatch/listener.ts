@@ -6,8 +6,9 @@
  *
  * (pg-listen was tried on paper and left: docs/decisions.md.)
  */
-import pg from 'pg'
+import type pg from 'pg'
 import type { Logger } from 'pino'
+import { BusClient } from '../postgres/bus-client.ts'
 import { backoffMs, sleep } from './pause.ts'
 
 export interface ListenerOptions {
@@ -64,7 +65,7 @@ export class Listener {
   async #session(onConnected: () => void): Promise<void> {
     const { connection, channels, onNotified, onListening } = this.#options
     const { signal } = this.#stop
-    const client = new pg.Client({ ...connection, keepAlive: true, query_timeout: CHECK_TIMEOUT_MS })
+    const client = new BusClient({ ...connection, keepAlive: true, query_timeout: CHECK_TIMEOUT_MS })
     const lost = new AbortController()
     client.on('error', (error) => lost.abort(error))
     client.on('end', () => lost.abort(new Error('the connection ended')))

@@ -1,6 +1,7 @@
 /** What has been applied to a schema, read from its `migration_checksums`, and compared with what this program has. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
+import { rowsOf } from '../sql/answer.ts'
 import type { LoadedLine, Migration } from './line.ts'
 
 /** Anything that runs a query: a pool, a client. */
@@ -17,13 +18,14 @@ export async function stateOf(
   db: Database,
   schema: string,
 ): Promise<{ readonly schema: boolean; readonly ledger: boolean }> {
-  const { rows } = await (db as pg.ClientBase).query<{ schema: boolean; ledger: boolean }>(
+  const [state] = await rowsOf<{ schema: boolean; ledger: boolean }>(
+    db,
     `select exists (select from pg_catalog.pg_namespace where nspname = $1) as schema,
             exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                     where n.nspname = $1 and c.relname = 'migration_checksums') as ledger`,
     [schema],
   )
-  return rows[0] ?? { schema: false, ledger: false }
+  return state ?? { schema: false, ledger: false }
 }
 
 /** Undefined: there is no such schema. A schema that has never been migrated has applied nothing. */
@@ -31,10 +33,7 @@ export async function readLedger(db: Database, schema: string): Promise<readonly
   const state = await stateOf(db, schema)
   if (!state.schema) return undefined
   if (!state.ledger) return []
-  const { rows } = await (db as pg.ClientBase).query<Applied>(
-    `select line, name, sha256 from "${schema}".migration_checksums order by line, name`,
-  )
-  return rows
+  return rowsOf<Applied>(db, `select line, name, sha256 from "${schema}".migration_checksums order by line, name`)
 }
 
 /**

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { rowsOf } from '../sql/answer.ts'
 
 const POLL_MS = 100
 
@@ -16,11 +17,12 @@ export function lockName(schema: string): string {
  */
 export async function takeMigrationLock(client: pg.Client, schema: string, onWait: () => void): Promise<void> {
   for (let waited = false; ; waited = true) {
-    const { rows } = await client.query<{ taken: boolean }>(
+    const [lock] = await rowsOf<{ taken: boolean }>(
+      client,
       'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
       [lockName(schema)],
     )
-    if (rows[0]?.taken === true) return
+    if (lock?.taken === true) return
     if (!waited) onWait()
     await pause(POLL_MS)
   }

@@ -7,9 +7,10 @@
  * then each semicolon at the end of a line ends a statement, each statement stands for itself, and the file must
  * bear being run again from the top (`drop index concurrently if exists …;` before `create index concurrently …;`).
  */
-import pg from 'pg'
+import type pg from 'pg'
 import type { Logger } from 'pino'
 import { OutbusError } from '../errors.ts'
+import { BusClient } from '../postgres/bus-client.ts'
 import { applyLine } from './apply.ts'
 import { pendingOf, readLedger, stateOf } from './ledger.ts'
 import type { Database } from './ledger.ts'
@@ -53,7 +54,7 @@ export async function migrate(options: {
   const schema = assertSchemaName(options.schema)
   const lines = await loadLines(options.lines)
   // Limits of the application's own queries do not fit an index on a large table.
-  const client = new pg.Client({ ...options.connection, query_timeout: 0, statement_timeout: 0 })
+  const client = new BusClient({ ...options.connection, query_timeout: 0, statement_timeout: 0 })
   // The statement that is under way, or the next one, reports a lost connection; unheard it would end the process.
   client.on('error', () => undefined)
   await client.connect()

@@ -1,6 +1,7 @@
 /** How roles and row-level security are changed: as the migrator, one change at a time. */
-import pg from 'pg'
+import type pg from 'pg'
 import { assertPostgresUrl, reaching, withTransaction } from '../database.ts'
+import { busPool } from '../postgres/bus-client.ts'
 
 /** Whoever comes after a change of a table waits as long as it waits for its lock. */
 const BEGIN = `begin; set local lock_timeout = '10s'; set local client_min_messages = error`
@@ -9,7 +10,7 @@ const BEGIN = `begin; set local lock_timeout = '10s'; set local client_min_messa
 export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool) => Promise<void>): Promise<void> {
   if (typeof database === 'object' && database !== null) return work(database)
   assertPostgresUrl(database, 'database')
-  const pool = new pg.Pool({ connectionString: database, max: 1 })
+  const pool = busPool({ connectionString: database, max: 1 })
   // The statement under way reports it; unheard it would end the process.
   pool.on('error', () => undefined)
   try {

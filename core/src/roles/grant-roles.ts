@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { assertSchemaName } from '../migrate/schema-name.ts'
 import { OutbusError } from '../errors.ts'
 import { bossSchema, installBoss } from '../timekeeper.ts'
+import { rowsOf } from '../sql/answer.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import { administer, withPool } from './administer.ts'
 import { roleNameSchema, runRoleStatements } from './role-statements.ts'
@@ -81,7 +82,8 @@ async function grant(tx: pg.ClientBase, schema: string, roles: z.output<typeof o
 
 /** What is withdrawn would be the owner's own rights. */
 async function assertNotOwner(tx: pg.ClientBase, schema: string, roles: readonly string[]): Promise<void> {
-  const { rows } = await tx.query<{ role: string }>(
+  const rows = await rowsOf<{ role: string }>(
+    tx,
     `select distinct r.rolname as role from pg_class c join pg_roles r on r.oid = c.relowner
     where c.relnamespace = to_regnamespace($1) and r.rolname = any ($2::text[])`,
     [schema, roles],
@@ -100,11 +102,12 @@ async function assertNotOwner(tx: pg.ClientBase, schema: string, roles: readonly
 }
 
 async function assertMigrated(pool: pg.Pool, schema: string): Promise<void> {
-  const { rows } = await pool.query<{ migrated: boolean }>(
+  const [state] = await rowsOf<{ migrated: boolean }>(
+    pool,
     `select to_regclass(format('%I.migration_checksums', $1::text)) is not null as migrated`,
     [schema],
   )
-  if (rows[0]?.migrated === true) return
+  if (state?.migrated === true) return
   throw new OutbusError('schema.missing', `there is nothing in schema ${schema} to give rights to`, {
     path: 'schema',
     received: schema,

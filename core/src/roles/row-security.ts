@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { z } from 'zod'
 import { assertSchemaName } from '../migrate/schema-name.ts'
 import { parseWith } from '../validation/zod-error.ts'
+import { rowsOf } from '../sql/answer.ts'
 import { administer, withPool } from './administer.ts'
 import { roleNameSchema, runRoleStatements } from './role-statements.ts'
 
@@ -43,7 +44,8 @@ export async function disableRowSecurity(
 
 /** Where it is on, for tables that came since. */
 export async function keepRowsSecure(tx: pg.ClientBase, schema: string): Promise<void> {
-  const { rows } = await tx.query<{ role: string }>(
+  const rows = await rowsOf<{ role: string }>(
+    tx,
     `select r.rolname as role from pg_policy p join pg_class c on c.oid = p.polrelid join pg_roles r on r.oid = any (p.polroles)
     where c.relnamespace = to_regnamespace($1) and c.relname = 'outbox' and p.polname = 'all_apps'`,
     [schema],

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
+import { parameterOf, TEXTS } from '../postgres/types.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { answer } from './answer.ts'
 
@@ -27,8 +28,6 @@ export function statement<Parameters extends readonly unknown[], Row = never>(
 
 /** A `pg` pool, client or pool client: whatever runs a query. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>
-
-const AS_SENT = { getTypeParser: () => (value: string) => value }
 
 /** Statements bound to one schema. Built once at start; the schema name has been checked by then. */
 export class Sql {
@@ -99,9 +98,9 @@ export class Sql {
     const { name, text } = this.#bind(stated)
     const config = {
       text,
-      values: parameters as unknown as unknown[],
+      values: parameters.map(parameterOf),
       ...(this.prepare ? { name } : {}),
-      ...(stated.raw ? { rowMode: 'array' as const, types: AS_SENT } : {}),
+      ...(stated.raw ? { rowMode: 'array' as const, types: TEXTS } : {}),
     }
     return answer(on, config)
   }
