@@ -4,6 +4,7 @@
  */
 import { OutbusError } from './errors.ts'
 import type { AnySource } from './source.ts'
+import { isThenable } from './validation/kinds.ts'
 
 interface Answer<T> {
   readonly is: (answer: unknown) => answer is T
@@ -39,11 +40,7 @@ export const CONTENT: Answer<unknown> = {
 }
 
 function isPlain(answer: unknown): boolean {
-  return typeof answer !== 'function' && typeof answer !== 'symbol' && !isPromise(answer)
-}
-
-function isPromise(answer: unknown): boolean {
-  return answer instanceof Promise
+  return typeof answer !== 'function' && typeof answer !== 'symbol' && !isThenable(answer)
 }
 
 export function askSource<T>(source: AnySource, member: string, ask: () => unknown, { is, what }: Answer<T>): T {
@@ -72,7 +69,7 @@ export function sourceFailed(
 }
 
 function nameOf(answer: unknown): string {
-  if (isPromise(answer)) return 'a promise, and nobody waits for it'
+  if (isThenable(answer)) return 'a promise, and nobody waits for it'
   if (Array.isArray(answer)) return 'an array of something else'
   return answer === null ? 'null' : typeof answer === 'number' ? String(answer) : `a value of type ${typeof answer}`
 }

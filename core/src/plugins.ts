@@ -5,6 +5,7 @@ import { API_VERSION } from './source.ts'
 import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
 import { nearest } from './validation/nearest.ts'
+import { isUrl } from './validation/kinds.ts'
 
 /** Members of a call context or of a bus, and words that SQL and logs use for something else. */
 const RESERVED_SOURCES = new Set([
@@ -202,7 +203,7 @@ function assertSource(source: AnySource): void {
       received: source.version,
     })
   }
-  if (source.migrations !== undefined && !(source.migrations instanceof URL)) {
+  if (source.migrations !== undefined && !isUrl(source.migrations)) {
     throw new OutbusError('plugin.invalid', `${named}: migrations is the URL of a folder`, {
       path: 'migrations',
       received: source.migrations,

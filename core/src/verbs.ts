@@ -2,6 +2,7 @@
 import { sourceFailed } from './ask-source.ts'
 import { OutbusError } from './errors.ts'
 import type { AnySource, SourceContext } from './source.ts'
+import { isObjectPrototype, isPromise } from './validation/kinds.ts'
 
 /** A verb by one of these names would be called by the language itself: `then` by `await cx.kv`, `toJSON` by a logger. */
 const RESERVED_VERBS = new Set(['then', 'toJSON', 'toString', 'valueOf', 'constructor', '__proto__'])
@@ -13,7 +14,7 @@ export function verbsOf(source: AnySource, context: SourceContext): object {
   } catch (error) {
     throw sourceFailed(source, 'api', 'api threw', undefined, error)
   }
-  if (typeof verbs === 'object' && verbs !== null && !(verbs instanceof Promise)) return verbs
+  if (typeof verbs === 'object' && verbs !== null && !isPromise(verbs)) return verbs
   throw sourceFailed(source, 'api', 'api returned no object', 'api has to return an object with the verbs, at once')
 }
 
@@ -32,7 +33,7 @@ export function assertVerbs(source: AnySource, context: SourceContext): void {
 /** Its own and those of its class. */
 function verbNames(verbs: object): Set<string> {
   const names = new Set<string>()
-  for (let at: object = verbs; at !== Object.prototype;) {
+  for (let at: object = verbs; !isObjectPrototype(at);) {
     const own = Object.getOwnPropertyNames(at)
     for (const name of own) if (at === verbs || name !== 'constructor') names.add(name)
     const next = Object.getPrototypeOf(at) as object | null

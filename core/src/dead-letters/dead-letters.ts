@@ -19,6 +19,7 @@ import { replayDeadLetters } from '../sql/replay-dead-letters.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
+import { dateSchema } from '../validation/kinds.ts'
 
 export interface DeadLetterFilter {
   readonly source?: string
@@ -59,7 +60,7 @@ export interface DeadLetters {
 const RESOLUTIONS = ['handled', 'handler_failed', 'replayed', 'discarded'] as const
 
 /** What Postgres and ISO text agree on. */
-const time = z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z'))
+const time = dateSchema(z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z')))
 
 const filterSchema = z.strictObject({
   source: nameSchema('options.invalid').optional(),

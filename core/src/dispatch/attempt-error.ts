@@ -3,6 +3,7 @@
  * no NUL, no lone surrogate, a bounded length, and no call into the thrown value that could throw again.
  */
 import type { FailureKind } from '../retry/failure.ts'
+import { isError } from '../validation/kinds.ts'
 import { stackOfHandler } from './handler-stack.ts'
 
 export interface AttemptError {
@@ -39,7 +40,7 @@ function messageOf(thrown: unknown): string {
   const message = textOf(() => (thrown as Error).message)
   if (message !== undefined && message !== '') return message
   try {
-    return thrown instanceof Error ? thrown.name : `threw ${String(thrown)}`
+    return isError(thrown) ? thrown.name : `threw ${String(thrown)}`
   } catch {
     // Its toString throws as well: that it was thrown is all there is to say.
     return 'threw a value that cannot be shown'

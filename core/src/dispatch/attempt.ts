@@ -4,6 +4,7 @@ import type { CustomStrategies } from '../retry/next-attempt.ts'
 import { capOf, nextAttempt } from '../retry/next-attempt.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
+import { isThenable } from '../validation/kinds.ts'
 import type { AttemptError } from './attempt-error.ts'
 import { attemptError, reasonOf } from './attempt-error.ts'
 import type { RowDelivery } from './delivery.ts'
@@ -82,10 +83,6 @@ export function runAttempt(delivery: RowDelivery, rules: AttemptRules): Result |
   } catch (thrown) {
     return resultOfThrown(thrown)
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** Why it is not run at all. */

@@ -17,6 +17,7 @@ import { runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { DeliveryFailure, isDeliveryFailure } from './failure.ts'
+import { isThenable } from '../validation/kinds.ts'
 
 export interface Completion {
   /** Writes on the transaction that the delivery has come to its outcome. Undefined: its lease was taken over. */
@@ -211,7 +212,7 @@ class HandlerTransaction {
     }
     const query = this.#client.query as (...given: unknown[]) => unknown
     const answer = query.apply(this.#client, args)
-    if (answer instanceof Promise) {
+    if (isThenable(answer)) {
       this.#queries++
       const ended = () => void this.#queries--
       answer.then(ended, ended)

@@ -1,5 +1,6 @@
 /** From what a row carries to what its handler receives: read by the version of the source that runs here. Pure. */
 import type { TriggerEvent } from '../source.ts'
+import { isThenable } from '../validation/kinds.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { Plan } from './plan.ts'
 
@@ -31,6 +32,6 @@ function asked(source: string, what: string, ask: () => TriggerEvent | undefined
   } catch (cause) {
     throw new DeliveryFailure('payload_invalid', `source ${JSON.stringify(source)}: ${what} threw`, { cause })
   }
-  if (event !== undefined && typeof event !== 'function' && !(event instanceof Promise)) return event
+  if (event !== undefined && typeof event !== 'function' && !isThenable(event)) return event
   throw new DeliveryFailure('payload_invalid', `source ${JSON.stringify(source)}: ${what} has to return a JSON value`)
 }

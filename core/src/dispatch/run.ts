@@ -5,6 +5,7 @@
 import type { AttemptRules, Result } from './attempt.ts'
 import { runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
+import { isThenable } from '../validation/kinds.ts'
 import type { Completion, HandlerTransactions } from './handler-transaction.ts'
 
 export class Run {
@@ -18,8 +19,8 @@ export class Run {
     this.delivery = delivery
     delivery.startedAt = performance.now()
     const result = attempt === undefined ? runAttempt(delivery, rules) : attempt()
-    if (!(result instanceof Promise)) this.#end(result)
-    else void result.then((later) => this.#end(later))
+    if (isThenable(result)) void result.then((later) => this.#end(later))
+    else this.#end(result)
   }
 
   /** Undefined while it runs. */

@@ -15,6 +15,7 @@ import type { Departure, Inbox } from './inbox.ts'
 import type { Reply, StoredReply } from './reply.ts'
 import { failedReply, KEPT, toReply } from './reply.ts'
 import type { RequestAnnouncer } from './request-announcer.ts'
+import { abortSignalSchema } from '../validation/kinds.ts'
 
 export interface RequestOptions {
   /** How long to wait for the reply, in ms, from 1 to 600,000. Default 10,000. */
@@ -67,7 +68,7 @@ export interface Requests {
 const MAX_TIMEOUT_MS = 600_000
 const requestSchema = z.strictObject({
   timeoutMs: z.number().min(1).max(MAX_TIMEOUT_MS).default(10_000),
-  signal: z.instanceof(AbortSignal).optional(),
+  signal: abortSignalSchema.optional(),
 })
 const listSchema = z.strictObject(pageSchema)
 

@@ -3,6 +3,7 @@ import type { MigrationBuilder } from 'node-pg-migrate'
 import { basename } from 'node:path'
 import type pg from 'pg'
 import type { LoadedLine, Migration } from './line.ts'
+import { isError } from '../validation/kinds.ts'
 
 /** The first line of a file that cannot run in a transaction, such as one with CREATE INDEX CONCURRENTLY. */
 const NO_TRANSACTION = /^-- outbus: no transaction[ \t]*\n/
@@ -45,10 +46,9 @@ export async function applyLine(client: pg.Client, schema: string, line: LoadedL
     })
   } catch (cause) {
     const where = current === undefined ? line.path : `${current.name}.sql${lineOf(cause, current, schema)}`
-    throw new Error(
-      `migration line ${line.name}: ${where}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    )
+    throw new Error(`migration line ${line.name}: ${where}: ${isError(cause) ? cause.message : String(cause)}`, {
+      cause,
+    })
   }
 }
 

@@ -15,6 +15,7 @@ import { FiledTrigger } from './filed-trigger.ts'
 import type { IndexedTrigger, StoredTrigger } from './filed-trigger.ts'
 import type { Lookup } from './trigger-files.ts'
 import { TriggerFiles } from './trigger-files.ts'
+import { isThenable } from '../validation/kinds.ts'
 
 /** What a trigger has become: undefined where it is gone or disabled. */
 export type TriggerChanges = ReadonlyMap<string, StoredTrigger | undefined>
@@ -177,7 +178,7 @@ function matches(source: AnySource, event: { op: string }, candidate: FiledTrigg
     throw pluginFailed(
       source,
       candidate,
-      `matches returned ${matched instanceof Promise ? 'a promise' : typeof matched}, not true or false`,
+      `matches returned ${isThenable(matched) ? 'a promise' : typeof matched}, not true or false`,
     )
   return matched
 }

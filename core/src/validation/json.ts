@@ -4,6 +4,7 @@
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
+import { isPlainObject, msOfDate } from './kinds.ts'
 
 export interface EncodeOptions {
   /** Prefix of the path in errors. */
@@ -151,25 +152,18 @@ function encodeObject(value: object, walk: Walk): string | undefined {
 function encodeContent(value: object, walk: Walk): string | undefined {
   if (Array.isArray(value)) return encodeArray(value, walk)
   if (ArrayBuffer.isView(value))
-    throw refuse(
-      'payload.unsupported_type',
-      'bytes are not JSON',
-      walk,
-      value.constructor.name,
-      'encode them as base64',
-    )
-  const prototype: unknown = Object.getPrototypeOf(value)
+    throw refuse('payload.unsupported_type', 'bytes are not JSON', walk, nameOfClass(value), 'encode them as base64')
   const toJson: unknown = read(walk, () => (value as { toJSON?: unknown }).toJSON)
   if (typeof toJson === 'function') {
-    if (value instanceof Date && Number.isNaN(value.getTime()))
+    if (Number.isNaN(msOfDate(value)))
       throw refuse('payload.unsupported_type', 'an invalid Date has no JSON', walk, 'Invalid Date')
     return encode(
       read(walk, () => toJson.call(value, String(walk.path.at(-1))) as unknown),
       walk,
     )
   }
-  if (prototype !== Object.prototype && prototype !== null) {
-    const name = value.constructor?.name ?? 'an object of a class'
+  if (!isPlainObject(value)) {
+    const name = nameOfClass(value)
     throw refuse(
       'payload.unsupported_type',
       `${name} has no JSON of its own`,
@@ -178,7 +172,12 @@ function encodeContent(value: object, walk: Walk): string | undefined {
       'make it a plain object or array, or give it a toJSON',
     )
   }
-  return encodePlain(value as Record<string, unknown>, walk)
+  return encodePlain(value, walk)
+}
+
+function nameOfClass(value: object): string {
+  const { constructor } = value as { readonly constructor?: { readonly name?: unknown } }
+  return typeof constructor?.name === 'string' && constructor.name !== '' ? constructor.name : 'an object of a class'
 }
 
 function encodeArray(value: readonly unknown[], walk: Walk): string {
@@ -199,7 +198,7 @@ function encodeArray(value: readonly unknown[], walk: Walk): string {
   return `${text}]`
 }
 
-function encodePlain(value: Record<string, unknown>, walk: Walk): string {
+function encodePlain(value: Readonly<Record<string, unknown>>, walk: Walk): string {
   let text = '{'
   for (const key of Object.keys(value)) {
     walk.path.push(key)

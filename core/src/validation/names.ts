@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
+import { msOfDate } from './kinds.ts'
 
 const MAX_NAME_CHARACTERS = 128
 const MAX_KEY_BYTES = 255
@@ -122,12 +123,8 @@ export function resolveRunAt(
 
 /** In ms since 1970; NaN where it is no time. */
 function timeOf(runAt: unknown): number {
-  try {
-    if (runAt instanceof Date) return runAt.getTime()
-  } catch {
-    // A proxy that throws when it is asked what it is, or what has only the prototype of a Date.
-    return Number.NaN
-  }
+  const ms = msOfDate(runAt)
+  if (ms !== undefined) return ms
   return typeof runAt === 'string' && ISO_TIME.test(runAt) ? Date.parse(runAt) : Number.NaN
 }
 

@@ -73,7 +73,7 @@ async function handle(bus: HttpBus, settings: ReturnType<typeof parseOptions>, r
   if (!isMethod(method))
     return errorResponse(501, { code: 'event.invalid', message: `the method ${method} is not known` })
   const whose = (await settings.context?.(request)) ?? {}
-  if (whose instanceof Response) return whose
+  if (isResponse(whose)) return whose
   const causality = readCausality(request.headers.get(CAUSALITY_HEADER))
   const traceContext = readTraceparent(request.headers.get('traceparent'))
   const cx = bus.context({
@@ -93,6 +93,11 @@ async function handle(bus: HttpBus, settings: ReturnType<typeof parseOptions>, r
   if (RESPOND_ASYNC.test(request.headers.get('prefer') ?? '')) return submitted(await cx.submit('http', event))
   const reply = await cx.request('http', event, { timeoutMs: settings.timeoutMs, signal: request.signal })
   return responseTo(reply, settings)
+}
+
+/** Also of another implementation of fetch than the process's own, or of another realm. */
+function isResponse(value: object): value is Response {
+  return 'status' in value && 'headers' in value && 'arrayBuffer' in value && typeof value.arrayBuffer === 'function'
 }
 
 function submitted(request: SubmittedRequest | undefined): Response {

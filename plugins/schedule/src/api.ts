@@ -1,6 +1,7 @@
 /** The verbs at `cx.schedule`. A schedule is a row, written in the caller's transaction when there is one. */
 import { randomUUID } from 'node:crypto'
 import {
+  dateSchema,
   assertName,
   decodeCursor,
   encodeCursor,
@@ -82,7 +83,7 @@ const inputSchema = z.strictObject({
 })
 const previewSchema = z.strictObject({
   timezone: nameSchema('schedule.invalid').default('UTC'),
-  from: z.date().optional(),
+  from: dateSchema().optional(),
   count: z.int().min(1).max(1_000).default(5),
 })
 const listSchema = z.strictObject(pageSchema)

@@ -1,4 +1,5 @@
 /** Cron expressions and recurrence rules: what is accepted, and when they occur. pg-boss's own arithmetic. Pure. */
+import { types } from 'node:util'
 import { OutbusError } from '@outbus/core'
 import { PgBoss } from 'pg-boss'
 
@@ -53,7 +54,7 @@ export function preview({ recurrence, timezone }: Recurrence, from: Date, count:
   try {
     return calculator.previewSchedule(recurrence, { tz: timezone, from, count })
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause)
+    const message = types.isNativeError(cause) ? cause.message : String(cause)
     const path = /time ?zone/i.test(message) ? 'timezone' : 'recurrence'
     throw new OutbusError('schedule.invalid', message, {
       path,

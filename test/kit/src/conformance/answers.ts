@@ -1,6 +1,7 @@
 /** Whether two answers of a verb say the same, where some of what is in them is never the same twice. */
 import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isPlainObject } from '@outbus/core'
 
 /** So long a clock needs to be seen to have moved. */
 const CLOCK_MOVES_MS = 5
@@ -49,10 +50,8 @@ function differences(one: unknown, other: unknown, path = '/', found = new Set<s
 type Members = Record<string, unknown>
 
 function membersOf(value: unknown): string[] | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
   if (Array.isArray(value)) return Object.keys(value)
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null ? Object.keys(value).toSorted() : undefined
+  return isPlainObject(value) ? Object.keys(value).toSorted() : undefined
 }
 
 /** How an answer is built, whatever it says: ids, versions and clocks are never the same in two apps. */

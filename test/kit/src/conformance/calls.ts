@@ -1,4 +1,5 @@
 /** How the kit calls the verbs of a source: as the author's samples do, with one verb in the kit's own hands. */
+import { types } from 'node:util'
 import type { AnySource, Context } from '@outbus/core'
 import type { SourceSamples } from './samples.ts'
 
@@ -70,5 +71,5 @@ export async function upTo(
 }
 
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return types.isNativeError(error) ? `${error.name}: ${error.message}` : String(error)
 }

@@ -1,8 +1,9 @@
+import { types } from 'node:util'
+import { isPlainObject } from '@outbus/core'
+
 /** Objects and arrays that are data, and nothing's instances. */
 export function isPlain(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return Array.isArray(value) || prototype === Object.prototype || prototype === null
+  return Array.isArray(value) || isPlainObject(value)
 }
 
 /** Plain values only: what a schema made of a filter may keep state of its own. Gives it back. */
@@ -15,5 +16,9 @@ export function freeze<T>(value: T): T {
 
 /** Whether it is what the language throws at whoever changes what is frozen. */
 export function saysFrozen(error: unknown): boolean {
-  return error instanceof TypeError && /read only|not extensible|Cannot (delete|add|assign)/.test(error.message)
+  return (
+    types.isNativeError(error) &&
+    error.name === 'TypeError' &&
+    /read only|not extensible|Cannot (delete|add|assign)/.test(error.message)
+  )
 }

@@ -1,5 +1,5 @@
 /** What the pure members of a source answer: the same, whenever they are asked, and nothing is changed by asking. */
-import { isDeepStrictEqual } from 'node:util'
+import { isDeepStrictEqual, types } from 'node:util'
 import { encodeJson } from '@outbus/core'
 import type { AnySource } from '@outbus/core'
 import { reasonOf } from './calls.ts'
@@ -67,7 +67,7 @@ function askAgain(
     return {}
   }
   const [answer, ...again] = answers
-  if (answer instanceof Promise) problems.add(`${member} is asynchronous`)
+  if (types.isPromise(answer)) problems.add(`${member} is asynchronous`)
   else if (again.some((other) => !isDeepStrictEqual(answer, other)))
     problems.add(`${member} answers the same question differently`)
   return { answer }

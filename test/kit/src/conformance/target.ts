@@ -2,6 +2,7 @@
 import { defineSource, isOutbusError } from '@outbus/core'
 import type { AnyTarget, Delivery, OutcomeMessage } from '@outbus/core'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { types } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { reasonOf } from './calls.ts'
@@ -104,7 +105,7 @@ const checkConfig: Check = async (target, samples) => {
     )
     if (error === undefined) problems.push(`a trigger with the configuration ${shown(config)} is taken`)
     else if (!isOutbusError(error))
-      problems.push(`${shown(config)}: ${error instanceof Error ? error.message : shown(error)}`)
+      problems.push(`${shown(config)}: ${types.isNativeError(error) ? error.message : shown(error)}`)
   }
   return problems
 }
