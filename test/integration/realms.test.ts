@@ -14,7 +14,8 @@ import { answer, asks } from './ask-source.ts'
 import { watchOutcomes } from './workers/outcomes.ts'
 
 /** What `expression` is in a realm of its own, in which `given` are globals. */
-const foreign = <T>(expression: string, given: object = {}) => runInNewContext(`(${expression})`, given) as T
+// oxlint-disable-next-line typescript/no-explicit-any -- it stands where a typed value is asked for
+const foreign = (expression: string, given: object = {}): any => runInNewContext(`(${expression})`, given)
 
 const events = { noted: z.strictObject({ text: z.string() }) }
 type NotesSource = EventSource<'notes', typeof events, z.ZodObject, { note(text: string): Promise<unknown> }>
@@ -24,14 +25,14 @@ const notes = defineSource({
   version: 1,
   events,
   filter: z.strictObject({}),
-  ...foreign<Pick<NotesSource, Exclude<keyof NotesSource, 'name' | 'version' | 'events' | 'filter'>>>(
+  ...(foreign(
     `{
       keys: () => ['all'], keysOf: () => ['all'], matches: () => true,
       serialize: ({ text }) => ({ text, tags: [{ of: 'note' }] }),
       orderingKey: () => 'all',
       api: (context) => ({ note: (text) => context.emit({ op: 'noted', text }) }),
     }`,
-  ),
+  ) as Pick<NotesSource, Exclude<keyof NotesSource, 'name' | 'version' | 'events' | 'filter'>>),
 })
 
 async function setUp() {
@@ -39,9 +40,9 @@ async function setUp() {
   const log = pino({ level: 'silent' })
   const sources = [kv(), docs(), schedule(), http(), asks, notes] as const
   const bus = await createBus({
-    ...foreign<Omit<BusOptions<[]>, 'database' | 'sources' | 'log'>>(
+    ...(foreign(
       `{ dispatch: { lanes: 1 }, retention: { historyDays: 1 }, app: 'shop', strategies: { own: () => 5 }, migrate: true }`,
-    ),
+    ) as Omit<BusOptions<[]>, 'database' | 'sources' | 'log'>),
     database: db.url,
     sources,
     log,
@@ -62,10 +63,7 @@ test('values, options, dates and handlers of another realm go all the way', asyn
   // Async, and so its promise is of the other realm; the first attempt throws an error of that realm.
   bus.handle(
     'work',
-    foreign<() => Promise<void>>(
-      `async ({ event, attempt }) => { if (attempt === 1) throw new TypeError('once'); note(event) }`,
-      { note },
-    ),
+    foreign(`async ({ event, attempt }) => { if (attempt === 1) throw new TypeError('once'); note(event) }`, { note }),
   )
   await bus.start()
   await cx.kv.set(
@@ -146,7 +144,7 @@ test('times in filters, a signal of another implementation, documents and schedu
   })
   await bus.start()
   expect((await cx.deadLetters.list(foreign('{ diedAfter: new Date(0), diedBefore: new Date() }'))).items).toEqual([])
-  const signal = foreign<AbortSignal>('{ aborted: true, addEventListener() {}, removeEventListener() {} }')
+  const signal: AbortSignal = foreign('{ aborted: true, addEventListener() {}, removeEventListener() {} }')
   const left = await cx.request('asks', { op: 'ask', topic: 't', ms: 5 }, { signal })
   expect(left).toMatchObject({ ok: false, failure: 'cancelled' })
   const { id } = await cx.docs.insert('people', foreign('{ name: { first: "Ada" } }'))
@@ -161,7 +159,7 @@ test('times in filters, a signal of another implementation, documents and schedu
 
 test('a response of another implementation of fetch is the answer', async () => {
   const { bus } = await setUp()
-  const denied = foreign<Response>(`{ status: 401, headers: new Map(), arrayBuffer: async () => new ArrayBuffer(0) }`)
+  const denied: Response = foreign(`{ status: 401, headers: new Map(), arrayBuffer: async () => new ArrayBuffer(0) }`)
   const handle = httpHandler(bus, { context: () => denied })
   expect(await handle(new Request('http://here/'))).toBe(denied)
 })
