@@ -52,6 +52,11 @@ type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 
 
 const stopSchema = z.strictObject({ graceMs: z.number().min(0).max(MAX_GRACE_MS).default(10_000) })
 
+export interface BusStats extends OutcomeCounts {
+  /** Events that this process emitted and no trigger matched: nothing was written for them. Requests are not counted. */
+  readonly unmatched: number
+}
+
 /** What every bus has, whatever the sources. */
 export class CoreBus<S extends AnySource = AnySource> {
   readonly #parts: Parts
@@ -83,9 +88,10 @@ export class CoreBus<S extends AnySource = AnySource> {
     return this.#parts.dispatcher.gate
   }
 
-  /** What this process's dispatcher has brought to an outcome. */
-  get stats(): OutcomeCounts {
-    return this.#parts.dispatcher.stats
+  /** What this process's dispatcher has brought to an outcome, and what this process emitted to nobody. */
+  get stats(): BusStats {
+    const { dispatcher, emitter } = this.#parts
+    return { ...dispatcher.stats, unmatched: emitter.unmatched }
   }
 
   /** A call context: where every emit, trigger and verb of a source is called from. Cheap; make one a request. */

@@ -287,7 +287,7 @@ abstract class BaseContext implements CoreContext {
     reservedId?: string,
   ): PreparedEvent {
     try {
-      return this.#prepare(source, event, options, { reservedId })
+      return this.#prepare(source, event, options, { reservedId, path: `events[${i}]` })
     } catch (error) {
       if (!isOutbusError(error)) throw error
       throw error.under(`events[${i}]`)

@@ -49,6 +49,7 @@ export interface Parts {
   readonly sql: Sql
   readonly plugins: Plugins
   readonly functions: FunctionRegistry
+  readonly emitter: Emitter
   readonly queue: EmitQueue
   readonly writes: SharedWrites
   readonly inbox: Inbox
@@ -230,6 +231,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     plugins: c.resolve(T.plugins),
     database: c.resolve(T.database),
     listenConnection: listenConnection(settings, c.resolve(T.database).connection),
+    emitter: c.resolve(T.emitter),
     queue: c.resolve(T.queue),
     writes: c.resolve(T.writes),
     inbox: c.resolve(T.inbox),

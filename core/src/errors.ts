@@ -30,6 +30,7 @@ const ERROR_CODES = [
   'event.unknown_op',
   'emit.tx_closed',
   'emit.outcome_unknown',
+  'emit.no_match',
   'source.unknown',
   'source.failed',
   'app.invalid',

@@ -49,6 +49,14 @@ export function sourceTransaction(
       }
       return { takenBy: undefined, release }
     },
+    expectMatch: async (events, options) => {
+      if (options?.some((given) => given?.requireMatch === true) !== true) return
+      assertTransaction(tx)
+      await emitter.assertMatch(
+        events.map((event, i) => prepare(event, options[i], i, undefined)),
+        tx,
+      )
+    },
     emit: async (events, options) => {
       assertTransaction(tx)
       const prepared = events.map((event, i) => {

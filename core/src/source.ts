@@ -155,6 +155,12 @@ export interface SourceTransaction<E extends EventSchemas = EventSchemas> {
    * it was a duplicate, would undo what else the caller's transaction did meanwhile.
    */
   reserve(options: EmitOptions | undefined): Promise<Reservation>
+  /**
+   * Refuses with `emit.no_match` the first event whose options say `requireMatch` and that no trigger matches. For a verb that
+   * writes something of its own before it emits: call it before that, so that a caller's transaction has nothing of either. Costs
+   * nothing where no options say so.
+   */
+  expectMatch(events: readonly EventInput<E>[], options?: readonly (EmitOptions | undefined)[]): Promise<void>
   run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
   /** All events in one statement, in this transaction. */
   emit(events: readonly EventInput<E>[], options?: readonly EmitOptions[]): Promise<EmitResult[]>

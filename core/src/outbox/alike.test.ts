@@ -24,6 +24,8 @@ const plain: PreparedEvent = {
   dedupeWindowMs: null,
   replyTo: null,
   replyTimeoutMs: null,
+  requireMatch: false,
+  path: '',
 }
 const another: PreparedEvent = { ...plain, eventId: 'e2', rootId: 'e2', text: '1', orderingKey: 'k' }
 const trigger = (id: string, more: object = {}) =>

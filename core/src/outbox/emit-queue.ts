@@ -129,23 +129,30 @@ class Line {
     this.#emptied?.()
   }
 
-  /** Two emits with the same dedupe key never share a group: the second one is to hear of the first. */
+  /**
+   * Two emits with the same dedupe key never share a group: the second one is to hear of the first. Emits that may be refused for
+   * want of a trigger share it with their own app alone: a group of one app is written as a whole or not at all.
+   */
   #nextGroup(): Waiting[] {
     const group: Waiting[] = []
     const later: Waiting[] = []
     const keys = new Set<string>()
     let size = 0
+    let refusable = false
     for (const waiting of this.#waiting) {
       const own = waiting.events.flatMap((event) =>
         event.dedupeKey === null ? [] : [`${event.app}\n${event.source.name}\n${event.dedupeKey}`],
       )
       // One whose key was held is asked for alone: the others are not to wait for it again.
       const full = group.length > 0 && (size + waiting.events.length > MAX_GROUP_EVENTS || waiting.held > 0)
-      if (full || group[0]?.held || own.some((key) => keys.has(key))) {
+      const mayBeRefused: boolean = refusable || waiting.events.some(({ requireMatch }) => requireMatch)
+      const another = mayBeRefused && group.some(({ events }) => events[0]?.app !== waiting.events[0]?.app)
+      if (full || another || group[0]?.held || own.some((key) => keys.has(key))) {
         later.push(waiting)
         continue
       }
       for (const key of own) keys.add(key)
+      refusable = mayBeRefused
       size += waiting.events.length
       group.push(waiting)
     }

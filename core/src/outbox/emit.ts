@@ -21,6 +21,11 @@ export interface EmitOptions {
   readonly priority?: Priority
   /** Instead of the source's own ordering key. 1 to 255 bytes. */
   readonly orderingKey?: string
+  /**
+   * Refuses an event that no trigger matches (`emit.no_match`), before anything is written: nobody would ever hear of it. Default
+   * false: such an event writes no row, is counted in `bus.stats.unmatched`, and is logged once for its app, source and op.
+   */
+  readonly requireMatch?: boolean
 }
 
 export interface EmitResult {
@@ -50,6 +55,7 @@ export const emitOptionsSchema = z.strictObject({
   runAt: z.unknown().optional(),
   priority: z.enum(PRIORITIES).optional(),
   orderingKey: keySchema().optional(),
+  requireMatch: z.boolean().optional(),
 })
 
 export type ParsedEmitOptions = z.output<typeof emitOptionsSchema>

@@ -26,6 +26,8 @@ const event = (app: string): PreparedEvent => ({
   dedupeWindowMs: null,
   replyTo: null,
   replyTimeoutMs: null,
+  requireMatch: false,
+  path: '',
 })
 const trigger = (more: object) => ({
   id: 't',
@@ -58,7 +60,7 @@ test('each write says for which lanes it wrote, whoever else writes meanwhile', 
   )
   await Promise.resolve()
   // The last one is answered first, as if its caller committed while the others are still waiting for Postgres.
-  for (const answer of answers.toReversed()) answer([{ stale: null, fresh: [] }])
+  for (const answer of answers.toReversed()) answer([{ stale: null, fresh: [], ids: null }])
   expect((await Promise.all(written)).map(({ lanes }) => lanes)).toEqual([
     { ordered: true, single: false },
     { ordered: false, single: true },

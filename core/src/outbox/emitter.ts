@@ -34,6 +34,7 @@ import type { PreparedEvent } from './prepare.ts'
 import type { Indexes } from './emit-indexes.ts'
 import { EmitIndexes, matchAll } from './emit-indexes.ts'
 import { standInsByDedupeKey } from './stand-ins.ts'
+import { firstUnmatched, noMatch, Unmatched } from './unmatched.ts'
 
 /** Rounds against an index that is stale each time: only an app whose triggers change without pause needs a second. */
 const MAX_ROUNDS = 100
@@ -88,12 +89,40 @@ export class Emitter {
   readonly #indexes: EmitIndexes
   readonly #options: EmitterOptions
   readonly #loops: Loops
+  readonly #unmatched: Unmatched
 
   constructor(sql: Sql, indexes: IndexCache, options: EmitterOptions) {
     this.#sql = sql
     this.#indexes = new EmitIndexes(sql, indexes)
     this.#options = options
     this.#loops = new Loops(options.log)
+    this.#unmatched = new Unmatched(options.log)
+  }
+
+  /** Events of this process that no trigger matched, and that nobody had to answer. */
+  get unmatched(): number {
+    return this.#unmatched.count
+  }
+
+  /**
+   * Refuses what `requireMatch` of the events asks to refuse (`emit.no_match`), and writes nothing: for whoever writes something
+   * else first, in a transaction that may go on.
+   */
+  async assertMatch(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const indexes = await this.#indexes.of(events, on)
+      const unmatched = firstUnmatched(events, matchAll(events, indexes))
+      if (unmatched === undefined) return
+      await this.#refuseUnlessStale(unmatched, indexes, on)
+    }
+    throw changingWithoutEnd()
+  }
+
+  /** Resolves when the triggers have changed since the index was built, with the new index at hand. */
+  async #refuseUnlessStale(event: PreparedEvent, indexes: Indexes, on: Queryable): Promise<void> {
+    const stale = await this.#indexes.staleOf(indexes, on)
+    if (!stale.has(event.app)) throw noMatch(event)
+    await this.#indexes.makeLatest(stale, on)
   }
 
   /**
@@ -172,11 +201,17 @@ export class Emitter {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const indexes = await this.#indexes.of(events, on)
       const matched = matchAll(events, indexes)
+      const unmatched = firstUnmatched(events, matched)
+      if (unmatched !== undefined) {
+        await this.#refuseUnlessStale(unmatched, indexes, on)
+        continue
+      }
       this.#loops.warn(events, matched)
       const written = await this.#runWriting(events, matched, indexes, writing, on)
       if (written === undefined) return undefined
       if (written.stale === null) {
         const { idsOf } = written
+        this.#unmatched.note(events, matched)
         const results = events.map(({ eventId }, i) => emitted(eventId, countOf(matched, i), i, idsOf))
         return { results, lanes: written.for, late: written.late ?? [] }
       }
@@ -215,6 +250,11 @@ export class Emitter {
   ): Promise<{ again: PreparedEvent[]; for: WrittenFor }> {
     const indexes = await this.#indexes.of(events, on)
     const matched = matchAll(events, indexes)
+    const unmatched = firstUnmatched(events, matched)
+    if (unmatched !== undefined) {
+      await this.#refuseUnlessStale(unmatched, indexes, on)
+      return { again: [...events], for: NO_LANES }
+    }
     this.#loops.warn(events, matched)
     const { stale, fresh, idsOf, for: writtenFor } = await this.#runStatement(events, matched, indexes, on, how)
     await this.#indexes.makeLatest(stale, on)
@@ -222,7 +262,9 @@ export class Emitter {
     for (const [i, event] of events.entries()) {
       if (stale.has(event.app)) again.push(event)
       else if (event.dedupeWindowMs === null || fresh.has(event.eventId)) {
-        written.set(event, emitted(event.eventId, countOf(matched, i), i, idsOf))
+        const count = countOf(matched, i)
+        if (count === 0) this.#unmatched.noteOne(event)
+        written.set(event, emitted(event.eventId, count, i, idsOf))
       } else {
         const first = await this.#firstWithKeyOf(event, on)
         // No first one: its window ended between the two statements, and the key is free now.

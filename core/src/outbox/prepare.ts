@@ -41,6 +41,10 @@ export interface PreparedEvent {
   readonly replyTo: string | null
   /** How long the caller waits; null: nobody does, and the reply is kept. */
   readonly replyTimeoutMs: number | null
+  /** It is refused where no trigger matches it. */
+  readonly requireMatch: boolean
+  /** Where it stands in what the caller gave, for errors. */
+  readonly path: string
 }
 
 export interface PrepareExtras {
@@ -50,6 +54,8 @@ export interface PrepareExtras {
   readonly reply?: { readonly replyTo: string; readonly timeoutMs: number | null }
   /** Members of the trigger event that the statement adds to it. */
   readonly late?: readonly string[] | undefined
+  /** Where the event stands in what the caller gave. Default: it is all of it. */
+  readonly path?: string
 }
 
 const NO_OPTIONS: ParsedEmitOptions = {}
@@ -65,7 +71,7 @@ export function prepareEvent(
   sourceName: string,
   input: unknown,
   options: EmitOptions | undefined,
-  { reservedId, reply, late }: PrepareExtras = {},
+  { reservedId, reply, late, path = '' }: PrepareExtras = {},
 ): PreparedEvent {
   const source = plugins.source(sourceName)
   const event = parseEvent(source, input)
@@ -103,6 +109,8 @@ export function prepareEvent(
         : (given.dedupeWindowMs ?? DEFAULT_DEDUPE_WINDOW_MS),
     replyTo: reply?.replyTo ?? null,
     replyTimeoutMs: reply?.timeoutMs ?? null,
+    requireMatch: given.requireMatch ?? false,
+    path,
   }
 }
 

@@ -76,8 +76,17 @@ export class SharedWrites {
 
   /** In the caller's transaction, which nobody shares. */
   async within(tx: pg.ClientBase, write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
+    await this.#assertMatch(tx, write, asker, item)
     const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, { impatient: false })
     return results[0]
+  }
+
+  /** The caller's transaction may go on after a refusal: the write must not be in it. */
+  async #assertMatch(tx: pg.ClientBase, { atOnce }: AnyWrite, asker: Asker, item: unknown): Promise<void> {
+    if (atOnce === undefined) return
+    const { event, options } = atOnce.event(item)
+    if (options?.requireMatch === true)
+      await this.#around.emitter.assertMatch([asker.prepare(event, options, atOnce.late)], tx)
   }
 
   /** Resolves when all that was asked for has been answered. */

@@ -57,6 +57,7 @@ export function docsApi(context: Context): DocsApi {
       }
       context.check({ ...event, version: LONGEST_VERSION }, emitOptions)
       return context.transaction(async (tx) => {
+        await tx.expectMatch([{ ...event, version: LONGEST_VERSION }], [emitOptions])
         const reservation = await tx.reserve(emitOptions)
         if (reservation.takenBy !== undefined) return duplicateOf(app, tx, collection, id, reservation.takenBy)
         const [row] = await tx.run(insertDocument, [app, collection, id, text])
@@ -134,6 +135,7 @@ async function change(
     let event: DocsServiceEvent | undefined
     try {
       event = changeEvent(context, { collection, id, before }, after, emitOptions)
+      if (event !== undefined) await tx.expectMatch([event], [emitOptions])
     } catch (error) {
       // The caller's transaction may go on: nothing is written, so the key is free.
       await reservation.release()

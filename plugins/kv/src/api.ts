@@ -48,6 +48,11 @@ export interface KvSetOptions extends EmitOptions {
   readonly ifVersion?: number
 }
 
+export interface KvDeleteOptions extends Pick<EmitOptions, 'requireMatch'> {
+  /** Delete only this version; `version.conflict` otherwise. */
+  readonly ifVersion?: number
+}
+
 export interface KvWritten {
   /** Of the entry as it is now; of a deleted one, as it was. */
   readonly version: number
@@ -77,12 +82,12 @@ export interface KvApi {
   /** Any JSON value, at most the bus's `maxEventBytes`. With a `dedupeKey` that was used before nothing is written at all. */
   set(collection: string, key: string, value: unknown, options?: KvSetOptions): Promise<KvWritten>
   /** All or none, in one transaction and one event each. A key may stand in it once. */
-  setMany(writes: readonly KvWrite[]): Promise<KvWritten[]>
+  setMany(writes: readonly KvWrite[], options?: Pick<EmitOptions, 'requireMatch'>): Promise<KvWritten[]>
   /**
    * Of the entry as it was, which is gone. False, and no event, when the key was not there; with `ifVersion` that is a
    * `version.conflict`.
    */
-  delete(collection: string, key: string, options?: { readonly ifVersion?: number }): Promise<KvWritten | false>
+  delete(collection: string, key: string, options?: KvDeleteOptions): Promise<KvWritten | false>
   /** By key, ascending in code point order. */
   list(collection: string, options?: KvListOptions): Promise<Page<KvEntry>>
 }
@@ -91,7 +96,8 @@ type Context = SourceContext<typeof kvEvents>
 type Transaction = SourceTransaction<typeof kvEvents>
 
 const setOptions = emitOptionsSchema.extend({ ifVersion: z.int().min(0).optional() })
-const deleteOptions = z.strictObject({ ifVersion: z.int().min(0).optional() })
+const manyOptions = emitOptionsSchema.pick({ requireMatch: true })
+const deleteOptions = manyOptions.extend({ ifVersion: z.int().min(0).optional() })
 const listOptions = z.strictObject({ ...pageSchema, prefix: z.string().default('') })
 const writesSchema = z.array(z.strictObject({ collection: z.unknown(), key: z.unknown(), value: z.unknown() }))
 
@@ -116,6 +122,7 @@ export function kvApi(context: Context): KvApi {
       if (ifVersion === undefined && emitOptions.dedupeKey === undefined)
         return context.together(putOne, { collection, key, text, event, options: emitOptions })
       return context.transaction(async (tx) => {
+        await tx.expectMatch([{ ...event, version: Number.MAX_SAFE_INTEGER }], [emitOptions])
         const reservation = await tx.reserve(emitOptions)
         if (reservation.takenBy !== undefined) {
           const [present] = await tx.run(getEntry, [app, collection, key])
@@ -132,7 +139,8 @@ export function kvApi(context: Context): KvApi {
       })
     },
 
-    async setMany(given) {
+    async setMany(given, options = {}) {
+      const emitOptions = parseOptions(manyOptions, options, 'kv.setMany') as EmitOptions
       const writes = parseOptions(writesSchema, given, 'kv.setMany', 'writes').map(({ collection, key, value }, i) => {
         return { ...readAddress(collection, key, `writes[${i}].`), ...read(value, `writes[${i}].value`) }
       })
@@ -141,6 +149,11 @@ export function kvApi(context: Context): KvApi {
         checkWrite(context, { op: 'set', collection, key, value, version: Number.MAX_SAFE_INTEGER }, i)
       if (writes.length === 0) return []
       return context.transaction(async (tx) => {
+        const expected = writes.map(({ collection, key, value }) => {
+          return { op: 'set' as const, collection, key, value, version: Number.MAX_SAFE_INTEGER }
+        })
+        const optionsOfAll = writes.map(() => emitOptions)
+        await tx.expectMatch(expected, optionsOfAll)
         const versions = versionsOf(
           await tx.run(
             putEntries.plain,
@@ -150,22 +163,23 @@ export function kvApi(context: Context): KvApi {
         const events = writes.map(({ collection, key, value }, i) => {
           return { op: 'set' as const, collection, key, value, version: versions[i] as number }
         })
-        const emitted = await tx.emit(events)
+        const emitted = await tx.emit(events, optionsOfAll)
         return emitted.map((result, i) => ({ ...result, version: (events[i] as { version: number }).version }))
       })
     },
 
     async delete(collection, key, options = {}) {
       readAddress(collection, key)
-      const { ifVersion } = parseOptions(deleteOptions, options, 'kv.delete')
+      const { ifVersion, ...emitOptions } = parseOptions(deleteOptions, options, 'kv.delete') as KvDeleteOptions
       return context.transaction(async (tx) => {
+        await tx.expectMatch([{ op: 'delete', collection, key, version: Number.MAX_SAFE_INTEGER }], [emitOptions])
         const [row] = await tx.run(deleteEntry, [app, collection, key, ifVersion ?? null])
         if (row === undefined) {
           if (ifVersion !== undefined) throw conflict(collection, key, ifVersion, OTHER_VERSION)
           return false
         }
         const version = Number(row.version)
-        const [emitted] = (await tx.emit([{ op: 'delete', collection, key, version }])) as [EmitResult]
+        const [emitted] = (await tx.emit([{ op: 'delete', collection, key, version }], [emitOptions])) as [EmitResult]
         return { ...emitted, version }
       })
     },
