@@ -88,6 +88,16 @@ describe('an emit is refused', () => {
       (on) => on.kv.set('c', 'k', 1, { runAt: '2026-11-30T10:00:00' }),
       { code: 'event.run_at' },
     ],
+    [
+      'with a runAt on a day that no calendar has',
+      (on) => on.kv.set('c', 'k', 1, { runAt: '2027-02-30T00:00:00Z' }),
+      { code: 'event.run_at', path: 'runAt', received: '2027-02-30T00:00:00Z' },
+    ],
+    [
+      'with a runAt that is a bare date',
+      (on) => on.kv.set('c', 'k', 1, { runAt: '2027-02-28' }),
+      { code: 'event.run_at', path: 'runAt' },
+    ],
     ['with an invalid runAt', (on) => on.kv.set('c', 'k', 1, { runAt: new Date('x') }), { code: 'event.run_at' }],
     ['with a runAt that is no time', (on) => on.kv.set('c', 'k', 1, { runAt: 'soon' }), { code: 'event.run_at' }],
     [

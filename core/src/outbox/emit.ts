@@ -15,7 +15,10 @@ export interface EmitOptions {
   readonly dedupeWindowMs?: number
   /** Due no earlier than this long after the write, by the database's clock. Default 0; not with `runAt`. */
   readonly delayMs?: number
-  /** Due no earlier than this; a Date or ISO text, at most ten years off. Not with `delayMs`. */
+  /**
+   * Due no earlier than this: a Date, or ISO 8601 text with a time and a zone (`2027-02-28T09:30:00Z`, `…+01:00`), at most ten years
+   * off. A day that the calendar does not have is refused (`event.run_at`). Not with `delayMs`.
+   */
   readonly runAt?: Date | string
   /** Instead of each trigger's own priority. */
   readonly priority?: Priority

@@ -35,7 +35,6 @@ describe('due', () => {
     [{ delayMs: 1.5 }, { delayMs: 1.5 }],
     [{ runAt: new Date(NOW) }, { runAt: '2026-01-01T00:00:00.000Z' }],
     [{ runAt: '2026-01-01T02:00:00+02:00' }, { runAt: '2026-01-01T00:00:00.000Z' }],
-    [{ runAt: '2026-01-01' }, { runAt: '2026-01-01T00:00:00.000Z' }],
     [{ runAt: '2026-01-01T00:00Z' }, { runAt: '2026-01-01T00:00:00.000Z' }],
   ])('%j is %j', ([given, due]) => {
     expect(resolveRunAt(given, NOW)).toEqual(due)
@@ -49,11 +48,13 @@ describe('due', () => {
     [{ delayMs: 1, runAt: new Date(NOW) }],
     [{ runAt: 'soon' }],
     [{ runAt: 'Nov 30 2026' }],
-    [{ runAt: '2026-13-01' }],
+    [{ runAt: '2026-01-01' }],
+    [{ runAt: '2026-02-30T00:00:00Z' }],
+    [{ runAt: new String('2026-01-01T00:00:00Z') }],
     [{ runAt: '2026-01-01T00:00:00' }],
     [{ runAt: new Date('x') }],
     [{ runAt: NOW }],
-    [{ runAt: '2040-01-01' }],
+    [{ runAt: '2040-01-01T00:00:00Z' }],
   ])('%j is refused', ([given]) => {
     expect(() => resolveRunAt(given, NOW)).toThrow(expect.objectContaining({ code: 'event.run_at' }))
   })

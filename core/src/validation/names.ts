@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { msOfDate } from './kinds.ts'
+import { readTime, TIME_TEXT } from './time.ts'
 
 const MAX_NAME_CHARACTERS = 128
 const MAX_KEY_BYTES = 255
@@ -12,9 +13,6 @@ const MS_A_YEAR = 365.25 * 86_400_000
 /** Control characters, and those that turn the direction of text and so make one name look like another. */
 // oxlint-disable-next-line no-control-regex -- they are what it looks for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/
-
-/** A date, or a date and time with its offset: without one it would mean another moment on each machine. */
-const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d))?$/i
 
 export interface NameSubject {
   /** What the message calls it: `a trigger name`. */
@@ -115,7 +113,7 @@ export function resolveRunAt(
   }
   if (runAt === undefined) return undefined
   const at = timeOf(runAt)
-  if (Number.isNaN(at)) throw refused('runAt is a Date, or ISO 8601 text with Z or an offset', 'runAt', runAt)
+  if (Number.isNaN(at)) throw refused(`runAt is a Date, or ${TIME_TEXT}`, 'runAt', runAt)
   if (Math.abs(at - nowMs) > MAX_YEARS_OFF * MS_A_YEAR)
     throw refused(`runAt is at most ${MAX_YEARS_OFF} years off`, 'runAt', runAt)
   return { runAt: new Date(at).toISOString() }
@@ -125,7 +123,7 @@ export function resolveRunAt(
 function timeOf(runAt: unknown): number {
   const ms = msOfDate(runAt)
   if (ms !== undefined) return ms
-  return typeof runAt === 'string' && ISO_TIME.test(runAt) ? Date.parse(runAt) : Number.NaN
+  return (typeof runAt === 'string' ? readTime(runAt) : undefined) ?? Number.NaN
 }
 
 function refused(message: string, path: string, received: unknown): OutbusError {
