@@ -46,6 +46,17 @@ test('one whose completion is being committed is not: whether it held, its commi
   expect(keeper.size).toBe(1)
 })
 
+test('one whose id is held again, by another lease, is lost: taken over by this process, or its id came again (G22)', async () => {
+  const { keeper, run, lost } = setUp()
+  keeper.hold(run('1', false), 'first')
+  keeper.hold(run('1', false), 'second')
+  expect(lost).toEqual(['1'])
+  expect(keeper.size).toBe(1)
+  keeper.hold(run('2', true), 'first')
+  keeper.hold(run('2', false), 'second')
+  expect(lost).toEqual(['1'])
+})
+
 test('one that is taken again by this process, while it is found that the first run has lost it, is settled by the second', async () => {
   const settling = Promise.withResolvers<undefined>()
   const { keeper, run, settled } = setUp((_run, token) =>

@@ -55,6 +55,9 @@ export class LeaseKeeper {
   /** From the commit that put its row under `token`. */
   hold(run: Run, token: string): void {
     const { deliveryId } = run.delivery
+    const before = this.#held.get(deliveryId)
+    // Taken over by this very process; or lost commits have given the id to another delivery.
+    if (before !== undefined && !before.run.delivery.completing) this.#lose(deliveryId, before.run)
     this.#held.set(deliveryId, { run, token })
     const settled = run.ended.then((result) => this.#settle(deliveryId, { run, token }, result))
     this.#settling.add(settled)
