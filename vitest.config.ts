@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { hasOlderCommit } from './test/integration/workers/older-commit.ts'
 import { findPgBouncer } from './test/kit/src/pgbouncer.ts'
 import { findSystemPostgres, systemPostgresMajor } from './test/kit/src/system-postgres.ts'
 
@@ -22,11 +23,22 @@ const onOne = [
   'test/integration/handlers-that-end-processes.test.ts',
 ]
 
+/** Of what the embedded Postgres does not bring along: `pg_dump`, `pg_restore`, `pg_basebackup`. */
+const onSystem = ['test/integration/failover.test.ts', 'test/integration/restored.test.ts']
+
 /** Of a program that this machine may not have. */
 const PGBOUNCER_TEST = 'test/integration/pgbouncer.test.ts'
-const notHere = findPgBouncer() === undefined ? [PGBOUNCER_TEST] : []
-// Not through vitest, whose reporters would not say it: a test that is not run is told by name.
-for (const file of notHere) process.stderr.write(`not run: ${file}, for there is no pgbouncer on this system\n`)
+const OLDER_TEST = 'test/integration/older-processes.test.ts'
+const notHere = [
+  ...(findPgBouncer() === undefined ? [[PGBOUNCER_TEST, 'there is no pgbouncer on this system'] as const] : []),
+  ...(hasOlderCommit() ? [] : [[OLDER_TEST, 'git does not have the commit that it runs processes of'] as const]),
+].map(([file, why]) => {
+  // Not through vitest, whose reporters would not say it: a test that is not run is told by name.
+  process.stderr.write(`not run: ${file}, for ${why}\n`)
+  return file
+})
+if (postgresKinds().every(({ kind }) => kind !== 'system'))
+  for (const file of onSystem) process.stderr.write(`not run: ${file}, for it needs a Postgres of the system's\n`)
 
 export default defineConfig({
   // The workspaces run from source. This condition alone: adding `import` or `module` here breaks pg.
@@ -61,6 +73,7 @@ export default defineConfig({
             '**/dist/**',
             ...notHere,
             ...(name === 'postgres' || kind === 'embedded' ? [] : onOne),
+            ...(kind === 'system' ? [] : onSystem),
           ],
           globalSetup: ['./test/kit/src/global-setup.ts'],
           setupFiles: underConditions() ? ['./test/kit/src/setup.ts'] : [],

@@ -25,7 +25,7 @@ export async function startProxy(target: { readonly host: string; readonly port:
  *           ──refuse─▶ refusing (nobody listens)
  */
 class TcpProxy implements Proxy {
-  readonly #target: { readonly host: string; readonly port: number }
+  #target: { readonly host: string; readonly port: number }
   readonly #links = new Set<Link>()
   #server: Server | undefined
   #port = 0
@@ -70,6 +70,11 @@ class TcpProxy implements Proxy {
     this.#stalled = false
     for (const link of this.#links) link.stall(false)
     this.#server ??= this.#open(this.#port)
+  }
+
+  redirect(target: { readonly host: string; readonly port: number }): void {
+    this.#target = target
+    this.cut()
   }
 
   async close(): Promise<void> {

@@ -47,6 +47,8 @@ export interface Proxy {
   /** New connections are refused and the present ones cut, until `heal`. */
   refuse(): void
   heal(): void
+  /** To another server from now on; the present connections are cut. */
+  redirect(target: { readonly host: string; readonly port: number }): void
   close(): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { promisify } from 'node:util'
 
 /**
  * The keeper: makes the cluster, runs the server whenever a line on its standard input asks for it, and waits for the
@@ -41,7 +42,8 @@ setpriv --reuid="$uid" --regid="$gid" --clear-groups /bin/sh -c "$@"
 umount --lazy "$dir/disk"
 rm -rf "$dir"
 `
-const READY = 'database system is ready to accept connections'
+/** Of a standby it says `read-only connections`. */
+const READY = 'database system is ready to accept'
 const ENDED = 'outbus-keeper: the server has ended'
 const START_TIMEOUT_MS = 60_000
 const LOG_CHARACTERS_KEPT = 4_000
@@ -51,6 +53,8 @@ export interface ServerOptions {
   readonly settings: Readonly<Record<string, string | number>>
   /** A tmpfs of so many bytes for the server, see `smallDiskUnavailable`. Default none. */
   readonly smallDiskBytes?: number
+  /** The URL of a running server of the same version, as superuser: an asynchronous standby of it. Default none. */
+  readonly standbyOf?: string
 }
 
 export interface RunningServer {
@@ -116,6 +120,7 @@ async function startOnFreePort(bin: string, options: ServerOptions): Promise<Run
     log_min_messages: 'log',
   }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
+  if (options.standbyOf !== undefined) await copyServer(bin, options.standbyOf, join(directory, 'data'), user)
   const keeper = spawnKeeper([bin, directory, ...flags], user, options.smallDiskBytes)
   const gone = once(keeper, 'exit')
   // The keeper watches us, not the reverse: a forgotten server holds no process up, unless somebody waits for it.
@@ -151,7 +156,7 @@ async function startOnFreePort(bin: string, options: ServerOptions): Promise<Run
     throw error
   }
   return {
-    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    url: options.standbyOf === undefined ? urlAt(port, password) : urlOn(options.standbyOf, port),
     dataDirectory: join(directory, 'data'),
     smallDisk:
       options.smallDiskBytes === undefined
@@ -164,6 +169,28 @@ async function startOnFreePort(bin: string, options: ServerOptions): Promise<Run
     ended: () => holdingUp(lives.ended),
     stop,
   }
+}
+
+function urlAt(port: number, password: string): string {
+  return `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
+}
+
+function urlOn(url: string, port: number): string {
+  const other = new URL(url)
+  other.port = String(port)
+  return other.href
+}
+
+/** With where to follow it from. Its passwords are the same. */
+async function copyServer(
+  bin: string,
+  url: string,
+  dataDirectory: string,
+  user: { uid: number; gid: number } | undefined,
+): Promise<void> {
+  const copied = ['--dbname', url, '--pgdata', dataDirectory, '--write-recovery-conf', '--checkpoint=fast']
+  const options = { cwd: tmpdir(), env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...user }
+  await promisify(execFile)(join(bin, 'pg_basebackup'), copied, options)
 }
 
 function spawnKeeper(
