@@ -19,6 +19,7 @@ import { shedRequests } from '../../core/src/sql/shed-requests.ts'
 import { singleIsWaiting } from '../../core/src/sql/single-is-waiting.ts'
 import { lockLimitsAlone, takeAlone } from '../../core/src/sql/take-alone.ts'
 import { lockLimits, takeSingles } from '../../core/src/sql/take-singles.ts'
+import { findStarts } from '../../core/src/sql/find-starts.ts'
 import { unpark } from '../../core/src/sql/unpark.ts'
 import { takeRequests } from '../../core/src/sql/take-requests.ts'
 import { nextDue } from '../../core/src/sql/next-due.ts'
@@ -154,16 +155,17 @@ test(
         for (const generic of ['force_generic_plan', 'force_custom_plan']) {
           await client.query(`set plan_cache_mode = ${generic}`)
           const nodes = [
-            ...(await nodesOfPlan(client, takeRequests, `${id}, 5000, 64`)),
-            ...(await nodesOfPlan(client, shedRequests, `500, '{}', 500`)),
+            ...(await nodesOfPlan(client, takeRequests, `${id}, 5000, 64, '-infinity', '-infinity'`)),
+            ...(await nodesOfPlan(client, shedRequests, `500, '{}', 500, '-infinity'`)),
             ...(await nodesOfPlan(client, settleRequests, `'{1}', '{00000000-0000-0000-0000-000000000000}', '{"{}"}'`)),
             ...(await nodesOfPlan(client, leaveRequests, `'{00000000-0000-0000-0000-000000000000}'`)),
             ...(await nodesOfPlan(client, findRequest, `'a', ${id}`)),
             ...(await nodesOfPlan(client, singleIsWaiting, '1')),
-            ...(await nodesOfPlan(client, aloneIsDue, '')),
-            ...(await nodesOfPlan(client, lockLimitsAlone, id)),
-            ...(await nodesOfPlan(client, takeAlone, `${id}, 2000`)),
+            ...(await nodesOfPlan(client, aloneIsDue, `'-infinity'`)),
+            ...(await nodesOfPlan(client, lockLimitsAlone, `${id}, '-infinity'`)),
+            ...(await nodesOfPlan(client, takeAlone, `${id}, 2000, '-infinity'`)),
             ...(await nodesOfPlan(client, unpark, '5000')),
+            ...(await nodesOfPlan(client, findStarts, Array(6).fill(`'-infinity'`).join())),
           ]
           expect(nodes.filter(readsWholeOutbox)).toEqual([])
           await client.query(beginClaim(10_000))

@@ -22,6 +22,7 @@ import { sleep } from './pause.ts'
 import type { Run } from './run.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
+import type { Starts } from './starts.ts'
 import type { Queryable } from '../sql/statement.ts'
 
 /** Of a row that is about to run; one that outlives the hold gets a whole lease. A row that kills again is back after this. */
@@ -45,8 +46,10 @@ export class AloneLane {
   readonly #around: LaneSurroundings
   readonly #isolation: Isolation
   readonly #holdMs: number
+  readonly #starts: Pick<Starts, 'alone'>
 
-  constructor(around: LaneSurroundings, isolation: Isolation, holdMs: number) {
+  constructor(around: LaneSurroundings, isolation: Isolation, holdMs: number, starts: Pick<Starts, 'alone'>) {
+    this.#starts = starts
     this.#around = around
     this.#isolation = isolation
     this.#holdMs = holdMs
@@ -121,11 +124,12 @@ export class AloneLane {
   async #settleAndTake(connection: LaneConnection, last: Settled | undefined): Promise<Taken | undefined> {
     const { sql, plans } = this.#around
     const token = randomUUID()
+    const from = this.#starts.alone
     const work = (on: Queryable) => [
       ...(last === undefined ? [] : settlementOf(last).send(sql, on)),
-      sql.send(on, lockLimitsAlone, [token]),
+      sql.send(on, lockLimitsAlone, [token, from]),
     ]
-    const { worked, rows } = await connection.exchange(work, takeAlone, [token, TAKE_LEASE_MS])
+    const { worked, rows } = await connection.exchange(work, takeAlone, [token, TAKE_LEASE_MS, from])
     if (last !== undefined) this.#settled(last, worked[0])
     const [texts] = rows
     if (texts === undefined) return undefined

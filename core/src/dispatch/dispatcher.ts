@@ -9,6 +9,8 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { withTransaction } from '../database.ts'
+import { beginClaim } from '../sql/begin-claim.ts'
 import { listCancellations } from '../sql/list-cancellations.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
@@ -42,6 +44,7 @@ import { Settlement } from './settle.ts'
 import { endSilent, SILENT_FOR_MORE_MS } from './silent-connections.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { Portions } from './portions.ts'
+import { Starts } from './starts.ts'
 import { OutcomeReport } from './report.ts'
 import { WakeUp } from './wake-up.ts'
 import type { WakeUps } from './wake-up.ts'
@@ -100,6 +103,7 @@ export class Dispatcher {
   readonly #listener: Listener
   readonly #idleness: Idleness
   readonly #portions: Portions
+  readonly #starts: Starts
   /** Where the lane of interrupted rows waits. */
   readonly #aloneWakeUp = new WakeUp()
   #loops: Promise<unknown> | undefined
@@ -129,6 +133,15 @@ export class Dispatcher {
     this.#leases = keeper(settings.leaseMs)
     // What it leaves of its trigger's limit is the next one's.
     this.#singleLeases = keeper(shortLeaseMs(settings), () => options.singleWakeUps.all())
+    this.#starts = new Starts({
+      log,
+      run: (stated, parameters) =>
+        withTransaction(
+          this.#control,
+          (tx) => sql.run(tx, stated, parameters),
+          beginClaim(settings.frozenAfterMs),
+        ),
+    })
     this.#transactions = new HandlerTransactions({
       connection: options.connection,
       connections: settings.transactions,
@@ -145,6 +158,7 @@ export class Dispatcher {
       isolation: this.#isolation,
       around: options,
       wakeUp: options.requestWakeUp,
+      starts: this.#starts,
       report: this.#report,
     })
     this.#listener = new Listener({
@@ -204,6 +218,7 @@ export class Dispatcher {
       isolation: this.#isolation,
       idleness: this.#idleness,
       portions: this.#portions,
+      starts: this.#starts,
       aloneWakeUp: this.#aloneWakeUp,
       singleLeases: this.#singleLeases,
       requests: this.#requests,
@@ -230,6 +245,7 @@ export class Dispatcher {
       await within(SETTLE_AFTER_GRACE_MS, drained())
     }
     for (const keeper of keepers) keeper.stop()
+    this.#starts.stop()
     await this.#listener.stop()
     await this.#idleness.signOff()
     await this.#transactions.end()
@@ -240,6 +256,7 @@ export class Dispatcher {
   async #tick(): Promise<void> {
     const { sql, log, wakeUp, orderedWakeUp } = this.#options
     await this.#portions.refresh()
+    void this.#starts.refresh()
     await abandonUnread(sql, this.#control, log)
     await this.#cancel()
     await unparkResumed(sql, this.#control, log, this.#stop.signal, () => {

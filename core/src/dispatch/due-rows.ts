@@ -17,6 +17,11 @@ export interface DueRows {
   lookAgain(): void
 }
 
+/** Where a look at rows in batches begins, by level, lowest first, in seconds since 1970. */
+export interface LevelStarts {
+  readonly levels: readonly [low: number, normal: number, high: number]
+}
+
 /** Claims for which the sizes of events are summed up, once one was too large for a claim that does not. */
 const SIZED_CLAIMS = 50
 
@@ -30,15 +35,21 @@ const LANES_THAT_LOOK_SO_OFTEN = 4
 
 /** Rows in no order, by priority and due time from a watermark; of a backlog its portion. */
 export class UnorderedRows implements DueRows {
-  readonly #watermark = new Watermark()
+  readonly #watermark: Watermark
   readonly #portion: () => Portion
   #sizedClaims = 0
   /** The last claim got as many rows as it had asked for. */
   #isBacklog = false
   #wholeAt = 0
 
-  constructor(portion: () => Portion) {
+  constructor(portion: () => Portion, starts: LevelStarts) {
     this.#portion = portion
+    this.#watermark = new Watermark(() => starts.levels)
+  }
+
+  /** After a claim that found nothing: how long until it is looked for below the watermark too. 0: it was. */
+  get fullInMs(): number {
+    return this.#watermark.isSet ? this.#watermark.fullInMs(performance.now()) : 0
   }
 
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
@@ -65,9 +76,9 @@ export class UnorderedRows implements DueRows {
     }
     if (rows.length > 0) return rows
     await connection.commit(() => [])
-    if (raw.length === 0 && whole && !this.#watermark.isSet) return rows
-    // Nothing above the watermark, or of this portion; whether there is nothing at all, only a look at the whole from the start tells.
-    this.lookAgain()
+    // Whether there is nothing at all, only a look at the whole from the start tells. While that is slow, it waits for its turn.
+    if (raw.length === 0 && whole && (full || this.fullInMs > 0)) return rows
+    if (this.fullInMs === 0) this.lookAgain()
     return this.claim(connection, limit, bytes)
   }
 

@@ -5,7 +5,7 @@
 import { claimFresh } from '../sql/claim-fresh.ts'
 import { claimOvertaken, WALKED, WALKED_TO_DUE, WALKED_TO_ID } from '../sql/claim-overtaken.ts'
 import type { Crowding } from './crowding.ts'
-import type { DueRows } from './due-rows.ts'
+import type { DueRows, LevelStarts } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from './outbox-row.ts'
 
@@ -24,11 +24,16 @@ const LOOK_SHARE = 4
 const STEP_SHARE = 20
 
 const LEVELS = [2, 1, 0] as const
-const START = { due: '-infinity', id: '0' }
+
+interface Place {
+  readonly due: string
+  readonly id: string
+}
 
 export class FairRows implements DueRows {
   readonly #crowding: Crowding
   readonly #dispatchers: () => number
+  readonly #starts: LevelStarts
   #lookedAt = 0
   #lookMs = 0
   #restsFrom = 0
@@ -37,12 +42,14 @@ export class FairRows implements DueRows {
   #steppedAt = 0
   #stepMs = 0
   #level = 0
-  #walked = START
+  /** Undefined: at the start. */
+  #walked: Place | undefined
 
   /** `dispatchers`: how many there are; each looks for all. */
-  constructor(crowding: Crowding, dispatchers: () => number) {
+  constructor(crowding: Crowding, dispatchers: () => number, starts: LevelStarts) {
     this.#crowding = crowding
     this.#dispatchers = dispatchers
+    this.#starts = starts
   }
 
   /** Until the next look; at most 0 when that is due. */
@@ -54,7 +61,7 @@ export class FairRows implements DueRows {
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
     const forMs = this.#crowding.forMs
     if (forMs === undefined) {
-      this.#walked = START
+      this.#walked = undefined
       return []
     }
     // What was emitted on the lane's connection has just been run: that was no look.
@@ -85,8 +92,8 @@ export class FairRows implements DueRows {
 
   async #step(connection: LaneConnection, limit: number, now: number): Promise<OutboxRow[]> {
     this.#steppedAt = now
-    const { due, id } = this.#walked
-    const level = LEVELS[this.#level] as number
+    const level = LEVELS[this.#level] as 0 | 1 | 2
+    const { due, id } = this.#walked ?? startAt(this.#starts.levels[level])
     const raw = await connection.claim(claimOvertaken, [limit, this.#crowding.apps, level, due, id, STEP])
     const [reached] = raw
     const rows = raw.filter(([rowId]) => rowId !== null).map((texts) => new OutboxRow(texts))
@@ -95,9 +102,14 @@ export class FairRows implements DueRows {
     if (Number(reached?.[WALKED]) === STEP)
       this.#walked = { due: reached?.[WALKED_TO_DUE] as string, id: reached?.[WALKED_TO_ID] as string }
     else {
-      this.#walked = START
+      this.#walked = undefined
       this.#level = (this.#level + 1) % LEVELS.length
     }
     return rows
   }
+}
+
+/** `seconds` since 1970. To the millisecond before. */
+function startAt(seconds: number): Place {
+  return { due: Number.isFinite(seconds) ? new Date(Math.floor(seconds * 1000)).toISOString() : '-infinity', id: '0' }
 }

@@ -55,8 +55,16 @@ export class Idleness {
     }
   }
 
-  /** A lane's claim found nothing for the `rounds`-th time in a row: sleeps until there may be something, and lends its connection meanwhile. */
-  async rest(rounds: number, signal: AbortSignal, lending: Lending | undefined): Promise<Woken | undefined> {
+  /**
+   * A lane's claim found nothing for the `rounds`-th time in a row: sleeps until there may be something, and lends its connection
+   * meanwhile. `looksInMs`: the lane has not looked everywhere, and may so soon; 0 where it has.
+   */
+  async rest(
+    rounds: number,
+    signal: AbortSignal,
+    lending: Lending | undefined,
+    looksInMs: number,
+  ): Promise<Woken | undefined> {
     const { lanes, sql, pool, wakeUp } = this.#options
     this.#idleLanes++
     try {
@@ -70,7 +78,7 @@ export class Idleness {
         }
       }
       const [found] = await sql.run(pool, nextDue, [])
-      return await wakeUp.wait(this.#sleepMs(rounds, found), signal, lending)
+      return await wakeUp.wait(this.#sleepMs(rounds, found, looksInMs), signal, lending)
     } finally {
       this.#idleLanes--
     }
@@ -100,12 +108,16 @@ export class Idleness {
     }
   }
 
-  #sleepMs(rounds: number, found: { wait_ms: number | null; in_hands: boolean } | undefined): number {
+  #sleepMs(
+    rounds: number,
+    found: { wait_ms: number | null; in_hands: boolean } | undefined,
+    looksInMs: number,
+  ): number {
     const { pollMs, maxPollMs, listening } = this.#options
     // What others have in hands comes back without any NOTIFY when they die.
     const relaxed = listening() && found?.in_hands !== true
     const poll = relaxed ? Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10)) : pollMs
-    const untilDue = found?.wait_ms ?? Number.POSITIVE_INFINITY
+    const untilDue = Math.min(found?.wait_ms ?? Number.POSITIVE_INFINITY, looksInMs || Number.POSITIVE_INFINITY)
     return Math.max(1, Math.min(poll * (0.75 + Math.random() / 4), Math.ceil(untilDue)))
   }
 }

@@ -19,6 +19,7 @@ import { backoffMs, sleep } from './pause.ts'
 import type { Portions } from './portions.ts'
 import type { RequestDispatch } from './request-dispatch.ts'
 import { SINGLE_LANES, SingleLane } from './single-lane.ts'
+import type { Starts } from './starts.ts'
 import type { WakeUp } from './wake-up.ts'
 
 export interface LanesSurroundings {
@@ -26,6 +27,7 @@ export interface LanesSurroundings {
   readonly isolation: Isolation
   readonly idleness: Idleness
   readonly portions: Portions
+  readonly starts: Starts
   /** Where the lane of interrupted rows waits. */
   readonly aloneWakeUp: WakeUp
   readonly singleLeases: LeaseKeeper
@@ -55,26 +57,29 @@ export class Lanes {
   /** Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { settings } = this.#options
-    const { around, isolation, portions } = this.#shared
+    const { around, isolation, portions, starts } = this.#shared
     const crowding = new Crowding()
     const firstTurn = Promise.withResolvers<void>()
     const lanes = Array.from(
       { length: settings.lanes },
-      (_, i) => new Lane(around, new UnorderedRows(() => portions.of(i)), { ...settings, crowding }),
+      (_, i) => {
+        const rows = new UnorderedRows(() => portions.of(i), starts)
+        return { lane: new Lane(around, rows, { ...settings, crowding }), rows }
+      },
     )
-    const unordered = lanes.map((lane) =>
+    const unordered = lanes.map(({ lane, rows }) =>
       this.#keepOpen(signal, (connection, onTurn) =>
-        this.#claimLoop(lane, crowding, connection, signal, () => {
+        this.#claimLoop(lane, rows, crowding, connection, signal, () => {
           firstTurn.resolve()
           onTurn()
         }),
       ),
     )
-    const others = new FairRows(crowding, () => portions.dispatchers)
+    const others = new FairRows(crowding, () => portions.dispatchers, starts)
     const fair = new Lane(around, others, settings)
     const lines = new OrderedRows()
     const ordered = new Lane(around, lines, settings)
-    const alone = new AloneLane(around, isolation, settings.holdMs)
+    const alone = new AloneLane(around, isolation, settings.holdMs, starts)
     const singles = SINGLE_LANES.map((single) => this.#singleLane(single))
     // The lanes that most rows are for come first: to open a connection costs Postgres and this process what many rows do.
     await Promise.race([firstTurn.promise, sleep(OTHERS_AFTER_MS, signal)])
@@ -93,7 +98,7 @@ export class Lanes {
       }),
     ])
     // What it names is gone. Whoever cannot say so leaves it to the others, who sweep it.
-    await Promise.allSettled([...lanes, fair, ordered].map((lane) => lane.clearLeftNote()))
+    await Promise.allSettled([...lanes.map(({ lane }) => lane), fair, ordered].map((lane) => lane.clearLeftNote()))
   }
 
   /** Runs `session` on one connection after another. A lost connection ends a session, never the lane (G16). */
@@ -106,6 +111,7 @@ export class Lanes {
       let connection: LaneConnection | undefined
       try {
         connection = await LaneConnection.open({ connection: config, sql, frozenAfterMs: settings.frozenAfterMs })
+        this.#shared.starts.forget()
         await session(connection, () => (failures = 0))
       } catch (error) {
         // Postgres restarted, ended the claim, or cannot be reached: what was claimed is everybody's again.
@@ -119,6 +125,7 @@ export class Lanes {
 
   async #claimLoop(
     lane: Lane,
+    rows: UnorderedRows,
     crowding: Crowding,
     connection: LaneConnection,
     signal: AbortSignal,
@@ -144,7 +151,7 @@ export class Lanes {
         // There is probably more than one lane can take.
         wakeUp.one()
       },
-      rest: (rounds) => idleness.rest(rounds, over, lending),
+      rest: (rounds) => idleness.rest(rounds, over, lending, rows.fullInMs),
     })
   }
 
@@ -229,7 +236,7 @@ export class Lanes {
     onTurn: () => void,
   ): Promise<void> {
     while (!signal.aborted) {
-      const [found] = await this.#options.sql.run(this.#shared.around.notesOn, aloneIsDue, [])
+      const [found] = await this.#options.sql.run(this.#shared.around.notesOn, aloneIsDue, [this.#shared.starts.alone])
       if (found?.due === true) await lane.turn(connection, signal)
       else await this.#shared.aloneWakeUp.wait(ALONE_POLL_MS, signal)
       onTurn()

@@ -31,6 +31,7 @@ import type { AnswerRules } from './request-outcome.ts'
 import { answerOf } from './request-outcome.ts'
 import type { RequestSettler } from './request-settler.ts'
 import type { Run } from './run.ts'
+import type { Starts } from './starts.ts'
 import { resolveRunsAs } from './run-as.ts'
 import type { WakeUp } from './wake-up.ts'
 
@@ -47,6 +48,7 @@ export interface RequestLaneOptions {
   readonly principals: PrincipalResolver
   readonly answers: AnswerRules
   readonly wakeUp: WakeUp
+  readonly starts: Pick<Starts, 'requests'>
   readonly log: Logger
   readonly holdMs: number
   readonly pollMs: number
@@ -118,20 +120,20 @@ export class RequestLane {
   }
 
   async #shed(): Promise<void> {
-    const { settler, overloadedAfterMs, onShed } = this.#options
+    const { settler, overloadedAfterMs, onShed, starts } = this.#options
     const now = performance.now()
     if (now - this.#shedAt < overloadedAfterMs / SHARE_OF_PATIENCE) return
     this.#shedAt = now
     const retryAfterMs = Math.round(RETRY_AFTER_MS * (1 + Math.random()))
     const message = `nobody could start it within ${overloadedAfterMs} ms: no permit was free, or its trigger was at its limit`
     const reply = failedReply({ kind: 'overloaded', message }, retryAfterMs)
-    const count = await settler.shed(overloadedAfterMs, JSON.stringify(reply))
+    const count = await settler.shed(overloadedAfterMs, JSON.stringify(reply), starts.requests[0])
     if (count > 0) onShed(count)
   }
 
   #take(token: string, limit: number): Promise<ClaimedTexts[]> {
-    const { sql, pool, leaseMs } = this.#options
-    return sql.run(pool, takeRequests, [token, leaseMs, limit])
+    const { sql, pool, leaseMs, starts } = this.#options
+    return sql.run(pool, takeRequests, [token, leaseMs, limit, ...starts.requests])
   }
 
   /** Runs those that are to be run, and answers the others. Also for what the lane of limited triggers took. */

@@ -45,8 +45,8 @@ export class RequestSettler {
   }
 
   /** Answers with the number of requests that had waited too long. */
-  async shed(waitedMs: number, reply: string): Promise<number> {
-    const rows = await this.#sql.run(this.#pool, shedRequests, [waitedMs, reply, SHED_AT_A_TIME])
+  async shed(waitedMs: number, reply: string, from: number): Promise<number> {
+    const rows = await this.#sql.run(this.#pool, shedRequests, [waitedMs, reply, SHED_AT_A_TIME, from])
     this.#tell(rows)
     return rows.length
   }

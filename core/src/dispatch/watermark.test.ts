@@ -39,3 +39,23 @@ test('is dropped the less often the more a scan from the start costs', () => {
   expect(watermark.next(299).full).toBe(false)
   expect(watermark.next(301).full).toBe(true)
 })
+
+test('a full scan begins where the start is, and no other one before it', () => {
+  let start = [10, 20, 30]
+  const watermark = new Watermark(() => start)
+  expect(watermark.next(0)).toEqual({ levels: [10, 20, 30], full: true })
+  watermark.claimed(1, 25)
+  expect(watermark.next(1)).toEqual({ levels: [10, 25, 30], full: false })
+  start = [10, 26, 30]
+  expect(watermark.next(2)).toEqual({ levels: [10, 26, 30], full: false })
+})
+
+test('says how long a full scan has to wait, so that slow ones take a twentieth of the time', () => {
+  const watermark = new Watermark()
+  watermark.next(100)
+  expect(watermark.fullInMs(100)).toBe(0)
+  watermark.scanned(1, false)
+  watermark.scanned(11, true)
+  expect(watermark.fullInMs(150)).toBe(150)
+  expect(watermark.fullInMs(300)).toBe(0)
+})

@@ -3,11 +3,11 @@ import { statement } from './statement.ts'
 import { freeSlots } from './trigger-limits.ts'
 
 /** Caller: the lane of interrupted rows, before it stops the others: for what its trigger's limit keeps waiting it does not. */
-export const aloneIsDue = statement<[], { due: boolean }>(
+export const aloneIsDue = statement<[from: number], { due: boolean }>(
   'alone_is_due',
   `select exists (
   select from {schema}.outbox o
-  where alone and due_at <= clock_timestamp() and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
+  where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($1::double precision) and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
     select from {schema}.trigger_limits l where l.trigger_id = o.trigger_id and ${freeSlots('1')} = 0
   ))
 ) as due`,

@@ -1,6 +1,6 @@
 import { EMITTED_SETTING } from './emit-noted.ts'
 import { statement } from './statement.ts'
-import { NOTE_REACH } from './write-note.ts'
+import { notesAround } from './write-note.ts'
 
 export interface AroundRow {
   readonly noted_by_others: boolean
@@ -14,8 +14,7 @@ export interface AroundRow {
 export const askAround = statement<[laneId: string], AroundRow>(
   'ask_around',
   `select exists (
-    select from {schema}.claim_notes n
-    where n.lowest_id between emitted.id - ${NOTE_REACH} and emitted.id and n.highest_id >= emitted.id and n.lane_id <> $1
+    select from (${notesAround('emitted.id', 'emitted.id')}) as n where n.lane_id <> $1
   ) as noted_by_others, exists (select from {schema}.pauses) as something_paused
 from (select nullif(current_setting('${EMITTED_SETTING}', true), '')::bigint as id) as emitted`,
 )

@@ -84,6 +84,9 @@ const EVENTS = `unnest(${EVENT_ARRAYS}) with ordinality as e (${EVENT_COLUMNS}, 
 
 const TRIGGERS = `unnest($5::uuid[], $6::text[], $7::smallint[], $23::boolean[], $24::smallint[]) with ordinality as t (id, snapshot, priority, ordered, single, n)`
 
+/** Never before the clock of its writing: dispatchers rely on it that nothing appears where they have looked (`starts.ts`). */
+const DUE_AT = `greatest(coalesce(e.run_at, clock_timestamp() + e.delay_ms * interval '1 millisecond'), clock_timestamp())`
+
 interface Written {
   readonly events: string
   readonly dedupeKey?: string
@@ -106,7 +109,7 @@ function written({
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
     depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, single, dedupe_key)
   select coalesce(e.priority, t.priority),
-    coalesce(e.run_at, clock_timestamp() + e.delay_ms * interval '1 millisecond'),
+    ${DUE_AT},
     e.app_id, e.event_id, (${event})::json, e.event_version, t.id, t.snapshot::json,
     e.depth, e.root_id, e.chain::json, case when t.ordered and e.reply_to is null then coalesce(e.ordering_key, '') end, e.trace_context,
     e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', case when e.reply_to is null or t.single in (${LIMITED}, ${LIMITED_TRANSACTIONAL}) then least(t.single, ${TRANSACTIONAL}) else 0 end, ${dedupeKey}

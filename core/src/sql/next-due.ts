@@ -6,7 +6,7 @@ function firstOfLevel(level: number): string {
 }
 
 /** Of all notes there ever were, the versions may still be there to be read over (G13). */
-const NEWEST = 10_000
+const NEWEST = 2_000
 
 /**
  * Caller: Dispatcher, when its lanes found nothing: how long it may sleep. `in_hands`: some lane has rows claimed that are

@@ -20,7 +20,7 @@ export const reschedule = statement<
   'reschedule',
   `update {schema}.outbox o
 set attempt = next.attempt,
-    due_at = clock_timestamp() + next.delay_ms * interval '1 millisecond',
+    due_at = clock_timestamp() + greatest(next.delay_ms, 0) * interval '1 millisecond',
     alone = next.alone,
     lease_token = next.lease_token,
     errors = case when next.error is null then o.errors when o.errors is null then ('[' || next.error || ']')::jsonb else o.errors || next.error::jsonb end

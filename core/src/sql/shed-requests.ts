@@ -7,12 +7,12 @@ import { statement } from './statement.ts'
  * answered with `reply` instead. Those that nobody waits for stay, and so does one whose holder has vanished: taking it
  * answers it.
  */
-export const shedRequests = statement<[waitedMs: number, reply: string, limit: number], AnsweredRow>(
+export const shedRequests = statement<[waitedMs: number, reply: string, limit: number, from: number], AnsweredRow>(
   'shed_requests',
   `with old as materialized (
   select id from {schema}.outbox
   where reply_to is not null and reply_by is not null
-    and due_at <= clock_timestamp() - $1::double precision * interval '1 millisecond'
+    and due_at <= clock_timestamp() - $1::double precision * interval '1 millisecond' and due_at >= to_timestamp($4::double precision)
   order by due_at, id limit $3 for update skip locked
 ), gone as materialized (
   delete from {schema}.outbox o where o.id = any (array(select id from old)) and o.lease_token is null

@@ -11,13 +11,13 @@ export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
 const LIMITS_AT_A_TIME = 20
 
 /** Caller: AloneLane, before `takeAlone` in the same transaction, as `lockLimits` is before `takeSingles`. */
-export const lockLimitsAlone = statement<[leaseToken: string], never>(
+export const lockLimitsAlone = statement<[leaseToken: string, from: number], never>(
   'lock_limits_alone',
   `update {schema}.trigger_limits set holder = $1::uuid
 where trigger_id = any (array(
   select l.trigger_id from {schema}.trigger_limits l
   where l.trigger_id = any (array(
-      select trigger_id from {schema}.outbox where alone and due_at <= clock_timestamp() and single > 0
+      select trigger_id from {schema}.outbox where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($2::double precision) and single > 0
       order by due_at, id limit ${LIMITS_AT_A_TIME}
     )) and ${freeSlots('1')} > 0
   order by l.trigger_id for update skip locked
@@ -28,11 +28,11 @@ where trigger_id = any (array(
  * Caller: AloneLane. One interrupted row, under a lease from the start: claim and note in one commit, so that many
  * rows of a killed batch are through quickly, one after the other. The lease token on the row says that it was started.
  */
-export const takeAlone = statement<[leaseToken: string, leaseMs: number], ClaimedTexts>(
+export const takeAlone = statement<[leaseToken: string, leaseMs: number, from: number], ClaimedTexts>(
   'take_alone',
   `with due as materialized (
   select id as due_id, trigger_id, lease_token as previous_token from {schema}.outbox o
-  where alone and due_at <= clock_timestamp() and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
+  where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($3::double precision) and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
     select from {schema}.trigger_limits l
     where l.trigger_id = o.trigger_id and (l.holder is distinct from $1::uuid or ${freeSlots('1')} = 0)
   ))

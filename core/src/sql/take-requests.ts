@@ -10,10 +10,10 @@ export const CALLER_GONE = CLAIMED_COLUMNS.length + 1
 /** Whether its trigger is paused. */
 export const PAUSED = CLAIMED_COLUMNS.length + 2
 
-function dueRequests(waitedFor: 'is not null' | 'is null'): string {
+function dueRequests(waitedFor: 'is not null' | 'is null', from: string): string {
   return `select * from (
     select id as due_id, lease_token as previous_token from {schema}.outbox
-    where reply_to is not null and reply_by ${waitedFor} and single = 0 and due_at <= clock_timestamp()
+    where reply_to is not null and reply_by ${waitedFor} and single = 0 and due_at <= clock_timestamp() and due_at >= to_timestamp(${from}::double precision)
     order by due_at, id limit $3 for update skip locked
   ) as due_requests`
 }
@@ -22,12 +22,15 @@ function dueRequests(waitedFor: 'is not null' | 'is null'): string {
  * Caller: RequestLane. What somebody waits for first, then what was submitted; those of limited triggers are SingleLane's. Under a lease from the start, committed before the handler runs: a request is run once, and
  * whoever finds its lease run out answers that it crashed. By ids in an array: a join was planned as a scan of the table.
  */
-export const takeRequests = statement<[leaseToken: string, leaseMs: number, limit: number], ClaimedTexts>(
+export const takeRequests = statement<
+  [leaseToken: string, leaseMs: number, limit: number, awaitedFrom: number, submittedFrom: number],
+  ClaimedTexts
+>(
   'take_requests',
   `with due as materialized (
-  ${dueRequests('is not null')}
+  ${dueRequests('is not null', '$4')}
   union all
-  ${dueRequests('is null')}
+  ${dueRequests('is null', '$5')}
   limit $3
 )
 update {schema}.outbox o

@@ -5,7 +5,7 @@ export const UNPARKED_AT_A_TIME = 5_000
 
 /**
  * Callers: TriggerRegistry.resume, and each dispatcher every second: parked rows whose pause is over are due when they
- * were due before. By trigger, so that what is still paused is not walked over. Answers with how many there were.
+ * were due before, or now: nothing may appear where dispatchers have looked (`starts.ts`). By trigger, so that what is still paused is not walked over. Answers with how many there were.
  */
 export const unpark = statement<[limit: number], { rows: number }>(
   'unpark',
@@ -27,7 +27,7 @@ export const unpark = statement<[limit: number], { rows: number }>(
   ) as resumed
   limit $1
 ), unparked as (
-  update {schema}.outbox set paused = false where id = any (array(select id from chosen)) returning id
+  update {schema}.outbox set paused = false, due_at = greatest(due_at, clock_timestamp()) where id = any (array(select id from chosen)) returning id
 )
 select count(*)::integer as rows from unparked`,
 )

@@ -14,7 +14,21 @@ export const NOTE_SPAN = 65_536
 /** A run begins in its span and is no longer than a batch may be. */
 const LONGEST_RUN = 10_000
 /** So far below an id the note that names it begins at the lowest. */
-export const NOTE_REACH = NOTE_SPAN + LONGEST_RUN
+const NOTE_REACH = NOTE_SPAN + LONGEST_RUN
+/** A note whose ids are no farther apart is a short one: so are those of lanes that keep up. The index of the others has the same number. */
+const SHORT = 512
+
+/**
+ * The notes that may name ids between `low` and `high`. Of short ones only those near by are read: of all others the versions
+ * are still there while some transaction pins the xmin horizon (G13).
+ */
+export function notesAround(low: string, high: string): string {
+  return `select * from {schema}.claim_notes
+    where lowest_id between ${low} - ${SHORT} and ${high} and highest_id - lowest_id < ${SHORT} and highest_id >= ${low}
+    union all
+    select * from {schema}.claim_notes
+    where lowest_id between ${low} - ${NOTE_REACH} and ${high} and highest_id - lowest_id >= ${SHORT} and highest_id >= ${low}`
+}
 
 /**
  * Caller: Lane, committed on a connection of its own between the claim and the first handler. Writes the lane's note in the
@@ -59,8 +73,7 @@ select lower(overlap) as low, upper(overlap) - 1 as high,
   n.unclaimed_lock is not null as of_emit
 from spans
 cross join lateral (
-  select * from {schema}.claim_notes n
-  where n.lowest_id between spans.lowest - ${NOTE_REACH} and spans.highest and n.highest_id >= spans.lowest
+  ${notesAround('spans.lowest', 'spans.highest')}
 ) as n
 cross join lateral (
   select attempt, range_agg(int8range(low, high, '[]')) as ids

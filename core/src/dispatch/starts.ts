@@ -1,0 +1,149 @@
+/**
+ * Where a look at the outbox from its start begins. While some transaction pins the xmin horizon, the entries of all rows that were
+ * deleted stay in the index, and a look from the very start walks over them (G13). So each index gets a mark, below which
+ * no row can appear any more:
+ *
+ *   list who writes, and the clock ──all of them have ended──▶ the mark is the first row that is there now, or that clock
+ *
+ * Whatever is written gets a due time that is not before the clock of its writing. Marks are only kept while a look from the very
+ * start is slow. The very start is looked at all the same, for a few thousandths of the time: for rows that another program wrote
+ * with a due time of the past.
+ */
+import type { Logger } from 'pino'
+import type { Froms } from '../sql/find-starts.ts'
+import { findStarts } from '../sql/find-starts.ts'
+import { listWriters } from '../sql/list-writers.ts'
+import type { WritersRow } from '../sql/list-writers.ts'
+import type { Statement } from '../sql/statement.ts'
+
+/** A look from the very start that takes the server no longer needs no marks. */
+const QUICK_MS = 0.3
+/** How often marks are moved. What is deleted in this time is walked over. */
+const MOVED_EVERY_MS = 200
+const VERY_START_SHARE = 0.003
+/** So far below the clock a mark stays at least: a clock that is corrected goes back a little. */
+const MARGIN_S = 1
+/** A clock that went back by more than this has been set. */
+const CLOCK_SET_S = 0.25
+
+const VERY_START: Froms = [-Infinity, -Infinity, -Infinity, -Infinity, -Infinity, -Infinity]
+
+interface Writers {
+  readonly clockS: number
+  readonly names: ReadonlySet<string>
+}
+
+export interface StartsOptions {
+  /** In a transaction of its own, and planned as a claim is. */
+  run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]>
+  readonly log: Logger
+}
+
+export class Starts {
+  readonly #options: StartsOptions
+  #froms: Froms = VERY_START
+  #marked = false
+  #moving = false
+  #stopped = false
+  /** Grows whenever marks are forgotten, so that an answer from before says nothing. */
+  #generation = 0
+  #waitingFor: Writers | undefined
+  #clock: { readonly s: number; readonly heardAtMs: number } | undefined
+  #veryStartAtMs = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: StartsOptions) {
+    this.#options = options
+  }
+
+  /** Of rows in batches: by level, lowest first, in seconds since 1970. */
+  get levels(): readonly [low: number, normal: number, high: number] {
+    const [low, normal, high] = this.#froms
+    return [low, normal, high]
+  }
+
+  /** Of interrupted rows. */
+  get alone(): number {
+    return this.#froms[3]
+  }
+
+  /** Of requests that somebody waits for, and of those that were submitted. */
+  get requests(): readonly [awaited: number, submitted: number] {
+    const [, , , , awaited, submitted] = this.#froms
+    return [awaited, submitted]
+  }
+
+  /** After a connection was lost: another server may answer, or another database. */
+  forget(): void {
+    this.#generation++
+    this.#froms = VERY_START
+    this.#marked = false
+    this.#waitingFor = undefined
+    this.#clock = undefined
+    this.#veryStartAtMs = 0
+  }
+
+  /** Called every second; while there are marks they are moved more often than that. Never rejects. */
+  async refresh(): Promise<void> {
+    if (this.#moving) return
+    this.#moving = true
+    try {
+      await this.#refresh(this.#generation)
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'the start of the outbox was not looked for')
+      // Whoever does not answer may be gone, and another server may answer next.
+      this.forget()
+    } finally {
+      this.#moving = false
+      clearTimeout(this.#timer)
+      if (this.#marked && !this.#stopped) this.#timer = setTimeout(() => void this.refresh(), MOVED_EVERY_MS).unref()
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  async #refresh(generation: number): Promise<void> {
+    if (performance.now() >= this.#veryStartAtMs) await this.#lookFromVeryStart(generation)
+    if (this.#marked) await this.#move(generation)
+  }
+
+  async #lookFromVeryStart(generation: number): Promise<void> {
+    const [found] = await this.#options.run(findStarts, VERY_START)
+    if (found === undefined || generation !== this.#generation) return
+    if (found.took_ms <= QUICK_MS) return this.forget()
+    this.#marked = true
+    this.#veryStartAtMs = performance.now() + found.took_ms / VERY_START_SHARE
+    this.#froms = this.#froms.map((from, i) => Math.min(from, found.firsts[i] ?? from)) as Froms
+  }
+
+  async #move(generation: number): Promise<void> {
+    const { run } = this.#options
+    const askedAtMs = performance.now()
+    const [row] = await run(listWriters, [])
+    if (row === undefined || generation !== this.#generation) return
+    if (this.#clockWasSet(row, askedAtMs)) return this.forget()
+    this.#clock = { s: row.clock_s, heardAtMs: performance.now() }
+    const now: Writers = { clockS: row.clock_s, names: new Set(row.writers) }
+    const before = this.#waitingFor ?? now
+    const left = new Set([...before.names].filter((name) => now.names.has(name)))
+    if (left.size > 0) {
+      this.#waitingFor = { clockS: before.clockS, names: left }
+      return
+    }
+    // All that looked at the clock before then have ended, and a look that begins now sees what they committed.
+    const [found] = await run(findStarts, this.#froms)
+    if (found === undefined || generation !== this.#generation) return
+    const ceiling = before.clockS - MARGIN_S
+    this.#froms = this.#froms.map((from, i) => Math.max(from, Math.min(found.firsts[i] ?? ceiling, ceiling))) as Froms
+    this.#waitingFor = now.names.size > 0 ? now : undefined
+  }
+
+  /** Between two answers the clock goes on by no less than between hearing the one and asking for the other. */
+  #clockWasSet({ clock_s: clockS }: WritersRow, askedAtMs: number): boolean {
+    if (this.#clock === undefined) return false
+    return clockS - this.#clock.s < (askedAtMs - this.#clock.heardAtMs) / 1000 - CLOCK_SET_S
+  }
+}

@@ -1,0 +1,137 @@
+/** What runs one by one while some transaction pins the xmin horizon: an event costs no more than it did before (G13). */
+import { createBus } from '@outbus/core'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
+import type { UsedTestDatabase } from '@outbus/test-kit/vitest'
+import pino from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
+import { said, topics } from './topics.ts'
+import { untilDatabaseSays } from './workers/outcomes.ts'
+
+/** Rows that are run under the pin before, each of which leaves its versions behind. */
+const RUN_BEFORE = 20_000
+const AT_A_TIME = 500
+/** One after another for so long: by then each backend has said what it read. */
+const WINDOW_MS = 1_500
+const WITHIN_MS = 30_000
+/** A look at the very start once in a while among them. Without marks an event read 2,800. */
+const MORE_PAGES = 250
+
+async function setUpTrickle(more: object) {
+  const db = await useTestDatabase()
+  const bus = await createBus({
+    database: db.url,
+    sources: [topics('topics')],
+    migrate: true,
+    app: 'shop',
+    retention: false,
+    log: pino({ level: 'silent' }),
+  })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  let left = 0
+  let done = Promise.withResolvers<void>()
+  bus.handle('count', () => {
+    if (--left === 0) done.resolve()
+  })
+  const cx = bus.context({ principal: { id: 'u_1' } })
+  const { id } = await cx.triggers.create({
+    name: 'count',
+    source: 'topics',
+    filter: { topic: 'a' },
+    target: { type: 'function', name: 'count' },
+    ...more,
+  })
+  await bus.start()
+  const run = async (count: number) => {
+    left = count
+    done = Promise.withResolvers()
+    await cx.emitMany(
+      'topics',
+      Array.from({ length: count }, () => said()),
+      Array.from({ length: count }, (_, i) => ({ orderingKey: `k${i % 50}` })),
+    )
+    await done.promise
+  }
+  /** Of the tables that a lane works on, for each event. */
+  const pagesOfOne = async () => {
+    const before = await pagesRead(db)
+    const startedAt = performance.now()
+    let events = 0
+    for (; performance.now() - startedAt < WINDOW_MS; events++) await run(1)
+    return ((await pagesRead(db)) - before) / events
+  }
+  /** What `emit` brings about is run `count` times. */
+  const ran = async (count: number, emit: () => Promise<unknown>) => {
+    left = count
+    done = Promise.withResolvers()
+    await emit()
+    await done.promise
+  }
+  const runManyUnderPin = async () => {
+    await run(100)
+    const before = await pagesOfOne()
+    await pin(db)
+    for (let done = 0; done < RUN_BEFORE; done += AT_A_TIME) await run(AT_A_TIME)
+    return before
+  }
+  return { db, cx, triggerId: id, run, ran, pagesOfOne, runManyUnderPin }
+}
+
+async function pagesRead({ pool }: UsedTestDatabase): Promise<number> {
+  const { rows } = await pool.query<{ pages: number }>(
+    `select sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read)::double precision as pages
+     from pg_statio_user_tables where schemaname = 'outbus'`,
+  )
+  return rows[0]?.pages as number
+}
+
+async function pin({ pool }: UsedTestDatabase): Promise<void> {
+  const holder = await pool.connect()
+  await holder.query('begin isolation level repeatable read')
+  await holder.query('select from outbus.outbox')
+  onTestFinished(async () => {
+    await holder.query('rollback')
+    holder.release()
+  })
+}
+
+test.for([['plain', {}]] as const)(
+  'under a pinned horizon a lone event of a %s trigger reads no more than before, whatever has run since',
+  { timeout: 90_000 },
+  async ([, more]) => {
+    const { pagesOfOne, runManyUnderPin } = await setUpTrickle(more)
+    const before = await runManyUnderPin()
+    // A look at the very start, each second or less, tells that marks are needed.
+    await expect.poll(pagesOfOne, { timeout: WITHIN_MS, interval: 1 }).toBeLessThan(before + MORE_PAGES)
+  },
+)
+
+test(
+  'under a pinned horizon what is committed late, was due long ago or was parked is run within a moment',
+  { timeout: 90_000 },
+  async () => {
+    const { db, cx, triggerId, run, ran, pagesOfOne, runManyUnderPin } = await setUpTrickle({})
+    const before = await runManyUnderPin()
+    await expect.poll(pagesOfOne, { timeout: WITHIN_MS, interval: 1 }).toBeLessThan(before + MORE_PAGES)
+    const tookMs = async (count: number, emit: () => Promise<unknown>) => {
+      const startedAt = performance.now()
+      await ran(count, emit)
+      return performance.now() - startedAt
+    }
+
+    const late = await db.pool.connect()
+    await late.query('begin')
+    await cx.with(late).emit('topics', said())
+    // Lanes look beyond it meanwhile, again and again.
+    for (let others = 0; others < 300; others++) await run(1)
+    expect(await tookMs(1, () => late.query('commit'))).toBeLessThan(1_000)
+    late.release()
+
+    const past = { runAt: new Date(Date.now() - 3_600_000) }
+    expect(await tookMs(1, () => cx.emit('topics', said(), past))).toBeLessThan(1_000)
+
+    await cx.triggers.pause(triggerId)
+    await cx.emit('topics', said())
+    await untilDatabaseSays(db.pool, 'select exists (select from outbus.outbox where paused) as answer', true)
+    expect(await tookMs(1, () => cx.triggers.resume(triggerId))).toBeLessThan(2_500)
+  },
+)
