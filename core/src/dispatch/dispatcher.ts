@@ -136,11 +136,7 @@ export class Dispatcher {
     this.#starts = new Starts({
       log,
       run: (stated, parameters) =>
-        withTransaction(
-          this.#control,
-          (tx) => sql.run(tx, stated, parameters),
-          beginClaim(settings.frozenAfterMs),
-        ),
+        withTransaction(this.#control, (tx) => sql.run(tx, stated, parameters), beginClaim(settings.frozenAfterMs)),
     })
     this.#transactions = new HandlerTransactions({
       connection: options.connection,

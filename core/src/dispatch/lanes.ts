@@ -60,13 +60,10 @@ export class Lanes {
     const { around, isolation, portions, starts } = this.#shared
     const crowding = new Crowding()
     const firstTurn = Promise.withResolvers<void>()
-    const lanes = Array.from(
-      { length: settings.lanes },
-      (_, i) => {
-        const rows = new UnorderedRows(() => portions.of(i), starts)
-        return { lane: new Lane(around, rows, { ...settings, crowding }), rows }
-      },
-    )
+    const lanes = Array.from({ length: settings.lanes }, (_, i) => {
+      const rows = new UnorderedRows(() => portions.of(i), starts)
+      return { lane: new Lane(around, rows, { ...settings, crowding }), rows }
+    })
     const unordered = lanes.map(({ lane, rows }) =>
       this.#keepOpen(signal, (connection, onTurn) =>
         this.#claimLoop(lane, rows, crowding, connection, signal, () => {
