@@ -10,8 +10,8 @@ grant select on
 -- Not its id, attempt, lease or errors: those are the dispatcher's to write.
 grant insert (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain, ordering_key,
   single, trace_context, dedupe_key, replay_of, reply_to, reply_by, emitted_at) on {schema}.outbox to {emitter};
--- A caller that leaves; rows of triggers that are resumed, which are due now.
-grant update (reply_by, paused, due_at) on {schema}.outbox to {emitter};
+-- A caller that leaves; `paused` for processes of before, which let go rows of resumed triggers by themselves.
+grant update (reply_by, paused) on {schema}.outbox to {emitter};
 grant insert, update, delete on {schema}.dedupe_keys to {emitter};
 -- A key's row is locked, for which Postgres wants the right to update. Never deleted.
 grant select, insert, update (taken_at) on {schema}.ordering_locks to {emitter};

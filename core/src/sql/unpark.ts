@@ -4,8 +4,9 @@ import { statement } from './statement.ts'
 export const UNPARKED_AT_A_TIME = 5_000
 
 /**
- * Callers: TriggerRegistry.resume, and each dispatcher every second: parked rows whose pause is over are due when they
- * were due before, or now: nothing may appear where dispatchers have looked (`starts.ts`). By trigger, so that what is still paused is not walked over. Answers with how many there were.
+ * Caller: each dispatcher, every second. Parked rows whose pause is over are due when they were due before, or now: nothing may
+ * appear where dispatchers have looked (`starts.ts`). By trigger, so that what is still paused is not walked over.
+ * Answers with how many there were.
  */
 export const unpark = statement<[limit: number], { rows: number }>(
   'unpark',

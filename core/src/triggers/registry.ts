@@ -17,7 +17,6 @@ import { createTrigger } from '../sql/create-trigger.ts'
 import { ALL_TRIGGERS } from '../sql/pauses.ts'
 import { pauseTriggers } from '../sql/pause-triggers.ts'
 import { resumeTriggers } from '../sql/resume-triggers.ts'
-import { unpark, UNPARKED_AT_A_TIME } from '../sql/unpark.ts'
 import { deleteTrigger } from '../sql/delete-trigger.ts'
 import { getTrigger } from '../sql/get-trigger.ts'
 import { listTriggers } from '../sql/list-triggers.ts'
@@ -156,7 +155,7 @@ export class TriggerRegistry implements Triggers {
   async resume(id: string): Promise<Trigger> {
     const trigger = await this.get(id)
     await this.#access.assert(this.#scope, this.#on, 'trigger.pause', trigger.registrant)
-    await this.#resume(trigger.id)
+    await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, trigger.id])
     return { ...trigger, paused: false }
   }
 
@@ -167,13 +166,7 @@ export class TriggerRegistry implements Triggers {
 
   async resumeAll(): Promise<void> {
     await this.#access.assert(this.#scope, this.#on, 'trigger.pause', undefined)
-    await this.#resume(ALL_TRIGGERS)
-  }
-
-  /** The dispatchers let go what is more than this. */
-  async #resume(id: string): Promise<void> {
-    await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, id])
-    await this.#sql.run(this.#on, unpark, [UNPARKED_AT_A_TIME])
+    await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, ALL_TRIGGERS])
   }
 
   #encodeTarget(spec: TargetSpec): string {

@@ -120,7 +120,7 @@ export interface Triggers<S extends AnySource = AnySource> {
    * answered `unavailable`. Idempotent.
    */
   pause(id: string): Promise<Trigger>
-  /** What waited is due when it was due before: mostly at once. Dispatchers notice within a second. Idempotent. */
+  /** What waited is due when it was due before, or now. Dispatchers notice within a second. Idempotent. */
   resume(id: string): Promise<Trigger>
   /** All triggers of the app, those included that it will have. Only for who may change all of them. */
   pauseAll(): Promise<void>
