@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { checkOut, openDatabase } from './database.ts'
+import { openDatabase } from './database.ts'
+import { checkOut } from './postgres/check-out.ts'
 
 /** AuthenticationOk, ReadyForQuery. */
 const WELCOME = Buffer.concat([message('R', Buffer.from([0, 0, 0, 0])), message('Z', Buffer.from('I'))])

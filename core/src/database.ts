@@ -1,9 +1,11 @@
 /** How the bus reaches Postgres: from a URL, or from a pool that the caller already has. */
-import pg from 'pg'
+import type pg from 'pg'
 import type { Logger } from 'pino'
 import { isOutbusError, OutbusError } from './errors.ts'
 import { busPool } from './postgres/bus-client.ts'
+import { checkOut, isPool } from './postgres/check-out.ts'
 import { isUnreachable } from './postgres-errors.ts'
+import { answer } from './sql/answer.ts'
 
 /** Of the pool that the bus makes from a URL. */
 const POOL_CONNECTIONS = 10
@@ -73,17 +75,6 @@ function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
   return { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...client, ...(password === undefined ? {} : { password }) }
 }
 
-/** Told from a client, which also connects and queries, by what only a pool counts. From any copy of `pg`. */
-export function isPool(database: unknown): database is pg.Pool {
-  return (
-    typeof database === 'object' &&
-    database !== null &&
-    'totalCount' in database &&
-    'connect' in database &&
-    typeof database.connect === 'function'
-  )
-}
-
 export function assertPostgresUrl(url: unknown, path: 'database' | 'listenUrl'): asserts url is string {
   if (typeof url === 'string' && /^(postgres(ql)?:\/\/|socket:|\/)/.test(url)) return
   // Not shown: a mistyped URL has its password in it.
@@ -95,27 +86,6 @@ export function assertPostgresUrl(url: unknown, path: 'database' | 'listenUrl'):
     },
   )
 }
-
-/**
- * A connection of the pool. A pool listens to the connections in it and not to those that are checked out: one that
- * is lost then would end the process (G16). Whoever uses it hears of the loss from its next query.
- */
-export async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
-  if (!pool.listeners('connect').includes(hear)) pool.on('connect', hear)
-  const client = await pool.connect()
-  hear(client)
-  return client
-}
-
-/**
- * Also in the moment in which a pool has opened it: what Postgres said last may have been read together with its
- * welcome, and is told before whoever waits for the connection has it.
- */
-function hear(client: pg.ClientBase): void {
-  if (!client.listeners('error').includes(heardElsewhere)) client.on('error', heardElsewhere)
-}
-
-function heardElsewhere(): void {}
 
 /** Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. */
 export async function withTransaction<T>(
@@ -133,7 +103,7 @@ export async function withConnection<T>(pool: pg.Pool, work: (client: pg.PoolCli
   try {
     return await work(client)
   } catch (error) {
-    await client.query('rollback').catch((rollbackError: Error) => {
+    await answer(client, { text: 'rollback' }).catch((rollbackError: Error) => {
       // The connection is gone or unusable, and the transaction with it.
       broken = rollbackError
     })
@@ -145,9 +115,9 @@ export async function withConnection<T>(pool: pg.Pool, work: (client: pg.PoolCli
 
 /** Within {@link withConnection}, which rolls back. */
 export async function inTransaction<T>(client: pg.ClientBase, work: () => Promise<T>, begin: string): Promise<T> {
-  await client.query(begin)
+  await answer(client, { text: begin })
   const result = await work()
-  const { command } = await client.query('commit')
+  const { command } = await answer(client, { text: 'commit' })
   if (command !== 'COMMIT')
     throw new Error(`a statement of the transaction had failed: Postgres answered ${command} to COMMIT`)
   return result

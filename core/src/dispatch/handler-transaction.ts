@@ -9,9 +9,10 @@
  */
 import pg from 'pg'
 import type { Logger } from 'pino'
-import { checkOut } from '../database.ts'
+import { checkOut, hold, tellHolder } from '../postgres/check-out.ts'
+import { answer } from '../sql/answer.ts'
 import { OutbusError } from '../errors.ts'
-import { wasRefused } from '../postgres-errors.ts'
+import { endsConnection, wasRefused } from '../postgres-errors.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
@@ -56,7 +57,8 @@ export class HandlerTransactions {
     let client: pg.PoolClient | undefined
     try {
       client = await checkOut(this.#pool)
-      await client.query(`begin; set local idle_in_transaction_session_timeout = ${this.#options.frozenAfterMs}`)
+      const settings = `set local idle_in_transaction_session_timeout = ${this.#options.frozenAfterMs}`
+      await answer(client, { text: `begin; ${settings}` })
     } catch (error) {
       client?.release(true)
       // The bus's own SQL, before the handler was started: nobody is charged for that (G16).
@@ -107,7 +109,7 @@ async function complete(
 
 function failureOf(thrown: unknown): FailureKind {
   if (isDeliveryFailure(thrown)) return thrown.kind
-  return wasRefused(thrown) ? 'handler_error' : 'unavailable'
+  return wasRefused(thrown) && !endsConnection(thrown) ? 'handler_error' : 'unavailable'
 }
 
 const TAKEN_OVER: Result = {
@@ -136,6 +138,8 @@ class HandlerTransaction {
   constructor(client: pg.PoolClient, heartbeatMs: number) {
     this.#client = client
     this.forHandler = new Proxy<pg.ClientBase>(client, { get: (target, name) => this.#member(target, name) })
+    // By the bus's own statements on behalf of the handler.
+    hold(this.forHandler, (error) => tellHolder(client, error))
     // A handler that waits for something else keeps its session idle; that this process lives, this says. Not while the
     // completion is written: a statement of the bus is under way then, and may itself be waiting.
     this.#heartbeat = setInterval(() => {
@@ -151,7 +155,7 @@ class HandlerTransaction {
   }
 
   async commit(): Promise<void> {
-    const { command } = await this.#client.query('commit')
+    const { command } = await answer(this.#client, { text: 'commit' })
     if (command !== 'COMMIT')
       throw new DeliveryFailure('handler_error', `Postgres answered ${command} to COMMIT: one of its statements failed`)
     this.#state = 'committed'
@@ -170,7 +174,7 @@ class HandlerTransaction {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     try {
-      await this.#client.query('rollback')
+      await answer(this.#client, { text: 'rollback' })
       this.#release(false)
     } catch {
       // The connection is gone, and the transaction with it.
@@ -211,12 +215,15 @@ class HandlerTransaction {
       })
     }
     const query = this.#client.query as (...given: unknown[]) => unknown
-    const answer = query.apply(this.#client, args)
-    if (isThenable(answer)) {
+    const asked = query.apply(this.#client, args)
+    if (isThenable(asked)) {
       this.#queries++
       const ended = () => void this.#queries--
-      answer.then(ended, ended)
+      asked.then(ended, (error: unknown) => {
+        ended()
+        tellHolder(this.#client, error)
+      })
     }
-    return answer
+    return asked
   }
 }

@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto'
 import type pg from 'pg'
 import { BusClient } from '../postgres/bus-client.ts'
+import { hold } from '../postgres/check-out.ts'
 import { answer } from '../sql/answer.ts'
 import { beginClaim, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
@@ -37,6 +38,7 @@ export class LaneConnection {
     this.#answers = new AnswerTimer(frozenAfterMs + SILENT_FOR_MORE_MS, (reason) => socketOf(client).destroy(reason))
     this.lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
     client.on('error', (error) => this.#lost.abort(error))
+    hold(client, (error) => this.#lost.abort(error))
     client.on('end', () => this.#lost.abort(new Error('the connection ended')))
   }
 

@@ -11,7 +11,7 @@
  * can have to wait for somebody else's transaction.
  */
 import type pg from 'pg'
-import { checkOut } from '../database.ts'
+import { checkOut, elsewhereIfReadOnly, isReadOnly } from '../postgres/check-out.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { SQL_STATE, sqlStateOf, wasRefused } from '../postgres-errors.ts'
@@ -163,7 +163,7 @@ class Line {
   async #flush(group: readonly Waiting[]): Promise<void> {
     try {
       const events = group.flatMap((waiting) => waiting.events)
-      const results = (await this.#writeOnLane(events)) ?? (await this.#writeOnPool(events))
+      const results = (await this.#writeOnLane(events)) ?? (await elsewhereIfReadOnly(() => this.#writeOnPool(events)))
       let from = 0
       for (const waiting of group) waiting.resolve(results.slice(from, (from += waiting.events.length)))
     } catch (error) {
@@ -197,6 +197,8 @@ class Line {
     try {
       return await sent
     } catch (error) {
+      // The lane's connection leads to a replica.
+      if (isReadOnly(error)) return undefined
       throw isKnown(error) ? error : outcomeUnknown(error)
     } finally {
       this.#cut = undefined

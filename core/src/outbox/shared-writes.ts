@@ -11,6 +11,7 @@
  */
 import type pg from 'pg'
 import { inTransaction, withConnection } from '../database.ts'
+import { elsewhereIfReadOnly } from '../postgres/check-out.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import { SQL_STATE, sqlStateOf, wasRefused } from '../postgres-errors.ts'
 import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../source.ts'
@@ -171,13 +172,14 @@ class Line {
   async #commit(group: readonly Asked[], { impatient }: { readonly impatient: boolean }): Promise<readonly unknown[]> {
     const { pool, emitter, onWritten } = this.#around
     const atOnce = this.#atOnce
-    const { results, lanes } = await withConnection(pool, async (on) => {
+    const write = async (on: pg.PoolClient) => {
       // Who waits for a lock goes by the triggers of the moment in which it has it: by two statements.
       const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, emitter) : undefined
       if (written !== undefined) return written
       const work = () => writeOn(on, this.#write, group, this.#around, { impatient })
       return inTransaction(on, work, impatient ? BEGIN_IMPATIENTLY : 'begin')
-    })
+    }
+    const { results, lanes } = await elsewhereIfReadOnly(() => withConnection(pool, write))
     onWritten(lanes)
     return results
   }

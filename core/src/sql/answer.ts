@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { checkOut, isPool } from '../database.ts'
+import { checkOut, elsewhereIfReadOnly, isPool, tellHolder } from '../postgres/check-out.ts'
 import { OWN_TYPES } from '../postgres/types.ts'
 import type { Queryable } from './statement.ts'
 
@@ -11,10 +11,11 @@ import type { Queryable } from './statement.ts'
 export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {
   try {
     const owned = { types: OWN_TYPES, ...query } as pg.QueryConfig
-    return isPool(on) ? await answerOfPool(on, owned) : await answerOfClient(on, owned)
+    return isPool(on) ? await elsewhereIfReadOnly(() => answerOfPool(on, owned)) : await answerOfClient(on, owned)
   } catch (error) {
     // It was made where the socket is read. What a reader looks for is who asked.
     if (typeof error === 'object' && error !== null) Error.captureStackTrace(error)
+    tellHolder(on, error)
     throw error
   }
 }
@@ -28,14 +29,13 @@ export async function rowsOf<Row>(on: Queryable, text: string, values: unknown[]
 /** As `pool.query` does it, which has no client to tell how its results are to be sent. */
 async function answerOfPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.QueryResult> {
   const client = await checkOut(pool)
-  let failed: Error | undefined
   try {
     return await answerOfClient(client, query)
   } catch (error) {
-    failed = error as Error
+    tellHolder(client, error)
     throw error
   } finally {
-    client.release(failed)
+    client.release()
   }
 }
 
