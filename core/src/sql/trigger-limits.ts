@@ -3,7 +3,8 @@
 /** Within how many seconds starts count: one, or what one start takes where there is less than one a second. */
 const WINDOW = `make_interval(secs => greatest(1, 1 / l.rate_limit))`
 
-const COUNTED_STARTS = `unnest(l.starts) as start (at) where start.at > clock_timestamp() - ${WINDOW}`
+/** One from the future was noted before the clock of the database was set back: it says nothing of the last second. */
+const COUNTED_STARTS = `unnest(l.starts) as start (at) where start.at > clock_timestamp() - ${WINDOW} and start.at <= clock_timestamp() + interval '1 second'`
 
 /** How many more may start now, at most `most`. Right only for who holds the row's lock and began its statement after. */
 export function freeSlots(most: string): string {
