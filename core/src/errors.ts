@@ -77,6 +77,7 @@ const ERROR_CODES = [
   'schema.missing',
   'schema.outdated',
   'schema.newer',
+  'schema.in_use',
   'migration.changed',
   // the bus
   'options.invalid',

@@ -5,8 +5,6 @@ import type pg from 'pg'
 import type { LoadedLine, Migration } from './line.ts'
 import { isError } from '../validation/kinds.ts'
 
-/** The first line of a file that cannot run in a transaction, such as one with CREATE INDEX CONCURRENTLY. */
-const NO_TRANSACTION = /^-- outbus: no transaction[ \t]*\n/
 /** How long DDL may wait for a lock on a table: everybody who comes after it waits as well. */
 const LOCK_TIMEOUT = "set lock_timeout = '10s'"
 /** In a file without transaction every semicolon at the end of a line ends a statement. */
@@ -55,9 +53,11 @@ export async function applyLine(client: pg.Client, schema: string, line: LoadedL
 function stepsOf(migration: Migration, schema: string, line: string, builder: MigrationBuilder): void {
   const text = textFor(migration, schema)
   // Names are of a-z, 0-9 and _ by now, and the sum is hexadecimal. A file without transaction may be run twice.
-  const record = `insert into "${schema}".migration_checksums (line, name, sha256) values ('${line}', '${migration.name}', '${migration.sha256}')
-    on conflict (line, name) do update set sha256 = excluded.sha256, applied_at = excluded.applied_at`
-  if (NO_TRANSACTION.test(migration.text)) {
+  const { older, transaction } = migration.directives
+  const record = `insert into "${schema}".migration_checksums (line, name, sha256, older_processes)
+    values ('${line}', '${migration.name}', '${migration.sha256}', ${older === undefined ? 'null' : `'${older}'`})
+    on conflict (line, name) do update set sha256 = excluded.sha256, older_processes = excluded.older_processes, applied_at = excluded.applied_at`
+  if (!transaction) {
     builder.noTransaction()
     // CONCURRENTLY waits for every transaction there is, which holds nobody up and may take long.
     builder.sql('set lock_timeout = 0')
@@ -76,6 +76,6 @@ function textFor(migration: Migration, schema: string): string {
 /** `:17` for an error of Postgres that points into the file, else nothing. */
 function lineOf(error: unknown, migration: Migration, schema: string): string {
   const position = Number((error as { position?: string }).position)
-  if (!(position >= 1) || NO_TRANSACTION.test(migration.text)) return ''
+  if (!(position >= 1) || !migration.directives.transaction) return ''
   return `:${textFor(migration, schema).slice(0, position).split('\n').length}`
 }

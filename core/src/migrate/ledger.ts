@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 import { rowsOf } from '../sql/answer.ts'
+import type { OlderProcesses } from './directives.ts'
 import type { LoadedLine, Migration } from './line.ts'
 
 /** Anything that runs a query: a pool, a client. */
@@ -11,6 +12,8 @@ interface Applied {
   readonly line: string
   readonly name: string
   readonly sha256: string
+  /** What the migration says of programs that do not have it; null where it says nothing, or a program applied it that kept none of it. */
+  readonly older_processes: OlderProcesses | null
 }
 
 /** Asked of the catalogue, for which no right is needed, on the schema either. */
@@ -33,18 +36,25 @@ export async function readLedger(db: Database, schema: string): Promise<readonly
   const state = await stateOf(db, schema)
   if (!state.schema) return undefined
   if (!state.ledger) return []
-  return rowsOf<Applied>(db, `select line, name, sha256 from "${schema}".migration_checksums order by line, name`)
+  // By way of JSON: the column is not there before a program that keeps it has migrated.
+  return rowsOf<Applied>(
+    db,
+    `select line, name, sha256, to_jsonb(c) ->> 'older_processes' as older_processes
+from "${schema}".migration_checksums c order by line, name`,
+  )
 }
 
 /**
- * The migrations of one line that the schema lacks. Refuses a schema that is newer than this program, and a file
- * that is not any more what was applied. Lines that this program does not have are nobody's business here.
+ * The migrations of one line that the schema lacks. Refuses a file that is not any more what was applied, and a schema that is
+ * newer than this program, unless each migration that it has beyond says that older processes may start beside it. Lines that this program does not have are nobody's business here.
  */
 export function pendingOf(line: LoadedLine, ledger: readonly Applied[]): readonly Migration[] {
   const applied = ledger.filter((entry) => entry.line === line.name)
   const last = line.migrations.at(-1)
   const newest = applied.at(-1)
-  if (last !== undefined && newest !== undefined && numberOf(newest.name) > last.number) {
+  const newer = applied.filter(({ name }) => numberOf(name) > (last?.number ?? 0))
+  const against = newer.find(({ older_processes: older }) => older !== 'may run and start')
+  if (last !== undefined && newest !== undefined && against !== undefined) {
     throw new OutbusError(
       'schema.newer',
       `migration line ${line.name}: the database is at ${newest.name}, and this program knows no further than ${last.name}`,
@@ -52,11 +62,12 @@ export function pendingOf(line: LoadedLine, ledger: readonly Applied[]): readonl
         path: line.name,
         received: newest.name,
         limit: last.number,
-        hint: 'a newer program has migrated it: upgrade this one',
+        hint: `a newer program has migrated it, and ${against.name} does not let older ones start: upgrade this one`,
       },
     )
   }
   for (const entry of applied) {
+    if (newer.includes(entry)) continue
     const ours = line.migrations[numberOf(entry.name) - 1]
     if (ours?.name === entry.name && ours.sha256 === entry.sha256) continue
     const now = ours?.name === entry.name ? 'is not the same any more' : `is now ${ours?.name ?? 'gone'}`

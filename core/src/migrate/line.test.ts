@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
+import { coreMigrations } from '@outbus/migrations'
 import { loadLines } from './line.ts'
 
 async function folder(files: Record<string, string>): Promise<URL> {
@@ -43,6 +44,52 @@ it.each<[string, string[], string]>([
     received: 'kv',
     message: expect.stringContaining(message),
   })
+})
+
+it.each<[string, string, object]>([
+  ['nothing', 'create table a ();\n-- outbus: anything\n', { transaction: true, older: undefined }],
+  [
+    'that older processes may start',
+    '-- outbus: older processes may run and start\n',
+    { transaction: true, older: 'may run and start' },
+  ],
+  [
+    'so after other comments',
+    '-- Why.\n\n-- outbus: older processes may run\nselect 1;',
+    { transaction: true, older: 'may run' },
+  ],
+  [
+    'that they must stop, outside of a transaction',
+    '-- outbus: no transaction\n-- outbus: older processes must stop\n',
+    { transaction: false, older: 'must stop' },
+  ],
+])('reads what a migration says: %s', async (_, text, said) => {
+  const [line] = await loadLines([{ name: 'core', directory: await folder({ '0001_a.sql': text }) }])
+  expect(line?.migrations[0]?.directives).toEqual(said)
+})
+
+it.each([
+  '-- outbus: older processes may start',
+  '-- outbus: older processes may run.',
+  '-- outbus:older process must stop',
+  '-- outbus: older processes may run\n-- outbus: older processes must stop',
+  '-- Not the first line.\n-- outbus: no transaction',
+])('refuses a line for the bus that says nothing known, naming the file: %s', async (text) => {
+  const directory = await folder({ '0001_a.sql': `${text}\nselect 1;\n` })
+  await expect(loadLines([{ name: 'kv', directory }])).rejects.toMatchObject({
+    code: 'plugin.invalid',
+    message: expect.stringContaining('0001_a.sql: "-- outbus:'),
+  })
+})
+
+it('says in each migration of core whether older processes may run beside it and start beside it', async () => {
+  // Those before could not: a file that was released never changes. docs/upgrades.md says it of them.
+  const FIRST_THAT_SAYS = 15
+  const [core] = await loadLines([{ name: 'core', directory: coreMigrations }])
+  const silent = core?.migrations.filter(
+    ({ number, directives }) => number >= FIRST_THAT_SAYS && directives.older === undefined,
+  )
+  expect(silent?.map(({ name }) => name)).toEqual([])
 })
 
 it('refuses two lines with one name, a name that is no source name, and a folder that is not there', async () => {

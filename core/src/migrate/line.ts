@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { OutbusError } from '../errors.ts'
+import { directivesOf } from './directives.ts'
+import type { Directives } from './directives.ts'
 
 export interface MigrationLine {
   /** `core`, or the source's name. Its bookkeeping table is `migrations_<name>`. */
@@ -17,6 +19,8 @@ export interface Migration {
   readonly number: number
   /** With `{schema}` still in it. Line ends are `\n` whatever the checkout made of them. */
   readonly text: string
+  /** What it says about itself in its first comments. */
+  readonly directives: Directives
   /** Of `text`. Compared with the one in the database, so that a file cannot change once it was applied. */
   readonly sha256: string
 }
@@ -65,6 +69,9 @@ async function loadLine({ name, directory }: MigrationLine): Promise<LoadedLine>
         name: file.slice(0, -'.sql'.length),
         number: index + 1,
         text,
+        directives: directivesOf(text, (said) =>
+          refuse(name, `${file}: ${JSON.stringify(said)} is nothing that a migration says`, 'see docs/upgrades.md'),
+        ),
         sha256: createHash('sha256').update(text).digest('hex'),
       }
     }),

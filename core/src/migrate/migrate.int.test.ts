@@ -155,6 +155,67 @@ it('G17: an older program refuses a newer schema, says both versions, and touche
   expect(await tables()).not.toContain('b')
 })
 
+it('G17: an older program starts beside migrations that all let it, and beside no others', async () => {
+  const { migrate, check, rows } = await setUp()
+  const says = (form: string, table: string) =>
+    `-- outbus: older processes ${form}\ncreate table {schema}.${table} (id int);\n`
+  const older = await line('core', A)
+  const additive = { ...A, '0002_b.sql': says('may run and start', 'b'), '0003_c.sql': says('may run and start', 'c') }
+  await migrate(await line('core', additive))
+  await check(older)
+  expect(await migrate(older)).toEqual([{ line: 'core', applied: [] }])
+  // A file that it has is compared as ever.
+  await expect(check(await line('core', { '0001_a.sql': 'select 1;\n' }))).rejects.toMatchObject({
+    code: 'migration.changed',
+  })
+  expect(await rows('select older_processes from outbus.migration_checksums order by name')).toEqual(
+    [null, 'may run and start', 'may run and start'].map((said) => ({ older_processes: said })),
+  )
+  await migrate(await line('core', { ...additive, '0004_d.sql': says('may run', 'd') }))
+  await expect(check(older)).rejects.toMatchObject({
+    code: 'schema.newer',
+    message: expect.stringContaining('the database is at 0004_d, and this program knows no further than 0001_a'),
+    hint: expect.stringContaining('0004_d does not let older ones start'),
+  })
+  await migrate(
+    await line('core', {
+      ...additive,
+      '0004_d.sql': says('may run', 'd'),
+      '0005_e.sql': says('may run and start', 'e'),
+    }),
+  )
+  await expect(check(older)).rejects.toMatchObject({ code: 'schema.newer' })
+})
+
+it('G17: a ledger of a program that kept nothing of older processes is read, and its migrations let none start', async () => {
+  const { db, migrate, check } = await setUp()
+  await migrate(await line('core', { ...A, ...B }))
+  await db.pool.query('alter table outbus.migration_checksums drop column older_processes')
+  await check(await line('core', { ...A, ...B }))
+  await expect(check(await line('core', A))).rejects.toMatchObject({ code: 'schema.newer' })
+  expect(await migrate(await line('core', { ...A, ...B, ...C }))).toEqual([{ line: 'core', applied: ['0003_c'] }])
+})
+
+it('G17: a migration that older processes must not run beside waits for them to be stopped', async () => {
+  const { db, migrate, tables } = await setUp()
+  const first = {
+    '0001_a.sql': 'create table {schema}.dispatchers (id int, seen_at timestamptz not null default now());\n',
+  }
+  await migrate(await line('core', first))
+  await db.pool.query('insert into outbus.dispatchers values (1)')
+  const core = await line('core', {
+    ...first,
+    '0002_b.sql': '-- outbus: older processes must stop\ncreate table {schema}.b (id int);\n',
+  })
+  await expect(migrate(core)).rejects.toMatchObject({
+    code: 'schema.in_use',
+    message: expect.stringContaining('0002_b must not be applied while older processes run, and 1 of them dispatch'),
+  })
+  expect(await tables()).not.toContain('b')
+  await db.pool.query(`update outbus.dispatchers set seen_at = now() - interval '26 seconds'`)
+  expect(await migrate(core)).toEqual([{ line: 'core', applied: ['0002_b'] }])
+})
+
 it("keeps a plugin's line apart: its own numbers, added later, gone again", async () => {
   const { rows, migrate, check } = await setUp()
   const core = await line('core', { ...A, ...B })

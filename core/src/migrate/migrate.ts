@@ -6,6 +6,7 @@
  * bookkeeping: killed half-way it has left nothing. If its first line is `-- outbus: no transaction`, it does not:
  * then each semicolon at the end of a line ends a statement, each statement stands for itself, and the file must
  * bear being run again from the top (`drop index concurrently if exists …;` before `create index concurrently …;`).
+ * What a file says of older processes: directives.ts.
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -15,7 +16,8 @@ import { applyLine } from './apply.ts'
 import { pendingOf, readLedger, stateOf } from './ledger.ts'
 import type { Database } from './ledger.ts'
 import { loadLines } from './line.ts'
-import type { LoadedLine, MigrationLine } from './line.ts'
+import type { LoadedLine, Migration, MigrationLine } from './line.ts'
+import { rowsOf } from '../sql/answer.ts'
 import { takeMigrationLock } from './lock.ts'
 import { assertSchemaName } from './schema-name.ts'
 
@@ -26,6 +28,9 @@ export interface AppliedLine {
   /** The files that this call applied, without `.sql`, in order. */
   readonly applied: readonly string[]
 }
+
+/** A dispatcher that stops in order is forgotten at once; while it lives, it is heard of every ten seconds. */
+const COUNTS_FOR = '25 seconds'
 
 /** A migrator that is frozen, or whose machine vanished, loses its session, and with it the lock, after this. */
 const SESSION_SETTINGS = `
@@ -42,7 +47,7 @@ const SESSION_SETTINGS = `
  * no right beyond reading. The connection must hold a session: not one through a transaction-mode pooler.
  *
  * Errors: `schema.name`; `plugin.invalid` for a line whose files are not numbered from 0001 without gaps; `schema.newer`;
- * `migration.changed`; `schema.missing` if the role may not create the schema; otherwise what Postgres said of a file,
+ * `schema.in_use` for a migration that older processes must not run beside, while one of them dispatches; `migration.changed`; `schema.missing` if the role may not create the schema; otherwise what Postgres said of a file,
  * as the cause of an error that names line, file and line number. Files applied before that one stay applied.
  */
 export async function migrate(options: {
@@ -117,6 +122,7 @@ async function applyPending(
   await ensureSchema(client, schema)
   // Asked again, under the lock; and of all lines before anything of any is applied.
   const work = await pendingIn(client, schema, lines)
+  await assertNobodyRuns(client, schema, work)
   for (const { line, pending } of work) {
     if (pending.length === 0) continue
     await applyLine(client, schema, line)
@@ -129,14 +135,48 @@ async function applyPending(
 async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
   const state = await stateOf(client, schema)
   if (!state.schema) await createSchema(client, schema)
-  if (state.ledger) return
-  await client.query(`create table if not exists "${schema}".migration_checksums (
+  if (!state.ledger) {
+    await client.query(`create table if not exists "${schema}".migration_checksums (
     line text not null,
     name text not null,
     sha256 text not null,
     applied_at timestamptz not null default clock_timestamp(),
     primary key (line, name)
   )`)
+  }
+  await client.query(`alter table "${schema}".migration_checksums add column if not exists older_processes text`)
+}
+
+/**
+ * Refuses a migration beside which older processes must not run, while one of them dispatches. It is an older one: a process of this
+ * program would have been refused for what is pending. Processes that only emit leave no trace to go by.
+ */
+async function assertNobodyRuns(
+  client: pg.Client,
+  schema: string,
+  work: readonly { readonly pending: readonly Migration[] }[],
+): Promise<void> {
+  const first = work.flatMap(({ pending }) => pending).find(({ directives }) => directives.older === 'must stop')
+  if (first === undefined) return
+  const [table] = await rowsOf<{ exists: boolean }>(client, 'select to_regclass($1) is not null as exists', [
+    `"${schema}".dispatchers`,
+  ])
+  if (table?.exists !== true) return
+  const [alive] = await rowsOf<{ dispatchers: number }>(
+    client,
+    `select count(*)::integer as dispatchers from "${schema}".dispatchers where seen_at > now() - interval '${COUNTS_FOR}'`,
+  )
+  const dispatchers = alive?.dispatchers ?? 0
+  if (dispatchers === 0) return
+  throw new OutbusError(
+    'schema.in_use',
+    `${first.name} must not be applied while older processes run, and ${dispatchers} of them dispatch`,
+    {
+      path: 'schema',
+      received: schema,
+      hint: `stop every process of the bus and migrate again; a process that was killed counts for ${COUNTS_FOR}`,
+    },
+  )
 }
 
 async function createSchema(client: pg.Client, schema: string): Promise<void> {

@@ -1,0 +1,109 @@
+/** The SQL of docs/upgrades.md, run as it stands there, under a process that goes on. */
+import { readFile } from 'node:fs/promises'
+import { createBus } from '@outbus/core'
+import { docs } from '@outbus/docs'
+import { kv } from '@outbus/kv'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
+import pino from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
+import { OUTBOX_IS_EMPTY, untilDatabaseSays } from './workers/outcomes.ts'
+
+const GUIDE = new URL('../../docs/upgrades.md', import.meta.url)
+
+/** The blocks of SQL under a heading. */
+async function sqlOf(heading: string): Promise<string[]> {
+  const text = await readFile(GUIDE, 'utf8')
+  const section = text.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
+  return [...section.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => sql as string)
+}
+
+async function setUp() {
+  const db = await useTestDatabase()
+  const bus = await createBus({
+    database: db.url,
+    sources: [kv(), docs()],
+    migrate: true,
+    app: 'shop',
+    log: pino({ level: 'silent' }),
+  })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  const ran: { key: string; attempt: number; deliveryId: string }[] = []
+  const target = { type: 'function', name: 'f' }
+  // One attempt: a row that is wrongly taken for an interrupted one becomes a dead letter.
+  const retry = { maxAttempts: 1 } as const
+  for (const app of ['shop', 'other'])
+    await bus.context({ app }).triggers.create({ name: 'f', source: 'kv', filter: {}, target, retry })
+  bus.handle('f', ({ event, attempt, deliveryId }: { event: unknown; attempt: number; deliveryId: string }) => {
+    ran.push({ key: (event as { key: string }).key, attempt, deliveryId })
+  })
+  return { db, bus, ran }
+}
+
+test('a reset empties the bus, and rows with the ids of earlier ones run as new ones do', async () => {
+  const { db, bus, ran } = await setUp()
+  await bus.start()
+  const set = (key: string) => bus.kv.set('c', key, 1)
+  await Promise.all(Array.from({ length: 50 }, (_, i) => set(`before${i}`)))
+  await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
+  // What a process has left that was killed: its rows are gone, and the note is not swept yet.
+  await db.pool
+    .query(`insert into outbus.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts)
+    values (gen_random_uuid(), 1, 50, '{1}', '{50}', '{1}')`)
+  const [reset] = await sqlOf('Reset')
+  await db.pool.query(reset as string)
+  ran.length = 0
+  await Promise.all(Array.from({ length: 50 }, (_, i) => set(`after${i}`)))
+  await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
+  expect(ran.map(({ key }) => key).toSorted()).toEqual(Array.from({ length: 50 }, (_, i) => `after${i}`).toSorted())
+  expect(ran.map(({ deliveryId }) => Number(deliveryId)).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 50 }, (_, i) => i + 1),
+  )
+  expect((await db.pool.query('select from outbus.dead_letters')).rowCount).toBe(0)
+})
+
+test('the sequences of a logical subscriber are moved beyond what it has', async () => {
+  const { db, bus } = await setUp()
+  await bus.kv.set('c', 'a', 1)
+  await db.pool.query('alter sequence outbus.outbox_id_seq restart; alter sequence outbus.attempt_sequence restart')
+  const [moved] = await sqlOf('Failover')
+  await db.pool.query(moved as string)
+  expect((await bus.kv.set('c', 'b', 1)).deliveries).toBe(1)
+})
+
+test('versions of before a restore do not come again', async () => {
+  const { db, bus } = await setUp()
+  const { version } = await bus.kv.set('c', 'a', 'as a client has read it')
+  // The restored database has neither that version nor the position of the sequence.
+  await db.pool.query('delete from outbus.kv_entries; alter sequence outbus.kv_version_sequence restart')
+  const [moved] = await sqlOf('Restore')
+  await db.pool.query(moved as string)
+  await bus.kv.set('c', 'a', 'as somebody else wrote it')
+  await expect(bus.kv.set('c', 'a', 'over it', { ifVersion: version })).rejects.toMatchObject({
+    code: 'version.conflict',
+  })
+})
+
+test('what erases an app leaves no row of it, and all of the others', async () => {
+  const { db, bus } = await setUp()
+  for (const app of ['the app', 'other']) {
+    const cx = bus.context({ app, principal: { id: 'u' } })
+    await cx.triggers.create({ name: 't', source: 'kv', filter: {}, target: { type: 'function', name: 'f' } })
+    await cx.kv.set('c', 'k', 1, { dedupeKey: 'd' })
+    await cx.docs.insert('c', { a: 1 })
+  }
+  const [listed] = await sqlOf('Erasing an app')
+  const { rows } = await db.pool.query<{ format: string }>(listed as string)
+  for (const { format } of rows) await db.pool.query(format)
+  const left = async (app: string) => {
+    let count = 0
+    for (const { format } of rows) {
+      const table = /delete from (\S+) /.exec(format)?.[1]
+      count += (await db.pool.query(`select from ${table} where app_id = $1`, [app])).rowCount ?? 0
+    }
+    return count
+  }
+  expect(await left('the app')).toBe(0)
+  expect(await left('other')).toBeGreaterThan(5)
+  expect((await bus.context({ app: 'the app' }).kv.set('c', 'k', 1)).deliveries).toBe(0)
+  expect((await bus.context({ app: 'other' }).kv.set('c', 'l', 1)).deliveries).toBe(2)
+})
