@@ -29,8 +29,11 @@ function membersOf<T>(isMember: (value: unknown) => boolean) {
 export const httpEvents = {
   request: z.strictObject({
     method: z.enum(METHODS),
-    /** As it was sent: percent-encoded, without the query. */
-    path: z.string().startsWith('/'),
+    /** As it was sent: percent-encoded, without the query. What does not decode, and a NUL, are refused. */
+    path: z
+      .string()
+      .startsWith('/')
+      .refine((path) => segmentsOf(path) !== undefined, 'has an escape that is no UTF-8 text, or a NUL'),
     /** A name that comes several times has a list. */
     query: membersOf<string | string[]>(
       (value) => isText(value) || (Array.isArray(value) && value.every(isText)),
@@ -103,12 +106,19 @@ export function httpMatches({
   event: { method: Method; path: string }
   filter: HttpFilter
 }): boolean {
-  return (filter.method?.includes(event.method) ?? true) && paramsOf(event.path, filter) !== undefined
+  return rankOfMethod(event, filter) !== undefined && paramsOf(event.path, filter) !== undefined
 }
 
-/** A route for this very method goes before one for any. */
-export function httpRank({ filter }: { filter: HttpFilter }): number {
-  return rankOf(filter.path) + (filter.method === undefined ? 0 : 0.25)
+/** A route for this very method goes before one for any; for HEAD, one for GET stands between the two. */
+export function httpRank({ event, filter }: { event: { method: Method }; filter: HttpFilter }): number {
+  return rankOf(filter.path) + (rankOfMethod(event, filter) ?? 0)
+}
+
+/** Undefined: the route is for other methods. HEAD is answered as GET is, without the body (RFC 9110, 9.3.2). */
+function rankOfMethod({ method }: { method: Method }, filter: HttpFilter): number | undefined {
+  if (filter.method === undefined) return 0
+  if (filter.method.includes(method)) return 0.25
+  return method === 'HEAD' && filter.method.includes('GET') ? 0.125 : undefined
 }
 
 export function paramsOf(path: string, filter: HttpFilter): Params | undefined {

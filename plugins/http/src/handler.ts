@@ -54,21 +54,28 @@ const RESPOND_ASYNC = /(?:^|[\s,;])respond-async(?:$|[\s,;])/i
 export function httpHandler(bus: HttpBus, options: HttpHandlerOptions = {}): (request: Request) => Promise<Response> {
   const settings = parseOptions(options)
   return async (request) => {
-    try {
-      return await handle(bus, settings, request)
-    } catch (error) {
-      if (isOutbusError(error)) return refusalResponse(error)
-      // The server's own error handling is the right place for what nobody expected.
-      throw error
-    }
+    const response = await respondTo(bus, settings, request)
+    return request.method === 'HEAD' ? withoutBody(response) : response
   }
 }
+
+type Settings = ReturnType<typeof parseOptions>
 
 function parseOptions(options: HttpHandlerOptions) {
   return parseWith(optionsSchema, options, { code: 'options.invalid', what: 'httpHandler' })
 }
 
-async function handle(bus: HttpBus, settings: ReturnType<typeof parseOptions>, request: Request): Promise<Response> {
+async function respondTo(bus: HttpBus, settings: Settings, request: Request): Promise<Response> {
+  try {
+    return await handle(bus, settings, request)
+  } catch (error) {
+    if (isOutbusError(error)) return refusalResponse(error)
+    // The server's own error handling is the right place for what nobody expected.
+    throw error
+  }
+}
+
+async function handle(bus: HttpBus, settings: Settings, request: Request): Promise<Response> {
   const { method } = request
   if (!isMethod(method))
     return errorResponse(501, { code: 'event.invalid', message: `the method ${method} is not known` })
@@ -93,6 +100,15 @@ async function handle(bus: HttpBus, settings: ReturnType<typeof parseOptions>, r
   if (RESPOND_ASYNC.test(request.headers.get('prefer') ?? '')) return submitted(await cx.submit('http', event))
   const reply = await cx.request('http', event, { timeoutMs: settings.timeoutMs, signal: request.signal })
   return responseTo(reply, settings)
+}
+
+/** What GET would answer, with the length of the body and not the body itself. */
+async function withoutBody(response: Response): Promise<Response> {
+  if (response.body === null) return response
+  const { status, statusText } = response
+  const headers = new Headers(response.headers)
+  if (!headers.has('content-length')) headers.set('content-length', String((await response.arrayBuffer()).byteLength))
+  return new Response(null, { status, statusText, headers })
 }
 
 /** Also of another implementation of fetch than the process's own, or of another realm. */

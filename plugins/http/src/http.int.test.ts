@@ -1,6 +1,7 @@
 /** Routes over a real socket and a real Postgres. */
 import { once } from 'node:events'
 import { createServer, request as nodeRequest } from 'node:http'
+import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { createBus, DeliveryFailure, discard, reply, retryAfter } from '@outbus/core'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
@@ -90,6 +91,88 @@ test('text comes as text, bytes in base64, and what a handler says as it is', as
   expect([await text.text(), text.headers.get('content-type')]).toEqual(['plain', 'text/plain;charset=UTF-8'])
   expect((await call('/nothing')).status).toBe(204)
   expect((await call('/discard')).status).toBe(204)
+})
+
+test('HEAD of a GET route is answered as GET is, without the body', async () => {
+  const { bus, route, call } = await setUp()
+  const methods: string[] = []
+  await route('show', { method: 'GET', path: '/users/:id' }, ({ event }) => {
+    methods.push(event.method)
+    return respond({ headers: { 'x-own': 'yes' }, body: { name: 'Ada' } })
+  })
+  await route('any', { path: '/users/*' }, () => reply('any'))
+  await route('own', { method: 'HEAD', path: '/own' }, () => respond({ status: 200, headers: { 'x-own': 'head' } }))
+  await route('get own', { method: ['POST', 'GET'], path: '/own' }, () => reply('get'))
+  await route('nothing', { method: 'GET', path: '/nothing' }, () => undefined)
+  await route('fails', { method: 'GET', path: '/fails' }, () => Promise.reject(new Error('no')))
+  await route('post', { method: 'POST', path: '/post' }, () => reply('post'))
+  await bus.start()
+  const asked = async (path: string) => {
+    const [got, head] = [await call(path), await call(path, { method: 'HEAD' })]
+    expect(await head.text()).toBe('')
+    const shown = ({ status, headers }: Response) => [status, headers.get('content-type'), headers.get('x-own')]
+    return {
+      got: shown(got),
+      head: shown(head),
+      bytes: (await got.arrayBuffer()).byteLength,
+      said: head.headers.get('content-length'),
+    }
+  }
+  for (const path of ['/users/ada', '/fails', '/nowhere', '/%zz']) {
+    const { got, head, bytes, said } = await asked(path)
+    expect(head).toEqual(got)
+    // What a failure says names its request, whose id is another one of the same length.
+    expect(said).toBe(String(bytes))
+  }
+  expect(methods).toEqual(['GET', 'HEAD'])
+  expect((await asked('/users/ada')).head[0]).toBe(200)
+  expect((await asked('/own')).head).toEqual([200, null, 'head'])
+  expect((await asked('/nothing')).head[0]).toBe(204)
+  expect((await call('/post', { method: 'HEAD' })).status).toBe(404)
+})
+
+async function raw(url: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  socket.write(text)
+  let answer = ''
+  for await (const chunk of socket.setEncoding('utf8')) answer += String(chunk)
+  return answer
+}
+
+test('a request of HTTP/1.0 needs no Host header, one of HTTP/1.1 does', async () => {
+  const { bus, url, route } = await setUp()
+  await route('show', { method: 'GET', path: '/show' }, ({ event }) => reply(event.query))
+  await bus.start()
+  const served = await raw(url, 'GET /show?a=1 HTTP/1.0\r\n\r\n')
+  expect(served).toMatch(/^HTTP\/1\.[01] 200 /)
+  expect(served).toContain('{"a":"1"}')
+  expect(await raw(url, 'HEAD /show HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.[01] 200 [^{]*$/s)
+  expect(await raw(url, 'GET /show HTTP/1.1\r\nConnection: close\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /)
+})
+
+test.for(
+  ['%', '/a/%', '/%zz', '/%00', '/a%00b', '/%c0%af', '/%ed%a0%80', '/%ff', '/a/%2', '/%2f%00'].map((path) => [path]),
+)('the path %s is refused, and nothing is written', async ([path]) => {
+  const { db, bus, url, route } = await setUp()
+  await route('any', { path: '/*' }, () => reply('ran'))
+  await route('one', { path: '/a/:id' }, () => reply('ran'))
+  await bus.start()
+  const answer = await raw(url, `GET ${path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n`)
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+  expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
+})
+
+test('separators that were sent encoded stay encoded; dots are resolved before a route is looked for', async () => {
+  const { bus, url, route } = await setUp()
+  await route('file', { path: '/files/*path' }, ({ event }) => reply(event.params))
+  await route('any', { path: '/*' }, ({ event }) => reply(event.path))
+  await bus.start()
+  const says = async (path: string) =>
+    (await raw(url, `GET ${path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n`)).split('\r\n\r\n')[1]
+  expect(await says('/files/..%2f..%5cetc')).toContain('{"path":"..%2F..%5Cetc"}')
+  expect(await says('/files/a/../../etc')).toContain('"/etc"')
+  expect(await says('/files/%2e%2e/etc')).toContain('"/etc"')
 })
 
 test('the most specific route answers; none is a 404, and nothing is written', async () => {

@@ -12,7 +12,11 @@ test.for<[pattern: string, path: string, params: object | undefined]>([
   ['/users', '/users/', {}],
   ['/users', '/Users', undefined],
   ['/users/:id', '/users/42', { id: '42' }],
-  ['/users/:id', '/users/a%2Fb', { id: 'a/b' }],
+  ['/users/:id', '/users/a%2Fb', { id: 'a%2Fb' }],
+  ['/users/:id', '/users/a%5c..%5Cb', { id: 'a%5C..%5Cb' }],
+  ['/users/:id', '/users/%c3%a9%2f%20', { id: 'é%2F ' }],
+  ['/files/*path', '/files/..%2f..%2Fetc/p%61sswd', { path: '..%2F..%2Fetc/passwd' }],
+  ['/a%2fb', '/a%2Fb', {}],
   ['/users/:id', '/users', undefined],
   ['/users/:id', '/users//', undefined],
   ['/users/:id', '/users/1/2', undefined],
@@ -24,12 +28,30 @@ test.for<[pattern: string, path: string, params: object | undefined]>([
   expect(match(pattern, path)).toEqual(params)
 })
 
-test.for(['users', '/a/*rest/b', '/:id/:id', '/:', '/:a-b', '/a*', '/%zz', '/:__proto__'])(
+test.for(['users', '/a/*rest/b', '/:id/:id', '/:', '/:a-b', '/a*', '/%zz', '/%00', '/:__proto__'])(
   '%s is no pattern',
   (pattern) => {
     expect(typeof parseRoute(pattern)).toBe('string')
   },
 )
+
+test.for([
+  '%',
+  '/a/%',
+  '/%zz',
+  '/%0',
+  '/%u0041',
+  '/%00',
+  '/a%00b',
+  '/%2f%00',
+  '/%c0%af',
+  '/%ed%a0%80',
+  '/%ff',
+  '/%e2%82',
+  '/%2%66',
+])('%s does not decode', (path) => {
+  expect(segmentsOf(path)).toBeUndefined()
+})
 
 describe('the more a pattern says from the left, the higher it ranks', () => {
   test.for<[more: string, less: string]>([

@@ -1,6 +1,7 @@
 /**
  * Path patterns: `/users/:id/files/*rest`. A segment is literal, a parameter, or, as the last one, the rest (which may
- * be empty). Segments are compared decoded; a slash at the end makes no difference. Pure.
+ * be empty). Segments are compared decoded, all but `%2F` and `%5C`: a separator that was sent encoded stays so. A slash at the
+ * end makes no difference. Pure.
  */
 
 export type Segment =
@@ -16,7 +17,7 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 export function parseRoute(pattern: string): readonly Segment[] | string {
   if (!pattern.startsWith('/')) return 'begins with a slash'
   const texts = segmentsOf(pattern)
-  if (texts === undefined) return 'has a percent sign that encodes nothing'
+  if (texts === undefined) return 'has a percent sign that encodes nothing, or a NUL'
   const names = new Set<string>()
   const segments: Segment[] = []
   for (const [i, text] of texts.entries()) {
@@ -42,16 +43,26 @@ function parseSegment(text: string): Segment | string {
   return text.includes('*') ? 'has a star only at the beginning of its last segment' : { kind: 'literal', text }
 }
 
-/** Decoded, without the slash at either end. Undefined: something in it does not decode. */
+/** `%2F` and `%5C`, which would be separators where a handler makes a path of them. */
+const SEPARATORS = /(%2f|%5c)/i
+
+/** Decoded, without the slash at either end. Undefined: something in it does not decode, or is a NUL. */
 export function segmentsOf(path: string): readonly string[] | undefined {
   const texts = path.replace(/^\//, '').replace(/\/$/, '').split('/')
   if (texts.length === 1 && texts[0] === '') return []
   try {
-    return texts.map(decodeURIComponent)
+    const segments = texts.map(decodeSegment)
+    return segments.some((segment) => segment.includes('\0')) ? undefined : segments
   } catch {
     // A percent sign that encodes nothing: the caller says whose fault it is.
     return undefined
   }
+}
+
+function decodeSegment(text: string): string {
+  if (!text.includes('%')) return text
+  const parts = text.split(SEPARATORS)
+  return parts.map((part, i) => (i % 2 === 1 ? part.toUpperCase() : decodeURIComponent(part))).join('')
 }
 
 /** The parameters, or undefined where the path does not fit. */
