@@ -49,7 +49,23 @@ export type Result =
   | ({ readonly kind: 'discarded'; readonly reason: string } & Settled)
   | ({ readonly kind: 'skipped'; readonly reason: string } & Settled)
   /** It could not be started; `thrown` says why. */
-  | { readonly kind: 'postponed'; readonly delayMs: number; readonly thrown: unknown }
+  | Postponed
+
+export interface Postponed {
+  readonly kind: 'postponed'
+  readonly delayMs: number
+  readonly thrown: unknown
+  /** The bus's own SQL failed: a request is put back for it as well, where it would be answered for another reason. */
+  readonly ownFault?: true
+}
+
+/** How long what the bus could not start is put back, once or twice this, in ms. */
+const PUT_BACK_MS = 1_000
+
+/** An error of the bus's own SQL before a handler was started: nobody is charged for that (G16). */
+export function putBack(thrown: unknown, random: () => number): Postponed {
+  return { kind: 'postponed', delayMs: PUT_BACK_MS * (1 + random()), thrown, ownFault: true }
+}
 
 interface Settled {
   /** What was committed of it already, in the handler's own transaction. */
@@ -97,6 +113,7 @@ function refusal(delivery: RowDelivery, rules: AttemptRules): Result | undefined
     const thrown = unreadable(plan, delivery.eventVersion)
     return { kind: 'postponed', delayMs: NEWER_EVENT_MS * (1 + rules.random()), thrown }
   }
+  if ('unresolved' in delivery.runsAs) return putBack(delivery.runsAs.unresolved, rules.random)
   if ('problem' in delivery.runsAs) {
     const { problem } = delivery.runsAs
     return { kind: 'failed', failure: problem.kind, thrown: problem }

@@ -14,7 +14,7 @@ import { answer } from '../sql/answer.ts'
 import { OutbusError } from '../errors.ts'
 import { endsConnection, wasRefused } from '../postgres-errors.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
-import { runAttempt } from './attempt.ts'
+import { putBack, runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { DeliveryFailure, isDeliveryFailure } from './failure.ts'
@@ -39,9 +39,6 @@ export interface HandlerTransactionsOptions {
 /** A result that is complete, and what was committed of it. */
 type Completed = Extract<Result, { kind: 'done' | 'discarded' | 'skipped' }>
 
-/** When no connection can be had: put back for this long, without charging an attempt. */
-const POSTPONED_MS = 1_000
-
 export class HandlerTransactions {
   readonly #options: HandlerTransactionsOptions
   readonly #pool: pg.Pool
@@ -63,7 +60,7 @@ export class HandlerTransactions {
       client?.release(true)
       // The bus's own SQL, before the handler was started: nobody is charged for that (G16).
       this.#options.log.warn({ err: error, deliveryId: delivery.deliveryId }, 'no transaction could be begun')
-      return { kind: 'postponed', delayMs: POSTPONED_MS * (1 + Math.random()), thrown: error }
+      return putBack(error, rules.random)
     }
     const transaction = new HandlerTransaction(client, this.#options.frozenAfterMs / 3)
     // What goes on after the end must find neither this transaction nor a connection without one.

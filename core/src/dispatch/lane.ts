@@ -32,7 +32,6 @@ import type { EmittedClaim } from './emitted-claims.ts'
 import { EmittedClaims } from './emitted-claims.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
-import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Run } from './run.ts'
 import { resolveRunsAs } from './run-as.ts'
@@ -144,7 +143,7 @@ export class Lane {
     try {
       deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.trigger), this.#around))
       if (full) this.#options.crowding?.filled(deliveries)
-      await this.#resolvePrincipals(deliveries)
+      await resolveRunsAs(deliveries, this.#around.principals, this.#around.notesOn)
       const noted = before ?? (await this.#note.write(rows))
       ;({ interrupted } = noted)
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
@@ -173,14 +172,6 @@ export class Lane {
     this.#meanMs =
       this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
     await this.#settle(connection, end)
-  }
-
-  async #resolvePrincipals(deliveries: readonly RowDelivery[]): Promise<void> {
-    const { principals, notesOn } = this.#around
-    const cause = await resolveRunsAs(deliveries, principals, notesOn)
-    // The bus's own SQL failed, before any handler started: nobody is charged for that (G16).
-    if (cause !== undefined && principals instanceof AdminPrincipalResolver)
-      throw new Error('principals could not be resolved', { cause })
   }
 
   /** Those of paused triggers. They are parked; the others are claimed again, a turn later. */

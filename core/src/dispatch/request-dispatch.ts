@@ -1,9 +1,13 @@
 /** What a dispatcher needs for requests: their lane, the leases that they run under, and who writes their replies. */
 import type { InboxResolver } from '../inbox/resolver.ts'
+import type pg from 'pg'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
+import type { Sql } from '../sql/statement.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { settledOutcome } from './attempt.ts'
 import { DeliveryFailure } from './failure.ts'
+import type { OutboxRow } from './outbox-row.ts'
+import { Settlement } from './settle.ts'
 import type { Completion, HandlerTransactions } from './handler-transaction.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import type { OutcomeReport } from './report.ts'
@@ -39,7 +43,7 @@ export class RequestDispatch {
   constructor(options: RequestDispatchOptions) {
     const { sql, pool, inboxes, answers, report, log, leaseMs, rules, transactions } = options
     const settler = new RequestSettler(sql, pool, inboxes)
-    const settle = settleRequest(settler, answers)
+    const settle = settleRequest(settler, answers, (row, token, outcome) => putBackOn(sql, pool, row, token, outcome))
     const onSettled = (run: Run, outcome: Outcome) => {
       report.outcome(run.delivery, outcome)
       if (this.#limited.has(run)) options.singleWakeUps.all()
@@ -69,13 +73,35 @@ export class RequestDispatch {
   }
 }
 
-function settleRequest(settler: RequestSettler, rules: AnswerRules) {
+type PutBack = (row: OutboxRow, token: string, outcome: PostponedOutcome) => Promise<Outcome | undefined>
+type PostponedOutcome = Extract<Outcome, { kind: 'postponed' }>
+
+/** Of what a request waits less for than a delivery does. */
+const SHARE_OF_DELAY = 10
+
+function settleRequest(settler: RequestSettler, rules: AnswerRules, putBack: PutBack) {
   return async (run: Run, token: string, result: Result): Promise<Outcome | undefined> => {
     const settled = settledOutcome(result)
     if (settled !== undefined) return settled
+    if (result.kind === 'postponed' && result.ownFault)
+      return putBack(run.delivery.row, token, { kind: 'postponed', delayMs: result.delayMs / SHARE_OF_DELAY })
     const { reply, outcome } = answerOf(result, rules)
     return outcomeOf(await settler.answer(run.delivery.deliveryId, token, reply), outcome)
   }
+}
+
+/** It was not started, and is taken again while its caller waits. */
+async function putBackOn(
+  sql: Sql,
+  pool: pg.Pool,
+  row: OutboxRow,
+  token: string,
+  outcome: PostponedOutcome,
+): Promise<Outcome | undefined> {
+  const settlement = new Settlement(token)
+  settlement.settle(row, outcome)
+  const [settled] = await Promise.all(settlement.send(sql, pool))
+  return (settled?.rowCount ?? 0) > 0 ? outcome : undefined
 }
 
 /** The reply commits with what the handler wrote. */

@@ -1,23 +1,30 @@
 /** Whom deliveries run as: the registrants of their triggers, with the rights that they have now (G11). */
 import type { Principal } from '../context.ts'
+import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalKey, PrincipalResolver } from '../principals/resolver.ts'
 import type { Queryable } from '../sql/statement.ts'
 import type { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { Plan } from './plan.ts'
 
-/** The principal of an execution, or why there is none and it does not run. */
-export type RunsAs = { readonly principal: Principal | undefined } | { readonly problem: DeliveryFailure }
+/**
+ * The principal of an execution, or why there is none and it does not run. `unresolved`: the bus's own query failed, so that the
+ * delivery is put back, and nobody is charged (G16).
+ */
+export type RunsAs =
+  | { readonly principal: Principal | undefined }
+  | { readonly problem: DeliveryFailure }
+  | { readonly unresolved: unknown }
 
 /**
- * Asks once for all of them. Where the resolver rejects, they fail as `unavailable`; the error is returned for a caller
- * that would rather not start.
+ * Asks once for all of them, however their rows are held. Never rejects: where the bus's own resolver fails they are put back,
+ * where another one does they fail as `unavailable`.
  */
 export async function resolveRunsAs(
   deliveries: readonly RowDelivery[],
   resolver: PrincipalResolver,
   on: Queryable,
-): Promise<unknown> {
+): Promise<void> {
   const asked = new Map<string, { key: PrincipalKey; deliveries: RowDelivery[] }>()
   // Neighbours mostly share their plan.
   let plan: Plan | undefined
@@ -29,7 +36,7 @@ export async function resolveRunsAs(
     }
     group?.deliveries.push(delivery)
   }
-  if (asked.size === 0) return undefined
+  if (asked.size === 0) return
   const groups = [...asked.values()]
   try {
     const resolved = await resolver.resolve(
@@ -41,12 +48,16 @@ export async function resolveRunsAs(
       const as = runsAs(key, principal)
       for (const delivery of own) delivery.runsAs = as
     }
-    return undefined
   } catch (cause) {
-    const problem = new DeliveryFailure('unavailable', 'its principal could not be resolved', { cause })
-    for (const { deliveries: own } of groups) for (const delivery of own) delivery.runsAs = { problem }
-    return cause
+    const as = unresolved(resolver, cause)
+    for (const { deliveries: own } of groups) for (const delivery of own) delivery.runsAs = as
+    deliveries[0]?.log.warn({ err: cause, deliveries: deliveries.length }, 'principals could not be resolved')
   }
+}
+
+function unresolved(resolver: PrincipalResolver, cause: unknown): RunsAs {
+  if (resolver instanceof AdminPrincipalResolver) return { unresolved: cause }
+  return { problem: new DeliveryFailure('unavailable', 'its principal could not be resolved', { cause }) }
 }
 
 /** None where nobody registered the trigger. */
