@@ -41,7 +41,50 @@ const foreignInstances = {
   },
 }
 
+const MOCKED = new Set(['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'queueMicrotask'])
+const CLOCK = 'take it from core/src/clock.ts, in a plugin `clock` of @outbus/core: an application may mock its own'
+
+/** Whether a name of this file is imported. Every other `setTimeout` is the application's. */
+function importedNames(program) {
+  const imports = program.body.filter(({ type }) => type === 'ImportDeclaration')
+  return new Set(imports.flatMap(({ specifiers }) => specifiers.map(({ local }) => local.name)))
+}
+
+const realClock = {
+  create(context) {
+    let imported = new Set()
+    const isGlobal = (node, name) => node.type === 'Identifier' && node.name === name && !imported.has(name)
+    return {
+      Program(node) {
+        imported = importedNames(node)
+      },
+      ImportDeclaration(node) {
+        if (/^(node:)?(timers|timers\/promises|perf_hooks)$/.test(node.source.value))
+          context.report({ node, message: CLOCK })
+      },
+      CallExpression(node) {
+        const { callee } = node
+        if (callee.type === 'Identifier' && MOCKED.has(callee.name) && !imported.has(callee.name))
+          context.report({ node, message: CLOCK })
+      },
+      MemberExpression(node) {
+        const { object, property } = node
+        const clock =
+          (isGlobal(object, 'Date') && property.name === 'now') ||
+          (isGlobal(object, 'performance') && property.name === 'now') ||
+          (isGlobal(object, 'process') && (property.name === 'nextTick' || property.name === 'hrtime')) ||
+          (isGlobal(object, 'AbortSignal') && property.name === 'timeout') ||
+          (isGlobal(object, 'globalThis') && MOCKED.has(property.name))
+        if (clock) context.report({ node, message: CLOCK })
+      },
+      NewExpression(node) {
+        if (isGlobal(node.callee, 'Date') && node.arguments.length === 0) context.report({ node, message: CLOCK })
+      },
+    }
+  },
+}
+
 export default {
   meta: { name: 'outbus' },
-  rules: { 'lost-connections': lostConnections, 'foreign-instances': foreignInstances },
+  rules: { 'lost-connections': lostConnections, 'real-clock': realClock, 'foreign-instances': foreignInstances },
 }

@@ -230,7 +230,7 @@ export class CoreBus<S extends AnySource = AnySource> {
       () => true,
       () => false,
     )
-    await upkeep.stop()
+    await upkeep.stop(grace.over)
     if (wasStarted === true) {
       const sources = [...plugins.sources.values()].toReversed().map((source) => startableSource(source, hostOf))
       await stopPlugins(sources, grace.over, log)

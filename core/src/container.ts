@@ -5,6 +5,7 @@ import pino from 'pino'
 import type { Logger } from 'pino'
 import { container as rootContainer, instanceCachingFactory } from 'tsyringe'
 import type { DependencyContainer, InjectionToken } from 'tsyringe'
+import { wallClock } from './clock.ts'
 import { outermostScope } from './context.ts'
 import type { ContextFactory } from './call-context.ts'
 import { contextFactory } from './call-context.ts'
@@ -206,14 +207,14 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
         onWritten: (lanes) => wakeLanes(c, lanes),
       }),
       recorder: new AttemptRecorder(c.resolve(T.sql), c.resolve(T.database).pool, settings.history, c.resolve(T.log)),
-      answers: { maxBytes: settings.maxEventBytes, now: () => new Date() },
+      answers: { maxBytes: settings.maxEventBytes, now: () => new Date(wallClock()) },
       plans: new Plans(c.resolve(T.plugins)),
       principals: c.resolve(T.principals),
       rules: {
         maxTriggerDepth: settings.dispatch.maxTriggerDepth,
         strategies: settings.strategies,
         random: Math.random,
-        now: () => new Date(),
+        now: () => new Date(wallClock()),
         log: c.resolve(T.log),
       },
       wakeUp: c.resolve(T.wakeUp),

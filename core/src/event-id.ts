@@ -1,6 +1,7 @@
 /** Ids of events: uuids of version 7, ascending within a process. */
 import { randomFillSync } from 'node:crypto'
 import { v7 } from 'uuid'
+import { wallClock } from './clock.ts'
 
 const BYTES = 16
 /** Asking the system for so many at a time: for each id by itself, that was 8 % of a large emit. */
@@ -11,7 +12,7 @@ let seq = 0
 
 export function newEventId(): string {
   const random = nextRandom()
-  const now = Date.now()
+  const now = wallClock()
   if (now > msecs) {
     msecs = now
     // Half of the range is room for what comes within the same millisecond.

@@ -1,4 +1,6 @@
 /** How long stopping may take. Whoever asks for less later is heard. */
+import { clearTimeout, performance, setTimeout } from './clock.ts'
+
 export class Grace {
   readonly #over = new AbortController()
   #timer: NodeJS.Timeout | undefined

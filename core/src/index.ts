@@ -86,6 +86,7 @@ export type { CustomStrategies, CustomStrategy } from './retry/next-attempt.ts'
 export { previewRetry } from './retry/preview.ts'
 export type { RetryPreviewOptions, RetryPreviewStep } from './retry/preview.ts'
 
+export * as clock from './clock.ts'
 export { isOutbusError, OutbusError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'
 export { encodeJson, readJson } from './validation/json.ts'

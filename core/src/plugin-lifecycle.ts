@@ -1,5 +1,6 @@
 /** Targets and sources, started in one order and stopped in the reverse: one that fails or hangs is named, and harms no other. */
 import type { Logger } from 'pino'
+import { timeoutSignal } from './clock.ts'
 import { aborted, within } from './dispatch/pause.ts'
 import { isOutbusError, OutbusError } from './errors.ts'
 
@@ -18,7 +19,7 @@ export async function startPlugins(plugins: readonly StartablePlugin[], timeoutM
       await startWithin(plugin, timeoutMs, log)
       started.unshift(plugin)
     } catch (error) {
-      await stopPlugins(started, AbortSignal.timeout(timeoutMs), log)
+      await stopPlugins(started, timeoutSignal(timeoutMs), log)
       if (isOutbusError(error, 'plugin.init_failed')) throw error
       throw new OutbusError('plugin.init_failed', `${plugin.named}: start failed`, { path: 'start', cause: error })
     }
@@ -30,7 +31,7 @@ async function startWithin(plugin: StartablePlugin, timeoutMs: number, log: Logg
   const starting = (async () => plugin.start())().then(async () => {
     if (state === 'starting') state = 'started'
     // Nobody waits for it any more; what it opened is not to stay open.
-    else await stopPlugins([plugin], AbortSignal.timeout(timeoutMs), log)
+    else await stopPlugins([plugin], timeoutSignal(timeoutMs), log)
   })
   await within(timeoutMs, starting)
   if ((state as string) === 'started') return

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
+import { clearInterval, clearTimeout, setInterval, setTimeout, wallClock } from './clock.ts'
 import { aborted } from './dispatch/pause.ts'
 import { OutbusError } from './errors.ts'
 import { answer, rowsOf } from './sql/answer.ts'
@@ -46,8 +47,8 @@ export class Timekeeper {
     const starting = this.#boss
     if (starting === undefined) return
     try {
-      const boss = await starting
-      await Promise.race([boss.stop({ graceful: true, close: false, timeout: STOP_TIMEOUT_MS }), aborted(over)])
+      const stopping = starting.then((boss) => boss.stop({ graceful: true, close: false, timeout: STOP_TIMEOUT_MS }))
+      await Promise.race([stopping, aborted(over)])
     } catch (error) {
       // It never started, or Postgres is away: there is nothing to wait for.
       this.#log.debug({ err: error }, 'pg-boss was not stopped in order')
@@ -58,6 +59,7 @@ export class Timekeeper {
     const boss = new (await loadPgBoss())({
       db: { executeSql: executorOn(this.#pool) },
       schema: this.#schema,
+      clock: { now: wallClock, setTimeout, clearTimeout, setInterval, clearInterval },
       cronMonitorIntervalSeconds: CRON_INTERVAL_S,
       cronWorkerIntervalSeconds: CRON_WORKER_INTERVAL_S,
     })

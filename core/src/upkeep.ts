@@ -4,6 +4,8 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { clearTimeout, setTimeout } from './clock.ts'
+import { aborted } from './dispatch/pause.ts'
 import { deleteOldAbandoned } from './sql/delete-old-abandoned.ts'
 import { deleteOldDeadLetters } from './sql/delete-old-dead-letters.ts'
 import { deleteOldTriggerChanges } from './sql/delete-old-trigger-changes.ts'
@@ -42,6 +44,7 @@ export class Upkeep {
   readonly #retention: RetentionSettings | false
   #timer: NodeJS.Timeout | undefined
   #beginning: Promise<void> | undefined
+  #stopped = false
 
   constructor(sql: Sql, pool: pg.Pool, timekeeper: Timekeeper, log: Logger, retention: RetentionSettings | false) {
     this.#sql = sql
@@ -56,9 +59,11 @@ export class Upkeep {
     if (retention !== false) this.#beginAfter(BEGIN_AFTER_MS, retention)
   }
 
-  async stop(): Promise<void> {
+  /** Waits for the schedule that is being made, until `over` aborts. */
+  async stop(over: AbortSignal): Promise<void> {
+    this.#stopped = true
     clearTimeout(this.#timer)
-    await this.#beginning
+    if (this.#beginning !== undefined) await Promise.race([this.#beginning, aborted(over)])
   }
 
   async run(): Promise<Removed> {
@@ -79,6 +84,7 @@ export class Upkeep {
   }
 
   #beginAfter(ms: number, retention: RetentionSettings): void {
+    if (this.#stopped) return
     this.#timer = setTimeout(() => {
       this.#beginning = this.#begin(retention)
     }, ms)

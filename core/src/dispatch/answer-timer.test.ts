@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { AnswerTimer } from './answer-timer.ts'
 
+vi.mock('../clock.ts', () => import('../testing/global-clock.ts'))
+
 const LIMIT_MS = 100
 
 beforeEach(() => void vi.useFakeTimers())

@@ -1,4 +1,6 @@
 /** How long a connection may answer nothing: one timer for all that is asked on it, where `pg` would take one for each statement. */
+import { clearTimeout, setTimeout } from '../clock.ts'
+
 export class AnswerTimer {
   readonly #timer: NodeJS.Timeout
   #waiting = 0

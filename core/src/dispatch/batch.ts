@@ -4,6 +4,7 @@
  *
  *   open ──all ended or hold over──▶ closed
  */
+import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import type { AttemptRules } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { Permits } from './gate.ts'

@@ -1,4 +1,5 @@
 /** One lane's turns on one connection, until the signal aborts or the connection is lost. */
+import { performance } from '../clock.ts'
 import type { Permits } from './gate.ts'
 import type { Isolation } from './isolation.ts'
 import type { Lane, Turn } from './lane.ts'

@@ -2,6 +2,7 @@
  * Which apps have more due rows than the lanes can take: those that fill whole batches. Their backlog is claimed by age;
  * the rows of all others are looked for beside it, so that one app's backlog does not hold up another app's row (G9).
  */
+import { performance } from '../clock.ts'
 import type { RowDelivery } from './delivery.ts'
 import { WakeUp } from './wake-up.ts'
 

@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { clearInterval, setInterval } from '../clock.ts'
 import { withTransaction } from '../database.ts'
 import { beginClaim } from '../sql/begin-claim.ts'
 import { listCancellations } from '../sql/list-cancellations.ts'

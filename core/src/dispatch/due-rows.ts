@@ -1,4 +1,5 @@
 /** Where a lane's rows come from. */
+import { performance } from '../clock.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import { CLAIMED_COLUMNS, claimBatch, claimSized, DUE_S } from '../sql/claim-batch.ts'
 import { claimOrdered, LAST_FOUND, LAST_KEY, LAST_TRIGGER, LAST_VISITED } from '../sql/claim-ordered.ts'

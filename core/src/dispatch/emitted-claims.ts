@@ -6,6 +6,7 @@
  *        │                                │ somebody else has it, or nothing was written
  *        └──stops──▶ note taken back ◀────┘ (then the lock let go, and a claim like any other)
  */
+import { performance } from '../clock.ts'
 import { askAround } from '../sql/ask-around.ts'
 import type { AroundRow } from '../sql/ask-around.ts'
 import { CLAIMED_COLUMNS } from '../sql/claim-batch.ts'

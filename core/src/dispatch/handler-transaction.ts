@@ -9,6 +9,7 @@
  */
 import pg from 'pg'
 import type { Logger } from 'pino'
+import { clearInterval, setInterval } from '../clock.ts'
 import { checkOut, hold, tellHolder } from '../postgres/check-out.ts'
 import { answer } from '../sql/answer.ts'
 import { OutbusError } from '../errors.ts'

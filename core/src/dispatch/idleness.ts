@@ -8,6 +8,7 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { performance } from '../clock.ts'
 import { announceDispatcher } from '../sql/announce-dispatcher.ts'
 import { forgetDispatcher } from '../sql/forget-dispatcher.ts'
 import { nextDue } from '../sql/next-due.ts'

@@ -9,6 +9,7 @@
  */
 import type { Logger } from 'pino'
 import type pg from 'pg'
+import { clearInterval, setInterval, setTimeout } from '../clock.ts'
 import { extendLeases } from '../sql/extend-leases.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { Outcome, Result } from './attempt.ts'

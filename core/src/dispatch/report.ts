@@ -1,6 +1,7 @@
 /** Says what became of each attempt: counts it, logs it, and publishes it for whoever subscribes. */
 import { channel } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
+import { performance } from '../clock.ts'
 import type { Outcome } from './attempt.ts'
 import type { AttemptRecorder } from '../history/recorder.ts'
 import type { RowDelivery } from './delivery.ts'

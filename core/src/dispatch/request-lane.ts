@@ -11,6 +11,7 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import { failedReply } from '../inbox/reply.ts'
 import { CALLER_GONE, PAUSED, PREVIOUS_TOKEN, takeRequests } from '../sql/take-requests.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'

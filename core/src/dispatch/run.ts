@@ -2,6 +2,7 @@
  * One delivery being run, with the trigger's timeout. Ends exactly once: by its handler, or by the timeout. A handler that
  * returns at once has ended when the constructor is through: no promise is made for it unless somebody asks.
  */
+import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import type { AttemptRules, Result } from './attempt.ts'
 import { runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'

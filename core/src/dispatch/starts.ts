@@ -10,6 +10,7 @@
  * with a due time of the past.
  */
 import type { Logger } from 'pino'
+import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import type { Froms } from '../sql/find-starts.ts'
 import { findStarts } from '../sql/find-starts.ts'
 import { listWriters } from '../sql/list-writers.ts'

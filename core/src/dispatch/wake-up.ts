@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../clock.ts'
 import type { Queryable } from '../sql/statement.ts'
 import { sleep } from './pause.ts'
 

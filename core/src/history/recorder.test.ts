@@ -6,6 +6,8 @@ import type { RowDelivery } from '../dispatch/delivery.ts'
 import { Sql } from '../sql/statement.ts'
 import { AttemptRecorder } from './recorder.ts'
 
+vi.mock('../clock.ts', () => import('../testing/global-clock.ts'))
+
 const FAILED: Outcome = { kind: 'dead', reason: 'x', error: { attempt: 1, kind: 'timeout', message: 'x', at: 'now' } }
 const NAMES = 2
 const PLACES = 4

@@ -4,6 +4,7 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { clearTimeout, performance, setImmediate, setTimeout } from '../clock.ts'
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
 import type { Plan } from '../dispatch/plan.ts'

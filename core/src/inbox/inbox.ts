@@ -10,6 +10,7 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { clearTimeout, setImmediate, setTimeout } from '../clock.ts'
 import { backoffMs, sleep } from '../dispatch/pause.ts'
 import { Grouping } from '../grouping.ts'
 import { leaveRequests } from '../sql/leave-requests.ts'

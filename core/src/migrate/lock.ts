@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { sleep } from '../dispatch/pause.ts'
 import { rowsOf } from '../sql/answer.ts'
 
 const POLL_MS = 100
@@ -24,6 +24,6 @@ export async function takeMigrationLock(client: pg.Client, schema: string, onWai
     )
     if (lock?.taken === true) return
     if (!waited) onWait()
-    await pause(POLL_MS)
+    await sleep(POLL_MS)
   }
 }

@@ -1,5 +1,6 @@
 /** Deliveries that have no outcome yet: looked at, and ended before their time. Per app. */
 import { z } from 'zod'
+import { wallClock } from '../clock.ts'
 import type { CallScope } from '../context.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
 import { attemptError } from '../dispatch/attempt-error.ts'
@@ -78,7 +79,7 @@ export class DeliveryStore implements Deliveries {
     const { reason } = parseWith(cancelSchema, options, { code: 'options.invalid', what: 'deliveries.cancel' })
     const { trigger } = await this.#find(id)
     await this.#access.assert(this.#scope, this.#on, 'delivery.cancel', trigger.registrant)
-    const { name: _name, ...error } = attemptError(1, 'cancelled', { message: reason }, new Date())
+    const { name: _name, ...error } = attemptError(1, 'cancelled', { message: reason }, new Date(wallClock()))
     const [row] = await this.#sql.run(this.#on, cancelDelivery, [
       this.#scope.app,
       id,

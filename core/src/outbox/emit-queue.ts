@@ -11,6 +11,7 @@
  * can have to wait for somebody else's transaction.
  */
 import type pg from 'pg'
+import { clearTimeout, setTimeout } from '../clock.ts'
 import { checkOut, elsewhereIfReadOnly, isReadOnly } from '../postgres/check-out.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'

@@ -2,6 +2,7 @@
  * From a service event to what the emit statement writes: source and op known, the event valid, the trigger event
  * encoded, the options in range. No I/O; whatever is refused is refused here, before anything is written.
  */
+import { wallClock } from '../clock.ts'
 import { newEventId } from '../event-id.ts'
 import type { z } from 'zod'
 import type { CallScope } from '../context.ts'
@@ -83,7 +84,7 @@ export function prepareEvent(
     options === undefined
       ? NO_OPTIONS
       : parseWith(emitOptionsSchema, options, { code: 'event.invalid', what: 'emit options' })
-  const due = options === undefined ? undefined : resolveRunAt(options, Date.now())
+  const due = options === undefined ? undefined : resolveRunAt(options, wallClock())
   const orderingKey =
     given.orderingKey ?? askSource(source, 'orderingKey', () => source.orderingKey?.(event), OPTIONAL_TEXT)
   if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key', path: 'orderingKey' })

@@ -1,5 +1,6 @@
 /** Who has a connection in hands, and what becomes of one that has ended. */
 import type pg from 'pg'
+import { performance } from '../clock.ts'
 import { endsConnection, SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 
 /** By connection. Of a caller's own transaction there is nobody: its connection is not the bus's to end. */

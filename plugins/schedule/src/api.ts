@@ -1,8 +1,9 @@
 /** The verbs at `cx.schedule`. A schedule is a row, written in the caller's transaction when there is one. */
 import { randomUUID } from 'node:crypto'
 import {
-  dateSchema,
   assertName,
+  clock,
+  dateSchema,
   decodeCursor,
   encodeCursor,
   encodeJson,
@@ -94,7 +95,7 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
     async set(name, schedule) {
       assertScheduleName(name)
       const given = parseWith(inputSchema, schedule, { code: 'schedule.invalid', what: 'schedule' })
-      assertRecurrence(given, new Date())
+      assertRecurrence(given, new Date(clock.wallClock()))
       const data = encodeJson(given.data ?? null, { path: 'data', maxBytes: context.maxEventBytes })
       const rows = await context.run(putSchedule, [
         randomUUID(),
@@ -130,7 +131,7 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
         code: 'options.invalid',
         what: 'schedule.preview',
       })
-      return preview({ recurrence, timezone }, from ?? new Date(), count)
+      return preview({ recurrence, timezone }, from ?? new Date(clock.wallClock()), count)
     },
   }
 }

@@ -4,6 +4,7 @@
  *   set, delete ──▶ row marked changed ──every few seconds, by any process──▶ boss.schedule / unschedule
  *   boss: due ──▶ a job, once over all processes ──▶ emit, deduped by the job's id
  */
+import { clock } from '@outbus/core'
 import type { SourceHost } from '@outbus/core'
 import type { JobWithMetadata, PgBoss } from 'pg-boss'
 import type { scheduleEvents } from './events.ts'
@@ -36,7 +37,7 @@ export class Clockwork {
   private constructor(host: SourceHost<typeof scheduleEvents>, boss: PgBoss, { syncMs }: ClockworkOptions) {
     this.#host = host
     this.#boss = boss
-    this.#timer = setInterval(() => {
+    this.#timer = clock.setInterval(() => {
       this.#syncing = this.#syncing.then(() => this.#sync())
     }, syncMs)
   }
@@ -54,7 +55,7 @@ export class Clockwork {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    clock.clearInterval(this.#timer)
     await this.#syncing
     await this.#boss.offWork(QUEUE, { wait: true })
   }
