@@ -2,7 +2,7 @@
 import type { SystemName } from './contract.ts'
 import { SYSTEMS } from './contract.ts'
 import type { ResultRow } from './results.ts'
-import { figure } from './table.ts'
+import { figure, systemsOf } from './table.ts'
 
 interface Panel {
   readonly scenario: string
@@ -57,15 +57,17 @@ export function drawChart(results: readonly ResultRow[]): string {
   const panels = PANELS.map((panel) => ({ ...panel, rows: rowsOf(results, panel.scenario) })).filter(
     ({ rows }) => rows.length > 1,
   )
-  const height = HEAD + SYSTEMS.length * LINE + GAP
+  const height = HEAD + systemsOf(results).length * LINE + GAP
   const total = TOP + Math.ceil(panels.length / COLUMNS) * height + BOTTOM
   const { machine = '', date = '' } = results[0] ?? {}
+  const peers = systemsOf(results).filter((system) => system !== 'outbus' && system !== 'raw')
+  const label = `Outbus beside ${peers.join(', ')}${peers.length === 0 ? '' : ' and '}raw SQL`
   const drawn = panels.map(({ title, rows }, i) => {
     const x = MARGIN + (i % COLUMNS) * (PANEL_WIDTH + MARGIN)
     const y = TOP + Math.floor(i / COLUMNS) * height
     return `<g transform="translate(${x} ${y})">${drawPanel(title, rows)}</g>`
   })
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${total}" viewBox="0 0 ${WIDTH} ${total}" role="img" aria-label="Outbus beside graphile-worker, pg-boss and raw SQL">
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${total}" viewBox="0 0 ${WIDTH} ${total}" role="img" aria-label="${label}">
 <style>${STYLE}
 </style>
 ${text(MARGIN, 28, 'title', 'Outbus beside its peers and raw SQL, on one Postgres')}

@@ -4,13 +4,15 @@ import { readOptions } from './cli.ts'
 const known = ['drain', 'retry']
 const read = (...args: string[]) => readOptions(args, known)
 
-test('without flags everything is measured in three rounds', () => {
+test('without flags everything is measured in six rounds, which is what an interval takes', () => {
   expect(read()).toEqual({
     quick: false,
-    rounds: 3,
+    rounds: 6,
     scenarios: known,
-    systems: ['outbus', 'graphile-worker', 'pg-boss', 'raw'],
+    scenariosNamed: false,
+    systems: ['outbus', 'graphile-worker', 'pg-boss', 'bullmq', 'raw'],
     json: undefined,
+    compare: undefined,
   })
 })
 
@@ -26,7 +28,21 @@ test('quick takes fewer rounds unless it is told how many', () => {
   expect(read('--quick', '--rounds', '5').rounds).toBe(5)
 })
 
+test('a comparison fails below 0.97 and ends after an hour, unless it is told otherwise', () => {
+  expect(read('--compare', 'main').compare).toEqual({ commit: 'main', floor: 0.97, maxMinutes: 60 })
+  const { compare } = read('--compare', 'main', '--quick', '--floor', '0.9', '--max-minutes', '1.5')
+  expect(compare).toEqual({ commit: 'main', floor: 0.9, maxMinutes: 1.5 })
+})
+
 test.for([
+  ['--compare'],
+  ['--compare', ''],
+  ['--compare', 'main', '--system', 'raw'],
+  ['--compare', 'main', '--floor', '0'],
+  ['--compare', 'main', '--floor', 'none'],
+  ['--compare', 'main', '--max-minutes', '-1'],
+  ['--floor', '0.9'],
+  ['--max-minutes', '5'],
   ['--rounds', '0'],
   ['--rounds', 'many'],
   ['--scenario', 'none'],

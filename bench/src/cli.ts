@@ -8,9 +8,25 @@ export interface BenchOptions {
   readonly rounds: number
   /** Names of scenarios; all where none is given. */
   readonly scenarios: readonly string[]
+  /** Whether `scenarios` are those that were named, or all. */
+  readonly scenariosNamed: boolean
   readonly systems: readonly SystemName[]
   readonly json: string | undefined
+  readonly compare: CompareOptions | undefined
 }
+
+export interface CompareOptions {
+  readonly commit: string
+  /** A figure is slower where the whole interval of its ratio is below this. */
+  readonly floor: number
+  /** After this, what is undecided stays undecided. */
+  readonly maxMinutes: number
+}
+
+const DEFAULT_FLOOR = 0.97
+const DEFAULT_MAX_MINUTES = { quick: 10, full: 60 }
+const FLAGS =
+  '--quick, --rounds N, --scenario NAME, --system NAME, --json FILE, --compare COMMIT, --floor RATIO, --max-minutes N'
 
 export const USAGE = 64
 
@@ -23,11 +39,49 @@ export function readOptions(args: readonly string[], scenarios: readonly string[
   if (values.json === '') throw new UsageError('--json names a file')
   return {
     quick,
-    rounds: readRounds(values.rounds) ?? (quick ? 1 : 3),
+    rounds: readRounds(values.rounds) ?? (quick ? 1 : 6),
     scenarios: readNames('--scenario', values.scenario, scenarios),
+    scenariosNamed: values.scenario !== undefined,
     systems: readNames('--system', values.system, SYSTEMS),
     json: values.json,
+    compare: readCompare(values, quick),
   }
+}
+
+function readCompare(values: ReturnType<typeof parse>, quick: boolean): CompareOptions | undefined {
+  const { compare: commit, floor, 'max-minutes': maxMinutes, system } = values
+  if (commit === undefined) {
+    if (floor !== undefined) throw new UsageError('--floor belongs to --compare')
+    if (maxMinutes !== undefined) throw new UsageError('--max-minutes belongs to --compare')
+    return undefined
+  }
+  if (commit === '') throw new UsageError('--compare names a commit')
+  if (system !== undefined) throw new UsageError('--compare measures Outbus alone: leave --system out')
+  return {
+    commit,
+    floor:
+      readNumber('--floor', floor, 'a ratio above 0 and not above 2', (value) => value > 0 && value <= 2) ??
+      DEFAULT_FLOOR,
+    maxMinutes:
+      readNumber(
+        '--max-minutes',
+        maxMinutes,
+        'minutes above 0 and not above 1440',
+        (value) => value > 0 && value <= 1_440,
+      ) ?? DEFAULT_MAX_MINUTES[quick ? 'quick' : 'full'],
+  }
+}
+
+function readNumber(
+  flag: string,
+  given: string | undefined,
+  takes: string,
+  isRight: (value: number) => boolean,
+): number | undefined {
+  if (given === undefined) return undefined
+  const value = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
+  if (isRight(value)) return value
+  throw new UsageError(`${flag} takes ${takes}, not ${JSON.stringify(given)}`)
 }
 
 function parse(args: readonly string[]) {
@@ -40,14 +94,15 @@ function parse(args: readonly string[]) {
         rounds: { type: 'string' },
         scenario: { type: 'string', multiple: true },
         system: { type: 'string', multiple: true },
+        compare: { type: 'string' },
+        floor: { type: 'string' },
+        'max-minutes': { type: 'string' },
       },
     }).values
   } catch (error) {
     // What parseArgs throws is about the flags.
-    const [sentence] = (error as Error).message.split('. ')
-    throw new UsageError(`${sentence}; there are --quick, --rounds N, --scenario NAME, --system NAME, --json FILE`, {
-      cause: error,
-    })
+    const [sentence] = (error as Error).message.split(/[.\n]\s/)
+    throw new UsageError(`${sentence}; there are ${FLAGS}`, { cause: error })
   }
 }
 

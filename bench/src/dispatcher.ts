@@ -1,6 +1,7 @@
 /**
  * A dispatcher process of Outbus: `dispatcher.ts <url>`. Says that it is ready, starts when it is told to go, and tells how
- * many deliveries it has handled and when the last one was. Requests are answered with what they ask.
+ * many deliveries it has handled and when the last one was. Told `cpu`, it answers what processor time it has used.
+ * Requests are answered with what they ask.
  */
 import { setInterval } from 'node:timers'
 import { reply } from '@outbus/core'
@@ -12,12 +13,14 @@ export interface Progress {
   readonly at: number
 }
 
+export type DispatcherMessage = 'ready' | Progress | { readonly cpuUs: number }
+
 const EVERY_MS = 5
 
 let handled = 0
 let at = 0
 let told = 0
-const tell = (message: 'ready' | Progress) => process.send?.(message)
+const tell = (message: DispatcherMessage) => process.send?.(message)
 
 // Before anything is waited for: whoever started this process may be gone by then.
 process.once('disconnect', () => process.exit())
@@ -33,5 +36,9 @@ setInterval(() => {
   told = handled
   tell({ handled, at })
 }, EVERY_MS)
-process.once('message', () => void bus.start())
+process.on('message', (command: 'go' | 'cpu') => {
+  if (command === 'go') return void bus.start()
+  const { user, system } = process.cpuUsage()
+  tell({ cpuUs: user + system })
+})
 tell('ready')

@@ -1,8 +1,7 @@
 /** The README's part of it. */
 import { judge } from './aims.ts'
-import { SYSTEMS } from './contract.ts'
 import type { ResultRow } from './results.ts'
-import { tableRows, verdictRows } from './table.ts'
+import { COST_HEAD, costRows, hasIntervals, judgedBy, systemsOf, tableRows, verdictHead, verdictRows } from './table.ts'
 
 const BEGIN = '<!-- bench -->'
 const END = '<!-- /bench -->'
@@ -10,14 +9,18 @@ const END = '<!-- /bench -->'
 /** Machine, date, the figures and the ratios. */
 export function benchMarkdown(results: readonly ResultRow[]): string {
   const { machine = '', date = '', sizes, rounds } = results[0] ?? {}
-  const figures = table(['scenario', 'unit', ...SYSTEMS], tableRows(results))
+  const figures = table(['scenario', 'unit', ...systemsOf(results)], tableRows(results))
   const verdicts = judge(results)
-  const ratios = table(['scenario', 'Outbus is', 'aim', ''], verdictRows(verdicts))
+  const ratios = table(verdictHead(verdicts), verdictRows(verdicts))
+  const costs = costRows(results)
   const run = `${sizes === 'quick' ? 'small sizes' : 'full size'}${rounds === undefined ? '' : `, ${rounds} rounds`}`
+  const spread = hasIntervals(verdicts) ? 'slices' : 'rounds'
   return [
-    `${machine}, ${date.slice(0, 10)}, ${run}; medians, with the least and the most of all rounds.`,
+    `${machine}, ${date.slice(0, 10)}, ${run}; medians, with the least and the most of all ${spread}.`,
     figures,
+    judgedBy(verdicts),
     ratios,
+    costs.length === 0 ? '' : table(COST_HEAD, costs),
     notes(results),
   ]
     .filter((part) => part !== '')

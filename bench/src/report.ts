@@ -60,7 +60,7 @@ function readFlags(): ReportOptions | undefined {
 
 async function report({ from, partial, readme, chart }: ReportOptions): Promise<void> {
   const results = readResults(await readFile(from, 'utf8'))
-  const missing = judge(results).filter(({ met }) => met === undefined)
+  const missing = judge(results).filter(({ judgement }) => judgement === undefined)
   if (missing.length > 0 && !partial)
     throw new Error(
       `${[...new Set(missing.map(({ scenario }) => scenario))].join(', ')}: not measured; --partial for all the same`,

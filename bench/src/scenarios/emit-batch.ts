@@ -1,6 +1,8 @@
 import type { Scenario } from '../contract.ts'
 import { SYSTEMS } from '../contract.ts'
+import { clearWork } from '../fill.ts'
 import { notes } from '../payloads.ts'
+import { connect } from '../systems/raw-sql.ts'
 import { ratePerSecond } from '../work.ts'
 
 const EVENTS = 1_000
@@ -9,11 +11,29 @@ const EVENTS = 1_000
 export const emitBatch: Scenario = {
   name: 'emit-batch',
   systems: SYSTEMS,
-  async measure({ url, system, quick }) {
+  cut: 'time',
+  async open({ url, system }) {
     const session = await system.open(url, { load: 'backlog', callers: 1 })
+    const client = await connect(url)
     const payloads = notes(EVENTS)
-    const batches = await ratePerSecond(() => session.emitMany(payloads), { ms: quick ? 1_000 : 5_000 })
-    await session.stop()
-    return [{ scenario: 'emit-batch', unit: 'rows/s', value: batches * EVENTS }]
+    return {
+      ready: () => clearWork(client, system),
+      async slice({ ms }) {
+        let batches = 0
+        const emit = () => {
+          batches++
+          return session.emitMany(payloads)
+        }
+        const rate = await ratePerSecond(emit, { ms })
+        return {
+          measures: [{ scenario: 'emit-batch', unit: 'rows/s', value: rate * EVENTS }],
+          rows: batches * EVENTS,
+        }
+      },
+      async close() {
+        await client.end()
+        await session.stop()
+      },
+    }
   },
 }

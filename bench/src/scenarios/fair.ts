@@ -1,14 +1,18 @@
 import type { Scenario } from '../contract.ts'
 import { copyNotes } from '../fill.ts'
 import { NOTE } from '../payloads.ts'
-import { quantile } from '../statistics.ts'
-import { LatencyProbe, pauseBetween } from '../work.ts'
+import { LatencyProbe, pauseBetween, quantileOf } from '../work.ts'
 
-/** Single events of one app while another one has a backlog: for as long as most of it is there. */
+/**
+ * Single events of one app while another one has a backlog: for as long as most of it is there. A backlog is gone once it is
+ * drained, so each slice is a run of its own; a smaller backlog than this gives too few samples.
+ */
 export const fair: Scenario = {
   name: 'fair',
   systems: ['outbus'],
-  prepare: (run) => copyNotes(run, run.quick ? 100_000 : 1_000_000, { channel: 'other' }),
+  turns: 'latency',
+  cut: 'never',
+  prepare: (run) => copyNotes(run, run.quick ? 100_000 : 300_000, { channel: 'other' }),
   async measure({ url, system, prepared: backlog }) {
     const session = await system.open(url, { load: 'latency', callers: 1 })
     const probe = new LatencyProbe()
@@ -22,17 +26,13 @@ export const fair: Scenario = {
       },
     })
     await begun.promise
-    const latencies: number[] = []
+    const samples: number[] = []
     const isCrowded = () => left > backlog * 0.02
     while (isCrowded()) {
       await pauseBetween(5, 15)
-      latencies.push(await probe.sample(() => session.emit(NOTE)))
+      samples.push(await probe.sample(() => session.emit(NOTE)))
     }
     await session.stop()
-    const note = `${latencies.length} samples`
-    return [
-      { scenario: 'fair-p50', unit: 'ms', value: quantile(latencies, 0.5), note },
-      { scenario: 'fair-p99', unit: 'ms', value: quantile(latencies, 0.99), note },
-    ]
+    return { measures: [quantileOf('fair-p50', 0.5, samples), quantileOf('fair-p99', 0.99, samples)] }
   },
 }

@@ -11,6 +11,7 @@ import { lanes } from './lanes.ts'
 import { latencyIdle } from './latency-idle.ts'
 import { latencyLoad } from './latency-load.ts'
 import { memory } from './memory.ts'
+import { pinnedTrickle } from './pinned-trickle.ts'
 import { pinned } from './pinned.ts'
 import { retry } from './retry.ts'
 import { sync } from './sync.ts'
@@ -27,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   latencyLoad,
   sync,
   pinned,
+  pinnedTrickle,
   delayed,
   fair,
   lanes,

@@ -1,9 +1,10 @@
 import type { Scenario } from '../contract.ts'
+import { clearWork } from '../fill.ts'
 import { NOTE } from '../payloads.ts'
 import { openConnections } from '../systems/connections.ts'
 import { openBus } from '../systems/outbus.ts'
 import type { Sample } from '../systems/raw-sql.ts'
-import { readSamples, setEntry, takeSamples } from '../systems/raw-sql.ts'
+import { connect, readSamples, setEntry, takeSamples } from '../systems/raw-sql.ts'
 import { ratePerSecond } from '../work.ts'
 
 const CALLERS = 16
@@ -15,6 +16,7 @@ const COLLECTION = 'notes'
 export const kvSet: Scenario = {
   name: 'kv-set',
   systems: ['outbus', 'raw'],
+  cut: 'time',
 
   async prepare({ url }) {
     const bus = await openBus(url)
@@ -31,12 +33,25 @@ export const kvSet: Scenario = {
     return 0
   },
 
-  async measure({ url, system, quick }) {
+  async open({ url, system }) {
     const { set, stop } = await (system.name === 'raw' ? openRaw(url) : openOutbus(url))
-    const options = { callers: CALLERS, ms: quick ? 1_000 : 5_000 }
-    const rate = await ratePerSecond(() => set(`key-${Math.floor(Math.random() * KEYS)}`), options)
-    await stop()
-    return [{ scenario: 'kv-set', unit: 'events/s', value: rate }]
+    const client = await connect(url)
+    return {
+      ready: () => clearWork(client, system),
+      async slice({ ms }) {
+        let rows = 0
+        const setOne = () => {
+          rows++
+          return set(`key-${Math.floor(Math.random() * KEYS)}`)
+        }
+        const rate = await ratePerSecond(setOne, { callers: CALLERS, ms })
+        return { measures: [{ scenario: 'kv-set', unit: 'events/s', value: rate }], rows }
+      },
+      async close() {
+        await client.end()
+        await stop()
+      },
+    }
   },
 }
 

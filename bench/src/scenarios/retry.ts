@@ -1,18 +1,23 @@
 import type { Scenario } from '../contract.ts'
-import { notes } from '../payloads.ts'
+import { keepAsSeeds } from '../fill.ts'
+import { NOTE } from '../payloads.ts'
 import { eventOf } from '../systems/bench-source.ts'
 import { openBus } from '../systems/outbus.ts'
+import type { Drainer } from '../work.ts'
+import { openDrain } from '../work.ts'
 
 const APP = 'retry'
-const EVENTS_A_BATCH = 1_000
 const ONE_IN = 5
+const POLICY = 'retry: constant, 1 ms, without jitter; each failure in the history, by default'
 
 /** `drain` where every fifth handler fails at its first attempt, until all are done. */
 export const retry: Scenario = {
   name: 'retry',
   systems: ['outbus'],
+  turns: 'drain',
+  cut: 'rows',
 
-  async prepare({ url, quick }) {
+  async prepare({ url, system }) {
     const bus = await openBus(url)
     const cx = bus.context({ app: APP })
     await cx.triggers.create({
@@ -22,27 +27,24 @@ export const retry: Scenario = {
       target: { type: 'function', name: 'flaky' },
       retry: { maxAttempts: 3, strategy: 'constant', baseDelayMs: 1, jitter: 'none' },
     })
-    const rows = quick ? 50_000 : 100_000
-    for (let i = 0; i < rows; i += EVENTS_A_BATCH) await cx.emitMany('bench', notes(EVENTS_A_BATCH).map(eventOf))
+    await cx.emit('bench', eventOf(NOTE))
     await bus.stop()
-    return rows
+    await keepAsSeeds(url, system)
+    return 0
   },
 
-  async measure({ url, prepared: rows }) {
-    const bus = await openBus(url)
-    const done = Promise.withResolvers<void>()
-    let started = 0
-    let succeeded = 0
-    bus.handle('flaky', ({ attempt }) => {
-      if (attempt === 1 && started++ % ONE_IN === 0) throw new Error('fails once')
-      if (++succeeded === rows) done.resolve()
-    })
-    const startedAt = performance.now()
-    await bus.start()
-    await done.promise
-    const seconds = (performance.now() - startedAt) / 1_000
-    await bus.stop()
-    const note = 'retry: constant, 1 ms, without jitter; each failure in the history, by default'
-    return [{ scenario: 'retry', unit: 'rows/s', value: rows / seconds, note }]
+  open(run) {
+    const start = async (onDone: () => void): Promise<Drainer> => {
+      const bus = await openBus(run.url)
+      let started = 0
+      bus.handle('flaky', ({ attempt }) => {
+        if (attempt === 1 && started++ % ONE_IN === 0) throw new Error('fails once')
+        onDone()
+      })
+      await bus.start()
+      const cx = bus.context({ app: APP })
+      return { wake: () => cx.emit('bench', eventOf(NOTE)), stop: () => bus.stop() }
+    }
+    return openDrain(run, { scenario: 'retry', note: POLICY, start })
   },
 }

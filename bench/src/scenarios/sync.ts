@@ -1,19 +1,19 @@
 import type { Scenario } from '../contract.ts'
 import { DispatcherProcess } from '../dispatcher-process.ts'
 import { NOTE } from '../payloads.ts'
-import { quantile } from '../statistics.ts'
 import { eventOf } from '../systems/bench-source.ts'
 import { openBus } from '../systems/outbus.ts'
-import { ratePerSecond } from '../work.ts'
+import { quantileOf, ratePerSecond } from '../work.ts'
 
 const APP = 'sync'
-const WARM_UP = 20
+const ONE_BY_ONE = { full: 50, quick: 20 }
 const CALLERS = 64
 
 /** Requests that another process answers: one after the other, and many at a time. */
 export const sync: Scenario = {
   name: 'sync',
   systems: ['outbus'],
+  cut: 'time',
 
   async prepare({ url }) {
     const bus = await openBus(url)
@@ -28,29 +28,40 @@ export const sync: Scenario = {
     return 0
   },
 
-  async measure({ url, quick }) {
+  async open({ url, quick }) {
     const dispatcher = await DispatcherProcess.start(url)
     dispatcher.go()
     const bus = await openBus(url)
     const cx = bus.context({ app: APP })
+    let rows = 0
     const ask = async () => {
+      rows++
       const reply = await cx.request('bench', eventOf(NOTE))
       if (!reply.ok) throw new Error(`a request failed: ${reply.failure}`)
     }
-    const times: number[] = []
-    for (let i = 0; i < WARM_UP + (quick ? 100 : 1_000); i++) {
-      const calledAt = performance.now()
-      await ask()
-      times.push(performance.now() - calledAt)
+    return {
+      async slice({ ms }) {
+        rows = 0
+        const samples: number[] = []
+        for (let i = 0; i < (quick ? ONE_BY_ONE.quick : ONE_BY_ONE.full); i++) {
+          const calledAt = performance.now()
+          await ask()
+          samples.push(performance.now() - calledAt)
+        }
+        const rate = await ratePerSecond(ask, { callers: CALLERS, ms })
+        return {
+          measures: [
+            quantileOf('sync-p50', 0.5, samples),
+            quantileOf('sync-p99', 0.99, samples),
+            { scenario: 'sync-rate', unit: 'requests/s', value: rate, note: `${CALLERS} callers` },
+          ],
+          rows,
+        }
+      },
+      async close() {
+        await bus.stop()
+        await dispatcher.stop()
+      },
     }
-    const rate = await ratePerSecond(ask, { callers: CALLERS, ms: quick ? 1_000 : 5_000 })
-    await bus.stop()
-    await dispatcher.stop()
-    const counted = times.slice(WARM_UP)
-    return [
-      { scenario: 'sync-p50', unit: 'ms', value: quantile(counted, 0.5) },
-      { scenario: 'sync-p99', unit: 'ms', value: quantile(counted, 0.99) },
-      { scenario: 'sync-rate', unit: 'requests/s', value: rate, note: `${CALLERS} callers` },
-    ]
   },
 }

@@ -9,6 +9,8 @@ export async function loadSystem(name: SystemName): Promise<System> {
       return (await import('./graphile-worker.ts')).graphileWorker
     case 'pg-boss':
       return (await import('./pg-boss.ts')).pgBoss
+    case 'bullmq':
+      return (await import('./bullmq.ts')).bullmq
     case 'raw':
       return (await import('./raw.ts')).raw
   }

@@ -15,6 +15,10 @@ export const OUTBOX: WorkTable = {
 
 const CHANNELS: readonly Channel[] = ['main', 'other']
 
+/**
+ * The one place where a bus is made. `--compare` runs these sources with the packages of an older commit: where its public
+ * API differs from today's, the difference is bridged here.
+ */
 export function openBus(url: string, { migrate = false } = {}) {
   return createBus({ database: url, sources: [benchSource, kv()], migrate })
 }

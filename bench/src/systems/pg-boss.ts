@@ -56,6 +56,11 @@ export const pgBoss: System = {
       }
     }
 
+    let onStartOfDrained: () => void = () => {}
+    const drainAgain = () => {
+      loops = Promise.all(Array.from({ length: LOOPS }, () => fetchAndComplete('main', onStartOfDrained)))
+    }
+
     return {
       emit: ({ data }, channel = 'main') => boss.send(queueOf(channel, load), data),
       emitMany: (payloads) =>
@@ -65,8 +70,8 @@ export const pgBoss: System = {
         ),
       async dispatch({ main = () => {}, other }) {
         if (load === 'backlog') {
-          loops = Promise.all(Array.from({ length: LOOPS }, () => fetchAndComplete('main', main)))
-          return
+          onStartOfDrained = main
+          return drainAgain()
         }
         const options = {
           batchSize: BATCH,
@@ -78,6 +83,7 @@ export const pgBoss: System = {
           if (onStart !== undefined)
             await boss.work(queueOf(channel, load), options, async (jobs) => handle(jobs.length, onStart))
       },
+      ...(load === 'backlog' ? { resume: drainAgain } : {}),
       async stop() {
         await loops
         await boss.stop({ graceful: false })

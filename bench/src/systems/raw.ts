@@ -27,6 +27,7 @@ export const raw: System = {
   name: 'raw',
   builtOn: 'outbus',
   table: OUTBOX,
+  runsWhatIsEmitted: false,
 
   async install(url) {
     const session = await outbus.open(url, { load: 'emits', callers: 1 })
@@ -53,6 +54,11 @@ export const raw: System = {
     const emits = await openConnections(url, way)
     const dispatchers: pg.Client[] = []
     const loops: Promise<void>[] = []
+    let handlers: Handlers = {}
+    const drainAgain = () => {
+      loops.length = 0
+      for (const client of dispatchers) loops.push(drainLoop(client, handlers))
+    }
     const session: Session = {
       emit(payload, channel = 'main') {
         const [sample] = samples[channel] as [Sample]
@@ -61,15 +67,16 @@ export const raw: System = {
         )
       },
       emitMany: (payloads) => emits.query(insertMany(samples.main, payloads)),
-      async dispatch(handlers) {
+      async dispatch(given) {
+        handlers = given
         // What is only emitted stays where it is.
         if (load === 'emits') return
         for (let i = 0; i < (load === 'backlog' ? LOOPS : 1); i++)
           dispatchers.push(await connect(url, { pipeline: load === 'backlog' }))
-        for (const client of dispatchers)
-          if (load === 'backlog') loops.push(drainLoop(client, handlers))
-          else await listen(client, handlers)
+        if (load === 'backlog') drainAgain()
+        else for (const client of dispatchers) await listen(client, handlers)
       },
+      ...(load === 'backlog' ? { resume: drainAgain } : {}),
       async stop() {
         await Promise.all(loops)
         await emits.end()
