@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { isOutbusError, OutbusError } from './errors.ts'
 import { busPool } from './postgres/bus-client.ts'
 import { checkOut, isPool } from './postgres/check-out.ts'
+import { assertPostgresUrl, assertReadable } from './postgres/url.ts'
 import { isUnreachable } from './postgres-errors.ts'
 import { answer } from './sql/answer.ts'
 
@@ -23,6 +24,8 @@ export interface Database {
 
 export function openDatabase(database: unknown, log: Logger): Database {
   if (isPool(database)) {
+    const { connectionString } = database.options
+    if (connectionString !== undefined) assertReadable(connectionString, 'database')
     hearOf(database, log)
     return { pool: database, connection: clientConfigOf(database.options), close: async () => undefined }
   }
@@ -73,18 +76,6 @@ function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
   // Not enumerable in a pool's options, so the spread leaves it out.
   const { password } = options
   return { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...client, ...(password === undefined ? {} : { password }) }
-}
-
-export function assertPostgresUrl(url: unknown, path: 'database' | 'listenUrl'): asserts url is string {
-  if (typeof url === 'string' && /^(postgres(ql)?:\/\/|socket:|\/)/.test(url)) return
-  // Not shown: a mistyped URL has its password in it.
-  throw new OutbusError(
-    'options.invalid',
-    `${path} is a postgres:// URL${path === 'database' ? ' or a pg.Pool' : ''}`,
-    {
-      path,
-    },
-  )
 }
 
 /** Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. */

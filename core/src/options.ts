@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { DispatchOptions } from './dispatch/options.ts'
 import { dispatchSchema } from './dispatch/options.ts'
-import { assertPostgresUrl } from './database.ts'
+import { assertPostgresUrl } from './postgres/url.ts'
 import { OutbusError } from './errors.ts'
 import type { InboxResolver } from './inbox/resolver.ts'
 import type { Authorizer } from './principals/authorizer.ts'
@@ -16,7 +16,7 @@ import { parseWith } from './validation/zod-error.ts'
 
 export interface BusOptions<S extends readonly AnySource[]> {
   /**
-   * A `postgres://` URL, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. To a
+   * A `postgres://` URL of one host, `#`, `/`, `?` and `@` in its password percent-encoded, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. To a
    * pool without an `error` listener the bus adds one, which logs at `warn` and stays: without it, the process would end
    * when Postgres ends an idle connection.
    */

@@ -1,7 +1,8 @@
 /** How roles and row-level security are changed: as the migrator, one change at a time. */
 import type pg from 'pg'
-import { assertPostgresUrl, reaching, withTransaction } from '../database.ts'
+import { reaching, withTransaction } from '../database.ts'
 import { busPool } from '../postgres/bus-client.ts'
+import { assertPostgresUrl } from '../postgres/url.ts'
 
 /** Whoever comes after a change of a table waits as long as it waits for its lock. */
 const BEGIN = `begin; set local lock_timeout = '10s'; set local client_min_messages = error`
