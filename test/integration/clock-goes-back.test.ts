@@ -22,6 +22,37 @@ test('starts of the future do not count for a rate limit', async () => {
   expect(rows[0]?.starts).toHaveLength(1)
 })
 
+test('what waits, waits for a retry or is under the lease of a holder that has vanished is due by the new clock', async () => {
+  const { db, bus, cx, trigger } = await setUpBus()
+  const ran: string[] = []
+  const done = Promise.withResolvers<void>()
+  bus.handle('work', ({ event }) => {
+    ran.push((event as { key: string }).key)
+    if (ran.length === 4) done.resolve()
+  })
+  await trigger('work')
+  for (const key of ['fresh', 'delayed', 'retried', 'leased'])
+    await cx.kv.set('jobs', key, 1, key === 'delayed' ? { delayMs: 1_000 } : {})
+  // An hour later by the clock before. The lease of two seconds was taken then, and the retry came half a second after that.
+  await db.pool.query(
+    `update outbus.outbox set due_at = due_at + interval '1 hour', emitted_at = emitted_at + interval '1 hour'`,
+  )
+  await db.pool.query(
+    `update outbus.outbox set attempt = 2, due_set_at = emitted_at, due_at = due_at + interval '500 milliseconds', emitted_at = emitted_at - interval '3 hours'
+     where event ->> 'key' = 'retried'`,
+  )
+  await db.pool.query(
+    `update outbus.outbox set lease_token = gen_random_uuid(), due_set_at = emitted_at, due_at = due_at + interval '2 seconds' where event ->> 'key' = 'leased'`,
+  )
+  await db.pool.query(
+    `insert into outbus.dispatchers (id, seen_at) select gen_random_uuid(), clock_timestamp() + interval '1 hour'`,
+  )
+  await bus.start()
+  await done.promise
+  expect(ran.toSorted()).toEqual(['delayed', 'fresh', 'leased', 'retried'])
+  expect(ran.indexOf('leased')).toBe(3)
+})
+
 test('a dispatcher that was heard of in the future is gone, and has no portion', async () => {
   const { db } = await setUpBus()
   await db.pool.query(

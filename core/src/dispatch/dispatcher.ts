@@ -25,7 +25,7 @@ import type { DeliverySurroundings, RowDelivery } from './delivery.ts'
 import { ExecutionGate } from './gate.ts'
 import type { Completion } from './handler-transaction.ts'
 import { HandlerTransactions } from './handler-transaction.ts'
-import { abandonUnread, sweep, unparkResumed } from './housekeeping.ts'
+import { abandonUnread, moveFromFuture, sweep, unparkResumed } from './housekeeping.ts'
 import { Idleness } from './idleness.ts'
 import { Isolation } from './isolation.ts'
 import type { LaneSurroundings } from './lane.ts'
@@ -254,6 +254,10 @@ export class Dispatcher {
     const { sql, log, wakeUp, orderedWakeUp } = this.#options
     await this.#portions.refresh()
     void this.#starts.refresh()
+    if (this.#portions.heedsClock)
+      await moveFromFuture(sql, this.#control, log, () => {
+        for (const each of [wakeUp, orderedWakeUp]) each.all()
+      })
     await abandonUnread(sql, this.#control, log)
     await this.#cancel()
     await unparkResumed(sql, this.#control, log, this.#stop.signal, () => {

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { Sql } from '../sql/statement.ts'
 import { abandonUnreadReplies } from '../sql/abandon-unread-replies.ts'
+import { heedClock } from '../sql/heed-clock.ts'
 import { sweepDedupeKeys } from '../sql/sweep-dedupe-keys.ts'
 import { sweepDispatchers } from '../sql/sweep-dispatchers.ts'
 import { sweepNotes } from '../sql/sweep-notes.ts'
@@ -18,6 +19,7 @@ const UNREAD_SLACK_MS = 1_000
 const TAKEN_REPLY_MS = 60_000
 const KEPT_REPLY_MS = 86_400_000
 const REPLIES_A_SWEEP = 10_000
+const MOVED_AT_A_TIME = 10_000
 const ORDERING_LOCK_AGE_MS = 60_000
 const ORDERING_LOCKS_AT_A_TIME = 1_000
 /** For one sweep; there is one a minute for each dispatcher. */
@@ -29,6 +31,21 @@ export async function abandonUnread(sql: Sql, pool: pg.Pool, log: Logger): Promi
     await sql.run(pool, abandonUnreadReplies, [UNREAD_SLACK_MS, REPLIES_A_SWEEP])
   } catch (error) {
     log.debug({ err: error }, 'replies that nobody took were not found out yet')
+  }
+}
+
+/** Due times that were set before the clock was set back; says so where there were any. Never rejects. */
+export async function moveFromFuture(sql: Sql, pool: pg.Pool, log: Logger, onMoved: () => void): Promise<void> {
+  try {
+    const [heeded] = await sql.run(pool, heedClock, [MOVED_AT_A_TIME])
+    if (heeded === undefined || heeded.moved === 0) return
+    log.warn(
+      { rows: heeded.moved },
+      'the clock of the database was set back; what was due by the clock before is due by this one',
+    )
+    onMoved()
+  } catch (error) {
+    log.debug({ err: error }, 'rows of the future were not looked for')
   }
 }
 

@@ -6,6 +6,7 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import { findPlace } from '../sql/find-place.ts'
 import type { Sql } from '../sql/statement.ts'
+import { ClockWatch } from './clock-watch.ts'
 
 /** Rows whose block of ids, counted modulo `of`, is `mine`. */
 export interface Portion {
@@ -14,6 +15,9 @@ export interface Portion {
 }
 
 export const WHOLE: Portion = { of: 1, mine: 0 }
+
+/** Rows that are locked when the clock is set back, or are committed late, are seen after that. */
+const HEEDS_CLOCK_MS = 60_000
 
 export interface PortionsOptions {
   readonly dispatcherId: string
@@ -25,7 +29,9 @@ export interface PortionsOptions {
 
 export class Portions {
   readonly #options: PortionsOptions
+  readonly #clock = new ClockWatch()
   #place = { others: 0, before: 0 }
+  #heedsClockUntilMs = 0
 
   constructor(options: PortionsOptions) {
     this.#options = options
@@ -34,6 +40,11 @@ export class Portions {
   /** How many there are, this one among them. */
   get dispatchers(): number {
     return this.#place.others + 1
+  }
+
+  /** The clock of the database was set back a short while ago: what was written before is of the future. */
+  get heedsClock(): boolean {
+    return performance.now() < this.#heedsClockUntilMs
   }
 
   /** As if all dispatchers had as many lanes as this one. */
@@ -47,8 +58,12 @@ export class Portions {
   async refresh(): Promise<void> {
     const { sql, pool, dispatcherId, log } = this.#options
     try {
+      const askedAtMs = performance.now()
       const [place] = await sql.run(pool, findPlace, [dispatcherId])
-      if (place !== undefined) this.#place = place
+      if (place === undefined) return
+      this.#place = place
+      if (this.#clock.wasSetBack(place.clock_s, askedAtMs) || place.ahead)
+        this.#heedsClockUntilMs = performance.now() + HEEDS_CLOCK_MS
     } catch (error) {
       log.debug({ err: error }, 'the other dispatchers were not counted')
     }

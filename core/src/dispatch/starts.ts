@@ -14,8 +14,8 @@ import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import type { Froms } from '../sql/find-starts.ts'
 import { findStarts } from '../sql/find-starts.ts'
 import { listWriters } from '../sql/list-writers.ts'
-import type { WritersRow } from '../sql/list-writers.ts'
 import type { Statement } from '../sql/statement.ts'
+import { ClockWatch } from './clock-watch.ts'
 
 /** A look from the very start that takes the server no longer needs no marks. */
 const QUICK_MS = 0.3
@@ -24,8 +24,6 @@ const MOVED_EVERY_MS = 200
 const VERY_START_SHARE = 0.003
 /** So far below the clock a mark stays at least: a clock that is corrected goes back a little. */
 const MARGIN_S = 1
-/** A clock that went back by more than this has been set. */
-const CLOCK_SET_S = 0.25
 
 const VERY_START: Froms = [-Infinity, -Infinity, -Infinity, -Infinity, -Infinity, -Infinity]
 
@@ -49,7 +47,7 @@ export class Starts {
   /** Grows whenever marks are forgotten, so that an answer from before says nothing. */
   #generation = 0
   #waitingFor: Writers | undefined
-  #clock: { readonly s: number; readonly heardAtMs: number } | undefined
+  readonly #clock = new ClockWatch()
   #veryStartAtMs = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -80,7 +78,7 @@ export class Starts {
     this.#froms = VERY_START
     this.#marked = false
     this.#waitingFor = undefined
-    this.#clock = undefined
+    this.#clock.forget()
     this.#veryStartAtMs = 0
   }
 
@@ -125,8 +123,7 @@ export class Starts {
     const askedAtMs = performance.now()
     const [row] = await run(listWriters, [])
     if (row === undefined || generation !== this.#generation) return
-    if (this.#clockWasSet(row, askedAtMs)) return this.forget()
-    this.#clock = { s: row.clock_s, heardAtMs: performance.now() }
+    if (this.#clock.wasSetBack(row.clock_s, askedAtMs)) return this.forget()
     const now: Writers = { clockS: row.clock_s, names: new Set(row.writers) }
     const before = this.#waitingFor ?? now
     const left = new Set([...before.names].filter((name) => now.names.has(name)))
@@ -140,11 +137,5 @@ export class Starts {
     const ceiling = before.clockS - MARGIN_S
     this.#froms = this.#froms.map((from, i) => Math.max(from, Math.min(found.firsts[i] ?? ceiling, ceiling))) as Froms
     this.#waitingFor = now.names.size > 0 ? now : undefined
-  }
-
-  /** Between two answers the clock goes on by no less than between hearing the one and asking for the other. */
-  #clockWasSet({ clock_s: clockS }: WritersRow, askedAtMs: number): boolean {
-    if (this.#clock === undefined) return false
-    return clockS - this.#clock.s < (askedAtMs - this.#clock.heardAtMs) / 1000 - CLOCK_SET_S
   }
 }

@@ -7,7 +7,7 @@ export const extendLeases = statement<
 >(
   'extend_leases',
   `update {schema}.outbox o
-set due_at = clock_timestamp() + $3::double precision * interval '1 millisecond'
+set due_at = clock_timestamp() + $3::double precision * interval '1 millisecond', due_set_at = clock_timestamp()
 from unnest($1::bigint[], $2::uuid[]) as held (id, lease_token)
 where o.id = held.id and o.lease_token = held.lease_token
 returning o.id`,

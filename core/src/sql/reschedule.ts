@@ -21,6 +21,7 @@ export const reschedule = statement<
   `update {schema}.outbox o
 set attempt = next.attempt,
     due_at = clock_timestamp() + greatest(next.delay_ms, 0) * interval '1 millisecond',
+    due_set_at = clock_timestamp(),
     alone = next.alone,
     lease_token = next.lease_token,
     errors = case when next.error is null then o.errors when o.errors is null then ('[' || next.error || ']')::jsonb else o.errors || next.error::jsonb end

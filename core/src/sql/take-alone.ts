@@ -39,7 +39,7 @@ export const takeAlone = statement<[leaseToken: string, leaseMs: number, from: n
   order by due_at, id limit 1 for update skip locked
 ), ${STARTS_NOTED}
 update {schema}.outbox o
-set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond'
+set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond', due_set_at = clock_timestamp()
 from due where o.id = due.due_id
 returning ${CLAIMED}, due.previous_token`,
   { raw: true },

@@ -34,7 +34,7 @@ export const takeRequests = statement<
   limit $3
 )
 update {schema}.outbox o
-set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond'
+set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond', due_set_at = clock_timestamp()
 where o.id = any (array(select due_id from due))
 returning ${CLAIMED}, (select previous_token from due where due_id = o.id) as previous_token, o.reply_by <= clock_timestamp() as caller_gone, ${isPaused('o.app_id', 'o.trigger_id')} as paused`,
   { raw: true },

@@ -88,7 +88,7 @@ export const takeSingles = statement<TakeSinglesParameters, ClaimedTexts>(
   limit $3
 ), ${STARTS_NOTED}
 update {schema}.outbox o
-set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond'
+set lease_token = $1::uuid, due_at = clock_timestamp() + $2::double precision * interval '1 millisecond', due_set_at = clock_timestamp()
 where o.id = any (array(select due_id from due))
 returning ${CLAIMED}, (select previous_token from due where due_id = o.id) as previous_token,
   o.reply_by <= clock_timestamp() as caller_gone, false as paused, o.trigger_id, o.reply_to is not null as is_request`,
