@@ -1,4 +1,5 @@
 /** Notices that the clock of the database was set back, by comparing it with the time that goes by here. */
+import { performance } from '../clock.ts'
 
 /** A clock that is corrected goes back by less. */
 const SET_BACK_S = 0.25

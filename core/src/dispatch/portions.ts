@@ -2,6 +2,7 @@
  * Which portion of a backlog each lane claims, among the lanes of all dispatchers: so that it does not look at what the others have
  * locked, row by row. A hint like NOTIFY: whoever is missing, or is not there any more, costs only time.
  */
+import { performance } from '../clock.ts'
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { findPlace } from '../sql/find-place.ts'
