@@ -9,6 +9,7 @@ import type { Logger } from 'pino'
 import { clearInterval, clearTimeout, setInterval, setTimeout, wallClock } from './clock.ts'
 import { aborted } from './dispatch/pause.ts'
 import { OutbusError } from './errors.ts'
+import { checkOut } from './postgres/check-out.ts'
 import { answer, rowsOf } from './sql/answer.ts'
 
 /** What pg-boss takes. */
@@ -31,8 +32,18 @@ export class Timekeeper {
     this.#log = log
   }
 
-  /** Started, and the same one for all; it is tried again by whoever asks after a failure. */
+  /**
+   * Started, and the same one for all; it is tried again by whoever asks after a failure. Whoever asks later finds its schema there: a
+   * restore may have taken it away under a process that goes on.
+   */
   async boss(): Promise<PgBoss> {
+    const isFirst = this.#boss === undefined
+    const boss = await this.#started()
+    if (!isFirst) await installMissing(this.#pool, this.#schema)
+    return boss
+  }
+
+  async #started(): Promise<PgBoss> {
     const starting = (this.#boss ??= this.#start())
     try {
       return await starting
@@ -72,7 +83,19 @@ export class Timekeeper {
 
 /** Installs pg-boss, or brings it up to date, for processes that may not: as the owner of its schema. */
 export async function installBoss(pool: pg.Pool, busSchema: string): Promise<void> {
-  const schema = bossSchema(busSchema)
+  await install(pool, bossSchema(busSchema))
+}
+
+async function installMissing(pool: pg.Pool, schema: string): Promise<void> {
+  const [state] = await rowsOf<{ missing: boolean }>(
+    pool,
+    `select to_regclass(format('%I.version', $1::text)) is null as missing`,
+    [schema],
+  )
+  if (state?.missing === true) await install(pool, schema)
+}
+
+async function install(pool: pg.Pool, schema: string): Promise<void> {
   const [state] = await rowsOf<{ exists: boolean; allowed: boolean }>(
     pool,
     `select to_regnamespace($1) is not null as exists, has_database_privilege(current_database(), 'create') as allowed`,
@@ -96,9 +119,22 @@ export async function installBoss(pool: pg.Pool, busSchema: string): Promise<voi
   await boss.stop({ graceful: false, close: false })
 }
 
-/** On connections that read what comes as the bus does, and not as the application: pg-boss too counts on what its rows have. */
+/**
+ * On connections that read what comes as the bus does, and not as the application: pg-boss too counts on what its rows have. It sends
+ * `begin`, what is to be done and `commit` as one text: where that fails the transaction stays open, and the connection goes.
+ */
 function executorOn(pool: pg.Pool) {
-  return (text: string, values?: unknown[]) => answer(pool, values === undefined ? { text } : { text, values })
+  return async (text: string, values?: unknown[]) => {
+    const client = await checkOut(pool)
+    let failed = true
+    try {
+      const result = await answer(client, values === undefined ? { text } : { text, values })
+      failed = false
+      return result
+    } finally {
+      client.release(failed)
+    }
+  }
 }
 
 /** When it is needed: with what it brings along it is 11 MB, that a process which only emits has no use for. */

@@ -3,6 +3,7 @@
  * processes whenever its time has come.
  */
 import type pg from 'pg'
+import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { clearTimeout, setTimeout } from './clock.ts'
 import { aborted } from './dispatch/pause.ts'
@@ -35,6 +36,8 @@ const AT_A_TIME = 5_000
 /** A process that lives for seconds does not install pg-boss. */
 const BEGIN_AFTER_MS = 5_000
 const TRY_AGAIN_MS = 60_000
+/** How soon what a restore has taken from pg-boss is there again. */
+const SCHEDULE_AGAIN_MS = 600_000
 
 export class Upkeep {
   readonly #sql: Sql
@@ -45,6 +48,7 @@ export class Upkeep {
   #timer: NodeJS.Timeout | undefined
   #beginning: Promise<void> | undefined
   #stopped = false
+  #works = false
 
   constructor(sql: Sql, pool: pg.Pool, timekeeper: Timekeeper, log: Logger, retention: RetentionSettings | false) {
     this.#sql = sql
@@ -96,15 +100,21 @@ export class Upkeep {
       const boss = await this.#timekeeper.boss()
       await boss.createQueue(QUEUE, { policy: 'singleton', retryLimit: 0, deleteAfterSeconds: 3_600 })
       await boss.schedule(QUEUE, retention.cron, null, { missed: 'once' })
-      await boss.work(QUEUE, { pollingIntervalSeconds: 10 }, async () => {
-        const removed = await this.run()
-        this.#log.info(removed, 'what was kept long enough was removed')
-      })
+      if (!this.#works) await this.#work(boss)
+      this.#beginAfter(SCHEDULE_AGAIN_MS, retention)
     } catch (error) {
       // The bus works without; somebody with the rights for it may start another process.
       this.#log.warn({ err: error }, 'upkeep could not be scheduled: nothing is removed until it is')
       this.#beginAfter(TRY_AGAIN_MS, retention)
     }
+  }
+
+  async #work(boss: PgBoss): Promise<void> {
+    await boss.work(QUEUE, { pollingIntervalSeconds: 10 }, async () => {
+      const removed = await this.run()
+      this.#log.info(removed, 'what was kept long enough was removed')
+    })
+    this.#works = true
   }
 }
 

@@ -3,25 +3,32 @@
  *
  *   set, delete ──▶ row marked changed ──every few seconds, by any process──▶ boss.schedule / unschedule
  *   boss: due ──▶ a job, once over all processes ──▶ emit, deduped by the job's id
+ *   once a minute: what pg-boss has is compared with the table, since a restore may bring back the one without the other
  */
 import { clock } from '@outbus/core'
 import type { SourceHost } from '@outbus/core'
-import type { JobWithMetadata, PgBoss } from 'pg-boss'
+import type { JobWithMetadata, PgBoss, Schedule } from 'pg-boss'
 import type { scheduleEvents } from './events.ts'
 import { preview } from './recurrence.ts'
 import { findDue } from './sql/find-due.ts'
 import type { ChangedRow } from './sql/list-changed.ts'
 import { listChanged } from './sql/list-changed.ts'
+import type { KeptRow } from './sql/list-schedules-of-all-apps.ts'
+import { listSchedulesOfAllApps } from './sql/list-schedules-of-all-apps.ts'
 import type { ScheduleRow } from './sql/schedule-row.ts'
 import { settleChange } from './sql/settle-change.ts'
 
 const QUEUE = 'outbus_schedules'
 const CHANGES_AT_A_TIME = 500
+const COMPARED_AT_A_TIME = 1_000
+/** In rounds of looking for changes: once a minute. */
+const COMPARE_EVERY = 12
 /** pg-boss looks a minute back for what is due, and hands it on a few seconds later. */
 const DUE_FOR_MS = 90_000
 /** A job that fails, for Postgres was away, is tried again; what it emitted before it emits once. */
 const RETRIES = 20
 const DEDUPE_WINDOW_MS = 86_400_000
+const QUEUE_OPTIONS = { retryLimit: RETRIES, retryDelay: 5, deleteAfterSeconds: 3_600 }
 
 export interface ClockworkOptions {
   /** How often changes are looked for, in ms. */
@@ -33,6 +40,7 @@ export class Clockwork {
   readonly #boss: PgBoss
   readonly #timer: NodeJS.Timeout
   #syncing: Promise<void> = Promise.resolve()
+  #rounds = 0
 
   private constructor(host: SourceHost<typeof scheduleEvents>, boss: PgBoss, { syncMs }: ClockworkOptions) {
     this.#host = host
@@ -44,7 +52,7 @@ export class Clockwork {
 
   static async start(host: SourceHost<typeof scheduleEvents>, options: ClockworkOptions): Promise<Clockwork> {
     const boss = await host.boss()
-    await boss.createQueue(QUEUE, { retryLimit: RETRIES, retryDelay: 5, deleteAfterSeconds: 3_600 })
+    await boss.createQueue(QUEUE, QUEUE_OPTIONS)
     const clockwork = new Clockwork(host, boss, options)
     await clockwork.#sync()
     const work = { pollingIntervalSeconds: 1, includeMetadata: true } as const
@@ -64,10 +72,31 @@ export class Clockwork {
   async #sync(): Promise<void> {
     const { run, log } = this.#host
     try {
+      if (this.#rounds++ % COMPARE_EVERY === 0) await this.#compare()
       for (const row of await run(listChanged, [CHANGES_AT_A_TIME])) await this.#handOver(row)
     } catch (error) {
       log.warn({ err: error }, 'changed schedules could not be handed to pg-boss yet')
     }
+  }
+
+  /** Tells pg-boss again what it does not know, or knows otherwise, and takes from it what is in no table. */
+  async #compare(): Promise<void> {
+    // Asked for anew: its schema is installed again, should it be gone.
+    const boss = await this.#host.boss()
+    await boss.createQueue(QUEUE, QUEUE_OPTIONS)
+    // Before the table is read: of what pg-boss is told meanwhile, the table says that it has been told.
+    const told = await schedulesOf(boss)
+    for (let after: string | null = null; ;) {
+      const rows: KeptRow[] = await this.#host.run(listSchedulesOfAllApps, [after, COMPARED_AT_A_TIME])
+      for (const row of rows) {
+        const isKnown = isSame(told.get(row.id), row)
+        told.delete(row.id)
+        if (!isKnown && !row.changed) await this.#handOver(row)
+      }
+      after = rows.at(-1)?.id ?? null
+      if (rows.length < COMPARED_AT_A_TIME) break
+    }
+    for (const key of told.keys()) await boss.unschedule(QUEUE, key)
   }
 
   async #handOver(row: ChangedRow): Promise<void> {
@@ -92,6 +121,31 @@ export class Clockwork {
       { dedupeKey: jobId, dedupeWindowMs: DEDUPE_WINDOW_MS },
     )
   }
+}
+
+/** By key. */
+async function schedulesOf(boss: PgBoss): Promise<Map<string, Schedule>> {
+  const schedules = new Map<string, Schedule>()
+  for (let after: { name: string; key: string } | undefined; ;) {
+    const page = await boss.getSchedules(QUEUE, undefined, { limit: COMPARED_AT_A_TIME, ...(after ? { after } : {}) })
+    for (const schedule of page) schedules.set(schedule.key, schedule)
+    const last = page.at(-1)
+    if (last === undefined || page.length < COMPARED_AT_A_TIME) return schedules
+    after = { name: last.name, key: last.key }
+  }
+}
+
+function isSame(told: Schedule | undefined, row: KeptRow): boolean {
+  if (!row.enabled || row.deleted) return told === undefined
+  return (
+    told !== undefined &&
+    told.cron === row.recurrence &&
+    told.timezone === row.timezone &&
+    told.options?.missed === row.missed &&
+    told.data !== undefined &&
+    'id' in told.data &&
+    told.data.id === row.id
+  )
 }
 
 /** The last one that was due when it fired; none, when it stands for those that were missed. */

@@ -157,3 +157,71 @@ test('bad input is refused, and nothing is written', async () => {
   expect(() => cx.schedule.preview('nonsense')).toThrow(expect.objectContaining({ code: 'schedule.invalid' }))
   expect((await db.pool.query('select from outbus.schedules')).rowCount).toBe(0)
 })
+
+test('pg-boss is told again of what it does not know, or knows otherwise, as after a restore (G22)', async () => {
+  const { db, bus } = await setUp()
+  const cx = bus.context()
+  await bus.start()
+  await cx.schedule.set('report', { recurrence: '0 9 * * 1', timezone: 'Europe/Berlin', missed: 'once' })
+  await cx.schedule.set('rule', { recurrence: 'FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0' })
+  await cx.schedule.set('idle', { recurrence: '0 8 * * *', enabled: false })
+  const known = async () => {
+    const { rows } = await db.pool.query<{ name: string; said: string }>(
+      `select coalesce(s.name, b.key) as name, concat_ws(' ', b.cron, b.timezone, b.options ->> 'missed') as said
+       from outbus_boss.schedule b left join outbus.schedules s on s.id::text = b.key
+       where b.name = 'outbus_schedules' order by 1`,
+    )
+    return rows.map(({ name, said }) => `${name}: ${said}`)
+  }
+  const right = ['report: 0 9 * * 1 Europe/Berlin once', 'rule: FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0 UTC skip']
+  await expect.poll(known).toEqual(right)
+  const untouched = () =>
+    db.pool.query(`select key, updated_on from outbus_boss.schedule where name = 'outbus_schedules' order by key`)
+
+  const strays = `insert into outbus_boss.schedule (name, key, cron, timezone, data, options)
+    select name, 'a schedule that is gone', cron, timezone, data, options from outbus_boss.schedule where name = 'outbus_schedules' limit 1`
+  for (const changed of [
+    `delete from outbus_boss.schedule where name = 'outbus_schedules'`,
+    `update outbus_boss.schedule set cron = '0 9 * * 2' where timezone = 'Europe/Berlin'`,
+    `update outbus_boss.schedule set timezone = 'UTC', options = null where timezone = 'Europe/Berlin'`,
+    strays,
+  ]) {
+    await db.pool.query(changed)
+    expect(await known()).not.toEqual(right)
+    await expect.poll(known, { timeout: 10_000 }).toEqual(right)
+  }
+  // What is right is not told again.
+  const before = (await untouched()).rows
+  await db.pool.query(strays)
+  await expect.poll(known, { timeout: 10_000 }).toEqual(right)
+  expect((await untouched()).rows).toEqual(before)
+})
+
+test("pg-boss's schema is installed again under a process that goes on, with every schedule in it (G22)", async () => {
+  const { db, bus } = await setUp()
+  await bus.start()
+  await bus.schedule.set('report', { recurrence: '0 9 * * 1' })
+  const known = async () => {
+    const { rows } = await db.pool.query<{ exists: boolean }>(
+      `select to_regclass('outbus_boss.schedule') is not null as exists`,
+    )
+    if (!rows[0]?.exists) return 0
+    return (await db.pool.query(`select from outbus_boss.schedule where name = 'outbus_schedules'`)).rowCount
+  }
+  await expect.poll(known).toBe(1)
+  await db.pool.query('drop schema outbus_boss cascade')
+  await expect.poll(known, { timeout: 20_000 }).toBe(1)
+  // What it hands over is run by the process: a job of the queue is fetched and done.
+  const { rows } = await db.pool.query<{ id: string }>('select id::text as id from outbus.schedules')
+  await db.pool.query(`insert into outbus_boss.job (name, data) values ('outbus_schedules', $1)`, [
+    JSON.stringify({ id: rows[0]?.id }),
+  ])
+  await expect
+    .poll(
+      async () =>
+        (await db.pool.query(`select from outbus_boss.job where name = 'outbus_schedules' and state = 'completed'`))
+          .rowCount,
+      { timeout: 20_000 },
+    )
+    .toBe(1)
+})
