@@ -85,6 +85,7 @@ const ERROR_CODES = [
   'bus.stopped',
   // what the database answered
   'database.unreachable',
+  'database.encoding',
   'database.forbidden',
   'database.read_only',
   'database.refused',

@@ -16,9 +16,10 @@ import { parseWith } from './validation/zod-error.ts'
 
 export interface BusOptions<S extends readonly AnySource[]> {
   /**
-   * A `postgres://` URL of one host, `#`, `/`, `?` and `@` in its password percent-encoded, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. To a
-   * pool without an `error` listener the bus adds one, which logs at `warn` and stays: without it, the process would end
-   * when Postgres ends an idle connection.
+   * A `postgres://` URL, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. The URL
+   * names one host, and `#`, `/`, `?` and `@` in its password stand percent-encoded. To a pool without an `error` listener
+   * the bus adds one, which logs at `warn` and stays: without it, the process would end when Postgres ends an idle
+   * connection. The database is encoded in UTF8; another one is refused with `database.encoding`.
    */
   readonly database: string | pg.Pool
   /** For LISTEN and migrations, when `database` goes through a transaction-mode pooler. Default: `database`. */

@@ -19,10 +19,12 @@ test('a pool without a listener, on which a bus is, loses an idle connection: it
   const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=outbus-source', PROCESS], {
     env: { ...process.env, DATABASE_URL: db.adminUrl },
   })
-  expect(JSON.parse(stdout)).toEqual({
-    after: 2,
-    log: [expect.objectContaining({ code: '57P01' })],
-  })
+  const { after, log } = JSON.parse(stdout) as {
+    readonly after: unknown
+    readonly log: readonly { readonly code?: string }[]
+  }
+  expect(after).toBe(2)
+  expect(log.filter(({ code }) => code === '57P01')).toHaveLength(1)
 })
 
 test('a test’s own pool and client outlive a database that is dropped under them', async () => {

@@ -16,19 +16,31 @@ interface Applied {
   readonly older_processes: OlderProcesses | null
 }
 
-/** Asked of the catalogue, for which no right is needed, on the schema either. */
+/**
+ * Asked of the catalogue, for which no right is needed, on the schema either. Refuses a database that is not in UTF8: what a
+ * handler throws could not be written there, and with it the outcomes of its neighbours (G18).
+ */
 export async function stateOf(
   db: Database,
   schema: string,
 ): Promise<{ readonly schema: boolean; readonly ledger: boolean }> {
-  const [state] = await rowsOf<{ schema: boolean; ledger: boolean }>(
+  const [state] = await rowsOf<{ schema: boolean; ledger: boolean; encoding: string }>(
     db,
     `select exists (select from pg_catalog.pg_namespace where nspname = $1) as schema,
             exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                    where n.nspname = $1 and c.relname = 'migration_checksums') as ledger`,
+                    where n.nspname = $1 and c.relname = 'migration_checksums') as ledger,
+            pg_catalog.current_setting('server_encoding') as encoding`,
     [schema],
   )
-  return state ?? { schema: false, ledger: false }
+  if (state === undefined) return { schema: false, ledger: false }
+  if (state.encoding !== 'UTF8') {
+    throw new OutbusError('database.encoding', `the database is encoded in ${state.encoding}, and Outbus needs UTF8`, {
+      path: 'database',
+      received: state.encoding,
+      hint: `make another one: create database … encoding 'UTF8' template template0`,
+    })
+  }
+  return state
 }
 
 /** Undefined: there is no such schema. A schema that has never been migrated has applied nothing. */
