@@ -8,11 +8,11 @@ import { coreMigrations } from '@outbus/migrations'
 import { z } from 'zod'
 import type { Context, SourceApis } from './core-context.ts'
 import { compose } from './container.ts'
-import type { Parts } from './container.ts'
+import type { BusLifecycle, Parts } from './container.ts'
 import type { ContextOptions } from './context-options.ts'
 import { scopeOf } from './context-options.ts'
 import type { DeadLetterSource } from './dead-letters/source.ts'
-import { reaching } from './database.ts'
+import { reaching } from './database-calls.ts'
 import { aborted } from './dispatch/pause.ts'
 import type { HandlerArgs } from './dispatch/delivery.ts'
 import type { Handler } from './dispatch/function-target.ts'
@@ -57,13 +57,35 @@ export interface BusStats extends OutcomeCounts {
   readonly unmatched: number
 }
 
+/** Shared by a bus and its parts, which are made before it. */
+class Lifecycle implements BusLifecycle {
+  stopping = false
+  checkSchema: () => Promise<void> = async () => undefined
+  readonly #end = new AbortController()
+
+  get over(): AbortSignal {
+    return this.#end.signal
+  }
+
+  assertOpen(): void {
+    if (this.stopping) throw new OutbusError('bus.stopped', 'the bus has been stopped')
+  }
+
+  /** From when `grace` is over, whoever still waits for Postgres is given up. */
+  endWith(grace: AbortSignal): void {
+    const end = () => this.#end.abort()
+    grace.addEventListener('abort', end, { once: true })
+    if (grace.aborted) end()
+  }
+}
+
 /** What every bus has, whatever the sources. */
 export class CoreBus<S extends AnySource = AnySource> {
   readonly #parts: Parts
   readonly #lines: readonly MigrationLine[]
   readonly #app: string | undefined
   readonly #startTimeoutMs: number
-  readonly #lifecycle: { stopping: boolean }
+  readonly #lifecycle: Lifecycle
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
   #grace: Grace | undefined
@@ -73,7 +95,7 @@ export class CoreBus<S extends AnySource = AnySource> {
     parts: Parts,
     lines: readonly MigrationLine[],
     { app, startTimeoutMs }: { readonly app?: string | undefined; readonly startTimeoutMs: number },
-    lifecycle: { stopping: boolean },
+    lifecycle: Lifecycle,
   ) {
     this.#parts = parts
     this.#lines = lines
@@ -81,6 +103,7 @@ export class CoreBus<S extends AnySource = AnySource> {
     this.#startTimeoutMs = startTimeoutMs
     this.#lifecycle = lifecycle
     parts.sql.checkFirst((on) => this.#checkSchema(on))
+    lifecycle.checkSchema = () => this.#checkSchema(parts.database.pool)
   }
 
   /** The executions of this process: how many may run at a time, run, and wait. */
@@ -167,8 +190,8 @@ export class CoreBus<S extends AnySource = AnySource> {
    * the first emit, verb or other call of a process that never starts.
    */
   async checkSchema(): Promise<void> {
-    const { database, sql } = this.#parts
-    await this.#checkSchema(database.pool)
+    const { calls, sql } = this.#parts
+    await calls.borrow((client) => calls.during('reading', client, () => this.#checkSchema(client)))
     sql.checked()
   }
 
@@ -235,6 +258,7 @@ export class CoreBus<S extends AnySource = AnySource> {
       const sources = [...plugins.sources.values()].toReversed().map((source) => startableSource(source, hostOf))
       await stopPlugins(sources, grace.over, log)
     }
+    this.#lifecycle.endWith(grace.over)
     // An emit on the connection of a lane is one that the dispatcher waits for.
     queue.endWith(grace.over)
     // Handlers that are still running may emit; everybody else may not.
@@ -297,10 +321,8 @@ export async function createBus<const S extends readonly AnySource[] = []>(
   const settings = parseOptions(options)
   assertPg(settings.database)
   if (settings.app !== undefined) assertAppId(settings.app)
-  const lifecycle = { stopping: false }
-  const parts = compose(settings, () => {
-    if (lifecycle.stopping) throw new OutbusError('bus.stopped', 'the bus has been stopped')
-  })
+  const lifecycle = new Lifecycle()
+  const parts = compose(settings, lifecycle)
   const lines = [
     { name: 'core', directory: coreMigrations },
     ...settings.sources.flatMap(({ name, migrations }) =>

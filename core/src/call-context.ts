@@ -35,7 +35,7 @@ import type { Explanation } from './triggers/explain.ts'
 import { explain } from './triggers/explain.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
-import { withTransaction } from './database.ts'
+import type { DatabaseCalls } from './database-calls.ts'
 import type { PrepareForSource } from './source-transaction.ts'
 import { sourceTransaction } from './source-transaction.ts'
 import { verbsOf } from './verbs.ts'
@@ -44,6 +44,9 @@ import { assertTransaction } from './transaction-status.ts'
 /** What all contexts of a bus share. */
 export interface ContextSurroundings {
   readonly sql: Sql
+  readonly calls: DatabaseCalls
+  /** Of `calls`: what runs on it or on a caller's transaction hears one `OutbusError`. */
+  readonly callSql: Sql
   readonly pool: pg.Pool
   readonly plugins: Plugins
   readonly access: Access
@@ -129,12 +132,12 @@ abstract class BaseContext implements CoreContext {
   }
 
   get triggers(): Triggers {
-    return new TriggerRegistry(this.#around.sql, this.#around.plugins, this.#on(), this.#scope, this.#around.access)
+    return new TriggerRegistry(this.#around.callSql, this.#around.plugins, this.#on(), this.#scope, this.#around.access)
   }
 
   get deadLetters(): DeadLetters {
     return new DeadLetterStore(
-      this.#around.sql,
+      this.#around.callSql,
       this.#on(),
       this.#scope,
       this.#around.access,
@@ -143,16 +146,16 @@ abstract class BaseContext implements CoreContext {
   }
 
   get deliveries(): Deliveries {
-    const { sql, access, cancelChannel } = this.#around
-    return new DeliveryStore(sql, this.#on(), this.#scope, access, cancelChannel)
+    const { callSql, access, cancelChannel } = this.#around
+    return new DeliveryStore(callSql, this.#on(), this.#scope, access, cancelChannel)
   }
 
   get history(): History {
-    return new HistoryStore(this.#around.sql, this.#on(), this.#scope)
+    return new HistoryStore(this.#around.callSql, this.#on(), this.#scope)
   }
 
   get principals(): Principals {
-    return new PrincipalStore(this.#around.sql, this.#on(), this.#scope, this.#around.access)
+    return new PrincipalStore(this.#around.callSql, this.#on(), this.#scope, this.#around.access)
   }
 
   async emit(source: string, event: unknown, options?: EmitOptions): Promise<EmitResult> {
@@ -182,7 +185,7 @@ abstract class BaseContext implements CoreContext {
   }
 
   get requests(): Requests {
-    return new RequestStore(this.#around.sql, this.#on(), this.#scope)
+    return new RequestStore(this.#around.callSql, this.#on(), this.#scope)
   }
 
   with(tx: pg.ClientBase): Context {
@@ -192,14 +195,14 @@ abstract class BaseContext implements CoreContext {
 
   /** For the getter of a source's verbs. */
   sourceContext(source: AnySource): SourceContext {
-    const { sql, pool } = this.#around
+    const { callSql, calls } = this.#around
     return {
       app: this.#scope.app,
       principal: this.#scope.principal,
       scope: this.#scope,
       log: this.#around.logOf(source.name),
       run: <P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P) =>
-        sql.run(this.#on(), stated, parameters),
+        callSql.run(this.#on(), stated, parameters),
       maxEventBytes: this.#around.limits.maxEventBytes,
       check: (event: EventInput<AnySource['events']>, options?: EmitOptions) =>
         void this.#prepare(source.name, event, options),
@@ -221,14 +224,14 @@ abstract class BaseContext implements CoreContext {
       transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
         if (this.#tx !== undefined) {
           assertTransaction(this.#tx)
-          return work(this.#sourceTransaction(source, this.#tx))
+          return work(this.#sourceTransaction(source, this.#tx, 'within'))
         }
         this.#around.assertOpen()
         let lanes = NO_LANES
         const onEmit = (writtenFor: WrittenFor) => {
           lanes = bothLanes(lanes, writtenFor)
         }
-        const result = await withTransaction(pool, (tx) => work(this.#sourceTransaction(source, tx, onEmit)))
+        const result = await calls.transaction((tx) => work(this.#sourceTransaction(source, tx, 'writing', onEmit)))
         this.#around.onWritten(lanes)
         return result
       },
@@ -239,21 +242,24 @@ abstract class BaseContext implements CoreContext {
   #sourceTransaction(
     source: AnySource,
     tx: pg.ClientBase,
+    stage: 'writing' | 'within',
     onEmit: (writtenFor: WrittenFor) => void = () => undefined,
   ): SourceTransaction {
     const prepare: PrepareForSource = (event, options, i, reservedId) =>
       this.#prepareNumbered(source.name, event, options, i, reservedId)
-    return sourceTransaction(this.#around, { app: this.app, source: source.name, tx, prepare, onEmit })
+    return sourceTransaction(this.#around, { app: this.app, source: source.name, tx, prepare, stage, onEmit })
   }
 
   async #emitPrepared(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
-    const { emitter, queue } = this.#around
-    if (this.#tx === undefined) {
+    const { emitter, queue, calls } = this.#around
+    const tx = this.#tx
+    if (tx === undefined) {
       this.#around.assertOpen()
       return queue.emit(events)
     }
-    assertTransaction(this.#tx)
-    return (await emitter.write(events, this.#tx, { transactional: true })).results
+    assertTransaction(tx)
+    const { results } = await calls.during('within', tx, () => emitter.write(events, tx, { transactional: true }))
+    return results
   }
 
   #desk(): RequestDesk {

@@ -10,6 +10,7 @@ import { outermostScope } from './context.ts'
 import type { ContextFactory } from './call-context.ts'
 import { contextFactory } from './call-context.ts'
 import { DeadLetterAnnouncer } from './dead-letters/announcer.ts'
+import { CallSql, DatabaseCalls } from './database-calls.ts'
 import { openDatabase } from './database.ts'
 import type { Database } from './database.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
@@ -48,6 +49,7 @@ export interface Parts {
   /** Straight to Postgres, for what needs a session. */
   readonly listenConnection: pg.ClientConfig
   readonly sql: Sql
+  readonly calls: DatabaseCalls
   readonly plugins: Plugins
   readonly functions: FunctionRegistry
   readonly emitter: Emitter
@@ -67,6 +69,8 @@ const T = {
   log: token<Logger>('log'),
   database: token<Database>('database'),
   sql: token<Sql>('sql'),
+  calls: token<DatabaseCalls>('calls'),
+  callSql: token<Sql>('callSql'),
   functions: token<FunctionRegistry>('functions'),
   plugins: token<Plugins>('plugins'),
   indexes: token<IndexCache>('indexes'),
@@ -87,8 +91,17 @@ const T = {
   timekeeper: token<Timekeeper>('timekeeper'),
 }
 
-/** `assertOpen` throws once the bus has stopped. */
-export function compose(settings: BusSettings, assertOpen: () => void): Parts {
+/** What the parts ask of the bus that they are made for. */
+export interface BusLifecycle {
+  /** Throws once the bus has stopped. */
+  assertOpen(): void
+  /** Aborts when the grace of `bus.stop()` is over. */
+  readonly over: AbortSignal
+  /** Rejects where the schema does not fit this program. */
+  checkSchema(): Promise<void>
+}
+
+export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   const c = rootContainer.createChildContainer()
   const provide = <V>(name: InjectionToken<V>, make: (c: DependencyContainer) => V) =>
     c.register(name, { useFactory: instanceCachingFactory(make) })
@@ -101,6 +114,11 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     (c) => new Plugins(settings.sources, [functionTarget(c.resolve(T.functions)), ...settings.targets]),
   )
   provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log)))
+  provide(T.calls, (c) => {
+    const { pool } = c.resolve(T.database)
+    return new DatabaseCalls({ pool, over: lifecycle.over, checkSchema: () => lifecycle.checkSchema() })
+  })
+  provide(T.callSql, (c) => new CallSql(c.resolve(T.sql), c.resolve(T.calls)))
   provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
   provide(T.wakeUp, () => new WakeUp())
   provide(T.fairWakeUp, () => new WakeUp())
@@ -121,7 +139,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     (c) =>
       new EmitQueue({
         emitter: c.resolve(T.emitter),
-        pool: c.resolve(T.database).pool,
+        calls: c.resolve(T.calls),
         lend: (app) => c.resolve(T.wakeUp).lend(app) ?? c.resolve(T.fairWakeUp).lend(app),
         onWritten: (lanes) => wakeLanes(c, lanes),
       }),
@@ -131,7 +149,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     (c) =>
       new SharedWrites({
         sql: c.resolve(T.sql),
-        pool: c.resolve(T.database).pool,
+        calls: c.resolve(T.calls),
         emitter: c.resolve(T.emitter),
         onWritten: (lanes) => wakeLanes(c, lanes),
       }),
@@ -166,11 +184,15 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   })
   provide(T.contextFor, (c) => {
     const pluginLogs = pluginContainers(c)
+    // What a caller's own resolver throws is the caller's.
+    const principals = settings.principals ?? new AdminPrincipalResolver(c.resolve(T.callSql))
     return contextFactory({
       sql: c.resolve(T.sql),
+      calls: c.resolve(T.calls),
+      callSql: c.resolve(T.callSql),
       pool: c.resolve(T.database).pool,
       plugins: c.resolve(T.plugins),
-      access: new Access(c.resolve(T.principals), settings.authorizer ?? ownerAndAdmin),
+      access: new Access(principals, settings.authorizer ?? ownerAndAdmin),
       emitter: c.resolve(T.emitter),
       queue: c.resolve(T.queue),
       writes: c.resolve(T.writes),
@@ -180,7 +202,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
       cancelChannel: cancelChannel(settings.schema),
       logOf: (source) => pluginLogs(source),
       onWritten: (lanes) => wakeLanes(c, lanes),
-      assertOpen,
+      assertOpen: () => lifecycle.assertOpen(),
     })
   })
   provide(T.timekeeper, (c) => new Timekeeper(c.resolve(T.database).pool, settings.schema, c.resolve(T.log)))
@@ -228,6 +250,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
   return {
     log: c.resolve(T.log),
     sql: c.resolve(T.sql),
+    calls: c.resolve(T.calls),
     functions: c.resolve(T.functions),
     plugins: c.resolve(T.plugins),
     database: c.resolve(T.database),
@@ -240,7 +263,7 @@ export function compose(settings: BusSettings, assertOpen: () => void): Parts {
     dispatcher: c.resolve(T.dispatcher),
     timekeeper: c.resolve(T.timekeeper),
     upkeep: new Upkeep(
-      c.resolve(T.sql),
+      c.resolve(T.callSql),
       c.resolve(T.database).pool,
       c.resolve(T.timekeeper),
       c.resolve(T.log),
@@ -261,7 +284,7 @@ function sourceHost(c: DependencyContainer, source: AnySource): SourceHost {
   return {
     log: c.resolve(T.log).child({ plugin: source.name }),
     boss: () => c.resolve(T.timekeeper).boss(),
-    run: (stated, parameters) => c.resolve(T.sql).run(c.resolve(T.database).pool, stated, parameters),
+    run: (stated, parameters) => c.resolve(T.callSql).run(c.resolve(T.database).pool, stated, parameters),
     context: (app) => contextFor(outermostScope(app, undefined, undefined)).sourceContext(source),
   }
 }

@@ -1,12 +1,9 @@
 /** How the bus reaches Postgres: from a URL, or from a pool that the caller already has. */
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import { isOutbusError, OutbusError } from './errors.ts'
 import { busPool } from './postgres/bus-client.ts'
-import { checkOut, isPool } from './postgres/check-out.ts'
+import { isPool } from './postgres/check-out.ts'
 import { assertPostgresUrl, assertReadable } from './postgres/url.ts'
-import { isUnreachable } from './postgres-errors.ts'
-import { answer } from './sql/answer.ts'
 
 /** Of the pool that the bus makes from a URL. */
 const POOL_CONNECTIONS = 10
@@ -76,53 +73,4 @@ function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
   // Not enumerable in a pool's options, so the spread leaves it out.
   const { password } = options
   return { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...client, ...(password === undefined ? {} : { password }) }
-}
-
-/** Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. */
-export async function withTransaction<T>(
-  pool: pg.Pool,
-  work: (tx: pg.PoolClient) => Promise<T>,
-  begin = 'begin',
-): Promise<T> {
-  return withConnection(pool, (client) => inTransaction(client, () => work(client), begin))
-}
-
-/** Runs `work` on a connection of the pool, which goes back in no transaction: what `work` began and did not end is rolled back. */
-export async function withConnection<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await checkOut(pool)
-  let broken: Error | undefined
-  try {
-    return await work(client)
-  } catch (error) {
-    await answer(client, { text: 'rollback' }).catch((rollbackError: Error) => {
-      // The connection is gone or unusable, and the transaction with it.
-      broken = rollbackError
-    })
-    throw error
-  } finally {
-    client.release(broken)
-  }
-}
-
-/** Within {@link withConnection}, which rolls back. */
-export async function inTransaction<T>(client: pg.ClientBase, work: () => Promise<T>, begin: string): Promise<T> {
-  await answer(client, { text: begin })
-  const result = await work()
-  const { command } = await answer(client, { text: 'commit' })
-  if (command !== 'COMMIT')
-    throw new Error(`a statement of the transaction had failed: Postgres answered ${command} to COMMIT`)
-  return result
-}
-
-/** Runs `work` and, where Postgres could not be reached for it, says so in one error that has no password in it. */
-export async function reaching<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (isOutbusError(error) || !isUnreachable(error)) throw error
-    const { message, code } = error as { readonly message?: string; readonly code?: unknown }
-    throw new OutbusError('database.unreachable', `Postgres cannot be reached: ${message || String(code)}`, {
-      cause: error,
-    })
-  }
 }

@@ -79,6 +79,7 @@ const ERROR_CODES = [
   'schema.newer',
   'schema.in_use',
   'migration.changed',
+  'migration.failed',
   // the bus
   'options.invalid',
   'runtime.unsupported',

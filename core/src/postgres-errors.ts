@@ -93,6 +93,28 @@ const UNREACHABLE_SYSCALLS = new Set([
   'ENOENT',
 ])
 
+/** A fault of a program, such as a parameter that cannot be sent: it says nothing of the connection. */
+export function isProgramError(error: unknown): boolean {
+  const { name } = (error ?? {}) as { readonly name?: unknown }
+  return typeof name === 'string' && PROGRAM_ERRORS.has(name)
+}
+
+const PROGRAM_ERRORS = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError'])
+
+/** Whether the driver refused by itself: the connection or the pool had ended before. */
+export function saysNothingWasSent(error: unknown): boolean {
+  const { message } = (error ?? {}) as { readonly message?: unknown }
+  return sqlStateOf(error) === undefined && typeof message === 'string' && NOTHING_SENT.test(message)
+}
+
+/** As `pg` words it, of whatever version. */
+const NOTHING_SENT = /is not queryable|Cannot use a pool after calling end|timeout exceeded when trying to connect/
+
+/** The error of the server behind an error of Outbus, or the error itself. */
+export function serverErrorBehind(error: unknown): ServerError | undefined {
+  return serverErrorOf(error) ?? serverErrorOf((error as { readonly cause?: unknown } | null | undefined)?.cause)
+}
+
 /** Whether the server misses a schema, table, column or function that the statement names. */
 export function lacksSchema(error: unknown): boolean {
   return SCHEMA_DOES_NOT_FIT.test(sqlStateOf(error) ?? '')

@@ -1,5 +1,6 @@
 /** A transaction as a source's verb sees it: the caller's, or one of the bus's own. */
 import type pg from 'pg'
+import type { DatabaseCalls } from './database-calls.ts'
 import type { EmitOptions } from './outbox/emit.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
 import type { Emitter, WrittenFor } from './outbox/emitter.ts'
@@ -20,42 +21,43 @@ export type PrepareForSource = (
 const NOTHING_RESERVED: Reservation = { takenBy: undefined, release: async () => undefined }
 
 export function sourceTransaction(
-  { sql, emitter }: { readonly sql: Sql; readonly emitter: Emitter },
+  { sql, calls, emitter }: { readonly sql: Sql; readonly calls: DatabaseCalls; readonly emitter: Emitter },
   of: {
     readonly app: string
     readonly source: string
     readonly tx: pg.ClientBase
     readonly prepare: PrepareForSource
+    /** `writing`: the transaction is the bus's own. */
+    readonly stage: 'writing' | 'within'
     onEmit(lanes: WrittenFor): void
   },
 ): SourceTransaction {
-  const { app, source, tx, prepare, onEmit } = of
+  const { app, source, tx, prepare, stage, onEmit } = of
   const reserved = new Map<string, string>()
+  const during = <T>(work: () => Promise<T>) => calls.during(stage, tx, work)
   return {
     run: async (stated, parameters) => {
       assertTransaction(tx)
-      return sql.run(tx, stated, parameters)
+      return during(() => sql.run(tx, stated, parameters))
     },
     reserve: async (options) => {
       const { dedupeKey: key, dedupeWindowMs: windowMs = DEFAULT_DEDUPE_WINDOW_MS } = options ?? {}
       if (key === undefined) return NOTHING_RESERVED
       assertTransaction(tx)
-      const taken = await reserveDedupeKey(sql, tx, { app, source, key, windowMs })
+      const taken = await during(() => reserveDedupeKey(sql, tx, { app, source, key, windowMs }))
       if (taken.takenBy !== undefined) return { takenBy: taken.takenBy, release: async () => undefined }
       reserved.set(key, taken.eventId)
       const release = async () => {
         reserved.delete(key)
-        await taken.release()
+        await during(() => taken.release())
       }
       return { takenBy: undefined, release }
     },
     expectMatch: async (events, options) => {
       if (options?.some((given) => given?.requireMatch === true) !== true) return
       assertTransaction(tx)
-      await emitter.assertMatch(
-        events.map((event, i) => prepare(event, options[i], i, undefined)),
-        tx,
-      )
+      const prepared = events.map((event, i) => prepare(event, options[i], i, undefined))
+      await during(() => emitter.assertMatch(prepared, tx))
     },
     emit: async (events, options) => {
       assertTransaction(tx)
@@ -64,7 +66,7 @@ export function sourceTransaction(
         const key = given?.dedupeKey
         return prepare(event, given, i, key === undefined ? undefined : reserved.get(key))
       })
-      const { results, lanes } = await emitter.write(prepared, tx, { transactional: true })
+      const { results, lanes } = await during(() => emitter.write(prepared, tx, { transactional: true }))
       onEmit(lanes)
       return results
     },

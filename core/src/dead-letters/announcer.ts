@@ -6,7 +6,7 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { CallScope } from '../context.ts'
-import { withTransaction } from '../database.ts'
+import { withTransaction } from '../database-calls.ts'
 import { backoffMs, sleep } from '../dispatch/pause.ts'
 import { WakeUp } from '../dispatch/wake-up.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'

@@ -2,8 +2,9 @@
 import type { MigrationBuilder } from 'node-pg-migrate'
 import { basename } from 'node:path'
 import type pg from 'pg'
+import { OutbusError } from '../errors.ts'
+import { sqlStateOf } from '../postgres-errors.ts'
 import type { LoadedLine, Migration } from './line.ts'
-import { isError } from '../validation/kinds.ts'
 
 /** How long DDL may wait for a lock on a table: everybody who comes after it waits as well. */
 const LOCK_TIMEOUT = "set lock_timeout = '10s'"
@@ -44,8 +45,12 @@ export async function applyLine(client: pg.Client, schema: string, line: LoadedL
     })
   } catch (cause) {
     const where = current === undefined ? line.path : `${current.name}.sql${lineOf(cause, current, schema)}`
-    throw new Error(`migration line ${line.name}: ${where}: ${isError(cause) ? cause.message : String(cause)}`, {
+    const { message } = cause as { readonly message?: unknown }
+    const sqlState = sqlStateOf(cause)
+    throw new OutbusError('migration.failed', `migration line ${line.name}: ${where}: ${String(message ?? cause)}`, {
       cause,
+      path: current === undefined ? line.name : `${line.name}/${current.name}.sql`,
+      ...(sqlState === undefined ? {} : { sqlState }),
     })
   }
 }

@@ -106,6 +106,8 @@ it('G17: a file that fails leaves the ones before it, names itself and its line,
   const broken = { '0002_b.sql': 'create table {schema}.b (id int);\n\ninsert into {schema}.nowhere values (1);\n' }
   await expect(migrate(await line('core', { ...A, ...broken, ...C }))).rejects.toMatchObject({
     message: 'migration line core: 0002_b.sql:3: relation "outbus.nowhere" does not exist',
+    code: 'migration.failed',
+    sqlState: '42P01',
     cause: { code: '42P01' },
   })
   expect(await tables()).toEqual(['a', 'migration_checksums', 'migrations_core'])

@@ -12,6 +12,7 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import { OutbusError } from '../errors.ts'
 import { BusClient } from '../postgres/bus-client.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { applyLine } from './apply.ts'
 import { pendingOf, readLedger, stateOf } from './ledger.ts'
 import type { Database } from './ledger.ts'
@@ -47,8 +48,9 @@ const SESSION_SETTINGS = `
  * no right beyond reading. The connection must hold a session: not one through a transaction-mode pooler.
  *
  * Errors: `schema.name`; `plugin.invalid` for a line whose files are not numbered from 0001 without gaps; `schema.newer`;
- * `schema.in_use` for a migration that older processes must not run beside, while one of them dispatches; `migration.changed`; `schema.missing` if the role may not create the schema; otherwise what Postgres said of a file,
- * as the cause of an error that names line, file and line number. Files applied before that one stay applied.
+ * `schema.in_use` for a migration that older processes must not run beside, while one of them dispatches; `migration.changed`;
+ * `schema.missing` if the role may not create the schema; `migration.failed`, which names line, file and line number and has
+ * what Postgres said as its cause. Files applied before that one stay applied.
  */
 export async function migrate(options: {
   readonly connection: pg.ClientConfig
@@ -183,7 +185,7 @@ async function createSchema(client: pg.Client, schema: string): Promise<void> {
   try {
     await client.query(`create schema if not exists "${schema}"`)
   } catch (cause) {
-    if ((cause as { code?: string }).code !== '42501') throw cause
+    if (sqlStateOf(cause) !== SQL_STATE.insufficientPrivilege) throw cause
     throw new OutbusError('schema.missing', `there is no schema ${schema}, and this role may not create it`, {
       path: 'schema',
       received: schema,

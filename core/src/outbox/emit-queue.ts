@@ -10,12 +10,12 @@
  * one, so that nobody fails for a neighbour. Events with dedupe keys go on a line of their own, because only they
  * can have to wait for somebody else's transaction.
  */
-import type pg from 'pg'
 import { clearTimeout, setTimeout } from '../clock.ts'
-import { checkOut, elsewhereIfReadOnly, isReadOnly } from '../postgres/check-out.ts'
+import { mayBeRepeated } from '../database-calls.ts'
+import type { DatabaseCalls } from '../database-calls.ts'
+import { elsewhereIfReadOnly, isReadOnly } from '../postgres/check-out.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
-import type { ErrorCode } from '../errors.ts'
-import { SQL_STATE, sqlStateOf, wasRefused } from '../postgres-errors.ts'
+import { SQL_STATE } from '../postgres-errors.ts'
 import type { EmitResult } from './emit.ts'
 import type { Emitter, WrittenFor } from './emitter.ts'
 import { endOfTick } from './end-of-tick.ts'
@@ -27,12 +27,10 @@ const MAX_GROUP_EVENTS = 1_000
 /** Between two looks at a dedupe key that an open transaction holds, in ms: the first, doubling to the last. */
 const FIRST_PAUSE_MS = 5
 const LAST_PAUSE_MS = 200
-/** What ends a group for each of its callers: asking again one by one would change nothing, or write twice. */
-const FOR_ALL: ReadonlySet<string> = new Set<ErrorCode>(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
 
 export interface EmitQueueOptions {
   readonly emitter: Emitter
-  readonly pool: pg.Pool
+  readonly calls: DatabaseCalls
   /** The connection of a lane of this process that has nothing to do and claims rows of this app, if there is one. */
   lend(app: string): Lent | undefined
   /** Rows were written that no lane has been woken for. */
@@ -78,9 +76,8 @@ class Line {
   #waiting: Waiting[] = []
   readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
-  /** Cuts the connection on which something is in flight. */
+  /** Cuts the connection of a lane on which something is in flight. */
   #cut: (() => void) | undefined
-  #giveUpConnecting: ((error: OutbusError) => void) | undefined
   #emptied: (() => void) | undefined
 
   constructor(options: EmitQueueOptions) {
@@ -114,7 +111,6 @@ class Line {
     this.#waiting = []
     this.#paused.clear()
     for (const { reject } of refused) reject(stoppedBefore())
-    this.#giveUpConnecting?.(stoppedBefore())
     this.#cut?.()
     this.#emptied?.()
   }
@@ -170,11 +166,11 @@ class Line {
     } catch (error) {
       const [only] = group
       if (group.length === 1 && only !== undefined) {
-        if (sqlStateOf(error) === SQL_STATE.lockNotAvailable) this.#pause(only)
+        if (isOutbusError(error) && error.sqlState === SQL_STATE.lockNotAvailable) this.#pause(only)
         else only.reject(error)
       }
-      // A group whose outcome is unknown must not be written twice.
-      else if (isOutbusError(error) && FOR_ALL.has(error.code)) {
+      // Only what was refused is written again: of anything else nobody knows that it was not written.
+      else if (!mayBeRepeated(error)) {
         for (const waiting of group) waiting.reject(error)
       } else for (const waiting of group) await this.#flush([waiting])
     }
@@ -193,69 +189,31 @@ class Line {
   async #writeOnLane(events: readonly PreparedEvent[]): Promise<EmitResult[] | undefined> {
     const lent = this.#options.lend((events[0] as PreparedEvent).app)
     const sent = lent && this.#options.emitter.send(events, lent)
-    if (sent === undefined) return undefined
-    this.#cut = () => lent?.cut()
+    if (lent === undefined || sent === undefined) return undefined
+    this.#cut = () => lent.cut()
     try {
-      return await sent
+      return await this.#options.calls.during('committing', lent.on, () => sent)
     } catch (error) {
       // The lane's connection leads to a replica.
       if (isReadOnly(error)) return undefined
-      throw isKnown(error) ? error : outcomeUnknown(error)
+      throw error
     } finally {
       this.#cut = undefined
     }
   }
 
-  async #writeOnPool(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
-    const client = await this.#connect()
-    this.#cut = () => void client.end()
-    let broken: Error | undefined
-    try {
-      const { results, lanes } = await this.#options.emitter.write(events, client, { transactional: false })
-      this.#options.onWritten(lanes)
+  #writeOnPool(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
+    const { calls, emitter, onWritten } = this.#options
+    return calls.borrow(async (client) => {
+      const loading = emitter.load(events, client)
+      if (loading !== undefined) await calls.during('reading', client, () => loading)
+      const { results, lanes } = await calls.during('committing', client, () =>
+        emitter.write(events, client, { transactional: false }),
+      )
+      onWritten(lanes)
       return results
-    } catch (error) {
-      if (isKnown(error)) throw error
-      broken = error as Error
-      throw outcomeUnknown(error)
-    } finally {
-      this.#cut = undefined
-      client.release(broken)
-    }
+    })
   }
-
-  async #connect(): Promise<pg.PoolClient> {
-    const connecting = checkOut(this.#options.pool)
-    try {
-      return await new Promise((resolve, reject) => {
-        this.#giveUpConnecting = reject
-        connecting.then(resolve, reject)
-      })
-    } catch (error) {
-      if (isOutbusError(error)) {
-        // Nobody waits for it any more; whatever becomes of it has been answered.
-        connecting.then(
-          (client) => client.release(),
-          () => undefined,
-        )
-        throw error
-      }
-      throw new OutbusError('database.unreachable', 'no connection to Postgres: nothing was written', { cause: error })
-    }
-  }
-}
-
-/** It says what became of the events: nothing was written. */
-function isKnown(error: unknown): boolean {
-  return isOutbusError(error) || wasRefused(error)
-}
-
-function outcomeUnknown(cause: unknown): OutbusError {
-  return new OutbusError(
-    'emit.outcome_unknown',
-    'the connection was lost before Postgres answered: the event may or may not be committed',
-    { hint: 'emit it again with the same dedupeKey', cause },
-  )
 }
 
 function stoppedBefore(): OutbusError {

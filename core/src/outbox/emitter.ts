@@ -125,6 +125,11 @@ export class Emitter {
     await this.#indexes.makeLatest(stale, on)
   }
 
+  /** Loads the indexes that the events are matched by. Undefined where they are here already, as nearly always. */
+  load(events: readonly PreparedEvent[], on: Queryable): Promise<unknown> | undefined {
+    return this.#indexes.latest(events) === undefined ? this.#indexes.of(events, on) : undefined
+  }
+
   /**
    * Writes all rows of all events on `on`, or none of them. `transactional`: the rows are seen when the caller's
    * transaction commits, so nobody in this process can be told before. `impatient`: rather than wait for somebody's lock it is

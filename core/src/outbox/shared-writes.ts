@@ -10,10 +10,11 @@
  * lock, for a neighbour; only what writes the same waits for it, so that it stays in order. Groups are sorted, so that those of two processes do not deadlock over the same rows.
  */
 import type pg from 'pg'
-import { inTransaction, withConnection } from '../database.ts'
+import { mayBeRepeated } from '../database-calls.ts'
+import type { DatabaseCalls } from '../database-calls.ts'
 import { elsewhereIfReadOnly } from '../postgres/check-out.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
-import { SQL_STATE, sqlStateOf, wasRefused } from '../postgres-errors.ts'
+import { SQL_STATE } from '../postgres-errors.ts'
 import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../source.ts'
 import type { EmitsWriting } from '../sql/emits-writing.ts'
 import { emitsWriting } from '../sql/emits-writing.ts'
@@ -56,7 +57,7 @@ interface AtOnce {
 
 export interface SharedWritesSurroundings {
   readonly sql: Sql
-  readonly pool: pg.Pool
+  readonly calls: DatabaseCalls
   readonly emitter: Emitter
   onWritten(lanes: WrittenFor): void
 }
@@ -77,8 +78,8 @@ export class SharedWrites {
 
   /** In the caller's transaction, which nobody shares. */
   async within(tx: pg.ClientBase, write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
-    await this.#assertMatch(tx, write, asker, item)
-    const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, { impatient: false })
+    await this.#around.calls.during('within', tx, () => this.#assertMatch(tx, write, asker, item))
+    const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, { impatient: false, stage: 'within' })
     return results[0]
   }
 
@@ -153,7 +154,7 @@ class Line {
       const results = await this.#commit(group, { impatient: true })
       for (const [i, { resolve }] of group.entries()) resolve(results[i])
     } catch (error) {
-      if (group.length === 1 ? isHeld(error) : isKnown(error)) for (const asked of group) this.#redo(asked)
+      if (group.length === 1 ? isHeld(error) : mayBeRepeated(error)) for (const asked of group) this.#redo(asked)
       else for (const { reject } of group) reject(error)
     }
   }
@@ -170,29 +171,24 @@ class Line {
   }
 
   async #commit(group: readonly Asked[], { impatient }: { readonly impatient: boolean }): Promise<readonly unknown[]> {
-    const { pool, emitter, onWritten } = this.#around
+    const { calls, onWritten } = this.#around
     const atOnce = this.#atOnce
     const write = async (on: pg.PoolClient) => {
       // Who waits for a lock goes by the triggers of the moment in which it has it: by two statements.
-      const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, emitter) : undefined
+      const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, this.#around) : undefined
       if (written !== undefined) return written
-      const work = () => writeOn(on, this.#write, group, this.#around, { impatient })
-      return inTransaction(on, work, impatient ? BEGIN_IMPATIENTLY : 'begin')
+      const work = () => writeOn(on, this.#write, group, this.#around, { impatient, stage: 'writing' })
+      return calls.transactionOn(on, work, impatient ? BEGIN_IMPATIENTLY : 'begin')
     }
-    const { results, lanes } = await elsewhereIfReadOnly(() => withConnection(pool, write))
+    const { results, lanes } = await elsewhereIfReadOnly(() => calls.borrow(write))
     onWritten(lanes)
     return results
   }
 }
 
-/** Rolled back, as the server or the bus itself says. Of anything else nobody knows, and it must not be written twice. */
-function isKnown(error: unknown): boolean {
-  return isOutbusError(error) || wasRefused(error)
-}
-
 /** Somebody's transaction has what it needs. */
 function isHeld(error: unknown): boolean {
-  return sqlStateOf(error) === SQL_STATE.lockNotAvailable
+  return isOutbusError(error) && error.sqlState === SQL_STATE.lockNotAvailable
 }
 
 /** What a write answered of each item, and the lanes to wake once it is committed. */
@@ -206,14 +202,18 @@ async function writeAtOnce(
   on: pg.ClientBase,
   { write, statements }: AtOnce,
   group: readonly Asking[],
-  emitter: Emitter,
+  { calls, emitter }: Pick<SharedWritesSurroundings, 'calls' | 'emitter'>,
 ): Promise<WrittenItems | undefined> {
   const prepared = group.map(({ asker, item }) => {
     const { event, options } = write.event(item)
     return asker.prepare(event, options, write.late)
   })
   const parameters = write.parameters(itemsOf(group))
-  const written = await emitter.writeAtOnce(prepared, { ...statements, parameters }, on)
+  const loading = emitter.load(prepared, on)
+  if (loading !== undefined) await calls.during('reading', on, () => loading)
+  const written = await calls.during('committing', on, () =>
+    emitter.writeAtOnce(prepared, { ...statements, parameters }, on),
+  )
   if (written === undefined) return undefined
   const { results: emitted, lanes, late } = written
   try {
@@ -229,8 +229,8 @@ async function writeOn(
   tx: pg.ClientBase,
   write: AnyWrite,
   group: readonly Asking[],
-  { sql, emitter }: Pick<SharedWritesSurroundings, 'sql' | 'emitter'>,
-  { impatient }: { readonly impatient: boolean },
+  { sql, calls, emitter }: Pick<SharedWritesSurroundings, 'sql' | 'calls' | 'emitter'>,
+  { impatient, stage }: { readonly impatient: boolean; readonly stage: 'writing' | 'within' },
 ): Promise<WrittenItems> {
   let lanes = NO_LANES
   const emit = async (
@@ -238,12 +238,12 @@ async function writeOn(
     options: readonly (EmitOptions | undefined)[] = [],
   ): Promise<EmitResult[]> => {
     const prepared = events.map((event, i) => (group[i] as (typeof group)[0]).asker.prepare(event, options[i]))
-    const written = await emitter.write(prepared, tx, { transactional: true, impatient })
+    const written = await calls.during(stage, tx, () => emitter.write(prepared, tx, { transactional: true, impatient }))
     lanes = bothLanes(lanes, written.lanes)
     return written.results
   }
   const run: Parameters<AnyWrite['write']>[0]['run'] = (stated, parameters) =>
-    sql.run(tx satisfies Queryable, stated, parameters)
+    calls.during(stage, tx, () => sql.run(tx satisfies Queryable, stated, parameters))
   const results = await write.write({ run, emit }, itemsOf(group))
   assertOneForEach(results, group)
   return { results, lanes }

@@ -1,6 +1,7 @@
 /** Who has a connection in hands, and what becomes of one that has ended. */
 import type pg from 'pg'
 import { performance } from '../clock.ts'
+import { isOutbusError } from '../errors.ts'
 import { endsConnection, SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 
 /** By connection. Of a caller's own transaction there is nobody: its connection is not the bus's to end. */
@@ -78,7 +79,7 @@ export async function elsewhereIfReadOnly<T>(work: () => Promise<T>): Promise<T>
 
 /** Refused by a server, or a session, that takes no writes. */
 export function isReadOnly(error: unknown): boolean {
-  return sqlStateOf(error) === SQL_STATE.readOnly
+  return isOutbusError(error, 'database.read_only') || sqlStateOf(error) === SQL_STATE.readOnly
 }
 
 function welcome(client: pg.ClientBase): void {

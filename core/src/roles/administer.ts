@@ -1,6 +1,6 @@
 /** How roles and row-level security are changed: as the migrator, one change at a time. */
 import type pg from 'pg'
-import { reaching, withTransaction } from '../database.ts'
+import { reaching, withTransaction } from '../database-calls.ts'
 import { busPool } from '../postgres/bus-client.ts'
 import { assertPostgresUrl } from '../postgres/url.ts'
 

@@ -10,7 +10,7 @@ import type { Page } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, toPage } from '../page.ts'
 import type { Plugins } from '../plugins.ts'
 import type { Access } from '../principals/access.ts'
-import { serverErrorOf } from '../postgres-errors.ts'
+import { serverErrorBehind } from '../postgres-errors.ts'
 import { priorityLevel, priorityOf } from '../priority.ts'
 import { parseRetryPolicy } from '../retry/policy.ts'
 import { createTrigger } from '../sql/create-trigger.ts'
@@ -215,7 +215,7 @@ export class TriggerRegistry implements Triggers {
       return await write()
     } catch (error) {
       // Only these two are ours to explain; whatever else the database says goes up as it is.
-      const constraint = serverErrorOf(error)?.constraint
+      const constraint = serverErrorBehind(error)?.constraint
       if (constraint === 'triggers_ordered_stands_alone') throw refusedOrder(error)
       if (constraint !== 'triggers_name_is_unique_in_its_app') throw error
       throw new OutbusError('trigger.duplicate_name', `the app has a trigger named ${JSON.stringify(name)} already`, {
