@@ -137,14 +137,14 @@ async function schedulesOf(boss: PgBoss): Promise<Map<string, Schedule>> {
 
 function isSame(told: Schedule | undefined, row: KeptRow): boolean {
   if (!row.enabled || row.deleted) return told === undefined
+  // Null where another program has written it.
+  const { id } = (told?.data ?? {}) as { readonly id?: unknown }
   return (
     told !== undefined &&
     told.cron === row.recurrence &&
     told.timezone === row.timezone &&
     told.options?.missed === row.missed &&
-    told.data !== undefined &&
-    'id' in told.data &&
-    told.data.id === row.id
+    id === row.id
   )
 }
 

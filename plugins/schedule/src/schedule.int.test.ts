@@ -167,13 +167,13 @@ test('pg-boss is told again of what it does not know, or knows otherwise, as aft
   await cx.schedule.set('idle', { recurrence: '0 8 * * *', enabled: false })
   const known = async () => {
     const { rows } = await db.pool.query<{ name: string; said: string }>(
-      `select coalesce(s.name, b.key) as name, concat_ws(' ', b.cron, b.timezone, b.options ->> 'missed') as said
+      `select coalesce(s.name, b.key) as name, concat_ws(' ', b.cron, b.timezone, b.options ->> 'missed', b.data is null) as said
        from outbus_boss.schedule b left join outbus.schedules s on s.id::text = b.key
        where b.name = 'outbus_schedules' order by 1`,
     )
     return rows.map(({ name, said }) => `${name}: ${said}`)
   }
-  const right = ['report: 0 9 * * 1 Europe/Berlin once', 'rule: FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0 UTC skip']
+  const right = ['report: 0 9 * * 1 Europe/Berlin once f', 'rule: FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0 UTC skip f']
   await expect.poll(known).toEqual(right)
   const untouched = () =>
     db.pool.query(`select key, updated_on from outbus_boss.schedule where name = 'outbus_schedules' order by key`)
@@ -184,6 +184,7 @@ test('pg-boss is told again of what it does not know, or knows otherwise, as aft
     `delete from outbus_boss.schedule where name = 'outbus_schedules'`,
     `update outbus_boss.schedule set cron = '0 9 * * 2' where timezone = 'Europe/Berlin'`,
     `update outbus_boss.schedule set timezone = 'UTC', options = null where timezone = 'Europe/Berlin'`,
+    `update outbus_boss.schedule set data = null where timezone = 'Europe/Berlin'`,
     strays,
   ]) {
     await db.pool.query(changed)
