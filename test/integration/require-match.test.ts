@@ -105,7 +105,7 @@ test('a verb writes neither its value nor an event, in a transaction of its own 
       () => on.kv.setMany([{ collection: 'c', key: 'k', value: 1 }], required),
       () => on.docs.insert('c', { n: 1 }, { ...required, id: 'd' }),
       () => on.docs.update('c', 'there', { n: 2 }, required),
-      () => on.docs.replace('c', 'there', { n: 2 }, { ...required, dedupeKey: 'd' }),
+      () => on.docs.replace('c', 'there', { n: 3 }, { ...required, dedupeKey: 'd' }),
       () => on.docs.delete('c', 'there', required),
       () => on.pubsub.publish('a', 1, required),
       () => on.kv.delete('c', 'there', required),
