@@ -17,6 +17,7 @@ import type { History } from './history/history.ts'
 import { HistoryStore } from './history/history.ts'
 import type { Deliveries } from './outbox/deliveries.ts'
 import { DeliveryStore } from './outbox/deliveries.ts'
+import type { Withdrawals } from './outbox/withdrawals.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { EmitQueue } from './outbox/emit-queue.ts'
 import type { Emitter, WrittenFor } from './outbox/emitter.ts'
@@ -56,7 +57,7 @@ export interface ContextSurroundings {
   readonly requests: RequestDesk
   readonly limits: PrepareLimits
   readonly wakeUpChannel: string
-  readonly cancelChannel: string
+  readonly withdrawals: Withdrawals
   /** A child logger that names the source. */
   logOf(source: string): Logger
   /** After a commit of the bus's own that may have written rows. */
@@ -146,8 +147,9 @@ abstract class BaseContext implements CoreContext {
   }
 
   get deliveries(): Deliveries {
-    const { callSql, access, cancelChannel } = this.#around
-    return new DeliveryStore(callSql, this.#on(), this.#scope, access, cancelChannel)
+    const { callSql, access, withdrawals } = this.#around
+    const transactional = this.#tx !== undefined
+    return new DeliveryStore({ sql: callSql, on: this.#on(), transactional, scope: this.#scope, access, withdrawals })
   }
 
   get history(): History {

@@ -30,6 +30,7 @@ import { Emitter } from './outbox/emitter.ts'
 import type { WrittenFor } from './outbox/emitter.ts'
 import { EmitQueue } from './outbox/emit-queue.ts'
 import { SharedWrites } from './outbox/shared-writes.ts'
+import { Withdrawals } from './outbox/withdrawals.ts'
 import { Plugins } from './plugins.ts'
 import { Access } from './principals/access.ts'
 import { ownerAndAdmin } from './principals/authorizer.ts'
@@ -86,6 +87,7 @@ const T = {
   emitter: token<Emitter>('emitter'),
   queue: token<EmitQueue>('queue'),
   writes: token<SharedWrites>('writes'),
+  withdrawals: token<Withdrawals>('withdrawals'),
   contextFor: token<ContextFactory>('contextFor'),
   dispatcher: token<Dispatcher>('dispatcher'),
   timekeeper: token<Timekeeper>('timekeeper'),
@@ -199,12 +201,16 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       requests: c.resolve(T.requests),
       limits: { maxEventBytes: settings.maxEventBytes },
       wakeUpChannel: wakeUpChannel(settings.schema),
-      cancelChannel: cancelChannel(settings.schema),
+      withdrawals: c.resolve(T.withdrawals),
       logOf: (source) => pluginLogs(source),
       onWritten: (lanes) => wakeLanes(c, lanes),
       assertOpen: () => lifecycle.assertOpen(),
     })
   })
+  provide(
+    T.withdrawals,
+    (c) => new Withdrawals(c.resolve(T.sql), cancelChannel(settings.schema), settings.history !== 'off'),
+  )
   provide(T.timekeeper, (c) => new Timekeeper(c.resolve(T.database).pool, settings.schema, c.resolve(T.log)))
   provide(T.dispatcher, (c) => {
     const { connection } = c.resolve(T.database)
@@ -216,6 +222,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       channel: wakeUpChannel(settings.schema),
       requestChannel: requestChannel(settings.schema),
       cancelChannel: cancelChannel(settings.schema),
+      withdrawals: c.resolve(T.withdrawals),
       fairWakeUp: c.resolve(T.fairWakeUp),
       orderedWakeUp: c.resolve(T.orderedWakeUp),
       singleWakeUps: c.resolve(T.singleWakeUps),

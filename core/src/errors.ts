@@ -39,6 +39,7 @@ const ERROR_CODES = [
   'trigger.duplicate_name',
   'trigger.not_found',
   'delivery.not_found',
+  'delivery.filter_required',
   'target.unknown',
   // principals
   'access.forbidden',

@@ -45,7 +45,18 @@ export type {
   Triggers,
 } from './triggers/trigger.ts'
 export type { Explanation } from './triggers/explain.ts'
-export type { Deliveries, PendingDelivery } from './outbox/deliveries.ts'
+export type {
+  CancelManyOptions,
+  CancelOptions,
+  Deliveries,
+  DeliveriesMeant,
+  Ended,
+  PendingDelivery,
+  WithdrawOptions,
+} from './outbox/deliveries.ts'
+export type { DeliveryFilter, DeliverySelection } from './outbox/delivery-filter.ts'
+export { DELIVERY_STATES } from './outbox/delivery-state.ts'
+export type { DeliveryState } from './outbox/delivery-state.ts'
 export type { Attempt, AttemptFilter, History } from './history/history.ts'
 export type { Removed } from './upkeep.ts'
 export { compilePattern, patternSchema } from './patterns/pattern.ts'

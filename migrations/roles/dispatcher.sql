@@ -4,7 +4,7 @@ grant usage on schema {schema} to {dispatcher};
 grant select on
   {schema}.migration_checksums, {schema}.triggers, {schema}.trigger_epochs, {schema}.trigger_changes, {schema}.trigger_limits,
   {schema}.pauses, {schema}.principals, {schema}.outbox, {schema}.claim_notes, {schema}.dispatchers, {schema}.dedupe_keys,
-  {schema}.replies, {schema}.abandoned_executions, {schema}.dead_letters, {schema}.cancellations, {schema}.attempts
+  {schema}.replies, {schema}.abandoned_executions, {schema}.dead_letters, {schema}.cancellations, {schema}.withdrawals, {schema}.attempts
   to {dispatcher};
 
 grant insert, update, delete on {schema}.outbox, {schema}.claim_notes, {schema}.dispatchers, {schema}.dedupe_keys to {dispatcher};
@@ -12,6 +12,8 @@ grant insert, update, delete on {schema}.outbox, {schema}.claim_notes, {schema}.
 grant select, update (taken_at), delete on {schema}.ordering_locks to {dispatcher};
 grant update (holder, starts), delete on {schema}.trigger_limits to {dispatcher};
 grant insert, delete on {schema}.cancellations to {dispatcher};
+-- Withdrawals are locked before they are deleted, for which Postgres wants the right to update.
+grant insert, update (requested_at), delete on {schema}.withdrawals to {dispatcher};
 
 -- Replies and abandoned executions are locked before they are deleted, for which Postgres wants the right to update.
 grant insert, update (taken_at), delete on {schema}.replies to {dispatcher};

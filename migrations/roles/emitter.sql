@@ -1,18 +1,20 @@
 -- Emits, asks, writes triggers and pauses, lists, replays and discards dead letters. Only a dispatcher takes a row out of the
--- outbox, so cancelling a delivery is not the emitter's; nor is what a principal may do.
+-- outbox: an emitter that cancels a delivery writes that it is withdrawn, and a dispatcher carries it out. What a principal may do
+-- is not the emitter's to say.
 grant usage on schema {schema} to {emitter};
 grant select on
   {schema}.migration_checksums, {schema}.triggers, {schema}.trigger_epochs, {schema}.trigger_changes, {schema}.trigger_limits,
   {schema}.pauses, {schema}.principals, {schema}.outbox, {schema}.dispatchers, {schema}.dedupe_keys, {schema}.replies,
-  {schema}.abandoned_executions, {schema}.dead_letters, {schema}.attempts
+  {schema}.abandoned_executions, {schema}.dead_letters, {schema}.attempts, {schema}.withdrawals
   to {emitter};
 
 -- Not its id, attempt, lease or errors: those are the dispatcher's to write.
 grant insert (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain, ordering_key,
   single, trace_context, dedupe_key, replay_of, reply_to, reply_by, emitted_at) on {schema}.outbox to {emitter};
--- A caller that leaves; `paused` for processes of before, which let go rows of resumed triggers by themselves.
+-- A caller that leaves; rows that are withdrawn are set aside by `paused`. Processes of before also let go rows of resumed triggers.
 grant update (reply_by, paused) on {schema}.outbox to {emitter};
 grant insert, update, delete on {schema}.dedupe_keys to {emitter};
+grant insert on {schema}.withdrawals to {emitter};
 -- A key's row is locked, for which Postgres wants the right to update. Never deleted.
 grant select, insert, update (taken_at) on {schema}.ordering_locks to {emitter};
 

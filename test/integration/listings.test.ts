@@ -77,6 +77,18 @@ const LISTINGS: Readonly<Record<string, Listing>> = {
     list: (cx, page) => cx.history.list({}, page),
     idOf: ({ trigger }: { trigger: { name: string } }) => trigger.name,
   },
+  'deliveries.list': {
+    fill: (cx, names) =>
+      db.pool.query(
+        `insert into outbus.outbox (app_id, priority, due_at, event_id, event, event_version, trigger_id, trigger, depth, root_id)
+        select $1, 1, now(), gen_random_uuid(), '{}', 1, gen_random_uuid(),
+          json_build_object('app', $1::text, 'id', gen_random_uuid(), 'name', name, 'source', 'kv'), 1, gen_random_uuid()
+        from unnest($2::text[]) as name`,
+        [cx.app, names],
+      ),
+    list: (cx, page) => cx.deliveries.list(page),
+    idOf: ({ trigger }: { trigger: { name: string } }) => trigger.name,
+  },
   'requests.abandoned': {
     fill: (cx, names) =>
       db.pool.query(

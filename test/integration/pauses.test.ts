@@ -158,5 +158,5 @@ test.each([
   await untilDatabaseSays(db.pool, `select count(*)::integer from outbus.dead_letters`, 1)
   const { items } = await bus.context().deadLetters.list()
   expect(items).toMatchObject([{ failureKind: 'cancelled', deliveryId: id, attempts: 1 }])
-  await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.cancellations', 0)
+  await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.withdrawals', 0)
 })

@@ -7,7 +7,7 @@ import pino from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { beginClaim } from '../../core/src/sql/begin-claim.ts'
 import { claimBatch } from '../../core/src/sql/claim-batch.ts'
-import { cancelDelivery } from '../../core/src/sql/cancel-delivery.ts'
+import { withdrawDeliveries } from '../../core/src/sql/withdraw-deliveries.ts'
 import { findRequest } from '../../core/src/sql/find-request.ts'
 import { getDelivery } from '../../core/src/sql/get-delivery.ts'
 import { leaveRequests } from '../../core/src/sql/leave-requests.ts'
@@ -94,7 +94,8 @@ async function fill({ db, bank, dispatching }: Awaited<ReturnType<typeof setUp>>
   await bank.kv.set('jobs', 'waiting', 1)
   const trigger = (await bank.triggers.list()).items.find(({ name }) => name === 'work')
   await bank.triggers.pause(trigger?.id as string)
-  await db.pool.query(`insert into outbus.cancellations (delivery_id, app_id, reason) values (1, 'bank', 'no')`)
+  await db.pool.query(`insert into outbus.cancellations (delivery_id, app_id, reason) values (1, 'bank', 'no');
+    insert into outbus.withdrawals (app_id, delivery_id, outcome, dead_letter, reason) values ('bank', 1, 'dead', true, 'no')`)
   const { rows } = await db.pool.query<{ id: string }>('select id from outbus.outbox')
   const { items } = await bank.deadLetters.list()
   return {
@@ -209,11 +210,14 @@ describe('past the bus', () => {
     expect(await run(leaveRequests, [[requestId]])).toEqual([])
     expect(await run(findRequest, ['bank', requestId])).toEqual([])
     expect(await run(getDelivery, ['bank', deliveryId])).toEqual([])
-    await expect(run(cancelDelivery, ['bank', deliveryId, 'no', '{}', 'c'])).rejects.toMatchObject({ code: '42501' })
+    const nothing = [{ waiting: 0, running: 0, may_carry_out: false, notified: null }]
+    expect(await run(withdrawDeliveries, ['bank', [deliveryId], 'dead', true, 'no', 'c'])).toEqual(nothing)
     // Where it may dispatch what is its own, it claims nothing else.
     await all.db.pool.query('grant all on all tables in schema outbus to outbus_emitting')
     expect(await run(claimBatch, [10, 0, 0, 0, 1_000_000, 1, 0])).toEqual([])
-    expect(await run(cancelDelivery, ['bank', deliveryId, 'no', '{}', 'c'])).toEqual([{ was: null, notified: null }])
+    expect(await run(withdrawDeliveries, ['bank', [deliveryId], 'dead', true, 'no', 'c'])).toMatchObject([
+      { waiting: 0, running: 0 },
+    ])
     expect(await all.bank.deliveries.get(deliveryId)).toBeDefined()
   })
 

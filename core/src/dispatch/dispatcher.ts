@@ -18,6 +18,7 @@ import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
 import type { AttemptRecorder } from '../history/recorder.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
 import { busPool } from '../postgres/bus-client.ts'
+import type { Withdrawals } from '../outbox/withdrawals.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { decide, settledOutcome } from './attempt.ts'
@@ -71,6 +72,7 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly requestChannel: string
   /** Where it is said that something is to be ended while it runs. */
   readonly cancelChannel: string
+  readonly withdrawals: Withdrawals
   readonly inboxes: InboxResolver
   readonly answers: AnswerRules
   readonly announcer: DeadLetterAnnouncer
@@ -265,10 +267,11 @@ export class Dispatcher {
     })
   }
 
-  /** Ends what runs here and is to be ended. Never rejects: the next tick tries again. */
+  /** Takes out what was withdrawn, and ends what runs here and is to be ended. Never rejects: the next tick tries again. */
   async #cancel(): Promise<void> {
-    const { sql, log } = this.#options
+    const { sql, log, withdrawals, announcer } = this.#options
     try {
+      if ((await withdrawals.carryOutAll(this.#control)) > 0) announcer.wake()
       for (const { delivery_id, reason } of await sql.run(this.#control, listCancellations, [
         CANCELLATIONS_AT_A_TIME,
       ])) {

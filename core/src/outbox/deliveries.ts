@@ -1,19 +1,28 @@
-/** Deliveries that have no outcome yet: looked at, and ended before their time. Per app. */
+/** Deliveries that have no outcome yet: looked at, listed, and ended before their time. Per app. */
 import { z } from 'zod'
-import { wallClock } from '../clock.ts'
+import { performance } from '../clock.ts'
 import type { CallScope } from '../context.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
-import { attemptError } from '../dispatch/attempt-error.ts'
 import { OutbusError } from '../errors.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { assertRowId } from '../ids.ts'
+import type { Page, PageOptions } from '../page.ts'
+import { decodeCursor, encodeCursor, pageLimit, pageSchema } from '../page.ts'
 import type { Access } from '../principals/access.ts'
-import { cancelDelivery } from '../sql/cancel-delivery.ts'
-import type { DeliveryRow } from '../sql/get-delivery.ts'
+import { biteOfOutbox } from '../sql/bite-of-outbox.ts'
+import type { DeliveryRow } from '../sql/delivery-row.ts'
 import { getDelivery } from '../sql/get-delivery.ts'
+import { countDeliveries, findDeliveries, listDeliveries } from '../sql/list-deliveries.ts'
+import { registrantsOf } from '../sql/registrants-of.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
+import type { DeliveryFilter, DeliverySelection, Restriction } from './delivery-filter.ts'
+import { deliveryFilterSchema, ofRegistrant, readSelection, restrictionOf } from './delivery-filter.ts'
+import type { DeliveryState } from './delivery-state.ts'
+import type { Ending, Withdrawals, Withdrawn } from './withdrawals.ts'
+import { WITHDRAWN_AT_A_TIME } from './withdrawals.ts'
+import { isList } from './emit.ts'
 
 export interface PendingDelivery {
   readonly id: string
@@ -23,90 +32,294 @@ export interface PendingDelivery {
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
   /** The attempt that runs or comes next; from 1. */
   readonly attempt: number
-  /** `running`: under a lease. One that a dispatcher has just claimed with others still counts as `waiting`. */
-  readonly state: 'waiting' | 'running' | 'paused'
+  readonly state: DeliveryState
+  /** Of a running one: when its lease ends. */
   readonly dueAt: Date
   readonly emittedAt: Date
+  /** The ordering key, of a row of an `ordered` trigger. */
+  readonly key: string | undefined
   /** Of the attempts before, oldest first. */
   readonly errors: readonly AttemptError[]
 }
 
-export interface Deliveries {
-  /** `delivery.not_found` when the app has none with this id: it came to its outcome, or never was. */
-  get(id: string): Promise<PendingDelivery>
-  /**
-   * Ends a delivery as a failure of the kind `cancelled`, which no policy retries unless it says so. One that waits is a
-   * dead letter at once (`cancelled`). Of one that runs, in whatever process, the signal aborts within a second and its
-   * result is ignored (`cancelling`), unless it comes to its outcome before. `delivery.not_found` as for `get`.
-   */
-  cancel(id: string, options?: { readonly reason?: string }): Promise<'cancelled' | 'cancelling'>
+/** Some deliveries by their own ids, or all of one event: both are what `emit` returned. */
+export type DeliveriesMeant = string | readonly string[] | { readonly eventId: string }
+
+export interface WithdrawOptions {
+  /** What the history, and a dead letter, say. 1 to 128 characters. */
+  readonly reason?: string
 }
 
-const cancelSchema = z.strictObject({ reason: nameSchema('options.invalid').default('cancelled') })
+export interface CancelOptions extends WithdrawOptions {
+  /** Whether one that was not started becomes a dead letter. Default true; else it is gone, with the outcome `discarded`. */
+  readonly deadLetter?: boolean
+}
+
+export interface CancelManyOptions extends CancelOptions {
+  /** Only count. Default false. */
+  readonly dryRun?: boolean
+}
+
+export interface Ended {
+  /** Deliveries that were meant: those that waited, and those that run. */
+  readonly count: number
+  /** How many of them run at the moment. They are ended where they run. */
+  readonly running: number
+}
+
+export interface Deliveries {
+  /** `delivery.not_found` when the app has none with this id: it came to its outcome, was withdrawn, or never was. */
+  get(id: string): Promise<PendingDelivery>
+  /**
+   * In the order in which they were written. There is no index for this, since each emit would pay for it: the outbox is looked
+   * through, some 20,000 rows a statement. After a second a page ends early, with what it has, and with a `nextCursor`: the last page is the one
+   * without. Requests are not listed: see `cx.requests`.
+   */
+  list(filter?: DeliveryFilter & PageOptions): Promise<Page<PendingDelivery>>
+  /**
+   * Ends a delivery as a failure of the kind `cancelled`, which no policy retries unless it says so. One that waits is never
+   * started any more, and becomes a dead letter (`cancelled`). Of one that runs, in whatever process, the signal aborts within a
+   * second and its result is ignored (`cancelling`), unless it comes to its outcome before. `delivery.not_found` as for `get`.
+   *
+   * A login that may not take rows from the outbox, such as an emitter's, or a transaction of the caller's, writes down what is to
+   * happen, and a dispatcher carries it out. That what waited is not started holds from the commit on.
+   */
+  cancel(id: string, options?: CancelOptions): Promise<'cancelled' | 'cancelling'>
+  /** The same for several, or for all of one event. What is gone already is not counted; where all are: `delivery.not_found`. */
+  cancel(meant: readonly string[] | { readonly eventId: string }, options?: CancelOptions): Promise<Ended>
+  /**
+   * Takes back what `emit` wrote, such as a reminder that nobody wants any more: what waits never starts, with the outcome
+   * `discarded` and no dead letter; what runs is ended as by `cancel`. What is gone already is not counted. As `cancel` otherwise:
+   * an emitter's rights are enough. Withdrawn before it was due, a delivery is never run.
+   */
+  withdraw(meant: DeliveriesMeant, options?: WithdrawOptions): Promise<Ended>
+  /**
+   * What `cancel` does, to each that the selection names, in bounded batches. What was written after the call began is not
+   * meant. An empty selection is refused (`delivery.filter_required`): say `{ all: true }`.
+   */
+  cancelAll(selection: DeliverySelection, options?: CancelManyOptions): Promise<Ended>
+  /**
+   * Drops each that the selection names: the outcome is `discarded`, also in the history, and there is no dead letter unless
+   * `deadLetter: true` asks for one. What runs is ended as by `cancel`. Else as `cancelAll`.
+   */
+  purge(selection: DeliverySelection, options?: CancelManyOptions): Promise<Ended>
+}
+
+const reason = nameSchema('options.invalid')
+const withdrawSchema = z.strictObject({ reason: reason.optional() })
+const cancelSchema = withdrawSchema.extend({ deadLetter: z.boolean().optional() })
+const manySchema = cancelSchema.extend({ dryRun: z.boolean().default(false) })
+const listSchema = deliveryFilterSchema.extend(pageSchema)
+const eventSchema = z.strictObject({ eventId: z.string() })
+
+/** Rows that one statement looks at. */
+const BITE_ROWS = 20_000
+/** After so long a page is handed out with what it has. */
+const LONGEST_PAGE_MS = 1_000
+const BEFORE_ALL = '0'
+
+export interface DeliveryStoreOptions {
+  readonly sql: Sql
+  readonly on: Queryable
+  /** `on` is a transaction of the caller's. */
+  readonly transactional: boolean
+  readonly scope: CallScope
+  readonly access: Access
+  readonly withdrawals: Withdrawals
+}
 
 export class DeliveryStore implements Deliveries {
   readonly #sql: Sql
   readonly #on: Queryable
+  readonly #transactional: boolean
   readonly #scope: CallScope
   readonly #access: Access
-  readonly #channel: string
+  readonly #withdrawals: Withdrawals
 
-  constructor(sql: Sql, on: Queryable, scope: CallScope, access: Access, channel: string) {
+  constructor({ sql, on, transactional, scope, access, withdrawals }: DeliveryStoreOptions) {
     this.#sql = sql
     this.#on = on
+    this.#transactional = transactional
     this.#scope = scope
     this.#access = access
-    this.#channel = channel
+    this.#withdrawals = withdrawals
   }
 
   async get(id: string): Promise<PendingDelivery> {
-    const row = await this.#find(id)
-    const { id: triggerId, name, source } = row.trigger
-    return {
-      id: row.id,
-      idempotencyKey: idempotencyKeyOf(row.event_id, triggerId),
-      eventId: row.event_id,
-      trigger: { id: triggerId, name, source },
-      attempt: row.attempt,
-      state: stateOf(row),
-      dueAt: row.due_at,
-      emittedAt: row.emitted_at,
-      errors: row.errors ?? [],
+    const [row] = await this.#sql.run(this.#on, getDelivery, [this.#scope.app, assertRowId(id, 'a delivery id')])
+    if (row === undefined) throw notFound('id', id)
+    return toDelivery(row)
+  }
+
+  async list(filter: DeliveryFilter & PageOptions = {}): Promise<Page<PendingDelivery>> {
+    const what = 'deliveries.list'
+    const { limit: wanted, cursor, ...given } = parseWith(listSchema, filter, { code: 'options.invalid', what })
+    const restriction = restrictionOf(this.#scope.app, given, '')
+    const listing = ['deliveries', ...restriction.map(String)]
+    const limit = pageLimit(wanted)
+    const after = decodeCursor(listing, cursor, (position) => assertRowId(position, 'a delivery id'))
+    const until = performance.now() + LONGEST_PAGE_MS
+    const rows: DeliveryRow[] = []
+    for (let from = after ?? BEFORE_ALL; ;) {
+      const bite = await this.#bite(from)
+      if (bite === undefined) return { items: rows.map(toDelivery) }
+      rows.push(
+        ...(await this.#sql.run(this.#on, listDeliveries, [...restriction, from, bite.to, limit + 1 - rows.length])),
+      )
+      if (rows.length > limit) {
+        const items = rows.slice(0, limit)
+        return { items: items.map(toDelivery), nextCursor: encodeCursor(listing, (items.at(-1) as DeliveryRow).id) }
+      }
+      if (bite.isLast) return { items: rows.map(toDelivery) }
+      from = bite.to
+      if (performance.now() > until) return { items: rows.map(toDelivery), nextCursor: encodeCursor(listing, from) }
     }
   }
 
-  async cancel(id: string, options: { reason?: string } = {}): Promise<'cancelled' | 'cancelling'> {
-    const { reason } = parseWith(cancelSchema, options, { code: 'options.invalid', what: 'deliveries.cancel' })
-    const { trigger } = await this.#find(id)
-    await this.#access.assert(this.#scope, this.#on, 'delivery.cancel', trigger.registrant)
-    const { name: _name, ...error } = attemptError(1, 'cancelled', { message: reason }, new Date(wallClock()))
-    const [row] = await this.#sql.run(this.#on, cancelDelivery, [
-      this.#scope.app,
-      id,
-      reason,
-      JSON.stringify(error),
-      this.#channel,
-    ])
-    if (row?.was === 'waiting') return 'cancelled'
-    if (row?.was === 'running') return 'cancelling'
-    throw notFound(id)
+  cancel(id: string, options?: CancelOptions): Promise<'cancelled' | 'cancelling'>
+  cancel(meant: readonly string[] | { readonly eventId: string }, options?: CancelOptions): Promise<Ended>
+  async cancel(meant: DeliveriesMeant, options: CancelOptions = {}): Promise<'cancelled' | 'cancelling' | Ended> {
+    const given = parseWith(cancelSchema, options, { code: 'options.invalid', what: 'deliveries.cancel' })
+    const ended = await this.#end(meant, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'))
+    if (ended.count === 0) throw notFound(typeof meant === 'string' ? 'id' : 'meant', meant)
+    if (typeof meant !== 'string') return ended
+    return ended.running > 0 ? 'cancelling' : 'cancelled'
   }
 
-  async #find(id: string): Promise<DeliveryRow> {
-    const [row] = await this.#sql.run(this.#on, getDelivery, [this.#scope.app, assertRowId(id, 'a delivery id')])
-    if (row === undefined) throw notFound(id)
-    return row
+  async withdraw(meant: DeliveriesMeant, options: WithdrawOptions = {}): Promise<Ended> {
+    const given = parseWith(withdrawSchema, options, { code: 'options.invalid', what: 'deliveries.withdraw' })
+    return this.#end(meant, endingOf({ ...given, deadLetter: false }, 'discarded', 'withdrawn'))
+  }
+
+  async cancelAll(selection: DeliverySelection, options: CancelManyOptions = {}): Promise<Ended> {
+    const what = 'deliveries.cancelAll'
+    const { dryRun, ...given } = parseWith(manySchema, options, { code: 'options.invalid', what })
+    return this.#endAll(selection, what, dryRun, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'))
+  }
+
+  async purge(selection: DeliverySelection, options: CancelManyOptions = {}): Promise<Ended> {
+    const what = 'deliveries.purge'
+    const { dryRun, ...given } = parseWith(manySchema, options, { code: 'options.invalid', what })
+    return this.#endAll(selection, what, dryRun, endingOf({ deadLetter: false, ...given }, 'discarded', 'purged'))
+  }
+
+  async #end(meant: DeliveriesMeant, ending: Ending): Promise<Ended> {
+    if (typeof meant !== 'string' && !isList(meant)) {
+      const { eventId } = parseWith(eventSchema, meant, { code: 'options.invalid', what: 'deliveries', path: 'meant' })
+      const restriction = restrictionOf(this.#scope.app, { eventId }, 'meant')
+      let ended: Ended = NONE_ENDED
+      for await (const ids of this.#find(restriction)) ended = both(ended, await this.#endThese(ids, ending))
+      return ended
+    }
+    const ids =
+      typeof meant === 'string'
+        ? [assertRowId(meant, 'a delivery id')]
+        : meant.map((id, i) => assertRowId(id, 'a delivery id', `meant[${i}]`))
+    let ended: Ended = NONE_ENDED
+    for (const some of portions(ids)) ended = both(ended, await this.#endThese(some, ending))
+    return ended
+  }
+
+  /** Each by whoever may end what its trigger's registrant registered. */
+  async #endThese(ids: readonly string[], ending: Ending): Promise<Ended> {
+    const registrants = await this.#sql.run(this.#on, registrantsOf, [this.#scope.app, ids])
+    for (const { registrant } of registrants)
+      await this.#access.assert(this.#scope, this.#on, 'delivery.cancel', registrant)
+    return registrants.length === 0 ? NONE_ENDED : this.#ask(ids, ending)
+  }
+
+  async #endAll(selection: unknown, what: string, dryRun: boolean, ending: Ending): Promise<Ended> {
+    const restricted = readSelection(this.#scope.app, selection, what)
+    const reach = await this.#access.reach(this.#scope, this.#on, 'delivery.cancel')
+    const restriction = ofRegistrant(restricted, reach)
+    let ended: Ended = NONE_ENDED
+    if (dryRun) {
+      for await (const [from, to] of this.#bites()) {
+        const [row] = await this.#sql.run(this.#on, countDeliveries, [...restriction, from, to])
+        ended = both(ended, { count: row?.count ?? 0, running: row?.running ?? 0 })
+      }
+      return ended
+    }
+    for await (const ids of this.#find(restriction)) ended = both(ended, await this.#ask(ids, ending))
+    return ended
+  }
+
+  async #ask(ids: readonly string[], ending: Ending): Promise<Ended> {
+    const how = { transactional: this.#transactional }
+    return toEnded(await this.#withdrawals.ask({ sql: this.#sql, on: this.#on }, this.#scope.app, ids, ending, how))
+  }
+
+  async *#find(restriction: Restriction): AsyncGenerator<readonly string[]> {
+    for await (const [from, to] of this.#bites()) {
+      const rows = await this.#sql.run(this.#on, findDeliveries, [...restriction, from, to])
+      yield* portions(rows.map(({ id }) => id))
+    }
+  }
+
+  /** Of what was there when this began: what is written meanwhile is not meant. */
+  async *#bites(): AsyncGenerator<readonly [from: string, to: string]> {
+    let last: bigint | undefined
+    for (let from = BEFORE_ALL; ;) {
+      const bite = await this.#bite(from)
+      if (bite === undefined) return
+      last ??= BigInt(bite.last)
+      const isBehind = BigInt(bite.to) >= last
+      yield [from, isBehind ? String(last) : bite.to]
+      if (isBehind || bite.isLast) return
+      from = bite.to
+    }
+  }
+
+  async #bite(from: string): Promise<{ to: string; last: string; isLast: boolean } | undefined> {
+    const [bite] = await this.#sql.run(this.#on, biteOfOutbox, [from, BITE_ROWS])
+    const { to = null, last = null, rows = 0 } = bite ?? {}
+    return to === null || last === null ? undefined : { to, last, isLast: rows < BITE_ROWS }
   }
 }
 
-function stateOf({ leased, paused }: DeliveryRow): PendingDelivery['state'] {
-  if (leased) return 'running'
-  return paused ? 'paused' : 'waiting'
+const NONE_ENDED: Ended = { count: 0, running: 0 }
+
+function both(one: Ended, other: Ended): Ended {
+  return { count: one.count + other.count, running: one.running + other.running }
 }
 
-function notFound(id: string): OutbusError {
+function toEnded({ waiting, running }: Withdrawn): Ended {
+  return { count: waiting + running, running }
+}
+
+function* portions(ids: readonly string[]): Generator<readonly string[]> {
+  for (let i = 0; i < ids.length; i += WITHDRAWN_AT_A_TIME) yield ids.slice(i, i + WITHDRAWN_AT_A_TIME)
+}
+
+/** `outcome`: where it becomes a dead letter of its own accord. A purge that leaves a dead letter is a purge all the same. */
+function endingOf(
+  { deadLetter, reason: given }: { readonly deadLetter?: boolean | undefined; readonly reason?: string | undefined },
+  outcome: Ending['outcome'],
+  otherwise: string,
+): Ending {
+  const isBuried = deadLetter === true
+  return { outcome: isBuried ? outcome : 'discarded', deadLetter: isBuried, reason: given ?? otherwise }
+}
+
+function toDelivery(row: DeliveryRow): PendingDelivery {
+  const { id, name, source } = row.trigger
+  return {
+    id: row.id,
+    idempotencyKey: idempotencyKeyOf(row.event_id, id),
+    eventId: row.event_id,
+    trigger: { id, name, source },
+    attempt: row.attempt,
+    state: row.state,
+    dueAt: row.due_at,
+    emittedAt: row.emitted_at,
+    key: row.ordering_key ?? undefined,
+    errors: row.errors ?? [],
+  }
+}
+
+function notFound(path: string, received: unknown): OutbusError {
   return new OutbusError('delivery.not_found', 'the app has no such delivery, or it has come to its outcome', {
-    path: 'id',
-    received: id,
+    path,
+    received,
   })
 }

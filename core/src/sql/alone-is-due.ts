@@ -7,7 +7,7 @@ export const aloneIsDue = statement<[from: number], { due: boolean }>(
   'alone_is_due',
   `select exists (
   select from {schema}.outbox o
-  where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($1::double precision) and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
+  where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($1::double precision) and not paused and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
     select from {schema}.trigger_limits l where l.trigger_id = o.trigger_id and ${freeSlots('1')} = 0
   ))
 ) as due`,

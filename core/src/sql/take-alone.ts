@@ -17,7 +17,7 @@ export const lockLimitsAlone = statement<[leaseToken: string, from: number], nev
 where trigger_id = any (array(
   select l.trigger_id from {schema}.trigger_limits l
   where l.trigger_id = any (array(
-      select trigger_id from {schema}.outbox where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($2::double precision) and single > 0
+      select trigger_id from {schema}.outbox where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($2::double precision) and single > 0 and not paused
       order by due_at, id limit ${LIMITS_AT_A_TIME}
     )) and ${freeSlots('1')} > 0
   order by l.trigger_id for update skip locked
@@ -32,7 +32,7 @@ export const takeAlone = statement<[leaseToken: string, leaseMs: number, from: n
   'take_alone',
   `with due as materialized (
   select id as due_id, trigger_id, lease_token as previous_token from {schema}.outbox o
-  where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($3::double precision) and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
+  where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($3::double precision) and not paused and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
     select from {schema}.trigger_limits l
     where l.trigger_id = o.trigger_id and (l.holder is distinct from $1::uuid or ${freeSlots('1')} = 0)
   ))

@@ -15,7 +15,7 @@ const VISITS = 500
 
 function dueOfLevel(trigger: string, level: number, columns: string, more = ''): string {
   return `select ${columns} from {schema}.outbox
-      where single = $4::smallint and single > 0 and not alone and trigger_id = ${trigger} and priority = ${level} and due_at <= now()${more}`
+      where single = $4::smallint and single > 0 and not alone and trigger_id = ${trigger} and priority = ${level} and due_at <= now() and not paused${more}`
 }
 
 function isDue(trigger: string): string {

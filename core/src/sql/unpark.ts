@@ -6,7 +6,7 @@ export const UNPARKED_AT_A_TIME = 5_000
 /**
  * Caller: each dispatcher, every second. Parked rows whose pause is over are due when they were due before, or now: nothing may
  * appear where dispatchers have looked (`starts.ts`). By trigger, so that what is still paused is not walked over.
- * Answers with how many there were.
+ * Not those that were withdrawn. Answers with how many there were.
  */
 export const unpark = statement<[limit: number], { rows: number }>(
   'unpark',
@@ -24,7 +24,9 @@ export const unpark = statement<[limit: number], { rows: number }>(
   from (select * from parked where not ${isPaused('parked.app_id', 'parked.trigger_id')}) as over
   cross join lateral (
     select o.id from {schema}.outbox o
-    where o.paused and o.app_id = over.app_id and o.trigger_id = over.trigger_id limit $1 for update skip locked
+    where o.paused and o.app_id = over.app_id and o.trigger_id = over.trigger_id
+      and not exists (select from {schema}.withdrawals w where w.app_id = o.app_id and w.delivery_id = o.id)
+    limit $1 for update skip locked
   ) as resumed
   limit $1
 ), unparked as (

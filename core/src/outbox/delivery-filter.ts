@@ -1,0 +1,94 @@
+/** Which deliveries are meant: what a listing shows, and what is cancelled or purged. */
+import { z } from 'zod'
+import { OutbusError } from '../errors.ts'
+import { assertUuid } from '../ids.ts'
+import type { DeliveryFilterParameters } from '../sql/delivery-row.ts'
+import { dateSchema } from '../validation/kinds.ts'
+import { keySchema, nameSchema } from '../validation/names.ts'
+import { parseWith } from '../validation/zod-error.ts'
+import type { DeliveryState } from './delivery-state.ts'
+import { DELIVERY_STATES } from './delivery-state.ts'
+
+/** Everything that is named has to be true of a delivery. */
+export interface DeliveryFilter {
+  /** Of the trigger, as it was called when the event was emitted. */
+  readonly triggerName?: string
+  readonly triggerId?: string
+  readonly source?: string
+  readonly eventId?: string
+  /** The ordering key: rows of `ordered` triggers have one. */
+  readonly key?: string
+  /** One state or several. `leased` takes in `running`: all that is under a lease, run out or not. */
+  readonly state?: DeliveryState | readonly DeliveryState[]
+  /** Due before this, by the database's clock. */
+  readonly dueBefore?: Date
+}
+
+/** For what changes many: a filter that restricts, or `{ all: true }`. */
+export type DeliverySelection = DeliveryFilter | { readonly all: true }
+
+/** What Postgres and ISO text agree on. */
+const time = dateSchema(z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z')))
+const state = z.enum(DELIVERY_STATES)
+
+export const deliveryFilterSchema = z.strictObject({
+  triggerName: nameSchema('options.invalid').optional(),
+  triggerId: z.string().optional(),
+  source: nameSchema('options.invalid').optional(),
+  eventId: z.string().optional(),
+  key: keySchema().optional(),
+  state: z.union([state, z.array(state).min(1)]).optional(),
+  dueBefore: time.optional(),
+})
+const selectionSchema = deliveryFilterSchema.extend({ all: z.literal(true).optional() })
+
+type ParsedFilter = z.output<typeof deliveryFilterSchema>
+
+/** The parameters of a filter, without the ids that the outbox is looked through by. */
+export type Restriction = DeliveryFilterParameters extends [...infer Rest, string, string] ? Rest : never
+
+export function restrictionOf(app: string, filter: ParsedFilter, path: string): Restriction {
+  const at = (member: string) => (path === '' ? member : `${path}.${member}`)
+  return [
+    app,
+    filter.eventId === undefined ? null : assertUuid(filter.eventId, 'an event id', at('eventId')),
+    filter.triggerId === undefined ? null : assertUuid(filter.triggerId, 'a trigger id', at('triggerId')),
+    filter.key ?? null,
+    filter.dueBefore?.toISOString() ?? null,
+    statesOf(filter.state),
+    filter.triggerName ?? null,
+    filter.source ?? null,
+    null,
+  ]
+}
+
+/** Nobody means all of them by leaving everything out. */
+export function readSelection(app: string, selection: unknown, what: string): Restriction {
+  const { all, ...filter } = parseWith(selectionSchema, selection, { code: 'options.invalid', what, path: 'selection' })
+  const restriction = restrictionOf(app, filter, 'selection')
+  const restricts = restriction.slice(1).some((parameter) => parameter !== null)
+  if (restricts && all === true) {
+    throw new OutbusError('options.invalid', 'the selection says { all: true } and restricts as well', {
+      path: 'selection.all',
+      hint: 'leave one of the two out',
+    })
+  }
+  if (restricts || all === true) return restriction
+  throw new OutbusError('delivery.filter_required', 'the selection names every delivery of the app', {
+    path: 'selection',
+    received: selection,
+    hint: 'restrict it, or say { all: true }',
+  })
+}
+
+/** Somebody who may not touch what others registered means what is their own. */
+export function ofRegistrant(restriction: Restriction, registrant: string | undefined): Restriction {
+  return [...restriction.slice(0, -1), registrant ?? null] as unknown as Restriction
+}
+
+function statesOf(given: ParsedFilter['state']): readonly DeliveryState[] | null {
+  if (given === undefined) return null
+  const states = new Set<DeliveryState>([given].flat())
+  if (states.has('leased')) states.add('running')
+  return [...states]
+}

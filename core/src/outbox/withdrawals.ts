@@ -1,0 +1,87 @@
+/**
+ * Deliveries that are ended before their time, in two steps that two processes may take:
+ *
+ *   asked for ──nobody has it in hands──▶ set aside ──carried out──▶ gone, in the history, perhaps a dead letter
+ *        └──it runs──▶ ended where it runs, as a failure of the kind `cancelled`
+ *
+ * Asking needs no more than an emitter's rights; from its commit on nobody starts what waited. Carrying it out takes rows from the
+ * outbox, which only a dispatcher may. Whoever may do both does both at once.
+ */
+import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
+import { carryOutWithdrawals } from '../sql/carry-out-withdrawals.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import { withdrawDeliveries } from '../sql/withdraw-deliveries.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
+
+/** What becomes of a delivery that was not started. */
+export interface Ending {
+  /** In the history. */
+  readonly outcome: 'dead' | 'discarded'
+  readonly deadLetter: boolean
+  readonly reason: string
+}
+
+export interface Withdrawn {
+  /** Will not start any more. */
+  readonly waiting: number
+  /** Run at the moment, and are asked to end. */
+  readonly running: number
+}
+
+/** What one statement takes. */
+export const WITHDRAWN_AT_A_TIME = 1_000
+
+export class Withdrawals {
+  readonly #sql: Sql
+  readonly #channel: string
+  /** Whether the history keeps what was not started. */
+  readonly #record: boolean
+
+  constructor(sql: Sql, channel: string, record: boolean) {
+    this.#sql = sql
+    this.#channel = channel
+    this.#record = record
+  }
+
+  /** At most {@link WITHDRAWN_AT_A_TIME} of them. `transactional`: a dispatcher carries it out after the commit. */
+  async ask(
+    { sql, on }: { readonly sql: Sql; readonly on: Queryable },
+    app: string,
+    ids: readonly string[],
+    { outcome, deadLetter, reason }: Ending,
+    { transactional }: { readonly transactional: boolean },
+  ): Promise<Withdrawn> {
+    const parameters = [app, ids, outcome, deadLetter, reason, this.#channel] as const
+    const [row] = await sql.run(on, withdrawDeliveries, [...parameters])
+    const { waiting = 0, running = 0 } = row ?? {}
+    if (waiting > 0 && row?.may_carry_out === true && !transactional) {
+      try {
+        await this.#carryOut(on, app, ids)
+      } catch {
+        // It is written down by now, and nobody starts what waited: a dispatcher carries out what failed here.
+      }
+    }
+    return { waiting, running }
+  }
+
+  /** Of all apps, whatever there is. Answers with how many became dead letters. */
+  async carryOutAll(on: Queryable): Promise<number> {
+    for (let letters = 0; ;) {
+      const { over, buried } = await this.#carryOut(on, null, null)
+      letters += buried
+      if (over < WITHDRAWN_AT_A_TIME) return letters
+    }
+  }
+
+  async #carryOut(on: Queryable, app: string | null, ids: readonly string[] | null) {
+    const run = () => this.#sql.run(on, carryOutWithdrawals, [app, ids, WITHDRAWN_AT_A_TIME, this.#record])
+    try {
+      return (await run())[0] ?? { over: 0, buried: 0 }
+    } catch (error) {
+      // There is no partition for the day yet.
+      if (sqlStateOf(error) !== SQL_STATE.checkViolation) throw error
+      await this.#sql.run(on, addAttemptsPartitions, [])
+      return (await run())[0] ?? { over: 0, buried: 0 }
+    }
+  }
+}
