@@ -150,9 +150,9 @@ export class Arena {
       },
       rest: async () => void (await present.call({ name: 'close' })),
       countSyncs: async (amount) => {
-        const before = await this.#meter.readSyncs()
         await present.call({ name: 'open' })
         await present.call({ name: 'ready', amount })
+        const before = await this.#meter.readSyncs()
         const { rows } = await slice(amount)
         await present.call({ name: 'close' })
         return this.#syncsSince(before, database, rows)

@@ -74,7 +74,7 @@ async function main(options: BenchOptions): Promise<number> {
         formatResults(results),
         formatCosts(results),
         formatNotes(results),
-        formatVerdicts(verdicts),
+        formatVerdicts(results, verdicts),
       )
       await file?.writeFile(formatJson(results))
       return interrupted.signal.aborted ? INTERRUPTED : bench.failures === 0 ? 0 : 1

@@ -18,7 +18,7 @@ export function benchMarkdown(results: readonly ResultRow[]): string {
   return [
     `${machine}, ${date.slice(0, 10)}, ${run}; medians, with the least and the most of all ${spread}.`,
     figures,
-    judgedBy(verdicts),
+    judgedBy(results, verdicts),
     ratios,
     costs.length === 0 ? '' : table(COST_HEAD, costs),
     notes(results),

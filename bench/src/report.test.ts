@@ -55,6 +55,8 @@ test('a run with intervals shows them, and says that aims are judged by them', (
   expect(markdown).toContain('| drain | 0.50 × raw | 0.50–0.50 | at least 0.75 | missed |')
   expect(markdown).toContain('95 % interval')
   expect(benchMarkdown(results)).toContain('judged by the ratio of medians')
+  const ofOneLife = sliced.map((row): ResultRow => ({ ...row, slices: [[1, 0, row.median]] }))
+  expect(benchMarkdown(ofOneLife)).toContain('an interval takes six rounds')
 })
 
 function turn(measures: readonly Measure[], rows = 100): Turn {

@@ -102,16 +102,18 @@ export function verdictRows(verdicts: readonly Verdict[]): string[][] {
   })
 }
 
-/** How to read the last column. */
-export function judgedBy(verdicts: readonly Verdict[]): string {
-  return hasIntervals(verdicts)
-    ? 'An aim is met where the whole 95 % interval of the ratio of neighbouring slices meets it, missed where none of it does.'
-    : 'Aims are judged by the ratio of medians: this run has no intervals.'
+/** How to read the last column: by what the rows have, which older results have not. */
+export function judgedBy(results: readonly ResultRow[], verdicts: readonly Verdict[]): string {
+  if (hasIntervals(verdicts))
+    return 'An aim is met where the whole 95 % interval of the ratio of neighbouring slices meets it, and missed where none of it does.'
+  return results.some(({ slices }) => slices !== undefined)
+    ? 'Aims are judged by the median ratio of neighbouring slices alone: an interval takes six rounds.'
+    : 'Aims are judged by the ratio of medians: this run was not cut in slices, and has no intervals.'
 }
 
-export function formatVerdicts(verdicts: readonly Verdict[]): string {
+export function formatVerdicts(results: readonly ResultRow[], verdicts: readonly Verdict[]): string {
   if (verdicts.length === 0) return ''
-  return `${columns([verdictHead(verdicts), ...verdictRows(verdicts)])}${judgedBy(verdicts)}\n`
+  return `${columns([verdictHead(verdicts), ...verdictRows(verdicts)])}${judgedBy(results, verdicts)}\n`
 }
 
 export function columns(rows: readonly (readonly string[])[]): string {

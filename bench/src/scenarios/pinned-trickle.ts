@@ -8,11 +8,11 @@ const EVENTS_A_SECOND = 800
 const EVERY_MS = 5
 /** A system that cannot keep up is not buried by what it has not written yet. */
 const MOST_IN_FLIGHT = 2_000
-const SECONDS = { full: 600, quick: 20 }
+const SECONDS = { full: 600, quick: 10 }
 /** Neighbouring seconds are alike: so many of them are one block. */
 const BLOCK_SECONDS = 10
 /** Before the first tenth is counted. */
-const WARM_UP_SECONDS = { full: 10, quick: 3 }
+const WARM_UP_SECONDS = { full: 10, quick: 2 }
 
 interface Second {
   readonly latencies: number[]
