@@ -1,14 +1,18 @@
 /** Another commit in a folder of its own, with the packages that it needs and this benchmark's sources. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cp, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { OWN_SOURCES } from './child.ts'
 import { UsageError } from './cli.ts'
 
 const REPOSITORY = join(OWN_SOURCES, '..', '..')
 const run = promisify(execFile)
+/** Of what npm has said. */
+const LAST_CHARACTERS = 2_000
 
 export interface Checkout extends AsyncDisposable {
   /** Its commit, cut to seven digits. */
@@ -28,9 +32,10 @@ export async function checkOut(commit: string, signal: AbortSignal): Promise<Che
   const folder = await mkdtemp(join(tmpdir(), 'outbus-compare-'))
   const tree = join(folder, 'tree')
   const remove = async () => {
-    // One that was never added, or is gone already, is no reason to leave the folder.
+    // With retries: a process that was killed may write its last file while its folder is being removed.
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
+    // Without its folder it is but a line of git's; one that was never added is none.
     await git('worktree', 'remove', '--force', tree).catch(() => {})
-    await rm(folder, { recursive: true, force: true })
   }
   try {
     await git('worktree', 'add', '--detach', '--quiet', tree, found)
@@ -62,7 +67,27 @@ async function providePackages(tree: string, signal: AbortSignal): Promise<void>
   const lockOf = (root: string) => readFile(join(root, 'package-lock.json'), 'utf8')
   if ((await lockOf(tree)) === (await lockOf(REPOSITORY)))
     return linkPackages(join(REPOSITORY, 'node_modules'), join(tree, 'node_modules'))
-  await run('npm', ['ci', '--ignore-scripts', '--prefer-offline'], { cwd: tree, signal, maxBuffer: 2 ** 24 })
+  await install(tree, signal)
+}
+
+/** Resolves, and rejects, only when npm has ended: what it still writes could not be removed. */
+async function install(tree: string, signal: AbortSignal): Promise<void> {
+  const npm = spawn('npm', ['ci', '--ignore-scripts', '--prefer-offline'], {
+    cwd: tree,
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const end = () => {
+    if (npm.pid !== undefined) process.kill(-npm.pid, 'SIGKILL')
+  }
+  signal.addEventListener('abort', end, { once: true })
+  try {
+    const [[code], complained] = (await Promise.all([once(npm, 'exit'), text(npm.stderr)])) as [[number | null], string]
+    signal.throwIfAborted()
+    if (code !== 0) throw new Error(`npm ci failed in the older commit: ${complained.trim().slice(-LAST_CHARACTERS)}`)
+  } finally {
+    signal.removeEventListener('abort', end)
+  }
 }
 
 /** Packages are linked to; links of workspaces, which are relative, are made anew and lead into the other tree. */

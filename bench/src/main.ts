@@ -22,6 +22,9 @@ import { formatCosts, formatNotes, formatResults, formatVerdicts } from './table
 /** As a shell has it of SIGINT. */
 const INTERRUPTED = 130
 
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
 try {
@@ -33,13 +36,11 @@ try {
   )
 } catch (error) {
   // What it says is for whoever gave the flags, the file or the server; where it was thrown is not.
-  say(`bench: ${(error as Error).message}`)
-  process.exitCode = error instanceof UsageError ? USAGE : 1
+  say(`bench: ${interrupted.signal.aborted ? 'interrupted' : (error as Error).message}`)
+  process.exitCode = interrupted.signal.aborted ? INTERRUPTED : error instanceof UsageError ? USAGE : 1
 }
 
 async function main(options: BenchOptions): Promise<number> {
-  const interrupted = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
   // Before an hour's work: perhaps it cannot be written.
   await using file = options.json === undefined ? undefined : await open(options.json, 'w')
   const url = process.env['BENCH_DATABASE_URL'] || 'embedded'
