@@ -7,12 +7,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { createBus, isOutbusError } from '@outbus/core'
+import { createBus, isOutbusError, reply } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { createTestDatabase, postgresBinaries } from '@outbus/test-kit'
 import { testServerUrl, useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { asks } from './ask-source.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays } from './workers/outcomes.ts'
 
 const log = pino({ level: 'silent' })
@@ -86,6 +87,47 @@ test('in the place of the schema: what is restored runs, and every trigger is ho
   expect([...ids.values()].some((runs) => new Set(runs.map(({ idempotencyKey }) => idempotencyKey)).size > 1)).toBe(
     true,
   )
+})
+
+test('in the place of the schema: every lane resumes, and requests are answered', async () => {
+  const db = await useTestDatabase()
+  const laneFailed = Promise.withResolvers<void>()
+  const heard = pino(
+    { level: 'warn' },
+    { write: (line: string) => void (line.includes('a lane lost its connection') && laneFailed.resolve()) },
+  )
+  const bus = await createBus({ database: db.url, sources: [kv(), asks], migrate: true, app: 'shop', log: heard })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  const cx = bus.context()
+  const kinds = { plain: {}, ordered: { ordered: true }, few: { concurrency: 1 }, own: { transactional: true } }
+  const ran: string[] = []
+  for (const [name, kind] of Object.entries(kinds))
+    await bus.on(name, 'kv', { collection: name }, () => void ran.push(name), kind)
+  await bus.on('dies', 'kv', { collection: 'dies' }, () => Promise.reject(new Error('no')), {
+    retry: { maxAttempts: 1 },
+  })
+  await bus.on('buries', 'dead_letter', {}, () => void ran.push('buries'))
+  await bus.on('answers', 'asks', { topic: 't' }, () => reply('yes'))
+  await bus.start()
+  const everything = async () => {
+    ran.length = 0
+    for (const name of [...Object.keys(kinds), 'dies']) await cx.kv.set(name, 'k', 1)
+    expect(await cx.request('asks', { op: 'ask', topic: 't' })).toMatchObject({ ok: true, value: 'yes' })
+    await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
+    await untilDatabaseSays(
+      db.pool,
+      'select not exists (select from outbus.dead_letters where resolution is null)',
+      true,
+    )
+    expect(ran.toSorted()).toEqual([...Object.keys(kinds), 'buries'].toSorted())
+  }
+  await everything()
+  const { restore } = await dump(db.adminUrl)
+  await db.pool.query('drop schema outbus cascade')
+  await expect(cx.kv.set('plain', 'k', 1)).rejects.toThrow()
+  await laneFailed.promise
+  await restore(db.adminUrl)
+  await everything()
 })
 
 test('elsewhere, and the processes are sent there: every trigger of it is honoured by the very next emit', async () => {

@@ -61,6 +61,17 @@ test('a reset empties the bus, and rows with the ids of earlier ones run as new 
   expect((await db.pool.query('select from outbus.dead_letters')).rowCount).toBe(0)
 })
 
+test('a reset takes every table that names deliveries by their ids', async () => {
+  const { db } = await setUp()
+  const { rows } = await db.pool.query<{ table: string }>(
+    `select distinct c.relname as table from pg_attribute a join pg_class c on c.oid = a.attrelid
+     where c.relnamespace = 'outbus'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and a.attname = 'delivery_id'`,
+  )
+  expect(rows.length).toBeGreaterThan(3)
+  const [reset = ''] = await sqlOf('Reset')
+  expect(rows.filter(({ table }) => !new RegExp(`outbus\\.${table}\\b`).test(reset))).toEqual([])
+})
+
 test('the sequences of a logical subscriber are moved beyond what it has', async () => {
   const { db, bus } = await setUp()
   await bus.kv.set('c', 'a', 1)

@@ -166,7 +166,7 @@ async function assertNobodyRuns(
   if (table?.exists !== true) return
   const [alive] = await rowsOf<{ dispatchers: number }>(
     client,
-    `select count(*)::integer as dispatchers from "${schema}".dispatchers where seen_at > now() - interval '${COUNTS_FOR}'`,
+    `select count(*)::integer as dispatchers from "${schema}".dispatchers where seen_at between now() - interval '${COUNTS_FOR}' and now() + interval '1 second'`,
   )
   const dispatchers = alive?.dispatchers ?? 0
   if (dispatchers === 0) return
