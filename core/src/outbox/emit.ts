@@ -38,7 +38,8 @@ export interface EmitResult {
   readonly deliveries: number
   /**
    * The ids of those rows, in no promised order: what `cx.deliveries` takes, and what each handler gets as its `deliveryId`. Empty for
-   * a duplicate: the rows are those of the first event, whose id is here.
+   * a duplicate: the rows are those of the first event, whose id is here. After a restore, or a failover that lost commits, they come
+   * again for other events: what is kept for long, to withdraw a delivery one day, is better the `eventId`.
    */
   readonly deliveryIds: readonly string[]
   /** True when the dedupe key was taken: nothing was written. */
