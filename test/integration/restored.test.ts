@@ -124,7 +124,7 @@ test('in the place of the schema: every lane resumes, and requests are answered'
   await everything()
   const { restore } = await dump(db.adminUrl)
   await db.pool.query('drop schema outbus cascade')
-  await expect(cx.kv.set('plain', 'k', 1)).rejects.toThrow()
+  await expect(cx.kv.set('plain', 'k', 1)).rejects.toThrow('outbus')
   await laneFailed.promise
   await restore(db.adminUrl)
   await everything()
