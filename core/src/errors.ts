@@ -6,7 +6,7 @@
 import { hasBrand } from './brand.ts'
 
 /** Every code that core raises. The part before the dot names what was refused. */
-const ERROR_CODES = [
+export const ERROR_CODES = [
   // what an emit carries
   'payload.nul_character',
   'payload.lone_surrogate',
@@ -69,8 +69,6 @@ const ERROR_CODES = [
   'page.cursor',
   'page.limit',
   'id.malformed',
-  // schedules
-  'schedule.invalid',
   // optimistic concurrency in stores
   'version.conflict',
   // schema and migrations

@@ -1,7 +1,7 @@
 /** Names, keys, app ids and due times, checked before they reach SQL. Pure. */
 import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, PluginErrorCode } from '../errors.ts'
 import { msOfDate } from './kinds.ts'
 import { readTime, TIME_TEXT } from './time.ts'
 
@@ -20,7 +20,7 @@ export interface NameSubject {
   /** Where it stands in what the caller gave. Default `name`. */
   readonly path?: string
   /** Default `event.name`. */
-  readonly code?: ErrorCode
+  readonly code?: ErrorCode | PluginErrorCode
 }
 
 /** 1 to 128 characters, none of them control or bidirectional formatting, and not only blanks. */
@@ -30,7 +30,7 @@ export function assertName(
 ): asserts value is string {
   const problem = nameProblem(value)
   if (problem === undefined) return
-  throw new OutbusError(code, `${what} ${problem}`, { path, received: value, limit: MAX_NAME_CHARACTERS })
+  throw new OutbusError<string>(code, `${what} ${problem}`, { path, received: value, limit: MAX_NAME_CHARACTERS })
 }
 
 export function assertAppId(value: unknown): asserts value is string {
@@ -53,7 +53,7 @@ export function assertKey(value: unknown, { what, path = 'key' }: KeySubject): a
 }
 
 /** For the schemas of a source: what {@link assertName} takes, refused with the same code. */
-export function nameSchema(code: ErrorCode = 'event.name') {
+export function nameSchema(code: ErrorCode | PluginErrorCode = 'event.name') {
   return z.string().superRefine((value, { addIssue }) => {
     const message = nameProblem(value)
     if (message !== undefined)

@@ -1,11 +1,11 @@
 /** From what zod says of a value to the one error that its author gets. */
 import { z } from 'zod'
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, PluginErrorCode } from '../errors.ts'
 import { OutbusError } from '../errors.ts'
 import { nearest } from './nearest.ts'
 
 export interface ParseSubject {
-  readonly code: ErrorCode
+  readonly code: ErrorCode | PluginErrorCode
   /** What is being parsed, as the message names it: `trigger`, `filter of source kv`. */
   readonly what: string
   /** Where the value stands in what the caller gave. Default: it is the whole. */
@@ -16,7 +16,7 @@ type Issue = z.core.$ZodIssue
 
 /** What a refinement of ours says beside its message: a code of its own, and the limit that was broken. */
 interface OwnParams {
-  readonly code?: ErrorCode
+  readonly code?: ErrorCode | PluginErrorCode
   readonly limit?: number
 }
 
@@ -34,7 +34,7 @@ export function reading<T>({ code, what, path = '' }: ParseSubject, read: () => 
     return read()
   } catch (cause) {
     // A getter or a proxy of the input, or a refinement of a plugin's schema, threw.
-    throw new OutbusError(code, `${what}: the value cannot be read`, { path, cause })
+    throw new OutbusError<string>(code, `${what}: the value cannot be read`, { path, cause })
   }
 }
 
@@ -43,7 +43,7 @@ function toError(
   input: unknown,
   issue: Issue,
   { code, what, path = '' }: ParseSubject,
-): OutbusError {
+): OutbusError<string> {
   const [unknownKey] = issue.code === 'unrecognized_keys' ? issue.keys : []
   const place = unknownKey === undefined ? issue.path : [...issue.path, unknownKey]
   const where = formatPath(path, place)
@@ -51,7 +51,7 @@ function toError(
   const limit =
     own !== undefined ? own.limit : 'maximum' in issue ? issue.maximum : 'minimum' in issue ? issue.minimum : undefined
   const hint = hintFor(schema, issue, valueAt(input, issue.path))
-  return new OutbusError(
+  return new OutbusError<string>(
     own?.code ?? code,
     `${what}: ${where === '' ? '' : `${where}: `}${unknownKey === undefined ? issue.message : 'unknown key'}`,
     {

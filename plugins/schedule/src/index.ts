@@ -1,3 +1,4 @@
+export { ScheduleError } from './errors.ts'
 export { schedule } from './schedule.ts'
 export type { ScheduleSourceOptions } from './schedule.ts'
 export type { ScheduleEvent, ScheduleFilter } from './events.ts'

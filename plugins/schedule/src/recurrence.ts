@@ -1,7 +1,7 @@
 /** Cron expressions and recurrence rules: what is accepted, and when they occur. pg-boss's own arithmetic. Pure. */
 import { types } from 'node:util'
-import { OutbusError } from '@outbus/core'
 import { PgBoss } from 'pg-boss'
+import { ScheduleError } from './errors.ts'
 
 /** Never started: a preview is arithmetic, and needs no database. */
 const calculator = new PgBoss({ db: { executeSql: () => Promise.reject(new Error('previews need no database')) } })
@@ -24,7 +24,7 @@ export function assertRecurrence(given: Recurrence, now: Date): void {
   const { recurrence } = given
   const fields = recurrence.trim().split(/\s+/)
   if (!isRule(recurrence) && !recurrence.startsWith('@') && fields.length !== CRON_FIELDS) {
-    throw new OutbusError(
+    throw new ScheduleError(
       'schedule.invalid',
       `a cron expression has ${CRON_FIELDS} fields, and this has ${fields.length}`,
       {
@@ -39,13 +39,13 @@ export function assertRecurrence(given: Recurrence, now: Date): void {
   const next = preview(given, now, LOOKED_AT)
   const tooFine = next.some((at, i) => i > 0 && at.getTime() - (next[i - 1] as Date).getTime() < FINEST_MS)
   if (tooFine) {
-    throw new OutbusError('schedule.invalid', 'it would occur more often than once a minute', {
+    throw new ScheduleError('schedule.invalid', 'it would occur more often than once a minute', {
       path: 'recurrence',
       received: recurrence,
     })
   }
   if (next.length === 0) {
-    throw new OutbusError('schedule.invalid', 'it never occurs again', { path: 'recurrence', received: recurrence })
+    throw new ScheduleError('schedule.invalid', 'it never occurs again', { path: 'recurrence', received: recurrence })
   }
 }
 
@@ -56,7 +56,7 @@ export function preview({ recurrence, timezone }: Recurrence, from: Date, count:
   } catch (cause) {
     const message = types.isNativeError(cause) ? cause.message : String(cause)
     const path = /time ?zone/i.test(message) ? 'timezone' : 'recurrence'
-    throw new OutbusError('schedule.invalid', message, {
+    throw new ScheduleError('schedule.invalid', message, {
       path,
       received: path === 'timezone' ? timezone : recurrence,
       cause,

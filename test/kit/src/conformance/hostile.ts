@@ -1,11 +1,11 @@
 /** What nobody should store, and what the verbs make of it. */
 import type { AnySource } from '@outbus/core'
-import { isOutbusError } from '@outbus/core'
 import type { TestBus } from '../test-bus.ts'
 import type { AnySamples, Call } from './calls.ts'
-import { callsOf, intercepted, outcomeOf, reasonOf, upTo } from './calls.ts'
+import { callsOf, intercepted, outcomeOf, upTo } from './calls.ts'
 import type { Problems } from './samples.ts'
 import { isPlain } from './plain.ts'
+import { databaseErrorIn } from './refusals.ts'
 import { busWith, changedTables, contents, freshApp } from './tested.ts'
 
 const circular: Record<string, unknown> = {}
@@ -44,7 +44,7 @@ export const BAD_VALUES: readonly Hostile[] = [
 
 /**
  * Each thing that a sample gives a verb, and what is in it, replaced by each of what is hostile: taken, or refused with an
- * `OutbusError` before anything is written. And what the author says is bad: refused.
+ * `OutbusError` that is not what Postgres said, before anything is written. And what the author says is bad: refused.
  */
 export async function checkBadWrites(source: AnySource, samples: AnySamples): Promise<Problems> {
   const tested = await busWith(source, samples)
@@ -73,7 +73,8 @@ async function hostileTo(source: AnySource, tested: TestBus, entry: Entry): Prom
         const { error } = await outcomeOf(() => call(...replaced(args, one.place, value)))
         if (error === undefined) return
         const where = `${verb}, given ${what} in place of ${nameOf(one.place)}`
-        if (!isOutbusError(error)) problems.push(`${where}: ${reasonOf(error)}`)
+        const said = databaseErrorIn(error)
+        if (said !== undefined) problems.push(`${where}: ${said}`)
         const changed = changedTables(before, await contents(tested.db.pool))
         if (changed.length === 0) continue
         problems.push(`${where} was refused after something was written in ${changed.join(', ')}`)
@@ -95,7 +96,8 @@ async function badWrite(source: AnySource, tested: TestBus, [what, sample]: Entr
   })
   const { error } = await outcomeOf(() => sample(at))
   if (error === undefined) return [`the bad write ${what} is taken`]
-  if (!isOutbusError(error)) return [`the bad write ${what}: ${reasonOf(error)}`]
+  const said = databaseErrorIn(error)
+  if (said !== undefined) return [`the bad write ${what}: ${said}`]
   const changed = changedTables(before, await contents(tested.db.pool))
   return changed.length === 0
     ? []

@@ -12,6 +12,7 @@ import { describeSource, SOURCE_CHECKS } from './source.ts'
 import { checkAtomicity } from './atomicity.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
+import { checkRefusals } from './refusals.ts'
 import { checkSoundness } from './soundness.ts'
 import { checkBadInput, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
 
@@ -286,5 +287,6 @@ test('there is a broken plugin for each check', () => {
     checkForeignData,
     checkBadInput,
     checkBadWrites,
+    checkRefusals,
   ])
 })

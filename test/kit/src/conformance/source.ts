@@ -7,6 +7,7 @@ import { checkForeignData, checkIsolation } from './isolation.ts'
 import { checkSamples, checkStrictness } from './pure.ts'
 import { checkPurity, checkUpcast } from './purity.ts'
 import type { Problems, SourceSamples } from './samples.ts'
+import { checkRefusals } from './refusals.ts'
 import { checkSoundness } from './soundness.ts'
 import { checkBadInput, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
 
@@ -28,6 +29,7 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   "no verb changes or shows what is another app's": checkForeignData,
   'bad input is refused before anything is written': checkBadInput,
   'a verb takes what it is given, or refuses it before anything is written': checkBadWrites,
+  'a verb says in its own words what Postgres refuses': checkRefusals,
 }
 
 /** `plugin`: the source, as it is given to `createBus`. Needs the kit's global setup, for a Postgres. */

@@ -1,5 +1,5 @@
 /** Each check of the kit for verbs catches the verb that it is there for, and lets through the one that only looks like it. */
-import { statement } from '@outbus/core'
+import { isOutbusError, OutbusError, statement } from '@outbus/core'
 import type { AnySource, SourceContext } from '@outbus/core'
 import { describe, expect, test } from 'vitest'
 import { withClient } from '../connections.ts'
@@ -9,6 +9,7 @@ import { testServerUrl } from '../vitest.ts'
 import { checkAtomicity } from './atomicity.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
+import { checkRefusals } from './refusals.ts'
 import type { SourceSamples } from './samples.ts'
 import { checkTransactions } from './stored.ts'
 
@@ -36,6 +37,10 @@ const findThingOfAny = statement<[name: string], { name: string }>(
   'testing_find_thing_of_any',
   'select app_id, name from {schema}.things where name = $1',
 )
+const findThing = statement<[appId: string, name: string], { name: string }>(
+  'testing_find_thing',
+  'select name from {schema}.things where app_id = $1 and name = $2',
+)
 const countThings = statement<[appId: string], { count: string }>(
   'testing_count_things',
   'select count(*) from {schema}.things where app_id = $1',
@@ -44,6 +49,15 @@ const countThingsOfAll = statement<[], { count: string }>(
   'testing_count_things_of_all',
   'select count(*) from {schema}.things',
 )
+const addThingOnce = statement<[appId: string, name: string], never>(
+  'testing_add_thing_once',
+  `insert into {schema}.things (app_id, name) values ($1, $2)`,
+)
+const addOnce = (context: ThingsContext, name: string) =>
+  context.transaction(async (tx) => {
+    await tx.run(addThingOnce, [context.app, name])
+    await tx.emit([added(name)])
+  })
 const added = (name: string) => ({ op: 'added' as const, name, detail: null })
 const badWrites = { 'an empty name': (api: ThingsApi) => api.add('') }
 const reads = { list: (api: ThingsApi) => api.list() }
@@ -161,7 +175,7 @@ describe('caught', () => {
     [
       'one that lets Postgres refuse what it is given',
       checkBadWrites,
-      'add, given a NUL in place of its argument 1: error: invalid byte sequence',
+      'add, given a NUL in place of its argument 1: database.refused (22021): Postgres refused a statement: invalid byte sequence',
       (context) => ({
         add: (name) =>
           context.transaction(async (tx) => {
@@ -169,6 +183,30 @@ describe('caught', () => {
             await tx.emit([added(name)])
           }),
       }),
+    ],
+    [
+      'one that lets out a unique violation',
+      checkRefusals,
+      'add, asked for the same twice, lets out what Postgres said: database.refused (23505)',
+      (context) => ({ add: (name) => addOnce(context, name) }),
+    ],
+    [
+      'one that looks before it writes, and lets out a unique violation',
+      checkRefusals,
+      'add, asked for the same by 4 at once, lets out what Postgres said: database.refused (23505)',
+      (context) => ({
+        add: async (name) => {
+          const there = await context.run(findThing, [context.app, name])
+          if (there.length > 0) throw new OutbusError('version.conflict', 'it is there already')
+          return addOnce(context, name)
+        },
+      }),
+    ],
+    [
+      'one that throws an error of its own making',
+      checkRefusals,
+      'add, asked for the same twice, lets out what Postgres said: Error: no',
+      () => ({ add: () => Promise.reject(new Error('no')) }),
     ],
     [
       'one that takes for granted what it is given',
@@ -259,6 +297,18 @@ describe('let through', () => {
           },
         },
       },
+    ],
+    [
+      'one that says in its own words that it is there already',
+      checkRefusals,
+      (context) => ({
+        add: (name) =>
+          addOnce(context, name).catch((error: unknown) => {
+            if (isOutbusError(error) && error.sqlState === '23505')
+              throw new OutbusError('version.conflict', 'it is there already', { cause: error })
+            throw error
+          }),
+      }),
     ],
     ['one that looks for a name in its own app', checkForeignData, () => ({}), { reads: { ...reads, ...readAny } }],
   ])('%s', async ([, check, verbs, given]) => {

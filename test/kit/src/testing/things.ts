@@ -1,12 +1,13 @@
 /** A source that keeps the contract, whose parts a test breaks one at a time. */
-import { defineSource, nameSchema, patternSchema, statement } from '@outbus/core'
+import { defineErrors, defineSource, nameSchema, patternSchema, statement } from '@outbus/core'
 import type { AnySource, JsonValue, SourceContext } from '@outbus/core'
 import { z } from 'zod'
 import type { SourceSamples } from '../conformance/samples.ts'
 
-export const addThing = statement<[appId: string, name: string], never>(
+/** No row where there is one of this name. */
+export const addThing = statement<[appId: string, name: string], { name: string }>(
   'testing_add_thing',
-  'insert into {schema}.things (app_id, name) values ($1, $2)',
+  'insert into {schema}.things (app_id, name) values ($1, $2) on conflict do nothing returning name',
 )
 export const removeThing = statement<[appId: string, name: string], { name: string }>(
   'testing_remove_thing',
@@ -26,6 +27,8 @@ const events = {
   gone: z.strictObject({}),
 }
 
+const ThingsError = defineErrors('things', ['taken'])
+
 export function things(broken: Partial<AnySource> = {}): AnySource {
   const kept = defineSource({
     name: 'things',
@@ -42,7 +45,8 @@ export function things(broken: Partial<AnySource> = {}): AnySource {
       async add(name: string) {
         context.check({ op: 'added', name, detail: null })
         await context.transaction(async (tx) => {
-          await tx.run(addThing, [context.app, name])
+          const [row] = await tx.run(addThing, [context.app, name])
+          if (row === undefined) throw new ThingsError('things.taken', 'there is one of this name', { received: name })
           await tx.emit([{ op: 'added', name, detail: null }])
         })
       },

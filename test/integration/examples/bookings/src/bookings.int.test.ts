@@ -1,7 +1,7 @@
 import { withTransaction } from '@outbus/core'
 import { useTestBus } from '@outbus/test-kit/conformance'
 import { expect, test } from 'vitest'
-import { bookings } from './index.ts'
+import { bookings, BookingsError } from './index.ts'
 
 test('an entry reaches the handlers of its topic and of every topic, and no others', async () => {
   const { bus, cx, drain } = await useTestBus({ sources: [bookings()] })
@@ -41,6 +41,13 @@ test('a removed entry is told of once, and to those who asked for it', async () 
   expect([await cx.bookings.remove(id), await cx.bookings.remove(id)]).toEqual([true, false])
   await drain()
   expect(heard).toEqual([{ op: 'removed', id, topic: 'a', body: { room: 7 } }])
+})
+
+test('a room is reserved once, and whoever comes second hears that it is taken', async () => {
+  const { cx } = await useTestBus({ sources: [bookings()] })
+  await cx.bookings.reserve('101')
+  const error: unknown = await cx.bookings.reserve('101').catch((thrown: unknown) => thrown)
+  expect(BookingsError.is(error, 'bookings.taken')).toBe(true)
 })
 
 test('what a handler throws is retried', async () => {

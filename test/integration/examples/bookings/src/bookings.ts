@@ -2,14 +2,18 @@
 import { assertName, defineSource, nameSchema, OutbusError, patternSchema, readJson } from '@outbus/core'
 import type { EmitResult, JsonValue } from '@outbus/core'
 import { z } from 'zod'
+import { BookingsError } from './errors.ts'
 import { deleteEntry } from './sql/delete-entry.ts'
 import { insertEntry } from './sql/insert-entry.ts'
+import { reserveRoom } from './sql/reserve-room.ts'
 
 export interface BookingsApi {
   /** Stores the entry and emits `written`, in one transaction. */
   write(topic: string, body: unknown): Promise<EmitResult & { readonly id: string }>
   /** Deletes the entry and emits `removed`, in one transaction. False, and no event, where there is none. */
   remove(id: string): Promise<boolean>
+  /** Takes the room and emits `written`, in one transaction. `bookings.taken` where somebody has it. */
+  reserve(room: string): Promise<EmitResult>
 }
 
 const entry = z.strictObject({ id: z.string(), topic: nameSchema(), body: z.custom<JsonValue>(() => true) })
@@ -68,6 +72,17 @@ export function bookings() {
           if (row === undefined) return false
           await tx.emit([{ op: 'removed', id, ...row }])
           return true
+        })
+      },
+
+      async reserve(room) {
+        assertName(room, { what: 'a room', path: 'room' })
+        return context.transaction(async (tx) => {
+          const [row] = await tx.run(reserveRoom, [context.app, room])
+          if (row === undefined)
+            throw new BookingsError('bookings.taken', 'the room is taken', { path: 'room', received: room })
+          const [emitted] = await tx.emit([{ op: 'written', id: room, topic: 'rooms', body: null }])
+          return emitted as EmitResult
         })
       },
     }),

@@ -10,5 +10,6 @@ describeSource(bookings(), {
   writes: {
     write: (api) => api.write('a', 1),
     remove: async (api) => api.remove((await api.write('a', 1)).id),
+    reserve: (api) => api.reserve('101'),
   },
 })

@@ -1,2 +1,3 @@
 export { bookings } from './bookings.ts'
+export { BookingsError } from './errors.ts'
 export type { BookingsApi } from './bookings.ts'
