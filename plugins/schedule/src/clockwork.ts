@@ -9,7 +9,7 @@ import { clock } from '@outbus/core'
 import type { SourceHost } from '@outbus/core'
 import type { JobWithMetadata, PgBoss, Schedule } from 'pg-boss'
 import type { scheduleEvents } from './events.ts'
-import { preview } from './recurrence.ts'
+import { DUE_FOR_MS, handOver, preview } from './recurrence.ts'
 import { findDue } from './sql/find-due.ts'
 import type { ChangedRow } from './sql/list-changed.ts'
 import { listChanged } from './sql/list-changed.ts'
@@ -23,8 +23,6 @@ const CHANGES_AT_A_TIME = 500
 const COMPARED_AT_A_TIME = 1_000
 /** In rounds of looking for changes: once a minute. */
 const COMPARE_EVERY = 12
-/** pg-boss looks a minute back for what is due, and hands it on a few seconds later. */
-const DUE_FOR_MS = 90_000
 /** A job that fails, for Postgres was away, is tried again; what it emitted before it emits once. */
 const RETRIES = 20
 const DEDUPE_WINDOW_MS = 86_400_000
@@ -73,7 +71,7 @@ export class Clockwork {
     const { run, log } = this.#host
     try {
       if (this.#rounds++ % COMPARE_EVERY === 0) await this.#compare()
-      for (const row of await run(listChanged, [CHANGES_AT_A_TIME])) await this.#handOver(row)
+      for (const row of await run(listChanged, [CHANGES_AT_A_TIME])) await this.#tryHandOver(row)
     } catch (error) {
       log.warn({ err: error }, 'changed schedules could not be handed to pg-boss yet')
     }
@@ -91,7 +89,7 @@ export class Clockwork {
       for (const row of rows) {
         const isKnown = isSame(told.get(row.id), row)
         told.delete(row.id)
-        if (!isKnown && !row.changed) await this.#handOver(row)
+        if (!isKnown && !row.changed) await this.#tryHandOver(row)
       }
       after = rows.at(-1)?.id ?? null
       if (rows.length < COMPARED_AT_A_TIME) break
@@ -99,11 +97,28 @@ export class Clockwork {
     for (const key of told.keys()) await boss.unschedule(QUEUE, key)
   }
 
+  /** Never rejects: one schedule that pg-boss does not take keeps no other one from it. */
+  async #tryHandOver(row: ChangedRow): Promise<void> {
+    try {
+      await this.#handOver(row)
+    } catch (error) {
+      const { id, app_id: app } = row
+      this.#host.log.warn({ err: error, schedule: id, app }, 'a schedule could not be handed to pg-boss yet')
+    }
+  }
+
   async #handOver(row: ChangedRow): Promise<void> {
-    const { id, recurrence, timezone: tz, missed, revision } = row
-    if (row.enabled && !row.deleted) await this.#boss.schedule(QUEUE, recurrence, { id }, { key: id, tz, missed })
-    else await this.#boss.unschedule(QUEUE, id)
-    await this.#host.run(settleChange, [id, revision])
+    const { id, missed, revision } = row
+    const told = row.enabled && !row.deleted ? handOver(row, row.now) : undefined
+    if (told !== undefined) {
+      const { recurrence, timezone: tz, until } = told
+      const data = { id, until: until?.getTime() ?? null } satisfies Told
+      await this.#boss.schedule(QUEUE, recurrence, data, { key: id, tz, missed })
+    } else if (row.changed || !row.enabled || row.deleted) {
+      await this.#boss.unschedule(QUEUE, id)
+    }
+    // One that has come to its end, and was not changed, stays with pg-boss, which may still have to say what was missed.
+    await this.#host.run(settleChange, [id, revision, told?.until?.toISOString() ?? null])
   }
 
   async #fire({ id: jobId, data, createdOn }: JobWithMetadata<{ id: string }>): Promise<void> {
@@ -135,16 +150,23 @@ async function schedulesOf(boss: PgBoss): Promise<Map<string, Schedule>> {
   }
 }
 
+/** What pg-boss keeps with a schedule, and gives to its jobs. Older processes write the id alone. */
+interface Told {
+  readonly id: string
+  /** Until when what it was told holds, in ms since 1970; null: for ever. */
+  readonly until: number | null
+}
+
 function isSame(told: Schedule | undefined, row: KeptRow): boolean {
   if (!row.enabled || row.deleted) return told === undefined
   // Null where another program has written it.
-  const { id } = (told?.data ?? {}) as { readonly id?: unknown }
+  const { id, until } = (told?.data ?? {}) as Partial<Told>
   return (
     told !== undefined &&
-    told.cron === row.recurrence &&
-    told.timezone === row.timezone &&
     told.options?.missed === row.missed &&
-    id === row.id
+    id === row.id &&
+    // As it stands in the table; or what was made of it the last time, as the table knows.
+    ((told.cron === row.recurrence && told.timezone === row.timezone) || until === Math.round(row.look_again_ms))
   )
 }
 

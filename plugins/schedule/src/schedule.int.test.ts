@@ -93,6 +93,47 @@ test('set, change, list and delete reach pg-boss; a deleted schedule is gone fro
   await expect.poll(async () => (await db.pool.query('select from outbus.schedules')).rowCount).toBe(0)
 })
 
+test('what pg-boss was told is looked at again in time, and also what an older process told it', async () => {
+  const { db, bus } = await setUp()
+  const cx = bus.context()
+  await bus.start()
+  await cx.schedule.set('zoned', { recurrence: 'FREQ=DAILY;BYHOUR=2;BYMINUTE=30', timezone: 'Europe/Berlin' })
+  await cx.schedule.set('plain', { recurrence: '0 9 * * 1' })
+  const looks = async () =>
+    (
+      await db.pool.query<{ name: string; never: boolean; later: boolean }>(
+        `select name, look_again_at = 'infinity' as never, look_again_at > now() + interval '6 hours' as later
+        from outbus.schedules where not changed order by name`,
+      )
+    ).rows
+  const wanted = [
+    { name: 'plain', never: true, later: true },
+    { name: 'zoned', never: false, later: true },
+  ]
+  await expect.poll(looks).toEqual(wanted)
+  // An older process settles a change and says nothing of this.
+  await db.pool.query(`update outbus.schedules set look_again_at = '-infinity'; delete from outbus_boss.schedule`)
+  await expect.poll(looks).toEqual(wanted)
+  const { rows } = await db.pool.query<{ known: number }>(
+    `select count(*)::integer as known from outbus_boss.schedule where name = 'outbus_schedules'`,
+  )
+  expect(rows).toEqual([{ known: 2 }])
+})
+
+test('a schedule that cannot be read keeps no other one from pg-boss (G19)', async () => {
+  const { db, bus } = await setUp()
+  const cx = bus.context()
+  await db.pool.query(
+    `insert into outbus.schedules (id, app_id, name, recurrence, timezone, missed, data, enabled)
+    values ('00000000-0000-0000-0000-000000000000', 'other', 'broken', 'nonsense', 'Mars/Olympus', 'skip', 'null', true)`,
+  )
+  await cx.schedule.set('fine', { recurrence: '0 9 * * 1' })
+  await bus.start()
+  await expect
+    .poll(async () => (await db.pool.query(`select name from outbus.schedules where changed`)).rows)
+    .toEqual([{ name: 'broken' }])
+})
+
 test('a schedule that was set in a transaction which is rolled back is not there', async () => {
   const { db, bus } = await setUp()
   const cx = bus.context()

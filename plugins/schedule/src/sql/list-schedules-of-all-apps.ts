@@ -1,16 +1,16 @@
 import { statement } from '@outbus/core'
 import type { ChangedRow } from './list-changed.ts'
-import { SCHEDULE_COLUMNS } from './schedule-row.ts'
+import { CHANGED_COLUMNS } from './list-changed.ts'
 
 export interface KeptRow extends ChangedRow {
-  /** Not handed to pg-boss yet, by the table's own word. */
-  readonly changed: boolean
+  /** In ms since 1970, or infinite. */
+  readonly look_again_ms: number
 }
 
 /** Caller: Clockwork, to compare with what pg-boss has. By id. */
 export const listSchedulesOfAllApps = statement<[after: string | null, limit: number], KeptRow>(
   'schedule_list_of_all_apps',
-  `select ${SCHEDULE_COLUMNS}, deleted, revision, changed from {schema}.schedules
+  `select ${CHANGED_COLUMNS}, date_part('epoch', look_again_at) * 1000 as look_again_ms from {schema}.schedules
 where $1::uuid is null or id > $1::uuid
 order by id limit $2`,
 )

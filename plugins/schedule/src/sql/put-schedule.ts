@@ -21,6 +21,7 @@ export const putSchedule = statement<
 values ($1::uuid, $2, $3, $4, $5, $6, $7::json, $8)
 on conflict (app_id, name) where not deleted do update
 set recurrence = excluded.recurrence, timezone = excluded.timezone, missed = excluded.missed, data = excluded.data,
-  enabled = excluded.enabled, updated_at = clock_timestamp(), revision = schedules.revision + 1, changed = true
+  enabled = excluded.enabled, updated_at = clock_timestamp(), revision = schedules.revision + 1, changed = true,
+  look_again_at = '-infinity'
 returning ${SCHEDULE_COLUMNS}`,
 )

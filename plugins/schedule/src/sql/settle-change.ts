@@ -1,11 +1,14 @@
 import { statement } from '@outbus/core'
 
-/** Caller: Clockwork, once pg-boss knows: unless it was changed again meanwhile. A deleted one is gone with that. */
-export const settleChange = statement<[id: string, revision: string], never>(
+/**
+ * Caller: Clockwork, once pg-boss knows: unless it was changed again meanwhile. A deleted one is gone with that. `lookAgainAt` null:
+ * never.
+ */
+export const settleChange = statement<[id: string, revision: string, lookAgainAt: string | null], never>(
   'schedule_settle_change',
   `with gone as (
   delete from {schema}.schedules where id = $1::uuid and deleted
 )
-update {schema}.schedules set changed = false
+update {schema}.schedules set changed = false, look_again_at = coalesce($3::timestamptz, 'infinity')
 where id = $1::uuid and not deleted and revision = $2::bigint`,
 )
