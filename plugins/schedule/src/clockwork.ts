@@ -5,6 +5,7 @@
  *   boss: due ──▶ a job, once over all processes ──▶ emit, deduped by the job's id
  *   once a minute: what pg-boss has is compared with the table, since a restore may bring back the one without the other
  */
+import { createHash } from 'node:crypto'
 import { clock } from '@outbus/core'
 import type { SourceHost } from '@outbus/core'
 import type { JobWithMetadata, PgBoss, Schedule } from 'pg-boss'
@@ -112,7 +113,7 @@ export class Clockwork {
     const told = row.enabled && !row.deleted ? handOver(row, row.now) : undefined
     if (told !== undefined) {
       const { recurrence, timezone: tz, until } = told
-      const data = { id, until: until?.getTime() ?? null } satisfies Told
+      const data = { id, until: until?.getTime() ?? null, digest: digestOf(recurrence, tz) } satisfies Told
       await this.#boss.schedule(QUEUE, recurrence, data, { key: id, tz, missed })
     } else if (row.changed || !row.enabled || row.deleted) {
       await this.#boss.unschedule(QUEUE, id)
@@ -155,18 +156,25 @@ interface Told {
   readonly id: string
   /** Until when what it was told holds, in ms since 1970; null: for ever. */
   readonly until: number | null
+  /** Of what it was told. */
+  readonly digest: string
+}
+
+function digestOf(recurrence: string, timezone: string): string {
+  return createHash('sha256').update(`${timezone}\n${recurrence}`).digest('base64url')
 }
 
 function isSame(told: Schedule | undefined, row: KeptRow): boolean {
   if (!row.enabled || row.deleted) return told === undefined
   // Null where another program has written it.
-  const { id, until } = (told?.data ?? {}) as Partial<Told>
+  const { id, until, digest } = (told?.data ?? {}) as Partial<Told>
   return (
     told !== undefined &&
     told.options?.missed === row.missed &&
     id === row.id &&
     // As it stands in the table; or what was made of it the last time, as the table knows.
-    ((told.cron === row.recurrence && told.timezone === row.timezone) || until === Math.round(row.look_again_ms))
+    ((told.cron === row.recurrence && told.timezone === row.timezone) ||
+      (until === Math.round(row.look_again_ms) && digest === digestOf(told.cron, told.timezone)))
   )
 }
 
