@@ -120,9 +120,10 @@ function shownAt(local: number): Shown {
 
 /** By looking: a minute that the clock leaves out is met as long after the jump as it is into it; one that comes twice, the first time. */
 function expected(minutes: readonly { at: number; local: number }[], { is, running }: Meaning): string[] {
+  const [{ local: shownFirst } = { local: 0 }] = minutes
   const met = new Set<number>()
   const seen = new Set<number>()
-  let before = minutes[0]?.local as number
+  let before = shownFirst
   for (const { at: instant, local } of minutes) {
     if (!running) {
       for (let left = before + 1; left < local; left++)
@@ -168,7 +169,7 @@ describe.for(CHANGES)('%s, six days from %s', ([zone, from]) => {
       ['FREQ=MINUTELY;INTERVAL=45', 45],
     ] as const) {
       const times = preview({ recurrence, timezone: zone }, new Date(first), 20).map(Number)
-      const steps = times.slice(1).map((time, i) => (time - (times[i] as number)) / MINUTE_MS)
+      const steps = times.slice(1).map((time, i) => (time - Number(times.at(i))) / MINUTE_MS)
       expect([recurrence, new Set(steps)]).toEqual([recurrence, new Set([minutes])])
     }
   })
