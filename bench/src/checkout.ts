@@ -91,7 +91,7 @@ async function install(tree: string, signal: AbortSignal): Promise<void> {
 }
 
 /** Packages are linked to; links of workspaces, which are relative, are made anew and lead into the other tree. */
-async function linkPackages(from: string, to: string): Promise<void> {
+export async function linkPackages(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true })
   for (const name of await readdir(from)) {
     const [source, target] = [join(from, name), join(to, name)]

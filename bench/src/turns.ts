@@ -64,7 +64,7 @@ export class Amounts {
 
 /** One life of each contestant of a group. */
 export async function takeTurns(
-  arena: Arena,
+  arena: Pick<Arena, 'beginLife' | 'runWhole' | 'throwIfInterrupted'>,
   group: readonly Contestant[],
   sizes: Sizes,
   amounts: Amounts,
