@@ -28,8 +28,8 @@ test('quick takes fewer rounds unless it is told how many', () => {
   expect(read('--quick', '--rounds', '5').rounds).toBe(5)
 })
 
-test('a comparison fails below 0.97 and ends after an hour, unless it is told otherwise', () => {
-  expect(read('--compare', 'main').compare).toEqual({ commit: 'main', floor: 0.97, maxMinutes: 60 })
+test('a comparison fails below 0.97 and ends after an hour and a half, unless it is told otherwise', () => {
+  expect(read('--compare', 'main').compare).toEqual({ commit: 'main', floor: 0.97, maxMinutes: 90 })
   const { compare } = read('--compare', 'main', '--quick', '--floor', '0.9', '--max-minutes', '1.5')
   expect(compare).toEqual({ commit: 'main', floor: 0.9, maxMinutes: 1.5 })
 })

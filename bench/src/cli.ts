@@ -24,7 +24,7 @@ export interface CompareOptions {
 }
 
 const DEFAULT_FLOOR = 0.97
-const DEFAULT_MAX_MINUTES = { quick: 10, full: 60 }
+const DEFAULT_MAX_MINUTES = { quick: 15, full: 90 }
 const FLAGS =
   '--quick, --rounds N, --scenario NAME, --system NAME, --json FILE, --compare COMMIT, --floor RATIO, --max-minutes N'
 
