@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Side } from './comparison.ts'
-import { compareFigures, formatComparison, verdictOf } from './comparison.ts'
+import { compareFigures, dearerCosts, formatComparison, verdictOf } from './comparison.ts'
 import type { ResultRow } from './results.ts'
 
 const FLOOR = 0.97
@@ -48,14 +48,16 @@ test('what a row costs is compared beside the rate, and left out where it is not
   expect(figure?.costs['client CPU']?.value).toBeCloseTo(1.2)
   expect(figure?.costs['WAL bytes']?.value).toBe(1)
   expect(figure?.costs['Postgres CPU']).toBeUndefined()
+  expect(figure && dearerCosts(figure, FLOOR)).toEqual(['client CPU'])
 })
 
 test('a figure that one side does not have is not compared', () => {
   expect(compareFigures(side('rows/s', eight(1)), { rows: [], costsOf: () => [] })).toEqual([])
 })
 
-test('the table names what is slower and what is undecided', () => {
-  const text = formatComparison(compareFigures(side('rows/s', eight(100)), side('rows/s', eight(50))), FLOOR)
+test('the table names what is slower, what is dearer and what is undecided', () => {
+  const text = formatComparison(compareFigures(side('rows/s', eight(100)), side('rows/s', eight(50), 20)), FLOOR)
   expect(text).toContain('slower (the whole interval is below 0.97): drain')
+  expect(text).toContain('dearer (the whole interval of a cost is above 1.03): drain (client CPU)')
   expect(text).toMatch(/undecided .*: none/)
 })

@@ -18,7 +18,8 @@ export interface Figure {
   readonly costs: Readonly<Record<CostName, Estimate | undefined>>
 }
 
-export type CostName = 'client CPU' | 'Postgres CPU' | 'WAL bytes' | 'WAL syncs'
+const COST_NAMES = ['client CPU', 'Postgres CPU', 'WAL bytes', 'WAL syncs'] as const
+export type CostName = (typeof COST_NAMES)[number]
 
 /**
  * - `slower`: the whole interval lies below the floor.
@@ -31,6 +32,11 @@ export function verdictOf({ ratio: { interval } }: Pick<Figure, 'ratio'>, floor:
   if (interval === undefined) return 'undecided'
   if (interval.high < floor) return 'slower'
   return interval.low >= floor ? 'not slower' : 'undecided'
+}
+
+/** What costs more a row than the floor allows a rate to fall: the whole interval of new / old is above 1 / floor. */
+export function dearerCosts({ costs }: Pick<Figure, 'costs'>, floor: number): CostName[] {
+  return COST_NAMES.filter((name) => (costs[name]?.interval?.low ?? 0) > 1 / floor)
 }
 
 type CostSlice = Cost & { readonly life: number; readonly slice: number }
@@ -92,7 +98,7 @@ function compareSyncs(before: ResultRow, after: ResultRow): Estimate | undefined
 }
 
 const HEAD = ['figure', 'unit', 'old', 'new', 'ratio', '95 % interval', 'lives', '']
-const COST_HEAD = ['cost of a row, new / old', 'client CPU', 'Postgres CPU', 'WAL bytes', 'WAL syncs']
+const COST_HEAD = ['cost of a row, new / old', ...COST_NAMES]
 
 export function formatComparison(figures: readonly Figure[], floor: number): string {
   const rows = figures.map((figure) => [
@@ -107,12 +113,10 @@ export function formatComparison(figures: readonly Figure[], floor: number): str
   ])
   const costs = figures
     .filter(({ costs }) => costs['client CPU'] !== undefined)
-    .map(({ name, costs }) => [
-      name,
-      ...(['client CPU', 'Postgres CPU', 'WAL bytes', 'WAL syncs'] as const).map((cost) => estimate(costs[cost])),
-    ])
+    .map(({ name, costs }) => [name, ...COST_NAMES.map((cost) => estimate(costs[cost]))])
   const of = (verdict: Verdict) =>
     figures.filter((figure) => verdictOf(figure, floor) === verdict).map(({ name }) => name)
+  const dearer = figures.flatMap((figure) => dearerCosts(figure, floor).map((cost) => `${figure.name} (${cost})`))
   const list = (names: readonly string[]) => (names.length === 0 ? 'none' : names.join(', '))
   return [
     columns([HEAD, ...rows]),
@@ -120,6 +124,7 @@ export function formatComparison(figures: readonly Figure[], floor: number): str
     [
       `ratio: how many times as good the new one is (new / old; old / new of ms, MB and ×): above 1 is better`,
       `slower (the whole interval is below ${floor}): ${list(of('slower'))}`,
+      `dearer (the whole interval of a cost is above ${(1 / floor).toFixed(2)}): ${list(dearer)}`,
       `undecided (${floor} is within the interval, or there are fewer than six lives): ${list(of('undecided'))}`,
       '',
     ].join('\n'),
