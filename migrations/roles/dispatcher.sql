@@ -16,7 +16,7 @@ grant insert, delete on {schema}.cancellations to {dispatcher};
 grant insert, update (requested_at), delete on {schema}.withdrawals to {dispatcher};
 
 -- Replies and abandoned executions are locked before they are deleted, for which Postgres wants the right to update.
-grant insert, update (taken_at), delete on {schema}.replies to {dispatcher};
+grant insert, update (taken_at, reply_by, emitted_at), delete on {schema}.replies to {dispatcher};
 grant insert, update (abandoned_at), delete on {schema}.abandoned_executions to {dispatcher};
 grant insert, update (announced, resolution, resolved_at), delete on {schema}.dead_letters to {dispatcher};
 

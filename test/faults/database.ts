@@ -22,8 +22,32 @@ grant insert on faults_ledger to ${LOGINS.dispatcher};
 grant select on faults_marks, faults_ledger to ${LOGINS.checker};
 `
 
+/** Where the operation stands in an event of each source of the load. */
+const OP_OF_EVENT = `coalesce(event->'value'->>'op', event->'message'->>'op', event->>'op')`
+
+/** The operations whose rows were committed, whatever has become of the rows. Of the superuser. */
+const EVENTS_NOTED = `
+create table faults_emitted (op text not null);
+create function faults_note_event() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  insert into public.faults_emitted (op) select op from (select ${OP_OF_EVENT.replaceAll('event', 'new.event')} as op) as noted where op is not null;
+  return null;
+end
+$$;
+create trigger faults_note_event after insert on ${SCHEMA}.outbox for each row execute function public.faults_note_event();
+`
+
+/** Those operations, of a run that notes them. */
+export async function emittedOperations(db: Pick<pg.Client, 'query'>): Promise<string[]> {
+  const { rows } = await db.query<{ op: string }>('select distinct op from public.faults_emitted')
+  return rows.map(({ op }) => op)
+}
+
 /** Roles, the schema, the triggers of every app, and the tables of the load. `url` is a superuser's. */
-export async function prepareDatabase(url: string): Promise<void> {
+export async function prepareDatabase(
+  url: string,
+  { notesEvents = false }: { readonly notesEvents?: boolean } = {},
+): Promise<void> {
   await prepareRoles(url)
   const migrator = urlAs(url, 'outbus_migrator')
   const options = { schema: SCHEMA, sources: loadSources(), log: pino({ level: 'silent' }) }
@@ -36,7 +60,9 @@ export async function prepareDatabase(url: string): Promise<void> {
     for (const trigger of TRIGGERS) await cx.triggers.create(triggerInput(trigger) as never)
     await bus.context({ app }).kv.set(OWN, 'name', app)
   }
-  await withClient({ connectionString: url }, (client) => client.query(TABLES))
+  await withClient({ connectionString: url }, (client) =>
+    client.query(notesEvents ? `${TABLES}\n${EVENTS_NOTED}` : TABLES),
+  )
 }
 
 /** Those of them that have neither a row nor a dead letter. */
@@ -78,7 +104,7 @@ export async function readFinalState(db: pg.Pool): Promise<FinalState> {
   )
   const { rows: deadLetters } = await db.query<FinalState['deadLetters'][number]>(
     `select id::text, delivery_id::text as "deliveryId", trigger_name as trigger, app_id as app, attempts, reason, depth, resolution,
-      coalesce(event->'value'->>'op', event->'message'->>'op', event->>'op') as op
+      ${OP_OF_EVENT} as op
     from ${SCHEMA}.dead_letters`,
   )
   const abandoned = await texts(`select request_id::text from ${SCHEMA}.abandoned_executions`)

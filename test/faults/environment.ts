@@ -4,7 +4,7 @@ import { openPool } from '@outbus/test-kit/connections'
 import type pg from 'pg'
 import { prepareDatabase } from './database.ts'
 import { startProxy } from './proxy.ts'
-import type { FaultServer } from './server.ts'
+import type { FaultServer, FaultServerOptions } from './server.ts'
 import { startFaultServer } from './server.ts'
 import { LOGINS } from './settings.ts'
 import type { World } from './world.ts'
@@ -19,13 +19,19 @@ export interface Environment extends AsyncDisposable {
   urlFor(kind: keyof World['proxies']): string
 }
 
-export async function startEnvironment(): Promise<Environment> {
-  const server = await startFaultServer()
+export interface EnvironmentOptions extends FaultServerOptions {
+  /** What the server has of the load's events is to be known at any time. Default false: it costs an insert a row. */
+  readonly notesEvents?: boolean
+}
+
+export async function startEnvironment(options: EnvironmentOptions = {}): Promise<Environment> {
+  const server = await startFaultServer(options)
   try {
-    await prepareDatabase(server.url)
-    const { hostname: host, port } = new URL(server.url)
-    const target = { host, port: Number(port) }
-    const proxies = { dispatcher: await startProxy(target), emitter: await startProxy(target) }
+    await prepareDatabase(server.url, options)
+    const proxies = { dispatcher: await startProxy(server.address), emitter: await startProxy(server.address) }
+    server.onMoved((address) => {
+      for (const proxy of Object.values(proxies)) proxy.redirect(address)
+    })
     const admin = poolOf(server.url, 'outbus nemesis')
     const reader = poolOf(urlAs(server.url, LOGINS.checker), 'outbus checker')
     return {

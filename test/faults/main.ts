@@ -47,10 +47,49 @@ async function faultsStrike(
   const unavailable = chosen.flatMap((fault) => whyNot(fault))
   for (const why of unavailable) print(`not covered: ${why}\n`)
   const faults = chosen.filter((fault) => whyNot(fault).length === 0)
-  const result = await run({ seed, seconds, faults, keepHistory, say })
-  print(textOf(result))
-  if (json !== undefined) await writeFile(json, `${JSON.stringify({ ...jsonOf(result), unavailable }, undefined, 2)}\n`)
-  return result.violations.length > 0 || result.struck.errors.length > 0 ? 1 : 0
+  const reports: object[] = []
+  let failed = false
+  for (const part of partsOf(faults, seconds)) {
+    if (part.server !== undefined) print(`with the Postgres of the ${part.server}, for ${part.seconds} s\n`)
+    const result = await run({ seed, ...part, keepHistory, say })
+    print(textOf(result))
+    reports.push({ ...jsonOf(result), unavailable })
+    failed ||= result.violations.length > 0 || result.struck.errors.length > 0
+  }
+  const [first, ...more] = reports
+  const report = more.length === 0 ? first : { ...first, more }
+  if (json !== undefined) await writeFile(json, `${JSON.stringify(report, undefined, 2)}\n`)
+  return failed ? 1 : 0
+}
+
+/** The least that some faults of the system's Postgres take, each with a server or a database that is made anew. */
+const LEAST_SYSTEM_SECONDS = 30
+/** Of a run that has both, the others take at least twice as long. */
+const LEAST_SHARES = 3
+
+interface Part {
+  readonly seconds: number
+  readonly faults: readonly Fault[]
+  readonly server?: 'system'
+}
+
+/** A run for each Postgres that the faults need. One that is too short for two leaves out those of the system's, and says so. */
+function partsOf(faults: readonly Fault[], seconds: number): Part[] {
+  const ofSystem = faults.filter(({ server }) => server === 'system')
+  const others = faults.filter(({ server }) => server !== 'system')
+  if (ofSystem.length === 0) return [{ seconds, faults: others }]
+  if (others.length === 0) return [{ seconds, faults: ofSystem, server: 'system' }]
+  const share = Math.max(LEAST_SYSTEM_SECONDS, Math.round((seconds * ofSystem.length) / faults.length))
+  if (seconds < LEAST_SHARES * share) {
+    print(
+      `did not fit: ${ofSystem.map(({ name }) => name).join(', ')}: of a run of ${LEAST_SHARES * share} s, or by --fault\n`,
+    )
+    return [{ seconds, faults: others }]
+  }
+  return [
+    { seconds: seconds - share, faults: others },
+    { seconds: share, faults: ofSystem, server: 'system' },
+  ]
 }
 
 function whyNot({ name, unavailable }: Fault): string[] {

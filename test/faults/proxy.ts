@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import type { Proxy } from './world.ts'
+import type { Address, Proxy } from './world.ts'
 
 /** As a plain listener has it: an end of one side is told to the other, which may still send. */
 const HALF_OPEN = { allowHalfOpen: true, noDelay: true } as const
@@ -11,7 +11,7 @@ const HELD_CHUNKS = 1_024
 const LISTEN_AGAIN_MS = 20
 
 /** Listens on a free port of 127.0.0.1, or on `port`; passes everything on to `target` until told otherwise. */
-export async function startProxy(target: { readonly host: string; readonly port: number }, port = 0): Promise<Proxy> {
+export async function startProxy(target: Address, port = 0): Promise<Proxy> {
   const proxy = new TcpProxy(target)
   await proxy.listen(port)
   return proxy
@@ -25,14 +25,14 @@ export async function startProxy(target: { readonly host: string; readonly port:
  *           ──refuse─▶ refusing (nobody listens)
  */
 class TcpProxy implements Proxy {
-  #target: { readonly host: string; readonly port: number }
+  #target: Address
   readonly #links = new Set<Link>()
   #server: Server | undefined
   #port = 0
   #stalled = false
   #delayMs = 0
 
-  constructor(target: { readonly host: string; readonly port: number }) {
+  constructor(target: Address) {
     this.#target = target
   }
 
@@ -72,9 +72,9 @@ class TcpProxy implements Proxy {
     this.#server ??= this.#open(this.#port)
   }
 
-  redirect(target: { readonly host: string; readonly port: number }): void {
+  redirect(target: Address, { keep } = { keep: false }): void {
     this.#target = target
-    this.cut()
+    if (!keep) this.cut()
   }
 
   async close(): Promise<void> {
@@ -111,7 +111,7 @@ class Link {
   readonly #ends: readonly [Socket, Socket]
   readonly #flows: readonly [Flow, Flow]
 
-  constructor(client: Socket, target: { readonly host: string; readonly port: number }, delayMs: () => number) {
+  constructor(client: Socket, target: Address, delayMs: () => number) {
     const server = connect({ ...target, ...HALF_OPEN })
     this.#ends = [client, server]
     this.#flows = [new Flow(client, server, delayMs), new Flow(server, client, delayMs)]

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly seed: number
   readonly seconds: number
   readonly faults: readonly Fault[]
+  /** Which Postgres. Default: what `OUTBUS_TEST_POSTGRES` says, else the embedded one. The system's compiles (JIT), as Debian has it. */
+  readonly server?: 'system'
   readonly mutant?: Mutant
   /** Ends the run at the first violation. */
   readonly untilFirst?: boolean
@@ -68,7 +70,11 @@ const RULES = {
 export async function run(options: RunOptions): Promise<RunResult> {
   const { seed, seconds, faults, mutant } = options
   const scratch = await makeScratch()
-  await using environment = await startEnvironment()
+  await using environment = await startEnvironment({
+    ...(options.server === 'system' ? { kind: 'system' as const, settings: { jit: 'on' } } : {}),
+    notesEvents: faults.some(({ rewinds }) => rewinds === true),
+    faketime: faults.some(({ needs }) => needs === 'faketime'),
+  })
   const judged = new JudgedRun(scratch.directory, options)
   const collector = await judged.collect()
   const dispatchers = judged.start('dispatcher', settings.DISPATCHERS, environment)
@@ -87,6 +93,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     admin,
     random: seeded(seedOf(seed, 'nemesis')),
     over: over.signal,
+    history: collector,
     frozenAfterMs: settings.FROZEN_AFTER_MS,
     leaseMs: settings.LEASE_MS,
   }

@@ -1,10 +1,13 @@
 /** The Postgres under test: durable, and ours to stop, kill and start again on the same data and port. */
-import { readFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createTestDatabase, DURABLE, postgresBinaries, smallDiskUnavailable, startServer } from '@outbus/test-kit'
 import type { RunningServer } from '@outbus/test-kit'
-import type { Server } from './world.ts'
+import { libfaketime } from './faketime.ts'
+import { startProxy } from './proxy.ts'
+import type { Address, Server, Standby } from './world.ts'
 
 /** Holds the tables that are moved there and, for another fault, all of WAL. Its memory is used only while it is full. */
 const SMALL_DISK_BYTES = 512 * 1024 * 1024
@@ -14,8 +17,12 @@ const STOP_WITHIN_MS = 10_000
 /** Backends that outlive their postmaster keep its memory, and no new one starts before they have noticed. */
 const START_ATTEMPTS = 100
 const START_PAUSE_MS = 50
+/** How far ahead the clock of a server is that can be set back, hour by hour. */
+export const CLOCK_HOURS = 1_000
 
 export interface FaultServer extends Server, AsyncDisposable {
+  /** Calls `moved` with where the server is from now on, each time that it is another one. */
+  onMoved(moved: (address: Address) => void): void
   /** Stops it and removes its data; so does the end of this process, whatever ends it. */
   close(): Promise<void>
 }
@@ -25,6 +32,8 @@ export interface FaultServerOptions {
   readonly kind?: 'embedded' | 'system'
   /** Server settings besides. Default 300 connections, and little enough WAL to fit the small disk. */
   readonly settings?: Readonly<Record<string, string | number>>
+  /** Its clock can be set. Default false. */
+  readonly faketime?: boolean
 }
 
 const smallDisks = new WeakMap<Server, RunningServer['smallDisk']>()
@@ -37,13 +46,18 @@ export function smallDiskOf(server: Server): RunningServer['smallDisk'] {
 /** A fresh server with a fresh database in it. */
 export async function startFaultServer(options: FaultServerOptions = {}): Promise<FaultServer> {
   const kind = options.kind ?? (process.env['OUTBUS_TEST_POSTGRES'] === 'system' ? 'system' : 'embedded')
-  const running = await startServer(postgresBinaries(kind), {
-    settings: { max_connections: 300, ...SMALL_WAL, ...DURABLE, ...options.settings },
+  const bin = postgresBinaries(kind)
+  const settings = { max_connections: 300, ...SMALL_WAL, ...DURABLE, ...options.settings }
+  const clock = options.faketime === true ? await ServerClock.make() : undefined
+  const running = await startServer(bin, {
+    settings,
     ...(smallDiskUnavailable() === undefined ? { smallDiskBytes: SMALL_DISK_BYTES } : {}),
+    ...(clock === undefined ? {} : { env: clock.env }),
   })
   try {
     const { url } = await createTestDatabase(running.url)
-    const server = faultServer(running, url)
+    const door = await startProxy(addressOf(running.url))
+    const server = new RealServer({ running, url, door, bin, settings, clock })
     smallDisks.set(server, running.smallDisk)
     return server
   } catch (error) {
@@ -52,8 +66,105 @@ export async function startFaultServer(options: FaultServerOptions = {}): Promis
   }
 }
 
-function faultServer(running: RunningServer, url: string): FaultServer {
-  const signal = async (name: NodeJS.Signals) => {
+interface RealServerParts {
+  readonly running: RunningServer
+  /** Of the database under test. */
+  readonly url: string
+  /** By which the runner comes. */
+  readonly door: Awaited<ReturnType<typeof startProxy>>
+  readonly bin: string
+  readonly settings: Readonly<Record<string, string | number>>
+  readonly clock: ServerClock | undefined
+}
+
+class RealServer implements FaultServer {
+  readonly url: string
+  readonly bin: string
+  readonly #parts: RealServerParts
+  readonly #moved: ((address: Address) => void)[] = []
+  readonly #standbys = new Map<Standby, RunningServer>()
+  #running: RunningServer
+
+  constructor(parts: RealServerParts) {
+    this.#parts = parts
+    this.#running = parts.running
+    this.url = at(parts.url, parts.door.port)
+    this.bin = parts.bin
+  }
+
+  get dataDirectory(): string {
+    return this.#running.dataDirectory
+  }
+
+  get address(): Address {
+    return addressOf(this.#running.url)
+  }
+
+  onMoved(moved: (address: Address) => void): void {
+    this.#moved.push(moved)
+  }
+
+  /** What `pg_ctl stop` sends for each mode. */
+  stop(mode: 'immediate' | 'fast'): Promise<void> {
+    return this.#signal(mode === 'immediate' ? 'SIGQUIT' : 'SIGINT')
+  }
+
+  killPostmaster(): Promise<void> {
+    return this.#signal('SIGKILL')
+  }
+
+  async start(): Promise<void> {
+    if (!this.#running.running) await startPatiently(this.#running)
+  }
+
+  killBackend(pid: number): void {
+    process.kill(pid, 'SIGKILL')
+  }
+
+  async setClock(hours: number): Promise<void> {
+    if (this.#parts.clock === undefined) throw new Error('the server was not started under libfaketime')
+    await this.#parts.clock.set(hours)
+  }
+
+  async standby(): Promise<Standby> {
+    const { bin, settings, url } = this.#parts
+    const running = await startServer(bin, { settings, standbyOf: this.#running.url })
+    const standby: Standby = {
+      address: addressOf(running.url),
+      url: at(url, addressOf(running.url).port),
+      close: async () => {
+        if (this.#standbys.delete(standby)) await running.stop()
+      },
+    }
+    this.#standbys.set(standby, running)
+    return standby
+  }
+
+  async becomes(standby: Standby): Promise<void> {
+    const next = this.#standbys.get(standby)
+    if (next === undefined) throw new Error('it is no standby of this server')
+    this.#standbys.delete(standby)
+    const before = this.#running
+    this.#running = next
+    // It was on the disk of the server before.
+    smallDisks.delete(this)
+    for (const moved of [(address: Address) => this.#parts.door.redirect(address), ...this.#moved]) moved(this.address)
+    await before.stop()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#standbys.keys()].map((standby) => standby.close()))
+    await this.#parts.door.close()
+    await this.#running.stop()
+    await this.#parts.clock?.remove()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #signal(name: NodeJS.Signals): Promise<void> {
+    const running = this.#running
     const postmaster = await postmasterOf(running.dataDirectory)
     process.kill(postmaster, name)
     // As an operator does whose fast stop does not end: seen of Postgres 18 when it was still recovering.
@@ -61,18 +172,56 @@ function faultServer(running: RunningServer, url: string): FaultServer {
     await running.ended()
     clearTimeout(late)
   }
-  const close = () => running.stop()
-  return {
-    url,
-    dataDirectory: running.dataDirectory,
-    // What `pg_ctl stop` sends for each mode.
-    stop: (mode) => signal(mode === 'immediate' ? 'SIGQUIT' : 'SIGINT'),
-    killPostmaster: () => signal('SIGKILL'),
-    start: () => (running.running ? Promise.resolve() : startPatiently(running)),
-    killBackend: (pid) => void process.kill(pid, 'SIGKILL'),
-    close,
-    [Symbol.asyncDispose]: close,
+}
+
+/** A file that says by how much the clock is off; each look at the clock reads it. */
+class ServerClock {
+  readonly #folder: string
+
+  private constructor(folder: string) {
+    this.#folder = folder
   }
+
+  static async make(): Promise<ServerClock> {
+    const clock = new ServerClock(await mkdtemp(join(tmpdir(), 'outbus-clock-')))
+    // The server runs as somebody else.
+    await chmod(clock.#folder, 0o755)
+    await clock.set(CLOCK_HOURS)
+    return clock
+  }
+
+  get env(): Record<string, string> {
+    return {
+      LD_PRELOAD: libfaketime() ?? '',
+      FAKETIME_TIMESTAMP_FILE: this.#file,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      DONT_FAKE_MONOTONIC: '1',
+    }
+  }
+
+  get #file(): string {
+    return join(this.#folder, 'offset')
+  }
+
+  async set(hours: number): Promise<void> {
+    await writeFile(this.#file, `+${hours * 3_600}s`, { mode: 0o644 })
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+function addressOf(url: string): Address {
+  const { hostname, port } = new URL(url)
+  return { host: hostname, port: Number(port) }
+}
+
+function at(url: string, port: number): string {
+  const other = new URL(url)
+  other.port = String(port)
+  return other.href
 }
 
 async function startPatiently(running: RunningServer): Promise<void> {

@@ -1,6 +1,7 @@
 /** What a fault may touch, and how it says when it struck. The runner makes a world; `nemesis/` changes it. */
 import type pg from 'pg'
 import type { Failpoint } from './failpoints/names.ts'
+import type { Noted } from './history/records.ts'
 
 /** One process under test. Whoever dies is started again by the runner, unless the fault holds it. */
 export interface Subject {
@@ -20,10 +21,34 @@ export interface Subject {
   ready(): Promise<void>
 }
 
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** An asynchronous standby of the server under test, which can be read. */
+export interface Standby {
+  readonly address: Address
+  /** As superuser, to the database under test. */
+  readonly url: string
+  /** Stops it and removes its data, unless it was promoted. */
+  close(): Promise<void>
+}
+
 /** The Postgres under test. Everything waits until it is so. */
 export interface Server {
-  /** Straight to it, as superuser, to the database under test. */
+  /** As superuser, to the database under test; the same when another server takes its place. */
   readonly url: string
+  /** Where it listens itself. */
+  readonly address: Address
+  /** Where its programs are, such as `pg_dump`. */
+  readonly bin: string
+  /** Its clock is off by so many hours from now on. Of a server that runs under libfaketime. */
+  setClock(hours: number): Promise<void>
+  /** Made of a copy of it. */
+  standby(): Promise<Standby>
+  /** The standby is the server under test from now on, and whoever comes by way of a proxy is led to it. What was there before has ended. */
+  becomes(standby: Standby): Promise<void>
   readonly dataDirectory: string
   /** `pg_ctl stop -m immediate` or SIGTERM (fast) to the postmaster. */
   stop(mode: 'immediate' | 'fast'): Promise<void>
@@ -47,8 +72,8 @@ export interface Proxy {
   /** New connections are refused and the present ones cut, until `heal`. */
   refuse(): void
   heal(): void
-  /** To another server from now on; the present connections are cut. */
-  redirect(target: { readonly host: string; readonly port: number }): void
+  /** To another server from now on; the present connections are cut, unless they are to be kept. */
+  redirect(target: Address, options?: { readonly keep: boolean }): void
   close(): Promise<void>
 }
 
@@ -64,6 +89,11 @@ export interface World {
   random(): number
   /** Aborted when the run is over: a fault heals what it hurt and returns. */
   readonly over: AbortSignal
+  readonly history: {
+    /** By its clock. */
+    now(): number
+    note(noted: Noted): void
+  }
   /** Which options the buses run with that a fault has to know, in ms. */
   readonly frozenAfterMs: number
   readonly leaseMs: number
@@ -80,6 +110,12 @@ export interface Fault {
   readonly name: string
   /** Why it cannot run on this machine, or undefined: a missing package, no root. Said in the report, never silent. */
   unavailable?(): string | undefined
+  /** Which Postgres it needs: the system's, for the programs that come with it, or for JIT. Default: any. */
+  readonly server?: 'system'
+  /** What the server has to have been started with. */
+  readonly needs?: 'faketime'
+  /** Commits are lost by it: what the server has then is noted. */
+  readonly rewinds?: true
   /** Hurts, waits for what it set out to see, heals. `open` says what may be interrupted from now on. */
   strike(world: World, open: (hurt: readonly Subject[]) => FaultWindow): Promise<void>
 }

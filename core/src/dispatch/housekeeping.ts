@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Sql } from '../sql/statement.ts'
 import { abandonUnreadReplies } from '../sql/abandon-unread-replies.ts'
 import { heedClock } from '../sql/heed-clock.ts'
+import { heedClockOfReplies } from '../sql/heed-clock-of-replies.ts'
 import { sweepDedupeKeys } from '../sql/sweep-dedupe-keys.ts'
 import { sweepDispatchers } from '../sql/sweep-dispatchers.ts'
 import { sweepNotes } from '../sql/sweep-notes.ts'
@@ -38,6 +39,7 @@ export async function abandonUnread(sql: Sql, pool: pg.Pool, log: Logger): Promi
 export async function moveFromFuture(sql: Sql, pool: pg.Pool, log: Logger, onMoved: () => void): Promise<void> {
   try {
     const [heeded] = await sql.run(pool, heedClock, [MOVED_AT_A_TIME])
+    await sql.run(pool, heedClockOfReplies, [MOVED_AT_A_TIME])
     if (heeded === undefined || heeded.moved === 0) return
     log.warn(
       { rows: heeded.moved },

@@ -1,5 +1,5 @@
 /** What is known of operations, deliveries and executions so far. */
-import type { Begin, Invoke } from '../history/records.ts'
+import type { Invoke } from '../history/records.ts'
 
 export interface Execution {
   readonly run: number
@@ -19,6 +19,8 @@ export interface Delivery {
   /** Of the handler of a dead letter. */
   readonly letter: string | undefined
   readonly executions: Execution[]
+  /** Its handler ended well before the database became another one: whether that is known there, nobody can say. */
+  ranBefore?: true
   /** The outcome that ended it, as the process said that committed it. */
   ended?: { readonly attempt: number; readonly outcome: string; readonly at: number }
 }
@@ -31,6 +33,10 @@ export interface Operation extends Omit<Invoke, 'kind'> {
   runs: readonly string[] | undefined
   committedAt?: number
   eventId?: string
+  /** It was not answered when the database became another one, or its answer may be lost with what that one lacks. */
+  excused?: true
+  /** Committed, and lost with the server that had it. */
+  forgotten?: true
   /** Of a request. */
   reply?: { readonly requestId: string; readonly failure: string | undefined }
   /** By trigger, or by trigger and dead letter. */
@@ -46,7 +52,7 @@ export function isFinal(outcome: string): boolean {
 
 /** Whether its handler ended well at some attempt. A bus that says that it is done with it has not run it by that. */
 export function hasRun(delivery: Delivery | undefined): boolean {
-  return delivery?.executions.some(({ failed }) => failed === false) === true
+  return delivery?.ranBefore === true || delivery?.executions.some(({ failed }) => failed === false) === true
 }
 
 /** Whether it has, or its outcome is known. */
@@ -54,7 +60,13 @@ export function isSettled(delivery: Delivery | undefined): boolean {
   return delivery?.ended !== undefined || hasRun(delivery)
 }
 
-export function pairOf({ trigger, letter }: Pick<Begin, 'trigger' | 'letter'>): string {
+export function pairOf({
+  trigger,
+  letter,
+}: {
+  readonly trigger: string
+  readonly letter?: string | undefined
+}): string {
   return letter === undefined ? trigger : `${trigger} of ${letter}`
 }
 

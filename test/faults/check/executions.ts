@@ -1,7 +1,7 @@
 /** One delivery after the other: how often it may run, in whose name, and that nothing changes after its outcome. */
 import type { Begin, HistoryRecord } from '../history/records.ts'
 import type { Book, Delivery, Execution, Operation } from './book.ts'
-import { isFinal, pairOf, show } from './book.ts'
+import { hasRun, isFinal, pairOf, show } from './book.ts'
 import type { Report, Rules } from './checker.ts'
 import type { Windows } from './windows.ts'
 
@@ -9,6 +9,9 @@ import type { Windows } from './windows.ts'
 const PATIENCE_MS = 2_500
 /** How long before a handler begins its row may have been claimed. */
 const CLAIMED_BEFORE_MS = 500
+
+/** An outcome is said a moment after its commit. */
+const SAID_LATE_MS = 1_000
 
 interface Suspicion {
   readonly at: number
@@ -39,9 +42,30 @@ export class Executions {
   add(record: HistoryRecord): void {
     while (this.#suspicions[0] !== undefined && this.#suspicions[0].at + PATIENCE_MS < record.at)
       this.#suspicions.shift()?.judge()
-    if (record.kind === 'begin') this.#begin(record, record.at, record.life)
+    if (record.kind === 'rewound') this.#rewound(record)
+    else if (record.kind === 'begin') this.#begin(record, record.at, record.life)
     else if (record.kind === 'end') this.#end(record.run, record.how === 'failed', record.at, record.life)
     else if (record.kind === 'outcome') this.#outcome(record)
+  }
+
+  /**
+   * Of what was not settled long before: whether the server knows of it is open. It may run again, with the attempts that the server
+   * counts; and ids that it had given come again. After the operations, which know what is forgotten.
+   */
+  #rewound({ since }: Extract<HistoryRecord, { kind: 'rewound' }>): void {
+    this.finish()
+    this.#letters.clear()
+    for (const [id, delivery] of this.#book.deliveries) {
+      const { operation, ended } = delivery
+      if (operation.deliveries.get(pairOf(delivery)) !== delivery) this.#book.deliveries.delete(id)
+      else if (ended === undefined || ended.at >= since - SAID_LATE_MS) {
+        if (hasRun(delivery)) delivery.ranBefore = true
+        // What runs under a lease that the server knows of may still end by it.
+        const running = delivery.executions.filter(({ end }) => end === undefined)
+        delivery.executions.splice(0, Infinity, ...running)
+        delete delivery.ended
+      }
+    }
   }
 
   finish(): void {

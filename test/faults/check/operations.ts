@@ -13,11 +13,18 @@ export interface Pending {
   readonly trigger: string
 }
 
+/** So long a request may take: longer than any caller waits. */
+const REQUEST_MS = 12_000
+
 export class Operations {
   readonly #book: Book
   readonly #report: Report
   readonly #pending = new Map<string, Operation>()
   readonly #lost = new Set<string>()
+  /** The database is becoming another one, for the n-th time. */
+  #rewinding = false
+  #generation = 0
+  #askedIn = 0
   /** Of the trigger that comes and goes, by app: since when it is as it is. */
   readonly #late = new Map<string, { readonly state: 'changing' | 'there' | 'gone'; readonly at: number }>()
 
@@ -27,6 +34,8 @@ export class Operations {
   }
 
   add(record: HistoryRecord): void {
+    if (record.kind === 'rewinding') this.#rewinding = true
+    if (record.kind === 'rewound') this.#rewound(record)
     if (record.kind === 'trigger') this.#late.set(record.app, { state: record.state, at: record.at })
     if (record.kind === 'invoke') {
       const { kind: _kind, ...invoked } = record
@@ -39,6 +48,7 @@ export class Operations {
     if (operation === undefined)
       return this.#report('uncalled', record.at, `an answer to ${record.op}, which nobody began`)
     if (record.kind === 'fail') this.#rolledBack(operation, record.at)
+    else if (operation.forgotten === true) return
     else if (record.kind === 'reply') {
       const { requestId, failure } = record
       operation.reply = { requestId, failure }
@@ -53,6 +63,35 @@ export class Operations {
       if (operation.how === 'set-late') this.#setLate(operation, record.deliveries, record.at)
       else
         this.#expectRows(operation, record.deliveries, record.duplicate ? 0 : rowsOf(operation.how).length, record.at)
+    }
+  }
+
+  /** What the server has now is what counts. What was acknowledged after `since` and is not there is nobody's any more. */
+  #rewound({ since, has, at }: Extract<HistoryRecord, { kind: 'rewound' }>): void {
+    this.#rewinding = false
+    this.#generation++
+    const there = new Set(has)
+    for (const app of this.#late.keys()) this.#late.set(app, { state: 'changing', at })
+    for (const operation of this.#book.operations.values()) {
+      const { op, how, state, committedAt, reply } = operation
+      if (state === 'rolled back') continue
+      if (how === 'ask') {
+        // Its row, its reply or its caller's leave may be lost; a request that had its answer long before is as it was.
+        if (reply === undefined || operation.at > since - REQUEST_MS) operation.excused = true
+        continue
+      }
+      if (there.has(op) || (committedAt !== undefined && committedAt < since)) continue
+      // Nobody knows of it yet, and it may still be written to the server that there is now.
+      if (committedAt === undefined && operation.deliveries.size === 0) continue
+      this.#pending.delete(op)
+      operation.deliveries.clear()
+      delete operation.committedAt
+      // Whoever has a dedupe key asks again, and then it is committed after all.
+      if (how === 'set-once' || how === 'publish-once') operation.state = 'unknown'
+      else {
+        operation.state = 'rolled back'
+        operation.forgotten = true
+      }
     }
   }
 
@@ -72,6 +111,8 @@ export class Operations {
   /** Those committed before `before` that are not known to have come to an outcome. */
   pending(before: number): Pending[] {
     const found: Pending[] = []
+    this.#askedIn = this.#generation
+    if (this.#rewinding) return found
     for (const operation of this.#pending.values()) {
       if ((operation.committedAt ?? 0) > before) continue
       const open = this.#unsettled(operation)
@@ -83,6 +124,8 @@ export class Operations {
 
   /** Neither row nor dead letter is there: those of them that the history still knows no outcome of are lost. */
   gone(pending: readonly Pending[], at: number): void {
+    // It was asked of a database that is not there any more.
+    if (this.#rewinding || this.#askedIn !== this.#generation) return
     for (const { op, trigger } of pending) {
       const operation = this.#book.operations.get(op)
       if (operation !== undefined && this.#unsettled(operation).includes(trigger)) this.#lose(operation, trigger, at)
@@ -93,7 +136,7 @@ export class Operations {
     const dead = new Set(final.deadLetters.map(({ op, trigger }) => `${op} ${trigger}`))
     for (const operation of this.#book.operations.values()) {
       const { op, how, state } = operation
-      if (how === 'ask') continue
+      if (how === 'ask' || operation.forgotten === true) continue
       if (state === 'rolled back' && final.committed.has(op))
         this.#report('aborted', at, `${op} was rolled back and is there`)
       if (state === 'unknown') operation.state = final.committed.has(op) ? 'committed' : 'rolled back'

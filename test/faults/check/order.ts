@@ -28,6 +28,8 @@ export class Order {
 
   /** After what it began is in the book. */
   add(record: HistoryRecord): void {
+    // What had run runs again.
+    if (record.kind === 'rewound') this.#lines.clear()
     if (record.kind !== 'begin' || record.trigger !== ORDERED) return
     const execution = this.#book.runningIn(record.life).get(record.run)
     const line = execution?.delivery.operation.line

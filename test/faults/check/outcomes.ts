@@ -28,7 +28,7 @@ export function checkLedger(book: Book, final: FinalState, at: number, report: R
     const found = made.length
     rows.delete(operation.op)
     const delivery = operation.deliveries.get(TRANSACTIONAL)
-    if (delivery !== undefined)
+    if (delivery !== undefined && delivery.ranBefore !== true)
       for (const { attempt } of made)
         if (!isEndedBy(delivery, attempt))
           report(
@@ -89,7 +89,7 @@ export function checkRequests(book: Book, final: FinalState, at: number, report:
     if (length > 1) report('request', at, `${length} abandoned executions of request ${id}`)
   const counts = { sent: 0, replied: 0, failed: 0, abandoned: 0 }
   for (const operation of book.operations.values()) {
-    if (operation.how !== 'ask' || operation.reply === undefined) continue
+    if (operation.how !== 'ask' || operation.reply === undefined || operation.excused === true) continue
     counts.sent++
     const { requestId, failure } = operation.reply
     const found = abandoned.get(requestId)?.length ?? 0

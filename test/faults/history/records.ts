@@ -111,6 +111,10 @@ export type Noted =
     }
   | { readonly kind: 'open'; readonly window: number; readonly fault: string; readonly hurt: readonly string[] }
   | { readonly kind: 'close'; readonly window: number }
+  /** The database is about to be another one, which lacks what was committed last. */
+  | { readonly kind: 'rewinding' }
+  /** It is: it has all that was acknowledged before `since`, and of what came after it the rows of the operations in `has`. */
+  | { readonly kind: 'rewound'; readonly since: number; readonly has: readonly string[] }
   /** Of a trigger that comes and goes: being made or deleted, or as it will be for a while. */
   | { readonly kind: 'trigger'; readonly app: string; readonly state: 'changing' | 'there' | 'gone' }
 

@@ -1,4 +1,5 @@
 /** The handlers of the load. Each says that it begins, and waits until that is in the history; so it does when it ends. */
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { reply } from '@outbus/core'
 import type { Bus, DeadLetterEvent, HandlerArgs, Verdict } from '@outbus/core'
@@ -91,7 +92,9 @@ export function registerHandlers(bus: LoadBus, around: HandlersAround): void {
   )
   bus.handle<KvEvent>('loop', (args) => {
     const { op, hop = 0 } = carried(args.event)
-    return run(args, op, () => emitLoop(args.cx, reporter, `${op}>${args.deliveryId}.${args.attempt}`, hop + 1))
+    // An id that comes again after commits were lost is another one's, and so may be an attempt.
+    const next = `${op}>${args.deliveryId}.${args.attempt}.${randomUUID().slice(0, 8)}`
+    return run(args, op, () => emitLoop(args.cx, reporter, next, hop + 1))
   })
   bus.handle<PubsubEvent>('topic', (args) =>
     run(args, (args.event.message as unknown as Carried).op, (ms) => sleep(ms)),

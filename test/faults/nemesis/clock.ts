@@ -1,23 +1,37 @@
-/** The clock of a process is an hour off; that of Postgres is right. */
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+/** The clock of a process is an hour off, or that of Postgres is set back by an hour. */
+import { faketimeUnavailable, libfaketime } from '../faketime.ts'
+import { CLOCK_HOURS } from '../server.ts'
 import type { Fault, Subject, World } from '../world.ts'
-import { last } from './tools.ts'
+import { everybody, last, works } from './tools.ts'
 
-/** Where Debian's package `faketime` puts it, and where it is when built by hand. */
-const FOLDERS = ['/usr/lib', '/usr/local/lib', '/usr/lib64', '/opt/homebrew/lib']
-const LIBRARY = 'faketime/libfaketime.so.1'
 const STEP_MS = 2_000
 const DRAIN_WITHIN_MS = 20_000
 
-export const CLOCK_FAULTS: readonly Fault[] = (['dispatcher', 'emitter'] as const).flatMap((kind) =>
-  (['+1h', '-1h'] as const).map((offset) => ({
-    name: `clock-${offset}-${kind}`,
-    unavailable: () =>
-      libfaketime() === undefined ? 'libfaketime is not installed (Debian: apt install faketime)' : undefined,
-    strike: (world: World, open: Parameters<Fault['strike']>[1]) => lieTo(world, open, kind, offset),
-  })),
-)
+export const CLOCK_FAULTS: readonly Fault[] = [
+  ...(['dispatcher', 'emitter'] as const).flatMap((kind) =>
+    (['+1h', '-1h'] as const).map((offset) => ({
+      name: `clock-${offset}-${kind}`,
+      unavailable: faketimeUnavailable,
+      strike: (world: World, open: Parameters<Fault['strike']>[1]) => lieTo(world, open, kind, offset),
+    })),
+  ),
+  { name: 'clock--1h-postgres', needs: 'faketime', unavailable: faketimeUnavailable, strike: setBack },
+]
+
+const setBackBy = new WeakMap<World['server'], number>()
+
+/** By another hour each time, since to set it forward is another fault. */
+async function setBack(...[world, open]: Parameters<Fault['strike']>): Promise<void> {
+  const hours = (setBackBy.get(world.server) ?? 0) + 1
+  const window = open(everybody(world))
+  try {
+    await world.server.setClock(CLOCK_HOURS - hours)
+    setBackBy.set(world.server, hours)
+    await works(world)
+  } finally {
+    window.close()
+  }
+}
 
 /** One process is started anew with the wrong clock, works with it for a while, and is started anew without. */
 async function lieTo(
@@ -59,10 +73,4 @@ async function again(subject: Subject, env: Readonly<Record<string, string>> = {
     held.release(env)
   }
   await subject.ready()
-}
-
-function libfaketime(): string | undefined {
-  const folders = FOLDERS.filter((folder) => existsSync(folder))
-  const multiarch = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
-  return [...folders, ...multiarch].map((folder) => join(folder, LIBRARY)).find((path) => existsSync(path))
 }

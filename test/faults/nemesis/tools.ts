@@ -56,6 +56,33 @@ export async function healed(what: string, heal: () => Promise<unknown>): Promis
   }
 }
 
+/** The least that is emitted, and run in a transaction, before the buses are said to work again. */
+const WORKS = 5
+const WORKS_WITHIN_MS = 30_000
+
+/** Emitters emit and dispatchers run, or it is an error: a fault is over by then, and nobody has been started anew. */
+export async function works(world: World): Promise<void> {
+  const done = () =>
+    withClient(world, async (client) => {
+      const { rows } = await client.query<{ marks: number; effects: number }>(
+        'select (select count(*) from faults_marks)::integer as marks, (select count(*) from faults_ledger)::integer as effects',
+      )
+      return rows[0] ?? { marks: 0, effects: 0 }
+    })
+  let before: Awaited<ReturnType<typeof done>> | undefined
+  const again = await seen(
+    world,
+    async () => {
+      const now = await done()
+      before ??= now
+      return now.marks >= before.marks + WORKS && now.effects >= before.effects + WORKS
+    },
+    WORKS_WITHIN_MS,
+  )
+  if (!again && !world.over.aborted)
+    throw new Error(`nothing was emitted, or run in a transaction, for ${WORKS_WITHIN_MS} ms after it was over`)
+}
+
 /** Straight to the server as superuser. */
 export async function connect(world: World): Promise<pg.Client> {
   return openClient({

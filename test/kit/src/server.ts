@@ -55,6 +55,8 @@ export interface ServerOptions {
   readonly smallDiskBytes?: number
   /** The URL of a running server of the same version, as superuser: an asynchronous standby of it. Default none. */
   readonly standbyOf?: string
+  /** Variables of the server's processes, such as those of libfaketime. Default none. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface RunningServer {
@@ -121,7 +123,7 @@ async function startOnFreePort(bin: string, options: ServerOptions): Promise<Run
   }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
   if (options.standbyOf !== undefined) await copyServer(bin, options.standbyOf, join(directory, 'data'), user)
-  const keeper = spawnKeeper([bin, directory, ...flags], user, options.smallDiskBytes)
+  const keeper = spawnKeeper([bin, directory, ...flags], user, options)
   const gone = once(keeper, 'exit')
   // The keeper watches us, not the reverse: a forgotten server holds no process up, unless somebody waits for it.
   const pipes = [keeper.stdin, keeper.stderr] as unknown as readonly Pick<ChildProcess, 'ref' | 'unref'>[]
@@ -196,12 +198,12 @@ async function copyServer(
 function spawnKeeper(
   keeperArguments: readonly string[],
   user: { uid: number; gid: number } | undefined,
-  smallDiskBytes: number | undefined,
+  { smallDiskBytes, env = {} }: Pick<ServerOptions, 'smallDiskBytes' | 'env'>,
 ): ChildProcessByStdio<Writable, null, Readable> {
   const options = {
     // Neither the caller's folder, which that user may not be able to enter, nor its PG* variables.
     cwd: tmpdir(),
-    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+    env: { PATH: process.env['PATH'], LC_ALL: 'C', ...env },
     detached: true,
     stdio: ['pipe', 'ignore', 'pipe'] as ['pipe', 'ignore', 'pipe'],
   }
