@@ -69,7 +69,8 @@ async function respondTo(bus: HttpBus, settings: Settings, request: Request): Pr
   try {
     return await handle(bus, settings, request)
   } catch (error) {
-    if (isOutbusError(error)) return refusalResponse(error)
+    const response = isOutbusError(error) ? refusalResponse(error) : undefined
+    if (response !== undefined) return response
     // The server's own error handling is the right place for what nobody expected.
     throw error
   }

@@ -7,7 +7,7 @@ import { createBus, DeliveryFailure, discard, reply, retryAfter } from '@outbus/
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { causalityHeaders, http, httpListener, respond } from './index.ts'
+import { causalityHeaders, http, httpHandler, httpListener, respond } from './index.ts'
 import type { HttpHandlerOptions, HttpRequestEvent } from './index.ts'
 
 async function setUp(options: HttpHandlerOptions = {}, dispatch: Record<string, number> = {}) {
@@ -352,4 +352,19 @@ test('routes that are none are refused when they are registered', async () => {
     ).rejects.toMatchObject({ code: 'trigger.invalid', path: 'filter.path' })
   }
   expect(() => httpListener(bus, { timeoutMs: 0 })).toThrow('httpHandler')
+})
+
+test('a client hears that the service is away, and nothing of the database behind it', async () => {
+  const away = await createBus({ database: 'postgres://ada:pa55@127.0.0.1:1/db', sources: [http()], app: 'shop' })
+  onTestFinished(() => away.stop({ graceMs: 0 }))
+  const response = await httpHandler(away)(new Request('http://localhost/a'))
+  expect([response.status, await response.json()]).toEqual([
+    503,
+    { error: { code: 'database.unreachable', message: 'the service cannot reach its database' } },
+  ])
+  const { db, bus } = await setUp()
+  await bus.checkSchema()
+  await db.pool.query('alter table outbus.outbox rename to outbox_away')
+  await bus.on('a', 'http', { path: '/a' }, () => undefined)
+  await expect(httpHandler(bus)(new Request('http://localhost/a'))).rejects.toMatchObject({ code: 'schema.outdated' })
 })

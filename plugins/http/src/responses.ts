@@ -69,15 +69,29 @@ const HANDLERS_OWN: ReadonlySet<FailureKind> = new Set(['handler_error', 'forbid
 
 const STATUS_OF: Readonly<Record<string, number>> = {
   'payload.too_large': 413,
-  'database.unreachable': 503,
-  'emit.outcome_unknown': 503,
-  'bus.stopped': 503,
   'source.failed': 500,
 } satisfies Partial<Record<ErrorCode, number>>
 
-/** Of what was refused before it was an event: the same shape as everywhere, with a status. */
-export function refusalResponse(error: OutbusError<string>): Response {
-  return errorResponse(STATUS_OF[error.code] ?? 400, error.toJSON())
+/** What may be over in a moment, in words that tell a client nothing of the database behind. */
+const UNAVAILABLE: Readonly<Record<string, string>> = {
+  'database.unreachable': 'the service cannot reach its database',
+  'database.read_only': 'the service cannot write at the moment',
+  'emit.outcome_unknown': 'it is not known whether the request was taken',
+  'bus.stopped': 'the service is stopping',
+} satisfies Partial<Record<ErrorCode, string>>
+/** Such as a right or a table that is missing: whoever runs the service is to hear of it, and its client is not. */
+const OF_THE_OPERATOR = /^(database|schema|migration)\./
+
+/**
+ * Of what was refused before it was an event: the same shape as everywhere, with a status. Undefined where it is the
+ * operator's affair.
+ */
+export function refusalResponse(error: OutbusError<string>): Response | undefined {
+  const { code } = error
+  const unavailable = UNAVAILABLE[code]
+  if (unavailable !== undefined) return errorResponse(503, { code, message: unavailable })
+  if (OF_THE_OPERATOR.test(code)) return undefined
+  return errorResponse(STATUS_OF[code] ?? 400, error.toJSON())
 }
 
 export function errorResponse(status: number, error: object, headers: Record<string, string> = {}): Response {
