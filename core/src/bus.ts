@@ -6,6 +6,7 @@
  */
 import { coreMigrations } from '@outbus/migrations'
 import { z } from 'zod'
+import type { Apps } from './apps/apps.ts'
 import type { Context, SourceApis } from './core-context.ts'
 import { compose } from './container.ts'
 import type { BusLifecycle, Parts } from './container.ts'
@@ -115,6 +116,11 @@ export class CoreBus<S extends AnySource = AnySource> {
   get stats(): BusStats {
     const { dispatcher, emitter } = this.#parts
     return { ...dispatcher.stats, unmatched: emitter.unmatched }
+  }
+
+  /** Which apps there are, and how one is removed from every table. For the service, whatever app it calls for. */
+  get apps(): Apps {
+    return this.#parts.apps
   }
 
   /** A call context: where every emit, trigger and verb of a source is called from. Cheap; make one a request. */

@@ -6,6 +6,8 @@ import type { Logger } from 'pino'
 import { container as rootContainer, instanceCachingFactory } from 'tsyringe'
 import type { DependencyContainer, InjectionToken } from 'tsyringe'
 import { wallClock } from './clock.ts'
+import type { Apps } from './apps/apps.ts'
+import { AppStore } from './apps/apps.ts'
 import { outermostScope } from './context.ts'
 import type { ContextFactory } from './call-context.ts'
 import { contextFactory } from './call-context.ts'
@@ -60,6 +62,7 @@ export interface Parts {
   readonly dispatcher: Dispatcher
   readonly timekeeper: Timekeeper
   readonly upkeep: Upkeep
+  readonly apps: Apps
   hostOf(source: AnySource): SourceHost
   readonly contextFor: ContextFactory
 }
@@ -71,6 +74,7 @@ const T = {
   database: token<Database>('database'),
   sql: token<Sql>('sql'),
   calls: token<DatabaseCalls>('calls'),
+  access: token<Access>('access'),
   callSql: token<Sql>('callSql'),
   functions: token<FunctionRegistry>('functions'),
   plugins: token<Plugins>('plugins'),
@@ -184,17 +188,20 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
     })
     return new RequestDesk(c.resolve(T.inbox), c.resolve(T.queue), announcer)
   })
-  provide(T.contextFor, (c) => {
-    const pluginLogs = pluginContainers(c)
+  provide(T.access, (c) => {
     // What a caller's own resolver throws is the caller's.
     const principals = settings.principals ?? new AdminPrincipalResolver(c.resolve(T.callSql))
+    return new Access(principals, settings.authorizer ?? ownerAndAdmin)
+  })
+  provide(T.contextFor, (c) => {
+    const pluginLogs = pluginContainers(c)
     return contextFactory({
       sql: c.resolve(T.sql),
       calls: c.resolve(T.calls),
       callSql: c.resolve(T.callSql),
       pool: c.resolve(T.database).pool,
       plugins: c.resolve(T.plugins),
-      access: new Access(principals, settings.authorizer ?? ownerAndAdmin),
+      access: c.resolve(T.access),
       emitter: c.resolve(T.emitter),
       queue: c.resolve(T.queue),
       writes: c.resolve(T.writes),
@@ -276,6 +283,14 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       c.resolve(T.log),
       settings.retention,
     ),
+    apps: new AppStore({
+      sql: c.resolve(T.sql),
+      callSql: c.resolve(T.callSql),
+      calls: c.resolve(T.calls),
+      pool: c.resolve(T.database).pool,
+      access: c.resolve(T.access),
+      assertOpen: () => lifecycle.assertOpen(),
+    }),
     hostOf: (source) => sourceHost(c, source),
   }
 }

@@ -34,6 +34,7 @@ export const ERROR_CODES = [
   'source.unknown',
   'source.failed',
   'app.invalid',
+  'app.in_use',
   // triggers
   'trigger.invalid',
   'trigger.duplicate_name',

@@ -44,6 +44,7 @@ export type {
   TriggerPatch,
   Triggers,
 } from './triggers/trigger.ts'
+export type { Apps, AppSummary, ErasedApp, EraseOptions } from './apps/apps.ts'
 export type { Explanation } from './triggers/explain.ts'
 export type {
   CancelManyOptions,

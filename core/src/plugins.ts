@@ -9,6 +9,7 @@ import { isUrl } from './validation/kinds.ts'
 
 /** Members of a call context or of a bus, and words that SQL and logs use for something else. */
 const RESERVED_SOURCES = new Set([
+  'apps',
   'app',
   'principal',
   'principals',

@@ -10,6 +10,8 @@ export type Action =
   | 'dead_letter.replay'
   | 'dead_letter.discard'
   | 'principal.change'
+  /** `bus.apps.erase`, of which the default allows no principal. */
+  | 'app.erase'
 
 export interface AccessRequest {
   readonly app: string
@@ -25,8 +27,9 @@ export interface Authorizer {
   allows(request: AccessRequest): boolean | Promise<boolean>
 }
 
-/** The default: the service itself may do everything, whoever has the role `admin` too, and others what is their own. */
+/** The default: the service itself may do everything, whoever has the role `admin` too, and others what is their own. An app is erased by the service alone. */
 export const ownerAndAdmin: Authorizer = {
-  allows: ({ principal, owner }) =>
-    principal === undefined || principal.roles.includes('admin') || principal.id === owner,
+  allows: ({ principal, action, owner }) =>
+    principal === undefined ||
+    (action !== 'app.erase' && (principal.roles.includes('admin') || principal.id === owner)),
 }

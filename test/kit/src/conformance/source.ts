@@ -2,6 +2,7 @@
 import type { AnySource } from '@outbus/core'
 import { describe, expect, test } from 'vitest'
 import { checkAtomicity } from './atomicity.ts'
+import { checkErasure } from './erasure.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
 import { checkSamples, checkStrictness } from './pure.ts'
@@ -27,6 +28,7 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   'every verb that writes does all of it, with an event, or nothing': checkAtomicity,
   'nothing crosses apps': checkIsolation,
   "no verb changes or shows what is another app's": checkForeignData,
+  'an app that is erased leaves nothing in the tables of the source': checkErasure,
   'bad input is refused before anything is written': checkBadInput,
   'a verb takes what it is given, or refuses it before anything is written': checkBadWrites,
   'a verb says in its own words what Postgres refuses': checkRefusals,

@@ -1,0 +1,255 @@
+/** `bus.apps`: which apps there are, and how one of them is removed from every table. For the service, not for an app. */
+import type pg from 'pg'
+import { z } from 'zod'
+import { performance } from '../clock.ts'
+import { scopeOf } from '../context-options.ts'
+import type { Principal } from '../context.ts'
+import type { DatabaseCalls } from '../database-calls.ts'
+import { sleep } from '../dispatch/pause.ts'
+import { isOutbusError, OutbusError } from '../errors.ts'
+import type { Page, PageOptions } from '../page.ts'
+import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { Access } from '../principals/access.ts'
+import { countRows, eraseByBlocks, eraseByIndex } from '../sql/erase-rows.ts'
+import { eraseEpoch, eraseTriggers, moveEpoch } from '../sql/erase-triggers.ts'
+import type { AppTableRow } from '../sql/list-app-tables.ts'
+import { listAppTables } from '../sql/list-app-tables.ts'
+import { listAppNames, summarizeApps } from '../sql/list-apps.ts'
+import type { Sql } from '../sql/statement.ts'
+import { assertAppId } from '../validation/names.ts'
+import { parseWith } from '../validation/zod-error.ts'
+
+export interface AppSummary {
+  readonly app: string
+  readonly triggers: number
+  /** Rows in the outbox: those that wait and those that run. */
+  readonly waiting: number
+  /** Those that nobody has resolved. */
+  readonly deadLetters: number
+  /** Paused as a whole, by `triggers.pauseAll`. */
+  readonly paused: boolean
+  /** Triggers that are paused one by one. */
+  readonly pausedTriggers: number
+}
+
+export interface EraseOptions {
+  /** Only counts. Default false. */
+  readonly dryRun?: boolean
+  /** Who asks. Default: the service itself. The default authorizer allows no principal to erase an app. */
+  readonly principal?: Principal
+}
+
+export interface ErasedApp {
+  readonly app: string
+  readonly dryRun: boolean
+  /** All of them together. */
+  readonly rows: number
+  /** Rows that were removed, or would be, by table: every table of the schema with an `app_id`, core's and plugins'. */
+  readonly tables: Readonly<Record<string, number>>
+}
+
+export interface Apps {
+  /** Apps that have anything in the database, by name. Counts the outbox once a page. */
+  list(options?: PageOptions): Promise<Page<AppSummary>>
+  /**
+   * Removes an app from every table of the schema that has an `app_id`, those of plugins that this process does not have among
+   * them. Needs the rights of the tables' owner, the migrator; a dry run those of a reader. In batches of some 1,000 rows, each a transaction of its own:
+   * what was removed stays removed if it is interrupted, and a repeated call goes on.
+   *
+   * Triggers go first, then waiting deliveries: from then on nothing of the app is started, and what a handler that still runs
+   * comes to changes nothing. Stop whoever writes for the app before: what is written after the call stays.
+   *
+   * Errors: `access.forbidden`; `database.forbidden` for a login that may not; `app.in_use` where rows stay locked by
+   * transactions that are open for more than 30 s, or somebody goes on writing.
+   */
+  erase(app: string, options?: EraseOptions): Promise<ErasedApp>
+}
+
+const BATCH = 1_000
+/** A megabyte. */
+const BATCH_BLOCKS = 128
+const LOOK_AGAIN_MS = 100
+const WITHOUT_PROGRESS_MS = 30_000
+const MOST_PASSES = 1_000
+
+const eraseSchema = z.strictObject({ dryRun: z.boolean().default(false), principal: z.unknown().optional() })
+const listSchema = z.strictObject(pageSchema)
+const LISTING = ['apps']
+/** A table of another one's rows by a foreign key without a cascade: its own rows go first, in the next pass. */
+const FOREIGN_KEY_VIOLATION = '23503'
+/** Removed together, under the lock of those who change triggers. */
+const TRIGGERS = 'triggers'
+const EPOCHS = 'trigger_epochs'
+/** As long as there are rows to run, a pause of them stays. */
+const FIRST = ['outbox']
+
+export interface AppStoreOptions {
+  /** For calls of their own. */
+  readonly callSql: Sql
+  readonly sql: Sql
+  readonly calls: DatabaseCalls
+  readonly pool: pg.Pool
+  readonly access: Access
+  assertOpen(): void
+}
+
+export class AppStore implements Apps {
+  readonly #options: AppStoreOptions
+
+  constructor(options: AppStoreOptions) {
+    this.#options = options
+  }
+
+  async list(options: PageOptions = {}): Promise<Page<AppSummary>> {
+    const { callSql, pool, assertOpen } = this.#options
+    const given = parseWith(listSchema, options, { code: 'options.invalid', what: 'apps.list' })
+    const limit = pageLimit(given.limit)
+    const after = decodeCursor(LISTING, given.cursor, assertAppId)
+    assertOpen()
+    const tables = (await this.#tables()).filter(({ indexed, readable }) => indexed && readable)
+    const relations = [...new Set(tables.map(({ quoted }) => quoted))]
+    const names = await callSql.run(pool, listAppNames(relations), [after ?? '', limit + 1])
+    const rows = await callSql.run(pool, summarizeApps, [names.map(({ app_id }) => app_id)])
+    const items = rows.map((row) => ({
+      app: row.app_id,
+      triggers: row.triggers,
+      waiting: row.waiting,
+      deadLetters: row.dead_letters,
+      paused: row.paused,
+      pausedTriggers: row.paused_triggers,
+    }))
+    return toPage(items, limit, (last) => encodeCursor(LISTING, last.app))
+  }
+
+  async erase(app: string, options: EraseOptions = {}): Promise<ErasedApp> {
+    const { access, pool, assertOpen } = this.#options
+    const { dryRun, principal } = parseWith(eraseSchema, options, { code: 'options.invalid', what: 'apps.erase' })
+    assertAppId(app)
+    const scope = scopeOf(principal === undefined ? { app } : { app, principal: principal as Principal }, undefined)
+    assertOpen()
+    await access.assert(scope, pool, 'app.erase', undefined)
+    if (!dryRun) await this.#assertErasable()
+    const tables = dryRun ? await this.#count(app) : await this.#eraseAll(app)
+    return { app, dryRun, rows: total(tables), tables: Object.fromEntries(tables) }
+  }
+
+  /** Before anything is removed: half of an app would be worse than all of it. */
+  async #assertErasable(): Promise<void> {
+    const not = (await this.#tables()).find(({ erasable }) => !erasable)
+    if (not === undefined) return
+    throw new OutbusError(
+      'database.forbidden',
+      `this login may not remove every app's rows from the table ${not.name}`,
+      {
+        path: 'database',
+        hint: 'erase as the owner of the tables, the migrator of docs/operations.md',
+      },
+    )
+  }
+
+  /** Again and again until nothing is left: what was locked, or written meanwhile, comes with a later pass. */
+  async #eraseAll(app: string): Promise<Map<string, number>> {
+    const erased = new Map<string, number>()
+    let progressAt = performance.now()
+    for (let pass = 1; ; pass++) {
+      const before = total(erased)
+      const hindered = await this.#erasePass(app, erased)
+      if (total(erased) > before) progressAt = performance.now()
+      else if (total(await this.#count(app)) === 0) return erased
+      else if (performance.now() - progressAt > WITHOUT_PROGRESS_MS) throw hindered ?? inUse(app)
+      else await sleep(LOOK_AGAIN_MS)
+      if (pass === MOST_PASSES) throw inUse(app)
+      this.#options.assertOpen()
+    }
+  }
+
+  /** What hindered it, if anything did. */
+  async #erasePass(app: string, erased: Map<string, number>): Promise<Error | undefined> {
+    let hindered: Error | undefined
+    const add = (table: string, rows: number) => erased.set(table, (erased.get(table) ?? 0) + rows)
+    const tables = await this.#tables()
+    await this.#eraseTriggers(app, add)
+    for (const table of tables.toSorted((a, b) => turnOf(a) - turnOf(b))) {
+      if (table.name === TRIGGERS || table.name === EPOCHS) continue
+      try {
+        add(table.name, 0)
+        await this.#eraseFrom(table, app, add)
+      } catch (error) {
+        if (!isOutbusError(error) || error.sqlState !== FOREIGN_KEY_VIOLATION) throw error
+        hindered = error
+      }
+    }
+    return hindered
+  }
+
+  async #eraseTriggers(app: string, add: (table: string, rows: number) => void): Promise<void> {
+    const { calls, sql } = this.#options
+    for (let erased = BATCH; erased === BATCH;) {
+      const [triggers, epochs] = await calls.transaction(
+        (tx) =>
+          calls.during('writing', tx, async () => {
+            await sql.run(tx, moveEpoch, [app])
+            const [some] = await sql.run(tx, eraseTriggers, [app, BATCH])
+            const [epoch] = await sql.run(tx, eraseEpoch, [app])
+            return [some?.erased ?? 0, epoch?.erased ?? 0] as const
+          }),
+        'begin isolation level read committed',
+      )
+      add(TRIGGERS, triggers)
+      add(EPOCHS, epochs)
+      erased = triggers
+    }
+  }
+
+  async #eraseFrom(
+    { name, relation, indexed, blocks }: AppTableRow,
+    app: string,
+    add: (table: string, rows: number) => void,
+  ): Promise<void> {
+    const { callSql, pool } = this.#options
+    if (indexed) {
+      for (let erased = BATCH; erased === BATCH;) {
+        erased = (await callSql.run(pool, eraseByIndex(relation), [app, BATCH]))[0]?.erased ?? 0
+        add(name, erased)
+      }
+      return
+    }
+    for (let from = 0; from < blocks; from += BATCH_BLOCKS) {
+      const range = [`(${from},0)`, `(${from + BATCH_BLOCKS},0)`] as const
+      add(name, (await callSql.run(pool, eraseByBlocks(relation), [app, ...range]))[0]?.erased ?? 0)
+    }
+  }
+
+  async #count(app: string): Promise<Map<string, number>> {
+    const { callSql, pool } = this.#options
+    const counts = new Map<string, number>()
+    const quoted = new Map((await this.#tables()).map((table) => [table.name, table.quoted]))
+    for (const [name, relation] of quoted) {
+      const [row] = await callSql.run(pool, countRows(relation), [app])
+      counts.set(name, row?.rows ?? 0)
+    }
+    return counts
+  }
+
+  #tables(): Promise<AppTableRow[]> {
+    const { callSql, pool } = this.#options
+    return callSql.run(pool, listAppTables, [])
+  }
+}
+
+function turnOf({ name }: AppTableRow): number {
+  const turn = FIRST.indexOf(name)
+  return turn < 0 ? FIRST.length : turn
+}
+
+function total(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((sum, rows) => sum + rows, 0)
+}
+
+function inUse(app: string): OutbusError {
+  return new OutbusError('app.in_use', `rows of app ${JSON.stringify(app)} are held by transactions that do not end`, {
+    path: 'app',
+    received: app,
+    hint: 'stop whoever writes for it, and call erase again: it goes on where it ended',
+  })
+}

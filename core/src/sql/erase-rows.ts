@@ -1,0 +1,48 @@
+/**
+ * Statements about the rows of one app in a table that is known by its name alone. Each is one batch. Rows that somebody holds
+ * are passed over, so that nobody waits for an erasure and no erasure can deadlock with a settle.
+ */
+import { createHash } from 'node:crypto'
+import type { Statement } from './statement.ts'
+import { statement } from './statement.ts'
+
+/** `relation` comes quoted from the catalogue. */
+function named(what: string, relation: string): string {
+  return `${what}_${createHash('sha256').update(relation).digest('hex').slice(0, 16)}`
+}
+
+/** By an index that begins with the app. */
+export function eraseByIndex(relation: string): Statement<[appId: string, limit: number], { erased: number }> {
+  return statement(
+    named('erase_by_index', relation),
+    `with gone as (
+  delete from {schema}.${relation} where ctid = any (array(
+    select ctid from {schema}.${relation} where app_id = $1 limit $2 for update skip locked))
+  returning 1
+)
+select count(*)::integer as erased from gone`,
+  )
+}
+
+/** Where there is no such index, a range of blocks at a time: the whole table is read once, whatever is in it. */
+export function eraseByBlocks(
+  relation: string,
+): Statement<[appId: string, from: string, to: string], { erased: number }> {
+  return statement(
+    named('erase_by_blocks', relation),
+    `with gone as (
+  delete from {schema}.${relation} where ctid = any (array(
+    select ctid from {schema}.${relation} where app_id = $1 and ctid >= $2::text::tid and ctid < $3::text::tid
+    for update skip locked))
+  returning 1
+)
+select count(*)::integer as erased from gone`,
+  )
+}
+
+export function countRows(relation: string): Statement<[appId: string], { rows: number }> {
+  return statement(
+    named('count_rows_of_app', relation),
+    `select count(*)::float8 as rows from {schema}.${relation} where app_id = $1`,
+  )
+}

@@ -1,0 +1,29 @@
+/** Check on a real Postgres: an app that is erased has left nothing in the tables of the source. */
+import { createBus } from '@outbus/core'
+import type { AnySource } from '@outbus/core'
+import pino from 'pino'
+import type { AnySamples } from './calls.ts'
+import { callsOf, outcomeOf } from './calls.ts'
+import type { Problems } from './samples.ts'
+import { busWith, changedTables, contents, freshApp } from './tested.ts'
+
+/** Two apps call every verb that writes; one is erased; the tables are as the other one left them. */
+export async function checkErasure(source: AnySource, samples: AnySamples): Promise<Problems> {
+  const tested = await busWith(source, samples)
+  const { pool, adminUrl } = tested.db
+  const write = async ({ verbs }: Awaited<ReturnType<typeof freshApp>>) => {
+    // Another check tells what a verb throws.
+    for (const [, call] of callsOf(samples.writes)) await outcomeOf(async () => call(verbs))
+  }
+  await write(await freshApp(tested, source))
+  const before = await contents(pool)
+  const erased = await freshApp(tested, source, samples.filters)
+  await write(erased)
+  // As the owner of the tables, who may.
+  await using owner = await createBus({ database: adminUrl, sources: [source], log: pino({ level: 'silent' }) })
+  await owner.apps.erase(erased.app)
+  return changedTables(before, await contents(pool)).map(
+    (table) =>
+      `bus.apps.erase left rows of an app in ${table}: each row needs an app_id, or cascades with one that has it`,
+  )
+}
