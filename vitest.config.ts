@@ -20,6 +20,7 @@ const onOne = [
   'test/faults/failpoints/**',
   'test/faults/mutants/**',
   'test/integration/hostile-arguments.test.ts',
+  'test/integration/older-processes.test.ts',
   'test/integration/handlers-that-end-processes.test.ts',
 ]
 

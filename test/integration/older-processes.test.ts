@@ -18,10 +18,10 @@ const log = pino({ level: 'silent' })
 async function setUp() {
   const db = await useTestDatabase()
   const folder = await checkOutOlder()
-  const older = await startOlder(folder, db.url, { migrate: true })
+  const older = await startOlder(folder, db.adminUrl, { migrate: true })
   await older.call('open')
   const newer = async () => {
-    const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', log })
+    const bus = await createBus({ database: db.adminUrl, sources: [kv()], migrate: true, app: 'shop', log })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     return bus
   }
@@ -118,7 +118,7 @@ test('one that is started anew is refused, and says both versions and what to do
   const { db, folder, older, newer } = await setUp()
   await newer()
   expect(await older.call('emit', eventOf('a'))).toBe(0)
-  const again = await startOlder(folder, db.url)
+  const again = await startOlder(folder, db.adminUrl)
   await again.call('open')
   await expect(again.call('start')).rejects.toMatchObject({
     code: 'schema.newer',

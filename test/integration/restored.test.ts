@@ -21,7 +21,7 @@ const log = pino({ level: 'silent' })
 type Db = Awaited<ReturnType<typeof useTestDatabase>>
 
 async function startProcess(db: Db) {
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', log })
+  const bus = await createBus({ database: db.adminUrl, sources: [kv()], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const ran: { trigger: string; deliveryId: string; idempotencyKey: string }[] = []
   bus.handle('f', ({ trigger, deliveryId, idempotencyKey }) => {
@@ -96,7 +96,7 @@ test('in the place of the schema: every lane resumes, and requests are answered'
     { level: 'warn' },
     { write: (line: string) => void (line.includes('a lane lost its connection') && laneFailed.resolve()) },
   )
-  const bus = await createBus({ database: db.url, sources: [kv(), asks], migrate: true, app: 'shop', log: heard })
+  const bus = await createBus({ database: db.adminUrl, sources: [kv(), asks], migrate: true, app: 'shop', log: heard })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const cx = bus.context()
   const kinds = { plain: {}, ordered: { ordered: true }, few: { concurrency: 1 }, own: { transactional: true } }
