@@ -39,6 +39,7 @@ export const ERROR_CODES = [
   'trigger.invalid',
   'trigger.duplicate_name',
   'trigger.not_found',
+  'trigger.has_waiting_rows',
   'delivery.not_found',
   'delivery.filter_required',
   'target.unknown',

@@ -10,7 +10,7 @@ grant select on
 
 -- Not its id, attempt, lease or errors: those are the dispatcher's to write.
 grant insert (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain, ordering_key,
-  single, trace_context, dedupe_key, replay_of, reply_to, reply_by, emitted_at) on {schema}.outbox to {emitter};
+  single, trace_context, dedupe_key, replay_of, reply_to, reply_by, emitted_at, paused) on {schema}.outbox to {emitter};
 -- A caller that leaves; rows that are withdrawn are set aside by `paused`. Processes of before also let go rows of resumed triggers.
 grant update (reply_by, paused) on {schema}.outbox to {emitter};
 grant insert, update, delete on {schema}.dedupe_keys to {emitter};
@@ -22,7 +22,7 @@ grant insert, update, delete on {schema}.triggers to {emitter};
 grant insert, update on {schema}.trigger_epochs to {emitter};
 grant insert on {schema}.trigger_changes to {emitter};
 grant insert, update (concurrency, rate_limit) on {schema}.trigger_limits to {emitter};
-grant insert, delete on {schema}.pauses to {emitter};
+grant insert, update, delete on {schema}.pauses to {emitter};
 grant usage on sequence {schema}.trigger_epoch_sequence to {emitter};
 -- Whoever registers a trigger becomes known, without any roles.
 grant insert (app_id, id) on {schema}.principals to {emitter};

@@ -65,6 +65,7 @@ describe('an id', () => {
   ]
   const verbs: readonly ById[] = [
     ...(['get', 'enable', 'disable', 'delete', 'pause', 'resume'] as const).map(trigger),
+    ['triggers.release', UUID, (on, id) => on.triggers.release(id)],
     ['triggers.update', UUID, (on, id) => on.triggers.update(id, { priority: 'low' }), 'trigger.not_found'],
     ...(['get', 'replay', 'discard'] as const).map(letter),
     ['deliveries.get', '1', (on, id) => on.deliveries.get(id), 'delivery.not_found'],

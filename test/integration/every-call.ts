@@ -45,6 +45,7 @@ export const READS: Record<string, Call> = {
   'triggers.list': (cx) => cx.triggers.list(),
   'deadLetters.get': (cx) => cx.deadLetters.get(IDS.letter),
   'deadLetters.list': (cx) => cx.deadLetters.list(),
+  'deliveries.list': (cx) => cx.deliveries.list(),
   'deliveries.get': (cx) => cx.deliveries.get(IDS.delivery),
   'history.list': (cx) => cx.history.list(),
   'principals.get': (cx) => cx.principals.get('u'),
@@ -79,6 +80,7 @@ export const WRITES: Record<string, Call> = {
   'triggers.create': (cx) => cx.triggers.create(trigger),
   'triggers.pauseAll': (cx) => cx.triggers.pauseAll(),
   'triggers.resumeAll': (cx) => cx.triggers.resumeAll(),
+  'triggers.release': (cx) => cx.triggers.release(IDS.trigger),
   'principals.put': (cx) => cx.principals.put('u'),
   'principals.remove': (cx) => cx.principals.remove('u'),
 }
@@ -96,6 +98,9 @@ export const READ_AND_WRITE: Record<string, Call> = {
   'deadLetters.discard': (cx) => cx.deadLetters.discard(IDS.letter),
   'deadLetters.discardAll': (cx) => cx.deadLetters.discardAll({ all: true }),
   'deliveries.cancel': (cx) => cx.deliveries.cancel(IDS.delivery),
+  'deliveries.withdraw': (cx) => cx.deliveries.withdraw([IDS.delivery]),
+  'deliveries.cancelAll': (cx) => cx.deliveries.cancelAll({ all: true }),
+  'deliveries.purge': (cx) => cx.deliveries.purge({ all: true }),
 }
 
 /** Not within a caller's transaction. */

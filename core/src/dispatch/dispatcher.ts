@@ -45,6 +45,7 @@ import { Running } from './running.ts'
 import { Settlement } from './settle.ts'
 import { endSilent, SILENT_FOR_MORE_MS } from './silent-connections.ts'
 import type { OutcomeCounts } from './stats.ts'
+import { sweepPauses } from './pause-sweep.ts'
 import { Portions } from './portions.ts'
 import { Starts } from './starts.ts'
 import { OutcomeReport } from './report.ts'
@@ -261,10 +262,21 @@ export class Dispatcher {
         for (const each of [wakeUp, orderedWakeUp]) each.all()
       })
     await abandonUnread(sql, this.#control, log)
+    await this.#sweepPauses()
     await this.#cancel()
     await unparkResumed(sql, this.#control, log, this.#stop.signal, () => {
       for (const each of [wakeUp, orderedWakeUp]) each.all()
     })
+  }
+
+  /** Sets aside the rows of triggers that were disabled or deleted. Never rejects: the next tick tries again. */
+  async #sweepPauses(): Promise<void> {
+    const { sql, log } = this.#options
+    try {
+      await sweepPauses(sql, this.#control, this.#stop.signal)
+    } catch (error) {
+      log.debug({ err: error }, 'rows of disabled triggers were not set aside yet')
+    }
   }
 
   /** Takes out what was withdrawn, and ends what runs here and is to be ended. Never rejects: the next tick tries again. */

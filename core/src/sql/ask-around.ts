@@ -1,4 +1,5 @@
 import { EMITTED_SETTING } from './emit-noted.ts'
+import { SOMETHING_PAUSED } from './pauses.ts'
 import { statement } from './statement.ts'
 import { notesAround } from './write-note.ts'
 
@@ -15,6 +16,6 @@ export const askAround = statement<[laneId: string], AroundRow>(
   'ask_around',
   `select exists (
     select from (${notesAround('emitted.id', 'emitted.id')}) as n where n.lane_id <> $1
-  ) as noted_by_others, exists (select from {schema}.pauses) as something_paused
+  ) as noted_by_others, ${SOMETHING_PAUSED} as something_paused
 from (select nullif(current_setting('${EMITTED_SETTING}', true), '')::bigint as id) as emitted`,
 )

@@ -2,13 +2,14 @@ import type { DeadLetterFilterParameters, LetterRange } from './dead-letter-row.
 import { DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
 import { IS_IDLE } from './emit-rows.ts'
 import { IS_IN_LINE, inLine } from './in-line.ts'
+import { isPaused } from './pauses.ts'
 import { statement } from './statement.ts'
 
 /**
  * Caller: DeadLetterStore.replay and replayAll. Marks the letters and writes one row for each, in one statement:
  * a letter is never replayed twice by two callers at once, and never marked without its row. The row is a new
  * delivery with all its attempts before it; target and retry policy are those of the row that died. A row of an ordered
- * trigger goes to the end of its line, as an emitted one does.
+ * trigger goes to the end of its line, as an emitted one does. That of a paused or disabled one is parked from the start.
  */
 export const replayDeadLetters = statement<
   [...DeadLetterFilterParameters, ...LetterRange, force: boolean, channel: string],
@@ -27,9 +28,9 @@ export const replayDeadLetters = statement<
   returning d.*
 ), ${inLine('select app_id, trigger_id, ordering_key from marked where ordering_key is not null')}, written as (
   insert into {schema}.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
-    ordering_key, single, trace_context, dedupe_key, replay_of, emitted_at)
+    ordering_key, single, trace_context, dedupe_key, replay_of, emitted_at, paused)
   select priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
-    ordering_key, single, trace_context, dedupe_key, id, emitted_at
+    ordering_key, single, trace_context, dedupe_key, id, emitted_at, single = 0 and ${isPaused('marked.app_id', 'marked.trigger_id')}
   from marked where ${IS_IN_LINE} order by id
   returning id
 )

@@ -1,3 +1,5 @@
+import { ALL_TRIGGERS, isPaused } from './pauses.ts'
+
 export interface TriggerRow {
   readonly id: string
   readonly app_id: string
@@ -16,6 +18,9 @@ export interface TriggerRow {
   readonly enabled: boolean
   /** Itself, whatever its app is. */
   readonly paused: boolean
+  readonly app_paused: boolean
+  /** Its rows are set aside, for whatever reason. */
+  readonly parked: boolean
   readonly created_at: Date
   readonly updated_at: Date
 }
@@ -31,7 +36,10 @@ export const LIMITS_WRITTEN = `limits as (
 
 /** Of a row of triggers by that name. */
 export function pausedColumn(of: string): string {
-  return `exists (select from {schema}.pauses p where p.app_id = ${of}.app_id and p.trigger_id = ${of}.id) as paused`
+  const pausedIs = (id: string) =>
+    `exists (select from {schema}.pauses p where p.app_id = ${of}.app_id and p.trigger_id = ${id} and p.paused)`
+  return `${pausedIs(`${of}.id`)} as paused, ${pausedIs(`'${ALL_TRIGGERS}'`)} as app_paused,
+  ${isPaused(`${of}.app_id`, `${of}.id`)} as parked`
 }
 
 export const TRIGGER_COLUMNS =

@@ -1,3 +1,4 @@
+import { SWEEP_AGAIN } from './pauses.ts'
 import { statement } from './statement.ts'
 import { EPOCH_MOVED_ON } from './trigger-changes.ts'
 import type { TriggerRow } from './trigger-row.ts'
@@ -21,6 +22,8 @@ export const updateTrigger = statement<
     /** 0: none from now on. */
     rateLimit: number | null,
     enabled: boolean | null,
+    /** What becomes of rows that are there, where it is enabled or disabled; null: nothing changes for them. */
+    waiting: 'run' | 'park' | 'discard' | null,
   ],
   TriggerRow
 >(
@@ -44,6 +47,18 @@ where t.app_id = bumped.app_id and t.id = $2::uuid
 returning ${TRIGGER_COLUMNS.split(', ')
     .map((column) => `t.${column}`)
     .join(', ')}
-), ${LIMITS_WRITTEN}
+), ${LIMITS_WRITTEN}, held as (
+  insert into {schema}.pauses as p (app_id, trigger_id, paused, disabled, discard_before)
+  select app_id, id, false, not enabled, case when $14 = 'discard' then clock_timestamp() end
+  from written where $14 in ('park', 'discard')
+  on conflict (app_id, trigger_id) do update set disabled = excluded.disabled,
+    discard_before = coalesce(excluded.discard_before, p.discard_before), ${SWEEP_AGAIN}
+), still as (
+  update {schema}.pauses p set disabled = false, ${SWEEP_AGAIN} from written
+  where $14 = 'run' and p.app_id = written.app_id and p.trigger_id = written.id and (p.paused or p.discard_before is not null)
+), let_go as (
+  delete from {schema}.pauses p using written
+  where $14 = 'run' and p.app_id = written.app_id and p.trigger_id = written.id and not p.paused and p.discard_before is null
+)
 select written.*, ${pausedColumn('written')} from written`,
 )

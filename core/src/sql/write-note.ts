@@ -1,4 +1,5 @@
 import type { ArrayText } from './arrays.ts'
+import { SOMETHING_PAUSED } from './pauses.ts'
 import { statement } from './statement.ts'
 
 /**
@@ -87,5 +88,5 @@ where n.unclaimed_lock is null or not exists (
     and l.objid = (n.unclaimed_lock & 4294967295)::oid
     and l.database = (select oid from pg_database where datname = current_database()) and not isempty(overlap)
 )
-union all select null, null, null where exists (select from {schema}.pauses)`,
+union all select null, null, null where ${SOMETHING_PAUSED}`,
 )

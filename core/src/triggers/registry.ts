@@ -13,9 +13,11 @@ import type { Access } from '../principals/access.ts'
 import { serverErrorBehind } from '../postgres-errors.ts'
 import { priorityLevel, priorityOf } from '../priority.ts'
 import { parseRetryPolicy } from '../retry/policy.ts'
+import { countWaiting } from '../sql/count-waiting.ts'
 import { createTrigger } from '../sql/create-trigger.ts'
 import { ALL_TRIGGERS } from '../sql/pauses.ts'
 import { pauseTriggers } from '../sql/pause-triggers.ts'
+import { releaseRows } from '../sql/release-rows.ts'
 import { resumeTriggers } from '../sql/resume-triggers.ts'
 import { deleteTrigger } from '../sql/delete-trigger.ts'
 import { getTrigger } from '../sql/get-trigger.ts'
@@ -27,8 +29,15 @@ import type { AnySource } from '../source.ts'
 import { encodeJson } from '../validation/json.ts'
 import { assertName } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
-import type { TargetSpec, Trigger, TriggerListOptions, TriggerPatch, Triggers } from './trigger.ts'
-import { DEFAULT_TIMEOUT_MS, triggerListSchema, triggerPatchSchema, triggerSchema } from './trigger.ts'
+import type { TargetSpec, Trigger, TriggerListOptions, TriggerPatch, Triggers, WaitingRows } from './trigger.ts'
+import {
+  DEFAULT_TIMEOUT_MS,
+  disableSchema,
+  enableSchema,
+  triggerListSchema,
+  triggerPatchSchema,
+  triggerSchema,
+} from './trigger.ts'
 
 export class TriggerRegistry implements Triggers {
   readonly #sql: Sql
@@ -106,6 +115,7 @@ export class TriggerRegistry implements Triggers {
   async update(id: string, patch: TriggerPatch): Promise<Trigger> {
     const given = parseWith(triggerPatchSchema, patch, { code: 'trigger.invalid', what: 'trigger' })
     if (given.name !== undefined) assertTriggerName(given.name)
+    const waiting = waitingRowsOf(given)
     // Source and registrant cannot change, so reading them first and writing afterwards races with nothing.
     const { source, registrant } = await this.get(id)
     const filter = given.filter === undefined ? null : encodeFilter(this.#plugins.source(source), given.filter)
@@ -125,38 +135,68 @@ export class TriggerRegistry implements Triggers {
         noneAsZero(given.concurrency),
         noneAsZero(given.rateLimit),
         given.enabled ?? null,
+        waiting,
       ]),
     )
-    return this.#toTrigger(rows[0], id)
+    // What the statement answers of pauses is how they were before it.
+    return waiting === null ? this.#toTrigger(rows[0], id) : this.get(id)
   }
 
-  enable(id: string): Promise<Trigger> {
-    return this.update(id, { enabled: true })
+  async enable(id: string, options: { waiting?: 'run' | 'discard' } = {}): Promise<Trigger> {
+    const given = parseWith(enableSchema, options, { code: 'options.invalid', what: 'triggers.enable' })
+    return this.update(id, { enabled: true, ...given } as TriggerPatch)
   }
 
-  disable(id: string): Promise<Trigger> {
-    return this.update(id, { enabled: false })
+  async disable(id: string, options: { waiting?: WaitingRows } = {}): Promise<Trigger> {
+    const given = parseWith(disableSchema, options, { code: 'options.invalid', what: 'triggers.disable' })
+    return this.update(id, { enabled: false, ...given } as TriggerPatch)
   }
 
-  async delete(id: string): Promise<void> {
-    const { registrant } = await this.get(id)
+  async delete(id: string, options: { waiting?: WaitingRows } = {}): Promise<void> {
+    const { waiting } = parseWith(disableSchema, options, { code: 'options.invalid', what: 'triggers.delete' })
+    const { registrant, enabled, paused } = await this.get(id)
     await this.#access.assert(this.#scope, this.#on, 'trigger.delete', registrant)
-    const rows = await this.#sql.run(this.#on, deleteTrigger, [this.#scope.app, assertUuid(id, 'a trigger id')])
+    const triggerId = assertUuid(id, 'a trigger id')
+    const runs = enabled && !paused
+    if (waiting === undefined && !runs) await this.#assertNothingWaits(triggerId, enabled ? 'paused' : 'disabled')
+    // Of a trigger that runs nothing, what is committed a moment later does not run by surprise either.
+    const rows = await this.#sql.run(this.#on, deleteTrigger, [
+      this.#scope.app,
+      triggerId,
+      waiting ?? (runs ? 'run' : 'park'),
+    ])
     if (rows[0] === undefined) throw notFound(id)
+  }
+
+  async release(id: string): Promise<boolean> {
+    const triggerId = assertUuid(id, 'a trigger id')
+    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', undefined)
+    return (await this.#sql.run(this.#on, releaseRows, [this.#scope.app, triggerId])).length > 0
+  }
+
+  async #assertNothingWaits(id: string, state: 'paused' | 'disabled'): Promise<void> {
+    const [waiting] = await this.#sql.run(this.#on, countWaiting, [this.#scope.app, id])
+    const count = waiting?.count ?? 0
+    if (count === 0) return
+    throw new OutbusError(
+      'trigger.has_waiting_rows',
+      `the trigger is ${state}, and ${count} of its rows wait: say what becomes of them`,
+      { path: 'waiting', received: count, hint: "{ waiting: 'run' }, { waiting: 'park' } or { waiting: 'discard' }" },
+    )
   }
 
   async pause(id: string): Promise<Trigger> {
     const trigger = await this.get(id)
     await this.#access.assert(this.#scope, this.#on, 'trigger.pause', trigger.registrant)
     await this.#sql.run(this.#on, pauseTriggers, [this.#scope.app, trigger.id])
-    return { ...trigger, paused: true }
+    return this.get(id)
   }
 
   async resume(id: string): Promise<Trigger> {
     const trigger = await this.get(id)
     await this.#access.assert(this.#scope, this.#on, 'trigger.pause', trigger.registrant)
     await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, trigger.id])
-    return { ...trigger, paused: false }
+    return this.get(id)
   }
 
   async pauseAll(): Promise<void> {
@@ -197,7 +237,9 @@ export class TriggerRegistry implements Triggers {
       rateLimit: row.rate_limit ?? undefined,
       registrant: row.registrant ?? undefined,
       enabled: row.enabled,
-      paused: row.paused,
+      paused: row.paused || row.app_paused,
+      pausedBy: [...(row.paused ? (['trigger'] as const) : []), ...(row.app_paused ? (['app'] as const) : [])],
+      parked: row.parked,
       unresolved: !this.#resolves(row.target),
       createdAt: row.created_at,
       updatedAt: row.updated_at,
@@ -257,6 +299,19 @@ function encodeRetry(source: string, retry: unknown): string {
 function standsInLineTwice(given: z.output<typeof triggerSchema>): boolean {
   const { ordered = false, transactional = false, concurrency, rateLimit } = given
   return ordered && (transactional || typeof (concurrency ?? rateLimit) === 'number')
+}
+
+/** What becomes of rows that are there; null: nothing changes for them. */
+function waitingRowsOf({ enabled, waiting }: z.output<typeof triggerPatchSchema>): WaitingRows | null {
+  const problem =
+    waiting !== undefined && enabled === undefined
+      ? 'waiting says what becomes of rows where enabled changes'
+      : waiting === 'park' && enabled === true
+        ? 'an enabled trigger has no parked rows'
+        : undefined
+  if (problem !== undefined) throw new OutbusError('trigger.invalid', problem, { path: 'waiting', received: waiting })
+  if (enabled === undefined) return null
+  return waiting ?? (enabled ? 'run' : 'park')
 }
 
 function refusedOrder(cause?: unknown): OutbusError {

@@ -55,7 +55,7 @@ interface TriggerSettings {
    * 1 / `rateLimit` seconds. As `concurrency` otherwise. Default, and null: no limit.
    */
   readonly rateLimit?: number | null
-  /** Default true. A disabled trigger gets no rows; rows that it already has still run. */
+  /** Default true. A disabled trigger gets no rows; those that it already has are parked, unless `waiting` says otherwise. */
   readonly enabled?: boolean
 }
 
@@ -67,7 +67,19 @@ export type TriggerInput<S extends AnySource = AnySource> = {
   }
 }[S['name']]
 
-export type TriggerPatch = Partial<TriggerSettings> & { readonly filter?: unknown }
+/**
+ * What becomes of rows that are already written and wait: for their first attempt or for another one. `run`: they run as if nothing had
+ * changed. `park`: they are set aside, and come back when the trigger is enabled. `discard`: they are gone, with the outcome
+ * `discarded`, in the history, without a dead letter. What runs at the moment is run to its end in any case. Requests are
+ * answered `unavailable` where rows are set aside.
+ */
+export type WaitingRows = 'run' | 'park' | 'discard'
+
+export type TriggerPatch = Partial<TriggerSettings> & {
+  readonly filter?: unknown
+  /** With `enabled` alone. Default `park` where it is false, `run` where it is true, which has no `park`. */
+  readonly waiting?: WaitingRows
+}
 
 export interface Trigger {
   readonly id: string
@@ -87,8 +99,12 @@ export interface Trigger {
   /** The id of the principal who registered it, and whom it runs as. */
   readonly registrant: string | undefined
   readonly enabled: boolean
-  /** Itself; `pauseAll` is not shown here. */
+  /** It, or its whole app. */
   readonly paused: boolean
+  /** By what: by `pause`, by `pauseAll`, or by both. */
+  readonly pausedBy: readonly ('trigger' | 'app')[]
+  /** Its rows are set aside: it is paused, or it was disabled and they wait until it is enabled. */
+  readonly parked: boolean
   /** True where this process could not run the target now, such as a function that nobody has registered. */
   readonly unresolved: boolean
   readonly createdAt: Date
@@ -111,9 +127,21 @@ export interface Triggers<S extends AnySource = AnySource> {
   list(options?: TriggerListOptions): Promise<Page<Trigger>>
   /** Changes what the patch names. The source of a trigger cannot change. Rows already written keep what they carry. */
   update(id: string, patch: TriggerPatch): Promise<Trigger>
-  enable(id: string): Promise<Trigger>
-  disable(id: string): Promise<Trigger>
-  delete(id: string): Promise<void>
+  /**
+   * Rows that were parked when it was disabled come back, and are due when they were due before; with `waiting: 'discard'` they
+   * are discarded instead, and new ones wait until that is done.
+   */
+  enable(id: string, options?: { readonly waiting?: 'run' | 'discard' }): Promise<Trigger>
+  /** Rows that wait are parked until it is enabled again, unless `waiting` says `run` or `discard`. */
+  disable(id: string, options?: { readonly waiting?: WaitingRows }): Promise<Trigger>
+  /**
+   * Rows that wait run, where it is enabled. Where it, or its app, is paused or disabled, `waiting` has to say what becomes of them:
+   * `trigger.has_waiting_rows`, with their number, where nothing is said and there are any. Parked rows of a trigger
+   * that is gone are listed, cancelled and purged like all others, and `release` lets them run.
+   */
+  delete(id: string, options?: { readonly waiting?: WaitingRows }): Promise<void>
+  /** Lets run what a deleted trigger left parked. False where it left nothing. Only for who may change all triggers. */
+  release(id: string): Promise<boolean>
   /**
    * Runs nothing of this trigger until `resume`, and loses nothing: unlike a disabled one it goes on getting rows, and
    * those wait. What runs already is run to its end; what a dispatcher has claimed but not begun may still begin. Requests are
@@ -150,7 +178,15 @@ export const triggerSchema = z.strictObject({
   enabled: z.boolean().optional(),
 })
 
-export const triggerPatchSchema = triggerSchema.omit({ source: true }).partial()
+const waitingSchema = z.enum(['run', 'park', 'discard'])
+
+export const triggerPatchSchema = triggerSchema
+  .omit({ source: true })
+  .partial()
+  .extend({ waiting: waitingSchema.optional() })
+
+export const enableSchema = z.strictObject({ waiting: waitingSchema.exclude(['park']).optional() })
+export const disableSchema = z.strictObject({ waiting: waitingSchema.optional() })
 
 export const triggerListSchema = z.strictObject({
   ...pageSchema,

@@ -1,0 +1,44 @@
+/**
+ * Sets aside, or withdraws, the rows of triggers that were disabled or deleted, a bite of the outbox at a time:
+ *
+ *   changed ──bite by bite──▶ end of the outbox ──nothing was left out, and nothing can come any more──▶ swept
+ *      ▲                              │ else
+ *      └────────── later and later ◀──┘
+ *
+ * Until then every lane asks for pauses when it has claimed, as it does while something is paused: the promise that nothing runs by
+ * surprise is the claim's. The sweep is what makes the question unnecessary, and what finds rows that are not due yet.
+ */
+import type pg from 'pg'
+import { withTransaction } from '../database-calls.ts'
+import { biteOfOutbox } from '../sql/bite-of-outbox.ts'
+import type { Sql } from '../sql/statement.ts'
+import { choosePause, moveSweep, setAside } from '../sql/sweep-pauses.ts'
+
+const BITE_ROWS = 20_000
+/** For each tick of a dispatcher. */
+const MAX_BITES = 20
+
+export async function sweepPauses(sql: Sql, pool: pg.Pool, signal: AbortSignal): Promise<void> {
+  for (let bites = 0; bites < MAX_BITES && !signal.aborted; bites++)
+    if (!(await withTransaction(pool, (tx) => sweepBite(sql, tx)))) return
+}
+
+/** False: there is nothing to sweep at the moment. */
+async function sweepBite(sql: Sql, tx: pg.ClientBase): Promise<boolean> {
+  const [pause] = await sql.run(tx, choosePause, [])
+  if (pause === undefined) return false
+  const { app_id: app, trigger_id: trigger, discard_before: discardBefore, sweep_from: from, disabled } = pause
+  // A disabled trigger gets no rows but those of transactions that began before; an enabled one goes on as soon as it can.
+  const mayEnd = pause.is_over || !disabled
+  const begins = from === '0' ? mayEnd : pause.sweep_is_clean
+  const [bite] = await sql.run(tx, biteOfOutbox, [from, BITE_ROWS])
+  const to = bite?.to ?? undefined
+  let isClean = begins
+  if (to !== undefined) {
+    const [aside] = await sql.run(tx, setAside, [app, trigger, from, to, discardBefore, disabled])
+    isClean &&= aside?.left === 0
+  }
+  const isEnd = to === undefined || (bite?.rows ?? 0) < BITE_ROWS
+  await sql.run(tx, moveSweep, [app, trigger, isEnd ? null : to, isClean, isEnd && isClean])
+  return true
+}
