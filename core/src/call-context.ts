@@ -10,6 +10,7 @@ import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import { DEAD_LETTER_SOURCE } from './dead-letters/source.ts'
 import { DeadLetterStore } from './dead-letters/dead-letters.ts'
 import { isOutbusError, OutbusError } from './errors.ts'
+import { KEPT } from './inbox/reply.ts'
 import type { Reply } from './inbox/reply.ts'
 import type { RequestDesk, RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
 import { refuseInTransaction, RequestStore } from './inbox/requests.ts'
@@ -179,6 +180,11 @@ abstract class BaseContext implements CoreContext {
 
   async submit(source: string, event: unknown): Promise<SubmittedRequest | undefined> {
     return this.#desk().submit((reply) => this.#prepare(source, event, undefined, { reply }))
+  }
+
+  async isAnswered(source: string, event: unknown): Promise<boolean> {
+    const prepared = this.#prepare(source, event, undefined, { reply: { replyTo: KEPT, timeoutMs: null } })
+    return this.#around.emitter.isMatched(prepared, this.#on())
   }
 
   async explain(source: string, event: unknown): Promise<Explanation[]> {

@@ -65,6 +65,11 @@ export interface CoreContext<S extends AnySource = AnySource> {
     source: Name,
     event: EventInput<SourceNamed<S, Name>['events']>,
   ): Promise<readonly Explanation[]>
+  /**
+   * Whether some trigger would answer a request with this event, by the triggers that this process knows: those of the app's last emit or
+   * request here. In memory, writes nothing, and refuses what a request would refuse.
+   */
+  isAnswered<Name extends S['name']>(source: Name, event: EventInput<SourceNamed<S, Name>['events']>): Promise<boolean>
   /** Replies that nobody waits for any more. */
   readonly requests: Requests
   /**

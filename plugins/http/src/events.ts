@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Params } from './route.ts'
 import { matchRoute, parseRoute, rankOf, segmentsOf } from './route.ts'
 
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'] as const
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'] as const
 export type Method = (typeof METHODS)[number]
 
 export function isMethod(method: string): method is Method {

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { readBody } from './body.ts'
 import { CAUSALITY_HEADER, readCausality, readTraceparent } from './causality.ts'
 import type { httpEvents } from './events.ts'
-import { isMethod } from './events.ts'
+import { isMethod, METHODS } from './events.ts'
 import { errorResponse, refusalResponse, responseTo } from './responses.ts'
 
 type RequestEvent = EventInput<typeof httpEvents>
@@ -15,6 +15,7 @@ export interface HttpBus {
   context(options: ContextOptions): {
     request(source: 'http', event: RequestEvent, options?: RequestOptions): Promise<Reply>
     submit(source: 'http', event: RequestEvent): Promise<SubmittedRequest | undefined>
+    isAnswered(source: 'http', event: RequestEvent): Promise<boolean>
   }
 }
 
@@ -98,9 +99,30 @@ async function handle(bus: HttpBus, settings: Settings, request: Request): Promi
     headers: headersOf(request.headers, settings.headers),
     ...(await readBody(request, settings.maxBodyBytes)),
   }
-  if (RESPOND_ASYNC.test(request.headers.get('prefer') ?? '')) return submitted(await cx.submit('http', event))
+  if (RESPOND_ASYNC.test(request.headers.get('prefer') ?? '')) {
+    const submitted = await cx.submit('http', event)
+    if (submitted !== undefined)
+      return Response.json(submitted, { status: 202, headers: { 'preference-applied': 'respond-async' } })
+    const message = 'no route matches'
+    return (await forOtherMethods(cx, event)) ?? errorResponse(404, { code: 'not_found', message })
+  }
   const reply = await cx.request('http', event, { timeoutMs: settings.timeoutMs, signal: request.signal })
-  return responseTo(reply, settings)
+  const isUnanswered = !reply.ok && reply.failure === 'not_found'
+  return (isUnanswered ? await forOtherMethods(cx, event) : undefined) ?? responseTo(reply, settings)
+}
+
+/**
+ * Where the path has routes, and none for this method: which methods it has. For OPTIONS that is the answer. Undefined where it has none,
+ * or one for this method, whose function is nowhere.
+ */
+async function forOtherMethods(cx: ReturnType<HttpBus['context']>, event: RequestEvent): Promise<Response | undefined> {
+  const allowed: string[] = []
+  for (const method of METHODS) if (await cx.isAnswered('http', { ...event, method })) allowed.push(method)
+  if (allowed.length === 0 || allowed.includes(event.method)) return undefined
+  const isAsked = event.method === 'OPTIONS'
+  const headers = { allow: [...allowed, ...(isAsked ? ['OPTIONS'] : [])].join(', ') }
+  if (isAsked) return new Response(null, { status: 204, headers })
+  return errorResponse(405, { code: 'not_found', message: `no route for ${event.method} matches` }, headers)
 }
 
 /** What GET would answer, with the length of the body and not the body itself. */
@@ -115,11 +137,6 @@ async function withoutBody(response: Response): Promise<Response> {
 /** Also of another implementation of fetch than the process's own, or of another realm. */
 function isResponse(value: object): value is Response {
   return 'status' in value && 'headers' in value && 'arrayBuffer' in value && typeof value.arrayBuffer === 'function'
-}
-
-function submitted(request: SubmittedRequest | undefined): Response {
-  if (request === undefined) return errorResponse(404, { code: 'not_found', message: 'no route matches' })
-  return Response.json(request, { status: 202, headers: { 'preference-applied': 'respond-async' } })
 }
 
 function queryOf(search: URLSearchParams): Record<string, string | string[]> {

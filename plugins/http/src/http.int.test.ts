@@ -128,7 +128,37 @@ test('HEAD of a GET route is answered as GET is, without the body', async () => 
   expect((await asked('/users/ada')).head[0]).toBe(200)
   expect((await asked('/own')).head).toEqual([200, null, 'head'])
   expect((await asked('/nothing')).head[0]).toBe(204)
-  expect((await call('/post', { method: 'HEAD' })).status).toBe(404)
+  expect((await call('/post', { method: 'HEAD' })).status).toBe(405)
+})
+
+test('a path without a route for the method says which methods it has; OPTIONS is answered with them', async () => {
+  const { db, bus, route, call } = await setUp()
+  await route('show', { method: 'GET', path: '/users/:id' }, () => reply('show'))
+  await route('change', { method: ['PUT', 'DELETE'], path: '/users/:id' }, () => reply('change'))
+  await route('own options', { method: 'OPTIONS', path: '/own' }, () =>
+    respond({ status: 200, headers: { allow: 'GET' } }),
+  )
+  await bus.context().triggers.create({
+    name: 'nowhere',
+    source: 'http',
+    filter: { method: 'GET', path: '/nowhere' },
+    target: { type: 'function', name: 'nowhere' },
+  })
+  await bus.start()
+  const asked = async (method: string, path: string, headers: Record<string, string> = {}) => {
+    const response = await call(path, { method, headers })
+    await response.text()
+    return [response.status, response.headers.get('allow')]
+  }
+  expect(await asked('POST', '/users/1')).toEqual([405, 'GET, HEAD, PUT, DELETE'])
+  expect(await asked('POST', '/users/1', { prefer: 'respond-async' })).toEqual([405, 'GET, HEAD, PUT, DELETE'])
+  expect(await asked('OPTIONS', '/users/1')).toEqual([204, 'GET, HEAD, PUT, DELETE, OPTIONS'])
+  expect(await asked('OPTIONS', '/own')).toEqual([200, 'GET'])
+  expect(await asked('POST', '/elsewhere')).toEqual([404, null])
+  expect(await asked('OPTIONS', '/elsewhere')).toEqual([404, null])
+  // There is a route, and its function is nowhere.
+  expect(await asked('GET', '/nowhere')).toEqual([404, null])
+  expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
 })
 
 async function raw(url: string, text: string): Promise<string> {
