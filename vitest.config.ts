@@ -24,8 +24,12 @@ const onOne = [
   'test/integration/handlers-that-end-processes.test.ts',
 ]
 
-/** Of what the embedded Postgres does not bring along: `pg_dump`, `pg_restore`, `pg_basebackup`. */
-const onSystem = ['test/integration/failover.test.ts', 'test/integration/restored.test.ts']
+/** Of what the embedded Postgres does not bring along: `pg_dump`, `pg_restore`, `pg_basebackup`, JIT. */
+const onSystem = [
+  'test/integration/failover.test.ts',
+  'test/integration/jit.test.ts',
+  'test/integration/restored.test.ts',
+]
 
 /** Of a program that this machine may not have. */
 const PGBOUNCER_TEST = 'test/integration/pgbouncer.test.ts'

@@ -1,6 +1,5 @@
 /** The composition root: the one file that knows tsyringe. Factories and typed tokens, no decorators. */
 import 'reflect-metadata'
-import type pg from 'pg'
 import pino from 'pino'
 import type { Logger } from 'pino'
 import { container as rootContainer, instanceCachingFactory } from 'tsyringe'
@@ -14,6 +13,7 @@ import { contextFactory } from './call-context.ts'
 import { DeadLetterAnnouncer } from './dead-letters/announcer.ts'
 import { CallSql, DatabaseCalls } from './database-calls.ts'
 import { openDatabase } from './database.ts'
+import type { BusClientConfig } from './postgres/bus-client.ts'
 import type { Database } from './database.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { FunctionRegistry, functionTarget } from './dispatch/function-target.ts'
@@ -50,7 +50,7 @@ export interface Parts {
   readonly log: Logger
   readonly database: Database
   /** Straight to Postgres, for what needs a session. */
-  readonly listenConnection: pg.ClientConfig
+  readonly listenConnection: BusClientConfig
   readonly sql: Sql
   readonly calls: DatabaseCalls
   readonly plugins: Plugins
@@ -119,7 +119,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
     T.plugins,
     (c) => new Plugins(settings.sources, [functionTarget(c.resolve(T.functions)), ...settings.targets]),
   )
-  provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log)))
+  provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log), settings.prepare))
   provide(T.calls, (c) => {
     const { pool } = c.resolve(T.database)
     return new DatabaseCalls({ pool, over: lifecycle.over, checkSchema: () => lifecycle.checkSchema() })
@@ -311,8 +311,10 @@ function sourceHost(c: DependencyContainer, source: AnySource): SourceHost {
   }
 }
 
-function listenConnection({ listenUrl }: BusSettings, connection: pg.ClientConfig): pg.ClientConfig {
-  return listenUrl === undefined ? connection : { connectionString: listenUrl, connectionTimeoutMillis: 10_000 }
+function listenConnection({ listenUrl }: BusSettings, connection: BusClientConfig): BusClientConfig {
+  return listenUrl === undefined
+    ? connection
+    : { connectionString: listenUrl, connectionTimeoutMillis: 10_000, ownSession: true }
 }
 
 /** A child container for each plugin: its logger names it, and nothing that it registers reaches another one. */

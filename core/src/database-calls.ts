@@ -16,17 +16,21 @@ import {
   isProgramError,
   isUnreachable,
   lacksSchema,
+  refusesWrites,
   saysNothingWasSent,
   serverErrorOf,
   SQL_STATE,
   wasRefused,
 } from './postgres-errors.ts'
 import { checkOut, elsewhereIfReadOnly, isPool } from './postgres/check-out.ts'
-import { answer } from './sql/answer.ts'
+import { ask } from './postgres/ask.ts'
+import { beginOn, commitOn, rollbackOn } from './postgres/transactions.ts'
 import { Sql } from './sql/statement.ts'
 import type { Queryable, Statement } from './sql/statement.ts'
 
 export type Stage = 'connecting' | 'reading' | 'writing' | 'committing' | 'within'
+
+type Begin = (tx: pg.ClientBase) => Promise<unknown>
 
 export interface DatabaseCallsOptions {
   readonly pool: pg.Pool
@@ -75,15 +79,15 @@ export class DatabaseCalls {
    * Runs `work` in a transaction of the bus: commits when it resolves, rolls back when it throws. An error that `work`
    * throws by itself passes as it is: what it sends goes through {@link during}.
    */
-  transaction<T>(work: (tx: pg.PoolClient) => Promise<T>, begin = 'begin'): Promise<T> {
+  transaction<T>(work: (tx: pg.PoolClient) => Promise<T>, begin: Begin = beginOn): Promise<T> {
     return this.borrow((tx) => this.transactionOn(tx, () => work(tx), begin))
   }
 
   /** Within {@link borrow}, which rolls back. */
-  async transactionOn<T>(tx: pg.ClientBase, work: () => Promise<T>, begin: string): Promise<T> {
-    await this.during('connecting', tx, () => answer(tx, { text: begin }))
+  async transactionOn<T>(tx: pg.ClientBase, work: () => Promise<T>, begin: Begin): Promise<T> {
+    await this.during('connecting', tx, () => begin(tx))
     const result = await work()
-    const { command } = await this.during('committing', tx, () => answer(tx, { text: 'commit' }))
+    const command = await this.during('committing', tx, () => commitOn(tx))
     if (command === 'COMMIT') return result
     throw new OutbusError(
       'database.refused',
@@ -140,16 +144,25 @@ export class DatabaseCalls {
 const NEVER = new AbortController().signal
 
 /**
- * Runs `work` in a transaction of its own: commits when it resolves, rolls back when it throws. What `work` throws passes as
- * it is. `database.unreachable` where no connection can be had, `emit.outcome_unknown` where the answer to COMMIT is lost,
+ * Runs `work` in a transaction of its own, at the level that the database has by default: commits when it resolves, rolls back
+ * when it throws. What `work` throws passes as it is. `database.unreachable` where no connection can be had, `emit.outcome_unknown` where the answer to COMMIT is lost,
  * `database.refused` with its `sqlState` where Postgres refuses it.
  */
-export async function withTransaction<T>(
+export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
+  return callsOn(pool).transaction(work, (tx) => ask(tx, { text: 'begin' }))
+}
+
+/** The same for a transaction of the bus, which states its level, and its `settings`: such as `lock_timeout = '20ms'`. */
+export async function withOwnTransaction<T>(
   pool: pg.Pool,
   work: (tx: pg.PoolClient) => Promise<T>,
-  begin = 'begin',
+  settings: readonly string[] = [],
 ): Promise<T> {
-  return new DatabaseCalls({ pool, over: NEVER, checkSchema: async () => undefined }).transaction(work, begin)
+  return callsOn(pool).transaction(work, (tx) => beginOn(tx, settings))
+}
+
+function callsOn(pool: pg.Pool): DatabaseCalls {
+  return new DatabaseCalls({ pool, over: NEVER, checkSchema: async () => undefined })
 }
 
 /** The statements of calls. On a pool each is a call of its own, on a client it is within its caller's transaction. */
@@ -220,7 +233,7 @@ function refused(cause: unknown, stage: Stage, login: string | undefined): Outbu
       hint: `grantRoles gives it to the ${roleFor(message, stage)}: docs/operations.md`,
     })
   }
-  if (sqlState === SQL_STATE.readOnly)
+  if (refusesWrites(cause))
     return new OutbusError('database.read_only', `Postgres takes no writes: ${message}`, {
       ...details,
       hint: 'the server is a standby, or set to read-only: connect to the primary, and try again',
@@ -298,7 +311,7 @@ async function isUsable(client: pg.PoolClient, error: unknown): Promise<boolean>
   if (isOutbusError(error) && LOST.has(error.code)) return false
   if (client.getTransactionStatus?.() === 'I') return true
   try {
-    await answer(client, { text: 'rollback' })
+    await rollbackOn(client)
     return true
   } catch {
     // The connection is gone or unusable, and the transaction with it.

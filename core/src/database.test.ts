@@ -19,18 +19,24 @@ function message(type: string, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(type), length, body])
 }
 
-test('a connection that Postgres ends in the moment in which it is opened does not end the process (G16)', async () => {
-  const server = createServer((socket) => {
-    // One write, so that the client reads both at once: before whoever asked for a connection has heard of it.
-    socket.once('data', () => socket.end(Buffer.concat([WELCOME, GOODBYE])))
-  }).listen(0, '127.0.0.1')
-  onTestFinished(() => void server.close())
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const { pool, close } = openDatabase(`postgres://u@127.0.0.1:${port}/d`, pino({ level: 'silent' }))
-  onTestFinished(() => close(new AbortController().signal))
+test.for([true, false])(
+  'a connection that Postgres ends in the moment in which it is opened does not end the process (G16); session of its own: %s',
+  async (ownSession) => {
+    const server = createServer((socket) => {
+      // One write, so that the client reads both at once: before whoever asked for a connection has heard of it.
+      socket.once('data', () => socket.end(Buffer.concat([WELCOME, GOODBYE])))
+    }).listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const { pool, close } = openDatabase(`postgres://u@127.0.0.1:${port}/d`, pino({ level: 'silent' }), ownSession)
+    onTestFinished(() => close(new AbortController().signal))
 
-  const client = await checkOut(pool)
-  await expect(client.query('select 1')).rejects.toThrow('connection')
-  client.release(true)
-})
+    // It ends before its session is set up.
+    if (ownSession) return expect(checkOut(pool)).rejects.toThrow('connection')
+    const client = await checkOut(pool)
+    await expect(client.query('select 1')).rejects.toThrow('connection')
+    client.release(true)
+    return undefined
+  },
+)

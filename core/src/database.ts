@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { busPool } from './postgres/bus-client.ts'
+import type { BusClientConfig } from './postgres/bus-client.ts'
 import { isPool } from './postgres/check-out.ts'
 import { assertPostgresUrl, assertReadable } from './postgres/url.ts'
 
@@ -14,21 +15,27 @@ export interface Database {
   /** For emits, triggers and what handlers do through their context. */
   readonly pool: pg.Pool
   /** What lanes, notes and the listener open connections of their own with. */
-  readonly connection: pg.ClientConfig
+  readonly connection: BusClientConfig
   /** Ends the pool, if it is the bus's own: waits for the connections in use, and cuts them when `over` aborts. */
   close(over: AbortSignal): Promise<void>
 }
 
-export function openDatabase(database: unknown, log: Logger): Database {
+/** `ownSession`: false behind a transaction-mode pooler. */
+export function openDatabase(database: unknown, log: Logger, ownSession: boolean): Database {
   if (isPool(database)) {
     const { connectionString } = database.options
     if (connectionString !== undefined) assertReadable(connectionString, 'database')
     hearOf(database, log)
-    return { pool: database, connection: clientConfigOf(database.options), close: async () => undefined }
+    return {
+      pool: database,
+      connection: { ...clientConfigOf(database.options), ownSession },
+      close: async () => undefined,
+    }
   }
   assertPostgresUrl(database, 'database')
-  const connection: pg.ClientConfig = {
+  const connection: BusClientConfig = {
     connectionString: database,
+    ownSession,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     application_name: 'outbus',

@@ -69,7 +69,17 @@ export function wasRefused(error: unknown): boolean {
  */
 export function endsConnection(error: unknown): boolean {
   const state = sqlStateOf(error)
-  return state === undefined || ENDS_CONNECTION.test(state)
+  return state === undefined || ENDS_CONNECTION.test(state) || refusesWrites(error)
+}
+
+/** Where Postgres refuses `begin … read write`: in which version, by which function. */
+const REFUSES_TO_WRITE = /^check_(XactReadOnly|transaction_read_only)$/
+
+/** Whether the server, or the session, takes no writes: it refused one, or to begin what would write. */
+export function refusesWrites(error: unknown): boolean {
+  const state = sqlStateOf(error)
+  if (state === SQL_STATE.readOnly) return true
+  return state === '0A000' && REFUSES_TO_WRITE.test(String((error as { readonly routine?: unknown }).routine))
 }
 
 /** Whether an error of connecting says that there is no server to talk to, or none that lets this login in. */

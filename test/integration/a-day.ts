@@ -32,6 +32,21 @@ const dayOptions = (db: UsedTestDatabase) => ({
   dispatch: { leaseMs: LEASE_MS, holdMs: 20 },
 })
 
+/** Of a pool that is to be as usual whatever the database has by default. */
+const UNHARMED = [
+  'default_transaction_read_only=off',
+  'statement_timeout=0',
+  'lock_timeout=0',
+  'idle_in_transaction_session_timeout=0',
+  'search_path=public',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
+/** What the application's own statements in a transaction need where the database has limits that are too short, and is read-only. */
+const WITHOUT_LIMITS = `set transaction read write; set local statement_timeout = 0; set local lock_timeout = 0;
+set local idle_in_transaction_session_timeout = 0;
+select set_config(name, '0', true) from pg_settings where name = 'transaction_timeout'`
+
 /** As text, by no parser: of how many different ends of its lease a delivery has been seen so far. */
 async function untilExtended(pool: pg.Pool, deliveryId: string, times: number): Promise<void> {
   const seen = new Set<unknown>()
@@ -51,21 +66,24 @@ const isNow = (date: unknown) => {
 /** `database`: what the bus is made of; by default the database's URL. */
 export async function aDay(db: UsedTestDatabase, database?: BusOptions<[]>['database']): Promise<void> {
   // Asked for texts alone, which are what they are in every format, and read by no parser of the application.
-  const observer = openPool({ connectionString: db.adminUrl, max: 3, types: { getTypeParser: () => String } })
+  const asTexts = { connectionString: db.adminUrl, types: { getTypeParser: () => String } }
+  const observer = openPool({ ...asTexts, max: 3, options: UNHARMED })
+  const callers = openPool({ ...asTexts, max: 1 })
   const bus = await createBus({ ...dayOptions(db), ...(database === undefined ? {} : { database }) })
   try {
     const outcomes = watchOutcomes('shop')
     const cx = bus.context()
     const runs = new Map<string, number[]>()
     const transactional: string[] = []
-    await observer.query('create table ledger (key text)')
+    await observer.query('create table public.ledger (key text)')
     bus.handle<SetEvent>('work', async (args) => {
       const { event, attempt, deliveryId } = args
       const key = `${event.collection}/${event.key}`
       runs.set(key, [...(runs.get(key) ?? []), attempt])
       if (event.key === 'long') await untilExtended(observer, deliveryId, 4)
       if (event.collection === 'transactional') {
-        await args.tx.query('insert into ledger values ($1)', [event.key])
+        await args.tx.query(WITHOUT_LIMITS)
+        await args.tx.query('insert into public.ledger values ($1)', [event.key])
         transactional.push(event.key)
       }
       await args.cx.kv.set('results', key, { ...(event.value as object), attempt })
@@ -110,7 +128,11 @@ export async function aDay(db: UsedTestDatabase, database?: BusOptions<[]>['data
     await cx.kv.set('plain', 'long', NESTED)
     await cx.kv.set('transactional', 'long', NESTED)
     await cx.kv.set('plain', 'dies', NESTED)
-    await withTransaction(observer, (tx) => cx.with(tx).kv.set('plain', 'within', NESTED))
+    await withTransaction(callers, async (tx) => {
+      await tx.query(WITHOUT_LIMITS)
+      await cx.with(tx).kv.set('plain', 'within', NESTED)
+      isNow((await cx.with(tx).kv.get('plain', 'within'))?.updatedAt)
+    })
     const once = { dedupeKey: 'once', runAt: new Date(Date.now() - 1_000) }
     const first = await cx.kv.set('plain', 'deduped', NESTED, once)
     expect(await cx.kv.set('plain', 'deduped', NESTED, once)).toMatchObject({ duplicate: true })
@@ -144,6 +166,7 @@ export async function aDay(db: UsedTestDatabase, database?: BusOptions<[]>['data
     expect(transactional.toSorted()).toEqual(['fails once', 'fails once', 'long', 'one', 'two'])
 
     // What is listed is what it is by the types of the API.
+    await untilDatabaseSays(observer, `select count(*)::text from outbus.attempts`, String(outcomes.seen.length))
     const letters = await cx.deadLetters.list({ resolution: 'any' })
     expect(letters.items).toMatchObject([{ attempts: 2, event: { key: 'dies', value: NESTED }, resolution: 'handled' }])
     for (const { diedAt, emittedAt, resolvedAt } of letters.items)
@@ -192,6 +215,7 @@ export async function aDay(db: UsedTestDatabase, database?: BusOptions<[]>['data
   } finally {
     await bus.stop({ graceMs: 0 })
     await observer.end()
+    await callers.end()
   }
 }
 

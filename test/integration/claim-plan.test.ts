@@ -4,7 +4,8 @@ import { useTestDatabase } from '@outbus/test-kit/vitest'
 import type pg from 'pg'
 import pino from 'pino'
 import { expect, test } from 'vitest'
-import { beginClaim } from '../../core/src/sql/begin-claim.ts'
+import { beginText } from '../../core/src/postgres/session.ts'
+import { claimSettings } from '../../core/src/sql/begin-claim.ts'
 import { aloneIsDue } from '../../core/src/sql/alone-is-due.ts'
 import { claimBatch, claimSized } from '../../core/src/sql/claim-batch.ts'
 import { claimFresh } from '../../core/src/sql/claim-fresh.ts'
@@ -68,7 +69,7 @@ test.for([10, 1_000_000])(
       for (const analyzed of [false, true]) {
         if (analyzed) await client.query('analyze outbus.outbox')
         for (const generic of ['force_generic_plan', 'force_custom_plan']) {
-          await client.query(beginClaim(10_000))
+          await client.query(beginText(undefined, claimSettings(10_000)))
           await client.query(`set local plan_cache_mode = ${generic}`)
           const ids = `'{${Array.from({ length: 500 }, (_, i) => i + 1).join(',')}}'`
           const from = `500, '-infinity', '-infinity', '-infinity'`
@@ -115,7 +116,7 @@ test('ordered rows are claimed by one index probe a key, with a thousand rows be
     for (const analyzed of [false, true]) {
       if (analyzed) await client.query('analyze outbus.outbox')
       for (const generic of ['force_generic_plan', 'force_custom_plan']) {
-        await client.query(beginClaim(10_000))
+        await client.query(beginText(undefined, claimSettings(10_000)))
         await client.query(`set local plan_cache_mode = ${generic}`)
         const nodes = await nodesOfPlan(
           client,
@@ -168,7 +169,7 @@ test(
             ...(await nodesOfPlan(client, findStarts, Array(6).fill(`'-infinity'`).join())),
           ]
           expect(nodes.filter(readsWholeOutbox)).toEqual([])
-          await client.query(beginClaim(10_000))
+          await client.query(beginText(undefined, claimSettings(10_000)))
           for (const taking of [lockLimits, takeSingles]) {
             const taken = await nodesOfPlan(client, taking, `${id}, 5000, 64, 1, ${id}`)
             expect(taken.filter(readsWholeOutbox)).toEqual([])

@@ -3,7 +3,8 @@ import { useTestDatabase } from '@outbus/test-kit/vitest'
 import { createBus } from '@outbus/core'
 import pino from 'pino'
 import { expect, test } from 'vitest'
-import { beginClaim } from '../../core/src/sql/begin-claim.ts'
+import { beginText } from '../../core/src/postgres/session.ts'
+import { claimSettings } from '../../core/src/sql/begin-claim.ts'
 import { claimBatch } from '../../core/src/sql/claim-batch.ts'
 import { setUpBus } from './one-bus.ts'
 
@@ -38,7 +39,7 @@ test('two lanes with portions of one backlog lock different rows, neither more t
   const clients = [await db.pool.connect(), await db.pool.connect()]
   try {
     for (const [mine, client] of clients.entries()) {
-      await client.query(beginClaim(10_000))
+      await client.query(beginText(undefined, claimSettings(10_000)))
       const { rows } = await client.query<{ id: string }>(text, [300, 0, 0, 0, 1_000, 2, mine])
       claimed.push(rows.map(({ id }) => Number(id)))
     }

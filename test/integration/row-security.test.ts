@@ -5,7 +5,8 @@ import { prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
 import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { beginClaim } from '../../core/src/sql/begin-claim.ts'
+import { beginText } from '../../core/src/postgres/session.ts'
+import { claimSettings } from '../../core/src/sql/begin-claim.ts'
 import { claimBatch } from '../../core/src/sql/claim-batch.ts'
 import { withdrawDeliveries } from '../../core/src/sql/withdraw-deliveries.ts'
 import { findRequest } from '../../core/src/sql/find-request.ts'
@@ -259,7 +260,7 @@ test('a dispatcher serves every app, and its claim goes by the index as before',
   expect(await bank.request('asks', { op: 'ask', topic: 'answers', value: 2 })).toMatchObject({ ok: true, value: 2 })
   await dispatching.stop()
   const planned = await client('outbus_dispatching')
-  await planned.query(beginClaim(10_000))
+  await planned.query(beginText(undefined, claimSettings(10_000)))
   await planned.query(`prepare claim as ${claimBatch.text.replaceAll('{schema}', 'outbus')}`)
   const { rows } = await planned.query<{ 'QUERY PLAN': string }>('explain execute claim (10, 0, 0, 0, 1000, 1, 0)')
   const plan = rows.map((row) => row['QUERY PLAN']).join('\n')

@@ -185,15 +185,13 @@ export class AppStore implements Apps {
   async #eraseTriggers(app: string, add: (table: string, rows: number) => void): Promise<void> {
     const { calls, sql } = this.#options
     for (let erased = BATCH; erased === BATCH;) {
-      const [triggers, epochs] = await calls.transaction(
-        (tx) =>
-          calls.during('writing', tx, async () => {
-            await sql.run(tx, moveEpoch, [app])
-            const [some] = await sql.run(tx, eraseTriggers, [app, BATCH])
-            const [epoch] = await sql.run(tx, eraseEpoch, [app])
-            return [some?.erased ?? 0, epoch?.erased ?? 0] as const
-          }),
-        'begin isolation level read committed',
+      const [triggers, epochs] = await calls.transaction((tx) =>
+        calls.during('writing', tx, async () => {
+          await sql.run(tx, moveEpoch, [app])
+          const [some] = await sql.run(tx, eraseTriggers, [app, BATCH])
+          const [epoch] = await sql.run(tx, eraseEpoch, [app])
+          return [some?.erased ?? 0, epoch?.erased ?? 0] as const
+        }),
       )
       add(TRIGGERS, triggers)
       add(EPOCHS, epochs)

@@ -6,7 +6,7 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { CallScope } from '../context.ts'
-import { withTransaction } from '../database-calls.ts'
+import { withOwnTransaction } from '../database-calls.ts'
 import { backoffMs, sleep } from '../dispatch/pause.ts'
 import { WakeUp } from '../dispatch/wake-up.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
@@ -53,7 +53,7 @@ export class DeadLetterAnnouncer {
     const { log, onWritten } = this.#options
     for (let failures = 0; !signal.aborted;) {
       try {
-        const { announced, lanes } = await withTransaction(pool, (tx) => this.#announce(tx))
+        const { announced, lanes } = await withOwnTransaction(pool, (tx) => this.#announce(tx))
         failures = 0
         if (announced > 0) onWritten(lanes)
         if (announced < LETTERS_AT_A_TIME) await this.#wakeUp.wait(POLL_MS, signal)

@@ -10,8 +10,8 @@ import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { clearInterval, setInterval } from '../clock.ts'
-import { withTransaction } from '../database-calls.ts'
-import { beginClaim } from '../sql/begin-claim.ts'
+import { withOwnTransaction } from '../database-calls.ts'
+import { claimSettings } from '../sql/begin-claim.ts'
 import { listCancellations } from '../sql/list-cancellations.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
@@ -19,6 +19,7 @@ import type { AttemptRecorder } from '../history/recorder.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
 import { busPool } from '../postgres/bus-client.ts'
 import type { Withdrawals } from '../outbox/withdrawals.ts'
+import type { BusClientConfig } from '../postgres/bus-client.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { decide, settledOutcome } from './attempt.ts'
@@ -55,9 +56,9 @@ import { readWakes } from '../wake-up-channel.ts'
 
 export interface DispatcherOptions extends DeliverySurroundings {
   readonly sql: Sql
-  readonly connection: pg.ClientConfig
+  readonly connection: BusClientConfig
   /** A direct connection for LISTEN. */
-  readonly listenConnection: pg.ClientConfig
+  readonly listenConnection: BusClientConfig
   readonly channel: string
   readonly plans: Plans
   readonly rules: AttemptRules
@@ -140,7 +141,11 @@ export class Dispatcher {
     this.#starts = new Starts({
       log,
       run: (stated, parameters) =>
-        withTransaction(this.#control, (tx) => sql.run(tx, stated, parameters), beginClaim(settings.frozenAfterMs)),
+        withOwnTransaction(
+          this.#control,
+          (tx) => sql.run(tx, stated, parameters),
+          claimSettings(settings.frozenAfterMs),
+        ),
     })
     this.#transactions = new HandlerTransactions({
       connection: options.connection,

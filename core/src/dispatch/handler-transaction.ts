@@ -11,7 +11,8 @@ import pg from 'pg'
 import type { Logger } from 'pino'
 import { clearInterval, setInterval } from '../clock.ts'
 import { checkOut, hold, tellHolder } from '../postgres/check-out.ts'
-import { answer } from '../sql/answer.ts'
+import { ask, askSession } from '../postgres/ask.ts'
+import { beginLentText, sharesSession } from '../postgres/session.ts'
 import { OutbusError } from '../errors.ts'
 import { endsConnection, wasRefused } from '../postgres-errors.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
@@ -55,8 +56,8 @@ export class HandlerTransactions {
     let client: pg.PoolClient | undefined
     try {
       client = await checkOut(this.#pool)
-      const settings = `set local idle_in_transaction_session_timeout = ${this.#options.frozenAfterMs}`
-      await answer(client, { text: `begin; ${settings}` })
+      const session = await askSession(client)
+      await ask(client, { text: beginLentText(session, this.#options.frozenAfterMs) })
     } catch (error) {
       client?.release(true)
       // The bus's own SQL, before the handler was started: nobody is charged for that (G16).
@@ -136,6 +137,7 @@ class HandlerTransaction {
   constructor(client: pg.PoolClient, heartbeatMs: number) {
     this.#client = client
     this.forHandler = new Proxy<pg.ClientBase>(client, { get: (target, name) => this.#member(target, name) })
+    sharesSession(this.forHandler, client)
     // By the bus's own statements on behalf of the handler.
     hold(this.forHandler, (error) => tellHolder(client, error))
     // A handler that waits for something else keeps its session idle; that this process lives, this says. Not while the
@@ -153,7 +155,7 @@ class HandlerTransaction {
   }
 
   async commit(): Promise<void> {
-    const { command } = await answer(this.#client, { text: 'commit' })
+    const { command } = await ask(this.#client, { text: 'commit' })
     if (command !== 'COMMIT')
       throw new DeliveryFailure('handler_error', `Postgres answered ${command} to COMMIT: one of its statements failed`)
     this.#state = 'committed'
@@ -172,7 +174,7 @@ class HandlerTransaction {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     try {
-      await answer(this.#client, { text: 'rollback' })
+      await ask(this.#client, { text: 'rollback' })
       this.#release(false)
     } catch {
       // The connection is gone, and the transaction with it.

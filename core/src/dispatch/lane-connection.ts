@@ -1,10 +1,13 @@
 /** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
 import { randomInt } from 'node:crypto'
 import type pg from 'pg'
+import { askSession } from '../postgres/ask.ts'
 import { BusClient } from '../postgres/bus-client.ts'
+import type { BusClientConfig } from '../postgres/bus-client.ts'
+import { beginText, isSetUp } from '../postgres/session.ts'
 import { hold } from '../postgres/check-out.ts'
 import { answer } from '../sql/answer.ts'
-import { beginClaim, setUpClaims } from '../sql/begin-claim.ts'
+import { claimSettings, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { Queryable, Sql, Statement } from '../sql/statement.ts'
 import { AnswerTimer } from './answer-timer.ts'
@@ -14,7 +17,7 @@ import { SILENT_FOR_MORE_MS, socketOf } from './silent-connections.ts'
 const MAX_LOCK = 2 ** 48 - 1
 
 export interface LaneConnectionOptions {
-  readonly connection: pg.ClientConfig
+  readonly connection: BusClientConfig
   readonly sql: Sql
   /** Postgres itself ends a claim whose process has said nothing for this long. */
   readonly frozenAfterMs: number
@@ -25,7 +28,7 @@ const COMMIT = { text: 'commit' }
 export class LaneConnection {
   readonly #client: pg.Client
   readonly #sql: Sql
-  readonly #begin: pg.QueryConfig
+  #begin: pg.QueryConfig = { text: beginText(undefined) }
   readonly #answers: AnswerTimer
   readonly #lost = new AbortController()
   /** An advisory lock of this session alone; undefined where the session is not this connection's. */
@@ -34,7 +37,6 @@ export class LaneConnection {
   private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
     this.#client = client
     this.#sql = sql
-    this.#begin = { text: sql.prepare ? 'begin' : beginClaim(frozenAfterMs) }
     this.#answers = new AnswerTimer(frozenAfterMs + SILENT_FOR_MORE_MS, (reason) => socketOf(client).destroy(reason))
     this.lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
     client.on('error', (error) => this.#lost.abort(error))
@@ -51,13 +53,19 @@ export class LaneConnection {
     const connection = new LaneConnection(client, options)
     try {
       await client.connect()
-      if (options.sql.prepare)
-        await connection.#answers.during(answer(client, { text: setUpClaims(options.frozenAfterMs) }))
+      await connection.#answers.during(connection.#setUp(options))
     } catch (error) {
       connection.close()
       throw error
     }
     return connection
+  }
+
+  /** Its transactions are all its own, and begun by it. */
+  async #setUp({ sql, frozenAfterMs }: LaneConnectionOptions): Promise<void> {
+    if (sql.prepare) await answer(this.#client, { text: setUpClaims(frozenAfterMs) })
+    else this.#begin = { text: beginText(await askSession(this.#client), claimSettings(frozenAfterMs)) }
+    isSetUp(this.#client)
   }
 
   /** Aborts when the connection is gone, and with it the claim. */
@@ -108,6 +116,11 @@ export class LaneConnection {
     const { command } = await committed
     // In a pipeline, COMMIT of a failed transaction succeeds and says ROLLBACK.
     if (command !== 'COMMIT') throw new Error(`Postgres answered ${command} to COMMIT`)
+  }
+
+  /** `work` in a transaction of its own, in one round trip. */
+  transact(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
+    return this.commit((on) => [answer(on, this.#begin), ...work(on)])
   }
 
   /** `work`, then `take`, in one transaction and one round trip; planned as a claim is. */

@@ -6,15 +6,15 @@
  *
  * (pg-listen was tried on paper and left: docs/decisions.md.)
  */
-import type pg from 'pg'
 import type { Logger } from 'pino'
 import { BusClient } from '../postgres/bus-client.ts'
+import type { BusClientConfig } from '../postgres/bus-client.ts'
 import { backoffMs, sleep } from './pause.ts'
 
 export interface ListenerOptions {
   readonly channels: readonly string[]
   /** A direct connection: LISTEN does not work behind a transaction-mode pooler. */
-  readonly connection: pg.ClientConfig
+  readonly connection: BusClientConfig
   readonly log: Logger
   onNotified(channel: string, payload: string): void
   /** After each connect: what was sent during an outage is lost, so look. */
@@ -65,7 +65,7 @@ export class Listener {
   async #session(onConnected: () => void): Promise<void> {
     const { connection, channels, onNotified, onListening } = this.#options
     const { signal } = this.#stop
-    const client = new BusClient({ ...connection, keepAlive: true, query_timeout: CHECK_TIMEOUT_MS })
+    const client = new BusClient({ ...connection, keepAlive: true, answerWithinMs: CHECK_TIMEOUT_MS })
     const lost = new AbortController()
     client.on('error', (error) => lost.abort(error))
     client.on('end', () => lost.abort(new Error('the connection ended')))

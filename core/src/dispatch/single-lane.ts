@@ -10,7 +10,6 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
-import { answer } from '../sql/answer.ts'
 import { singleIsWaiting } from '../sql/single-is-waiting.ts'
 import { IS_REQUEST, lockLimits, PREVIOUS_TOKEN, TAKEN_TRIGGER, takeSingles } from '../sql/take-singles.ts'
 import type { TakeSinglesParameters } from '../sql/take-singles.ts'
@@ -151,7 +150,7 @@ export class SingleLane {
       settlement.settle(delivery.row, outcome)
       charged.push({ delivery, outcome })
     }
-    await connection.commit((on) => [answer(on, { text: 'begin' }), ...settlement.send(sql, on)])
+    await connection.transact((on) => settlement.send(sql, on))
     this.#around.log.warn(
       { deliveries: charged.length },
       'deliveries were interrupted; each is charged one attempt and runs alone',

@@ -4,6 +4,7 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import { Grouping } from '../grouping.ts'
 import { Listener } from '../dispatch/listener.ts'
+import type { BusClientConfig } from '../postgres/bus-client.ts'
 import { notify } from '../sql/notify.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { InboxListener, InboxResolver } from './resolver.ts'
@@ -12,7 +13,7 @@ export interface PostgresInboxesOptions {
   readonly sql: Sql
   readonly pool: pg.Pool
   /** A direct connection, see `listenUrl`. */
-  readonly connection: pg.ClientConfig
+  readonly connection: BusClientConfig
   readonly log: Logger
 }
 

@@ -61,7 +61,7 @@ export async function migrate(options: {
   const schema = assertSchemaName(options.schema)
   const lines = await loadLines(options.lines)
   // Limits of the application's own queries do not fit an index on a large table.
-  const client = new BusClient({ ...options.connection, query_timeout: 0, statement_timeout: 0 })
+  const client = new BusClient({ ...options.connection, ownSession: true, statement_timeout: 0 })
   // The statement that is under way, or the next one, reports a lost connection; unheard it would end the process.
   client.on('error', () => undefined)
   await client.connect()

@@ -13,6 +13,7 @@ import type pg from 'pg'
 import { mayBeRepeated } from '../database-calls.ts'
 import type { DatabaseCalls } from '../database-calls.ts'
 import { elsewhereIfReadOnly } from '../postgres/check-out.ts'
+import { beginOn } from '../postgres/transactions.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import { SQL_STATE } from '../postgres-errors.ts'
 import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../source.ts'
@@ -29,7 +30,7 @@ import type { PreparedEvent } from './prepare.ts'
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
 const MAX_GROUP = 256
 /** For a lock that another transaction holds, no longer than an emit waits. */
-const BEGIN_IMPATIENTLY = `begin; set local lock_timeout = '${PATIENCE}'`
+const IMPATIENTLY = [`lock_timeout = '${PATIENCE}'`]
 
 /** Who asks: whose app it is, and how what it emits is made ready. */
 export interface Asker {
@@ -178,7 +179,7 @@ class Line {
       const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, this.#around) : undefined
       if (written !== undefined) return written
       const work = () => writeOn(on, this.#write, group, this.#around, { impatient, stage: 'writing' })
-      return calls.transactionOn(on, work, impatient ? BEGIN_IMPATIENTLY : 'begin')
+      return calls.transactionOn(on, work, (tx) => beginOn(tx, impatient ? IMPATIENTLY : []))
     }
     const { results, lanes } = await elsewhereIfReadOnly(() => calls.borrow(write))
     onWritten(lanes)

@@ -1,9 +1,20 @@
 /**
  * A connection that the bus opens for itself. What the application has set for connections in general (`pg.defaults`, options of
- * a pool or in a URL) is for the application's own statements, and not for the bus's (G21).
+ * a pool or in a URL) is for the application's own statements, and not for the bus's (G21). Nor is what `alter database` says.
  */
 import pg from 'pg'
+import { isSetUp, SET_UP_SESSION } from './session.ts'
 import { OWN_TYPES } from './types.ts'
+
+export interface BusClientConfig extends pg.ClientConfig {
+  /**
+   * False behind a transaction-mode pooler: the session is somebody else's in the next moment, so that it is not set up, and
+   * statements go in one write with the transaction that has their settings.
+   */
+  readonly ownSession: boolean
+  /** How long `pg` itself waits for an answer, in ms. Default without limit, whatever `pg.defaults`, a URL or a pool says. */
+  readonly answerWithinMs?: number
+}
 
 /** Members of `pg.Client` that its types leave out. */
 interface Settable {
@@ -11,19 +22,51 @@ interface Settable {
   readonly connectionParameters: { query_timeout: number | false }
 }
 
+type Connected = ((error: Error) => void) | ((error: null, client: pg.Client) => void)
+
 export class BusClient extends pg.Client {
-  /** Of `config`, `query_timeout` counts where it is given here. Default none, whatever `pg.defaults` or a URL says. */
-  constructor(config: pg.ClientConfig) {
+  readonly #ownSession: boolean
+
+  constructor(config: BusClientConfig) {
     // A pool hides the password from whoever copies its options.
-    const { password } = config
-    super({ ...config, ...(password === undefined ? {} : { password }), types: OWN_TYPES })
+    const { password, ownSession, answerWithinMs = 0 } = config
+    super({
+      ...config,
+      ...(password === undefined ? {} : { password }),
+      ...(ownSession ? {} : { pipeline: true }),
+      types: OWN_TYPES,
+    })
+    this.#ownSession = ownSession
+    // While it is set up nobody else listens, and an error that nobody hears ends the process (G16). The next query reports it.
+    this.on('error', () => undefined)
     const own = this as unknown as Settable
     own.binary = false
-    own.connectionParameters.query_timeout = config.query_timeout ?? 0
+    own.connectionParameters.query_timeout = answerWithinMs
+  }
+
+  override connect(): Promise<pg.Client>
+  override connect(callback: Connected): void
+  override connect(callback?: Connected): Promise<pg.Client> | void {
+    const connected = this.#connect()
+    if (callback === undefined) return connected
+    const tell = callback as (error: Error | null, client?: pg.Client) => void
+    connected.then(
+      () => tell(null, this),
+      (error: Error) => tell(error),
+    )
+  }
+
+  async #connect(): Promise<pg.Client> {
+    await super.connect()
+    if (this.#ownSession) {
+      await this.query(SET_UP_SESSION)
+      isSetUp(this)
+    }
+    return this
   }
 }
 
 /** A pool of such connections. */
-export function busPool(config: pg.PoolConfig): pg.Pool {
+export function busPool(config: pg.PoolConfig & BusClientConfig): pg.Pool {
   return new pg.Pool({ ...config, Client: BusClient as unknown as new () => pg.ClientBase })
 }

@@ -2,7 +2,8 @@
 import type pg from 'pg'
 import { performance } from '../clock.ts'
 import { isOutbusError } from '../errors.ts'
-import { endsConnection, SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
+import { endsConnection, refusesWrites } from '../postgres-errors.ts'
+import { hasEnded } from './session.ts'
 
 /** By connection. Of a caller's own transaction there is nobody: its connection is not the bus's to end. */
 const holders = new WeakMap<object, (error: unknown) => void>()
@@ -62,6 +63,7 @@ function held(pool: pg.Pool, client: pg.PoolClient): pg.PoolClient {
   const release = client.release
   client.release = (error) => {
     holders.delete(client)
+    hasEnded(client)
     release.call(client, error || ended)
   }
   return client
@@ -79,7 +81,7 @@ export async function elsewhereIfReadOnly<T>(work: () => Promise<T>): Promise<T>
 
 /** Refused by a server, or a session, that takes no writes. */
 export function isReadOnly(error: unknown): boolean {
-  return isOutbusError(error, 'database.read_only') || sqlStateOf(error) === SQL_STATE.readOnly
+  return isOutbusError(error, 'database.read_only') || refusesWrites(error)
 }
 
 function welcome(client: pg.ClientBase): void {

@@ -1,17 +1,17 @@
 /** How roles and row-level security are changed: as the migrator, one change at a time. */
 import type pg from 'pg'
-import { reaching, withTransaction } from '../database-calls.ts'
+import { reaching, withOwnTransaction } from '../database-calls.ts'
 import { busPool } from '../postgres/bus-client.ts'
 import { assertPostgresUrl } from '../postgres/url.ts'
 
 /** Whoever comes after a change of a table waits as long as it waits for its lock. */
-const BEGIN = `begin; set local lock_timeout = '10s'; set local client_min_messages = error`
+const SETTINGS = [`lock_timeout = '10s'`, 'client_min_messages = error']
 
 /** The caller's pool, or one for the length of `work`. */
 export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool) => Promise<void>): Promise<void> {
   if (typeof database === 'object' && database !== null) return work(database)
   assertPostgresUrl(database, 'database')
-  const pool = busPool({ connectionString: database, max: 1 })
+  const pool = busPool({ connectionString: database, max: 1, ownSession: true })
   // The statement under way reports it; unheard it would end the process.
   pool.on('error', () => undefined)
   try {
@@ -31,5 +31,5 @@ export async function administer(
     await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`outbus roles of schema ${schema}`])
     await work(tx)
   }
-  await reaching(() => withTransaction(pool, locked, BEGIN))
+  await reaching(() => withOwnTransaction(pool, locked, SETTINGS))
 }

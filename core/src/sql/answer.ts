@@ -1,21 +1,19 @@
 import type pg from 'pg'
-import { checkOut, elsewhereIfReadOnly, isPool, tellHolder } from '../postgres/check-out.ts'
-import { OWN_TYPES } from '../postgres/types.ts'
+import { ask, askSession } from '../postgres/ask.ts'
+import type { Client } from '../postgres/ask.ts'
+import { checkOut, elsewhereIfReadOnly, isPool } from '../postgres/check-out.ts'
+import { beginText, isBegun, sessionOf, statusOf } from '../postgres/session.ts'
+import type { Session } from '../postgres/session.ts'
+import { parameterOf, TEXTS } from '../postgres/types.ts'
 import type { Queryable } from './statement.ts'
 
-/**
- * What Postgres answers, read by the bus's own types unless the query brings others. By callback: of the promises that `pg` makes
- * itself, and of its timeout for each statement, V8's young generation keeps the result of one query alive until long after the
- * next ones, and moves it to the old one, rows and all.
- */
+/** What Postgres answers to a statement of the bus's, however the session that it goes to is set up. */
 export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {
   try {
-    const owned = { types: OWN_TYPES, ...query } as pg.QueryConfig
-    return isPool(on) ? await elsewhereIfReadOnly(() => answerOfPool(on, owned)) : await answerOfClient(on, owned)
+    return isPool(on) ? await elsewhereIfReadOnly(() => answerOfPool(on, query)) : await answerOfClient(on, query)
   } catch (error) {
     // It was made where the socket is read. What a reader looks for is who asked.
     if (typeof error === 'object' && error !== null) Error.captureStackTrace(error)
-    tellHolder(on, error)
     throw error
   }
 }
@@ -26,38 +24,79 @@ export async function rowsOf<Row>(on: Queryable, text: string, values: unknown[]
   return rows as Row[]
 }
 
-/** As `pool.query` does it, which has no client to tell how its results are to be sent. */
+/**
+ * As `pool.query` does it, which has no client to tell how its results are to be sent. After an error the connection leaves the pool:
+ * several statements in one text, such as pg-boss has, may have left a transaction open.
+ */
 async function answerOfPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.QueryResult> {
   const client = await checkOut(pool)
+  let failed = true
   try {
-    return await answerOfClient(client, query)
-  } catch (error) {
-    tellHolder(client, error)
-    throw error
+    const result = await answerOfClient(client, query)
+    failed = false
+    return result
   } finally {
-    client.release()
+    client.release(failed)
   }
 }
 
-function answerOfClient(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {
-  return new Promise((resolve, reject) => {
-    const returned: unknown = inText(on, (client) =>
-      client.query(query, (error: Error | null, result) => (error ? reject(error) : resolve(result))),
+/**
+ * By itself where the session is as usual, and in a transaction that makes it so where it is not (`session.ts`). Sent before this
+ * returns, where it is known which: a lane sends several at once.
+ */
+async function answerOfClient(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  const session = sessionOf(client) ?? (await askSession(client))
+  if (session === undefined || !session.wraps || isBegun(client)) return ask(client, query)
+  const status = statusOf(client)
+  if (status === 'I') return inItsOwnTransaction(client, query, session)
+  return status === 'T' && session.perStatement.length > 0
+    ? asMeant(client, query, session.perStatement)
+    : ask(client, query)
+}
+
+const COMMIT = { text: 'commit' }
+
+async function inItsOwnTransaction(client: Client, query: pg.QueryConfig, session: Session): Promise<pg.QueryResult> {
+  const begin = { text: beginText(session) }
+  if ((client as { readonly pipeline?: boolean }).pipeline === true) {
+    // In one write. What failed first is what counts: COMMIT of a failed transaction succeeds.
+    const [begun, answered, committed] = await Promise.allSettled(
+      [begin, query, COMMIT].map((each) => ask(client, each)),
     )
-    // Of somebody's own client around `pg`'s, which knows promises only; or hands the callback on, and promises nothing.
-    if (typeof returned === 'object' && returned !== null && 'then' in returned)
-      (returned as Promise<pg.QueryResult | undefined>).then((result) => result && resolve(result), reject)
-  })
+    for (const said of [begun, answered, committed]) if (said?.status === 'rejected') throw said.reason
+    return (answered as PromiseFulfilledResult<pg.QueryResult>).value
+  }
+  await ask(client, begin)
+  try {
+    const result = await ask(client, query)
+    await ask(client, COMMIT)
+    return result
+  } catch (error) {
+    // Where the connection is lost, so is the transaction.
+    await ask(client, { text: 'rollback' }).catch(() => undefined)
+    throw error
+  }
 }
 
-/** A client that is to get its results in binary has that added to each query, in the moment in which it is asked. */
-function inText(on: Queryable, ask: (client: pg.ClientBase) => unknown): unknown {
-  const client = on as pg.ClientBase & { binary?: boolean }
-  if (!client.binary) return ask(client)
-  client.binary = false
-  try {
-    return ask(client)
-  } finally {
-    client.binary = true
-  }
+const SETTINGS = `select array(
+  select pg_catalog.current_setting(name) from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality as asked (name, i) order by i
+) as settings`
+const SET_LOCALLY = `select pg_catalog.set_config(name, value, true)
+from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as setting (name, value)`
+
+/** In the transaction of a caller, who finds its settings as they were. A failed one has none any more. */
+async function asMeant(
+  client: Client,
+  query: pg.QueryConfig,
+  settings: Session['perStatement'],
+): Promise<pg.QueryResult> {
+  const names = parameterOf(settings.map(([name]) => name))
+  const set = (values: readonly string[]) =>
+    ask(client, { text: SET_LOCALLY, values: [names, parameterOf(values)], types: TEXTS } as pg.QueryConfig)
+  const { rows } = await ask(client, { text: SETTINGS, values: [names] })
+  const [before] = rows as [{ readonly settings: readonly string[] }]
+  await set(settings.map(([, value]) => value))
+  const result = await ask(client, query)
+  await set(before.settings)
+  return result
 }

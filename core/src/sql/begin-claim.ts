@@ -1,5 +1,5 @@
 /**
- * Caller: LaneConnection. How its transactions run, and how their statements are planned.
+ * Callers: LaneConnection, where the session is not its own with each transaction; Starts. How claims run, and how their statements are planned.
  *
  * - Postgres itself ends the claim of a process that says nothing for `frozenAfterMs`.
  * - No scan of the table, no sort, no bitmap: a plan made while the outbox is empty would prefer them, and be kept when
@@ -8,7 +8,7 @@
  * - One plan for all parameters, for the same reason; the settle's lists of ids were planned anew each time, 0.3 ms for 500.
  * - No JIT: a plan that needs what is switched off all the same counts as very dear, and was compiled for 340 ms.
  */
-function settings(frozenAfterMs: number): string[] {
+export function claimSettings(frozenAfterMs: number): string[] {
   return [
     `idle_in_transaction_session_timeout = ${Math.ceil(frozenAfterMs)}`,
     'plan_cache_mode = force_generic_plan',
@@ -22,12 +22,7 @@ function settings(frozenAfterMs: number): string[] {
 
 /** Once, on a connection of the lane's own. */
 export function setUpClaims(frozenAfterMs: number): string {
-  return settings(frozenAfterMs)
+  return claimSettings(frozenAfterMs)
     .map((setting) => `set ${setting}`)
     .join('; ')
-}
-
-/** With each transaction, where the next one may be on another server connection: behind a transaction-mode pooler. */
-export function beginClaim(frozenAfterMs: number): string {
-  return ['begin', ...settings(frozenAfterMs).map((setting) => `set local ${setting}`)].join('; ')
 }

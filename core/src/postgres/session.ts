@@ -1,0 +1,210 @@
+/**
+ * What a statement of the bus needs of the session that it runs in, whatever `alter database`, `alter role` or the server's
+ * configuration say by default (G21). A connection of the bus's own is set up when it is opened. Of any other one, of a caller's pool
+ * or behind a transaction-mode pooler, the bus asks once how it is set up, and changes nothing that lasts:
+ *
+ *   as usual       ──▶ the statement goes by itself
+ *   not as usual   ──▶ begin, with a level and settings of its own; the statement; commit
+ *   in the transaction of a caller ──▶ what changes what a statement means is set for the statement, and set back
+ */
+
+/** How a session is set up. */
+export interface Session {
+  /** For a transaction of the bus's own: its settings, each a statement. */
+  readonly settings: readonly string[]
+  /** Whether a single statement needs a transaction with these settings. */
+  readonly wraps: boolean
+  /** What is not as usual, and set for a single statement in the transaction of somebody else. */
+  readonly perStatement: readonly (readonly [name: string, value: string])[]
+  /** Its transactions are read-only unless they say otherwise. */
+  readonly readOnly: boolean
+}
+
+const AS_USUAL: Session = { settings: [], wraps: false, perStatement: [], readOnly: false }
+
+/** Limits in ms that are no longer than this would end what the bus does in the ordinary course of things. */
+const TOO_SHORT_MS = 10_000
+
+type Fits = (setting: string) => boolean
+const isLong: Fits = (ms) => ms === '0' || Number(ms) >= TOO_SHORT_MS
+
+/** What changes the meaning of a statement, and by which other values it does not. */
+const MEANING: readonly (readonly [name: string, value: string, fits?: Fits])[] = [
+  ['search_path', 'pg_catalog', looksInCatalogFirst],
+  ['DateStyle', 'ISO', (setting) => setting.startsWith('ISO')],
+  ['IntervalStyle', 'postgres'],
+  ['extra_float_digits', '1', (setting) => Number(setting) >= 1],
+  ['standard_conforming_strings', 'on'],
+  ['array_nulls', 'on'],
+  ['transform_null_equals', 'off'],
+  ['gin_fuzzy_search_limit', '0'],
+  ['row_security', 'on'],
+]
+const LEVEL: readonly (readonly [name: string, usual: string])[] = [
+  ['default_transaction_isolation', 'read committed'],
+  ['default_transaction_read_only', 'off'],
+  ['default_transaction_deferrable', 'off'],
+]
+const LIMITS = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']
+/** How statements are planned. */
+const PLANS: readonly (readonly [name: string, value: string])[] = [
+  ['plan_cache_mode', 'auto'],
+  ...[
+    'enable_bitmapscan',
+    'enable_hashagg',
+    'enable_hashjoin',
+    'enable_indexonlyscan',
+    'enable_indexscan',
+    'enable_material',
+    'enable_memoize',
+    'enable_mergejoin',
+    'enable_nestloop',
+    'enable_partition_pruning',
+    'enable_seqscan',
+    'enable_sort',
+    'enable_tidscan',
+  ].map((name) => [name, 'on'] as const),
+]
+/** A plan that is dearer is compiled. The bus's are cheap; a session that compiles those too is not as usual. */
+const JIT_ABOVE_COST = 10_000
+
+const ASKED = [
+  ...MEANING.map(([name]) => name),
+  ...LEVEL.map(([name]) => name),
+  ...LIMITS,
+  ...PLANS.map(([name]) => name),
+  'jit',
+  'jit_above_cost',
+]
+
+/** The level of every transaction that the bus begins. */
+const BEGIN = 'begin isolation level read committed'
+
+/** How the sessions of connections are set up, as far as it is known. */
+const sessions = new WeakMap<object, Session>()
+/** Connections in a transaction of the bus's own, begun with the session's settings. */
+const begun = new WeakSet<object>()
+
+export function sessionOf(connection: object): Session | undefined {
+  return sessions.get(connection)
+}
+
+/** The connection's session is set up: `setUpSession` was run on it, or whoever has it begins its transactions by itself. */
+export function isSetUp(connection: object): void {
+  sessions.set(connection, AS_USUAL)
+}
+
+/** `proxy` stands for `connection`. */
+export function sharesSession(proxy: object, connection: object): void {
+  const session = sessions.get(connection)
+  if (session !== undefined) sessions.set(proxy, session)
+}
+
+/** What `pg` says of the connection: `T` in a transaction, `E` in one that has failed, `I` in none; undefined where it is not `pg`. */
+export function statusOf(connection: object): string | undefined {
+  const { getTransactionStatus } = connection as { getTransactionStatus?: () => string | null }
+  return typeof getTransactionStatus === 'function' ? (getTransactionStatus.call(connection) ?? 'I') : undefined
+}
+
+export function isBegun(connection: object): boolean {
+  return begun.has(connection)
+}
+
+export function wasBegun(connection: object): void {
+  begun.add(connection)
+}
+
+export function hasEnded(connection: object): void {
+  begun.delete(connection)
+}
+
+/** The query that asks how a session is set up; names and settings, those of the moment and those of the session. */
+export const ASK_SESSION = {
+  text: 'select name, setting, reset_val from pg_catalog.pg_settings where name operator(pg_catalog.=) any ($1::pg_catalog.text[])',
+  values: [`{${ASKED.join(',')}}`],
+  rowMode: 'array' as const,
+}
+
+export type SettingRow = readonly [name: string, setting: string | null, reset: string | null]
+
+/**
+ * Keeps what was answered. In a caller's transaction the session's own settings count, and not what the caller has set for that
+ * transaction. `own`: the connection is the bus's, and nothing is compiled on it whatever it costs.
+ */
+export function learn(connection: object, rows: readonly SettingRow[], own: boolean): Session {
+  const inTransaction = statusOf(connection) !== 'I'
+  const found = new Map(rows.map(([name, setting, reset]) => [name, (inTransaction ? reset : setting) ?? '']))
+  const session = sessionFrom(found, own)
+  sessions.set(connection, session)
+  return session
+}
+
+function sessionFrom(found: ReadonlyMap<string, string>, own: boolean): Session {
+  const differs = ([name, value, fits = (setting) => setting === value]: (typeof MEANING)[number]) => {
+    const setting = found.get(name)
+    return setting !== undefined && !fits(setting)
+  }
+  const meaning = MEANING.filter(differs).map(([name, value]) => {
+    return [name, name === 'search_path' ? `${value}, ${found.get(name)}` : value] as const
+  })
+  // In the transaction of a caller too: what is compiled takes a hundred times as long.
+  const perStatement = [...meaning, ...(compiles(found, own) ? [['jit', 'off'] as const] : [])]
+  const others = [
+    ...PLANS.filter(differs),
+    ...LIMITS.filter((name) => !isLong(found.get(name) ?? '0')).map((name) => [name, '0'] as const),
+  ]
+  const settings = [...perStatement, ...others].map(([name, value]) => setLocal(name, value))
+  const readOnly = found.get('default_transaction_read_only') === 'on'
+  return { settings, wraps: LEVEL.some(differs) || settings.length > 0, perStatement, readOnly }
+}
+
+function compiles(found: ReadonlyMap<string, string>, own: boolean): boolean {
+  const above = Number(found.get('jit_above_cost') ?? -1)
+  return found.get('jit') === 'on' && above >= 0 && (own || above < JIT_ABOVE_COST)
+}
+
+function looksInCatalogFirst(path: string): boolean {
+  const schemas = path.split(',').map((schema) => schema.trim().replaceAll('"', ''))
+  return !schemas.includes('pg_catalog') || schemas[0] === 'pg_catalog'
+}
+
+function setLocal(name: string, value: string): string {
+  // A search path is a list, and is quoted already.
+  return `set local ${name} = ${name === 'search_path' ? value : `'${value}'`}`
+}
+
+/** Begins a transaction of the bus's own in such a session. `more`: settings besides, of which the last one counts. */
+export function beginText(session: Session | undefined, more: readonly string[] = []): string {
+  const { settings, readOnly } = session ?? AS_USUAL
+  const level = readOnly ? `${BEGIN} read write` : BEGIN
+  return [level, ...settings, ...more.map((setting) => `set local ${setting}`)].join('; ')
+}
+
+/**
+ * Begins a transaction for a handler: at the level of the bus, and with its own limits of time. The settings that change what a
+ * statement means are as the application has them, whose statements these are. It writes, or begins not at all: on a replica that is refused (0A000).
+ */
+export function beginLentText(session: Session | undefined, frozenAfterMs: number): string {
+  const limited = session?.settings.filter((setting) => setting.includes(' transaction_timeout ')) ?? []
+  return [
+    `${BEGIN} read write`,
+    ...limited,
+    'set local jit = off',
+    `set local idle_in_transaction_session_timeout = ${frozenAfterMs}`,
+  ].join('; ')
+}
+
+/** On a connection of the bus's own, once, for as long as it lasts. In names and operators of the catalogue: the first one makes it so. */
+export const SET_UP_SESSION = [
+  `select pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ', path), false)
+from (select pg_catalog.current_setting('search_path') as path) as present
+where pg_catalog.strpos(path, 'pg_catalog') operator(pg_catalog.>) 0
+  and pg_catalog.strpos(pg_catalog.ltrim(path, ' "'), 'pg_catalog') operator(pg_catalog.<>) 1`,
+  ...[...MEANING.filter(([name]) => name !== 'search_path'), ...LEVEL, ...PLANS].map(
+    ([name, value]) => `set ${name} = '${value}'`,
+  ),
+  'set jit = off',
+  // Those that a server of this version does not have are left out.
+  `select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')
+  or name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') and setting::bigint < ${TOO_SHORT_MS}`,
+].join(';\n')

@@ -1,0 +1,24 @@
+/** How every transaction of the bus's own begins and ends: at a level and with settings that it states itself (G21). */
+import type pg from 'pg'
+import { ask, askSession } from './ask.ts'
+import { beginText, hasEnded, wasBegun } from './session.ts'
+
+/** `settings`: for this transaction, such as `lock_timeout = '20ms'`. */
+export async function beginOn(client: pg.ClientBase, settings: readonly string[] = []): Promise<void> {
+  const session = await askSession(client)
+  await ask(client, { text: beginText(session, settings) })
+  wasBegun(client)
+}
+
+/** Answers with what Postgres did: COMMIT of a failed transaction succeeds, and says ROLLBACK. */
+export async function commitOn(client: pg.ClientBase): Promise<string> {
+  hasEnded(client)
+  const { command } = await ask(client, { text: 'commit' })
+  return command
+}
+
+/** Also where no transaction is open. */
+export async function rollbackOn(client: pg.ClientBase): Promise<void> {
+  hasEnded(client)
+  await ask(client, { text: 'rollback' })
+}
