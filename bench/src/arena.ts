@@ -192,7 +192,7 @@ export class Arena {
     rows: number | undefined,
   ): Promise<Syncs | undefined> {
     if (before === undefined || rows === undefined) return undefined
-    await this.#meter.untilNobodyIsConnectedTo(database.name)
+    if (!(await this.#meter.nobodyIsConnectedTo(database.name))) return undefined
     const after = await this.#meter.readSyncs()
     return after === undefined ? undefined : { rows, syncs: after - before }
   }
@@ -212,7 +212,7 @@ export class Arena {
     try {
       const task = { url: template.url, variant: '', quick: this.#quick, prepared: 0, postmaster: undefined }
       await runStep(system, 'install', task, 'install', this.#optionsFor(contestant))
-      await this.#meter.untilNobodyIsConnectedTo(template.name)
+      await this.#meter.nobodyIsConnectedTo(template.name)
       return template
     } catch (error) {
       await template.drop()

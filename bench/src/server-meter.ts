@@ -9,6 +9,8 @@ export interface Reading {
   readonly walBytes: number
 }
 
+const CLOSING_MS = 10_000
+
 /** Postgres 18 counts them by backend type and context, earlier ones (15 on) in one row. */
 const SYNCS_18 = `select coalesce(sum(fsyncs), 0)::float8 as syncs from pg_stat_io where object = 'wal'`
 const SYNCS_BEFORE = `select wal_sync::float8 as syncs from pg_stat_wal`
@@ -50,11 +52,16 @@ export class ServerMeter {
     return rows[0]?.syncs
   }
 
-  /** Connections of processes that were killed are there for a moment longer. */
-  async untilNobodyIsConnectedTo(database: string): Promise<void> {
+  /**
+   * Connections of processes that were killed are there for a moment longer. Resolves with whether all of them have gone
+   * within ten seconds: a system that leaves one open is not waited for.
+   */
+  async nobodyIsConnectedTo(database: string): Promise<boolean> {
+    const deadline = performance.now() + CLOSING_MS
     for (;;) {
       const { rowCount } = await this.#client.query(`select from pg_stat_activity where datname = $1`, [database])
-      if (rowCount === 0) return
+      if (rowCount === 0) return true
+      if (performance.now() > deadline) return false
       await pause(20)
     }
   }
