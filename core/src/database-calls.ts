@@ -135,8 +135,15 @@ export class DatabaseCalls {
     } catch (found) {
       // Anything else, such as a server that went away meanwhile, tells less than what Postgres said before.
       if (!isOutbusError(found) || !/^(schema|migration)\./.test(found.code)) return error
-      const { code, message, path, sqlState = error.sqlState } = found as OutbusError
-      return new OutbusError(code, message, { cause: error.cause, sqlState, ...(path === undefined ? {} : { path }) })
+      const { code, message, path, hint, sqlState = error.sqlState } = found as OutbusError
+      // The message ends with the hint, and the new one's would end with it twice.
+      const said = hint === undefined ? message : message.replace(` (${hint})`, '')
+      return new OutbusError(code, said, {
+        cause: error.cause,
+        sqlState,
+        ...(path === undefined ? {} : { path }),
+        ...(hint === undefined ? {} : { hint }),
+      })
     }
   }
 }

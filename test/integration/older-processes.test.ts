@@ -114,6 +114,27 @@ test('both dispatch what either emits, and every delivery comes to its outcome o
   expect(all().toSorted()).toEqual(emitted.toSorted())
 })
 
+test('a process of this version, under which the older schema is restored, says what to do, and goes on once it is done (G22)', async () => {
+  const { db, folder, newer } = await setUp()
+  const bus = await newer()
+  await bus.context().triggers.create(input('before'))
+  const ran = Promise.withResolvers<string>()
+  bus.handle('f', ({ trigger }) => ran.resolve(trigger.name))
+  expect(await emitOf(bus, 'before')).toBe(1)
+  await db.pool.query('drop schema outbus cascade')
+  await (await startOlder(folder, db.adminUrl, { migrate: true })).call('open')
+  const refused = { code: 'schema.outdated', hint: expect.stringContaining('migrate') }
+  await expect(emitOf(bus, 'before')).rejects.toMatchObject(refused)
+  await expect(bus.context().triggers.create(input('after'))).rejects.toMatchObject(refused)
+  await expect(bus.kv.set('before', 'k', 1)).rejects.toMatchObject(refused)
+  await newer()
+  expect(await emitOf(bus, 'before')).toBe(0)
+  await bus.context().triggers.create(input('after'))
+  expect((await bus.kv.set('after', 'k', 1)).deliveries).toBe(1)
+  await bus.start()
+  expect(await ran.promise).toBe('after')
+})
+
 test('one that is started anew is refused, and says both versions and what to do (G17)', async () => {
   const { db, folder, older, newer } = await setUp()
   await newer()
