@@ -14,9 +14,10 @@ import { biteOfOutbox } from '../sql/bite-of-outbox.ts'
 import type { Sql } from '../sql/statement.ts'
 import { choosePause, moveSweep, setAside } from '../sql/sweep-pauses.ts'
 
-const BITE_ROWS = 20_000
+/** To withdraw so many takes half a second, to look at so many that are others' a few milliseconds. */
+const BITE_ROWS = 5_000
 /** For each tick of a dispatcher. */
-const MAX_BITES = 20
+const MAX_BITES = 50
 
 export async function sweepPauses(sql: Sql, pool: pg.Pool, signal: AbortSignal): Promise<void> {
   for (let bites = 0; bites < MAX_BITES && !signal.aborted; bites++)
