@@ -27,6 +27,7 @@ const COMPARE_EVERY = 12
 /** A job that fails, for Postgres was away, is tried again; what it emitted before it emits once. */
 const RETRIES = 20
 const DEDUPE_WINDOW_MS = 86_400_000
+const ASIDE_MS = 3_600_000
 const QUEUE_OPTIONS = { retryLimit: RETRIES, retryDelay: 5, deleteAfterSeconds: 3_600 }
 
 export interface ClockworkOptions {
@@ -105,6 +106,18 @@ export class Clockwork {
     } catch (error) {
       const { id, app_id: app } = row
       this.#host.log.warn({ err: error, schedule: id, app }, 'a schedule could not be handed to pg-boss yet')
+      if (isUnreadable(error)) await this.#setAside(row)
+    }
+  }
+
+  /** So that it is in nobody's way, and in the logs once a minute, when all are compared. A change of it is looked at as any other. */
+  async #setAside({ id, revision, now }: ChangedRow): Promise<void> {
+    try {
+      await this.#boss.unschedule(QUEUE, id)
+      await this.#host.run(settleChange, [id, revision, new Date(now.getTime() + ASIDE_MS).toISOString()])
+    } catch (error) {
+      // Postgres is away: it is still marked.
+      this.#host.log.debug({ err: error, schedule: id }, 'a schedule could not be set aside yet')
     }
   }
 
@@ -149,6 +162,12 @@ async function schedulesOf(boss: PgBoss): Promise<Map<string, Schedule>> {
     if (last === undefined || page.length < COMPARED_AT_A_TIME) return schedules
     after = { name: last.name, key: last.key }
   }
+}
+
+/** Not Postgres said so: the recurrence is one that an earlier version took, or that somebody wrote past the bus. */
+function isUnreadable(error: unknown): boolean {
+  const code = (error as { readonly code?: unknown } | null)?.code
+  return code === 'schedule.invalid' || code === 'ERR_ASSERTION'
 }
 
 /** What pg-boss keeps with a schedule, and gives to its jobs. Older processes write the id alone. */

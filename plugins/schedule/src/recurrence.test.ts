@@ -118,6 +118,15 @@ describe('what pg-boss is told', () => {
     })
   })
 
+  test('is as many times as fit, and looked at again before they are over', () => {
+    // An hour of which pg-boss loses.
+    const minutes = Array.from({ length: 59 }, (_, i) => i).join(',')
+    const now = new Date('2027-11-07T00:00:00Z')
+    const list = told(`FREQ=HOURLY;BYMINUTE=${minutes}`, 'America/New_York', now.toISOString())
+    expect(list?.recurrence.match(/\d{8}T\d{6}Z/g)).toHaveLength(1_001)
+    expect(list?.until?.getTime()).toBeLessThan(now.getTime() + 500 * 61_000)
+  })
+
   test('is nothing once it is over', () => {
     expect(told('FREQ=DAILY;UNTIL=20270301T000000Z', 'Europe/Berlin', '2027-03-27T12:00:00Z')).toBeUndefined()
     expect(told('FREQ=DAILY;UNTIL=20270301T000000Z', 'UTC', '2027-03-27T12:00:00Z')).toBeUndefined()

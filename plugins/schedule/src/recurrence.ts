@@ -92,22 +92,36 @@ function reporting<T>({ recurrence, timezone }: Recurrence, calculate: () => T):
   }
 }
 
+function occurrences(given: Recurrence, from: number, count: number, until?: number): number[] {
+  return calculate(given, from, count, until).times
+}
+
+interface Calculated {
+  readonly times: number[]
+  /** Some time of day is in a gap. */
+  readonly isMoved: boolean
+}
+
 /** At most `count`, and those after `until` are not all there. */
-function occurrences(given: Recurrence, from: number, count: number, until = Number.POSITIVE_INFINITY): number[] {
+function calculate(given: Recurrence, from: number, count: number, until = Number.POSITIVE_INFINITY): Calculated {
   const { zone, text, isRunning, isElapsed } = readRecurrence(given.recurrence, given.timezone)
-  if (isElapsed) return calculated(given.recurrence, given.timezone, from, count)
+  if (isElapsed) return { times: calculated(given.recurrence, given.timezone, from, count), isMoved: false }
   const found: number[] = []
+  let isMoved = false
   // As much earlier as what a jump moves may be met later.
   const earlier = jumpBetween(zone, from - LONGEST_JUMP_MS, from + LONGEST_JUMP_MS) + 1_000
   for (const local of localTimes(text, localAt(zone, from) - earlier, count)) {
     const { instants, unmoved, soonest } = place(zone, local)
     if (isRunning) for (const at of instants) insert(found, at, from)
-    else insert(found, instants[0] ?? unmoved, from)
+    else {
+      isMoved ||= instants.length === 0
+      insert(found, instants[0] ?? unmoved, from)
+    }
     // What is not after the soonest will not be preceded any more.
     if (found.length >= count && (found[count - 1] as number) <= soonest) break
     if (soonest > until && found.length > 0 && (found.at(-1) as number) <= soonest) break
   }
-  return found.slice(0, count)
+  return { times: found.slice(0, count), isMoved }
 }
 
 /** Keeps `found` ascending and without repetition: a time in a gap may be met after one behind the gap, or together with it. */
@@ -156,15 +170,17 @@ export function handOver(given: Recurrence, now: Date): HandOver | undefined {
     if (zone === 'UTC' || isElapsed) return occurrences(given, at, 1).length === 0 ? undefined : whole(undefined)
     const changes = jumpBetween(zone, from - LONGEST_JUMP_MS, horizon + LONGEST_JUMP_MS) > 0
     const asked = changes ? MOST_AT_ONCE : COMPARED
-    const own = occurrences(given, from, asked, horizon)
+    const { times: own, isMoved } = calculate(given, from, asked, horizon)
     const last = own.at(-1)
     if (last === undefined || last <= at) return undefined
-    const until = changes && own.length === asked ? Math.min(horizon, last) : horizon
     // Before the list, or what was compared, is over.
-    const again = new Date((at + until) / 2)
-    if (agrees(given, from, own)) return whole(again)
-    const listed = occurrences(given, from, MOST_AT_ONCE, horizon).filter((time, i) => i < 2 || time <= until)
-    return { recurrence: listOf([...lastBefore(given, from), ...listed]), timezone: 'UTC', until: again }
+    const before = (end: number) => new Date((at + Math.min(horizon, end)) / 2)
+    // What is in a gap its rules leave out in any case, and may look for until they give up, which takes a second.
+    const isCompared = !isMoved || !isRule(given.recurrence)
+    if (isCompared && agrees(given, from, own)) return whole(before(changes && own.length === asked ? last : horizon))
+    const listed = occurrences(given, from, MOST_AT_ONCE, horizon).filter((time, i) => i < 2 || time <= horizon)
+    const end = listed.length === MOST_AT_ONCE ? (listed.at(-1) as number) : horizon
+    return { recurrence: listOf([...lastBefore(given, from), ...listed]), timezone: 'UTC', until: before(end) }
   })
 }
 

@@ -130,9 +130,17 @@ test('a schedule that cannot be read keeps no other one from pg-boss (G19)', asy
   )
   await cx.schedule.set('fine', { recurrence: '0 9 * * 1' })
   await bus.start()
+  await expect.poll(async () => (await db.pool.query('select key from outbus_boss.schedule')).rowCount).toBe(1)
+  // Set aside, and looked at again in an hour.
   await expect
-    .poll(async () => (await db.pool.query(`select name from outbus.schedules where changed`)).rows)
-    .toEqual([{ name: 'broken' }])
+    .poll(async () => {
+      const { rows } = await db.pool.query<{ changed: boolean; later: boolean }>(
+        `select changed, look_again_at between now() + interval '50 minutes' and now() + interval '70 minutes' as later
+        from outbus.schedules where name = 'broken'`,
+      )
+      return rows
+    })
+    .toEqual([{ changed: false, later: true }])
 })
 
 test('a schedule that was set in a transaction which is rolled back is not there', async () => {
