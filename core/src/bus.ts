@@ -14,7 +14,7 @@ import type { ContextOptions } from './context-options.ts'
 import { scopeOf } from './context-options.ts'
 import type { DeadLetterSource } from './dead-letters/source.ts'
 import { reaching } from './database-calls.ts'
-import { aborted } from './dispatch/pause.ts'
+import { aborted, sleep } from './dispatch/pause.ts'
 import type { HandlerArgs } from './dispatch/delivery.ts'
 import type { Handler } from './dispatch/function-target.ts'
 import type { OutcomeCounts } from './dispatch/stats.ts'
@@ -38,6 +38,8 @@ import type { TriggerInput } from './triggers/trigger.ts'
 import { assertAppId, assertName } from './validation/names.ts'
 import { parseWith } from './validation/zod-error.ts'
 
+/** After the grace, for what is settled and written then, at most 5 s of it, and for the connections. */
+const LATE_AFTER_MS = 6_000
 /** What a timer takes. */
 const MAX_GRACE_MS = 2_147_483_647
 
@@ -243,7 +245,8 @@ export class CoreBus<S extends AnySource = AnySource> {
    * Claims nothing more, waits up to `graceMs` (default 10,000) for what runs, answers every emit that was asked for,
    * and closes what the bus opened. What still runs after the grace is ended as a failed attempt, and an emit that has
    * no answer by then is refused. Idempotent; of several calls the one that gives the least time counts. A handler
-   * that awaits it waits for itself, until the grace is over.
+   * that awaits it waits for itself, until the grace is over. It ends at the latest 6 s after the grace, whatever Postgres and
+   * the process do.
    */
   async stop(options: { readonly graceMs?: number } = {}): Promise<void> {
     const { graceMs } = parseWith(stopSchema, options, { code: 'options.invalid', what: 'stop' })
@@ -253,7 +256,26 @@ export class CoreBus<S extends AnySource = AnySource> {
     await this.#stopped
   }
 
+  /** In order where that is possible: where nothing moves any more, such as a socket that never closes, it ends all the same. */
   async #stop(grace: Grace): Promise<void> {
+    const orderly = this.#stopInOrder(grace)
+    const done = new AbortController()
+    const late = aborted(grace.over).then(() => sleep(LATE_AFTER_MS, done.signal))
+    try {
+      await Promise.race([orderly, late])
+    } finally {
+      done.abort()
+    }
+    if (grace.ended) return
+    this.#lifecycle.stopping = true
+    const { log } = this.#parts
+    log.error(
+      'the bus did not stop in order: Postgres or the process keeps its connections waiting, and they stay open',
+    )
+    orderly.catch((error: unknown) => log.error({ err: error }, 'the bus did not stop in order'))
+  }
+
+  async #stopInOrder(grace: Grace): Promise<void> {
     const { dispatcher, queue, writes, inbox, database, plugins, timekeeper, upkeep, hostOf, log } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,

@@ -4,6 +4,7 @@ import { clearTimeout, performance, setTimeout } from './clock.ts'
 export class Grace {
   readonly #over = new AbortController()
   #timer: NodeJS.Timeout | undefined
+  #ended = false
   #endsAt = Number.POSITIVE_INFINITY
 
   constructor(ms: number) {
@@ -25,8 +26,14 @@ export class Grace {
     else this.#timer = setTimeout(() => this.#over.abort(), ms)
   }
 
-  /** Stopped in time. */
+  /** Whether all was stopped. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** All that was to be stopped is. */
   end(): void {
+    this.#ended = true
     clearTimeout(this.#timer)
   }
 }

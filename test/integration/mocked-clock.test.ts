@@ -1,4 +1,7 @@
 /** The application mocks timers and clock of its process, as tests of applications do: the bus does what it does without (G21). */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { createBus, reply } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
@@ -7,6 +10,8 @@ import pino from 'pino'
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { asks } from './ask-source.ts'
 import { watchOutcomes } from './workers/outcomes.ts'
+
+const STOPPED_CLOCK = fileURLToPath(new URL('workers/stopped-clock.ts', import.meta.url))
 
 /** All that vitest can replace in a process of its pool. None of them moves by itself from then on. */
 const MOCKED = [
@@ -148,4 +153,14 @@ test('what is written carries the time of day, not what the application takes fo
   const failedAt = new Date(items[0]?.errors[0]?.at ?? 0).getTime()
   const emittedAt = Number.parseInt(eventId.replaceAll('-', '').slice(0, 12), 16)
   for (const at of [failedAt, emittedAt]) expect(Math.abs(at - now.getTime())).toBeLessThan(60_000)
+})
+
+test('a stop ends in a process in which nothing moves any more, not even its sockets, and says so', async () => {
+  const db = await useTestDatabase()
+  const migrating = await createBus({ database: db.adminUrl, sources: [kv()], migrate: true })
+  await migrating.stop()
+  const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=outbus-source', STOPPED_CLOCK], {
+    env: { ...process.env, DATABASE_URL: db.adminUrl },
+  })
+  expect(JSON.parse(stdout)).toEqual([expect.stringContaining('the bus did not stop in order')])
 })
