@@ -109,9 +109,9 @@ test('every trigger of the new primary is honoured within a second, and none tha
   living.ran.length = 0
   const startedAt = performance.now()
   expect(await deliveriesOf(living, made.at(-1) as string)).toBe(1)
+  expect(performance.now() - startedAt).toBeLessThan(1_000)
   expect(await deliveriesOf(living, 'lost')).toBe(0)
   for (const name of ['kept', ...made]) expect(await deliveriesOf(living, name)).toBe(1)
-  expect(performance.now() - startedAt).toBeLessThan(1_000)
   await untilDatabaseSays(onStandby, 'select not exists (select from outbus.outbox)', true)
   expect(new Set(living.ran)).toEqual(new Set(['kept', ...made]))
 }, 60_000)

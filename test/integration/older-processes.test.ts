@@ -7,8 +7,11 @@ import type { Bus } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { checkOutOlder, startOlder } from './workers/older.ts'
+
+// Each starts processes, beside those of other tests.
+vi.setConfig({ testTimeout: 90_000 })
 
 type KvBus = Bus<ReturnType<typeof kv>>
 

@@ -93,28 +93,3 @@ test('versions of before a restore do not come again', async () => {
     code: 'version.conflict',
   })
 })
-
-test('what erases an app leaves no row of it, and all of the others', async () => {
-  const { db, bus } = await setUp()
-  for (const app of ['the app', 'other']) {
-    const cx = bus.context({ app, principal: { id: 'u' } })
-    await cx.triggers.create({ name: 't', source: 'kv', filter: {}, target: { type: 'function', name: 'f' } })
-    await cx.kv.set('c', 'k', 1, { dedupeKey: 'd' })
-    await cx.docs.insert('c', { a: 1 })
-  }
-  const [listed] = await sqlOf('Erasing an app')
-  const { rows } = await db.pool.query<{ format: string }>(listed as string)
-  for (const { format } of rows) await db.pool.query(format)
-  const left = async (app: string) => {
-    let count = 0
-    for (const { format } of rows) {
-      const table = /delete from (\S+) /.exec(format)?.[1]
-      count += (await db.pool.query(`select from ${table} where app_id = $1`, [app])).rowCount ?? 0
-    }
-    return count
-  }
-  expect(await left('the app')).toBe(0)
-  expect(await left('other')).toBeGreaterThan(5)
-  expect((await bus.context({ app: 'the app' }).kv.set('c', 'k', 1)).deliveries).toBe(0)
-  expect((await bus.context({ app: 'other' }).kv.set('c', 'l', 1)).deliveries).toBe(2)
-})
