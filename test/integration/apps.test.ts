@@ -179,6 +179,8 @@ test('apps are listed with what they have, a page at a time, also those that hav
   await bus.context({ app: 'attic' }).kv.set('a', 'k', 1)
   const paused = bus.context({ app: 'paused' })
   await paused.triggers.create({ name: 't', source: 'kv', filter: {}, target: TARGET })
+  const disabled = await paused.triggers.create({ name: 'd', source: 'kv', filter: {}, target: TARGET })
+  await paused.triggers.disable(disabled.id)
   await paused.triggers.pauseAll()
   await paused.kv.set('a', 'k', 1)
   const none = { triggers: 0, waiting: 0, deadLetters: 0, paused: false, pausedTriggers: 0 }
@@ -192,7 +194,8 @@ test('apps are listed with what they have, a page at a time, also those that hav
       paused: false,
       pausedTriggers: 1,
     },
-    { app: 'paused', ...none, triggers: 1, waiting: 1, paused: true },
+    // One that is disabled is not paused.
+    { app: 'paused', ...none, triggers: 2, waiting: 1, paused: true },
   ]
   const { items } = await bus.apps.list()
   expect(items).toEqual(expected)

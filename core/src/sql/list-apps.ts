@@ -48,8 +48,8 @@ select a.app_id,
   (select count(*)::float8 from {schema}.triggers t where t.app_id = a.app_id) as triggers,
   coalesce(w.n, 0) as waiting,
   (select count(*)::float8 from {schema}.dead_letters d where d.app_id = a.app_id and d.resolution is null) as dead_letters,
-  exists (select from {schema}.pauses p where p.app_id = a.app_id and p.trigger_id = '${ALL_TRIGGERS}') as paused,
-  (select count(*)::float8 from {schema}.pauses p where p.app_id = a.app_id and p.trigger_id <> '${ALL_TRIGGERS}') as paused_triggers
+  exists (select from {schema}.pauses p where p.app_id = a.app_id and p.trigger_id = '${ALL_TRIGGERS}' and p.paused) as paused,
+  (select count(*)::float8 from {schema}.pauses p where p.app_id = a.app_id and p.trigger_id <> '${ALL_TRIGGERS}' and p.paused) as paused_triggers
 from unnest($1::text[]) as a (app_id) left join waiting w on w.app_id = a.app_id
 order by a.app_id`,
 )
