@@ -28,6 +28,7 @@ const onOne = [
 const onSystem = [
   'test/integration/failover.test.ts',
   'test/integration/jit.test.ts',
+  'test/integration/replica-endpoint.test.ts',
   'test/integration/restored.test.ts',
 ]
 

@@ -18,26 +18,30 @@ const COMPILES_ALL = {
   autovacuum: 'off',
 }
 
-test.for(['the bus', 'the caller'])('no statement of a day of a bus on a pool of %s is compiled', async (whose) => {
-  const server = await startPostgres('system', { settings: COMPILES_ALL })
-  onTestFinished(() => server.stop())
-  const database = await createTestDatabase(server.url)
-  const admin = openPool({ connectionString: database.url, max: 2 })
-  onTestFinished(() => admin.end())
-  await admin.query('create extension pg_stat_statements')
-  // It can compile, and would be seen to.
-  await admin.query('select count(*) as seen from pg_class where relpages >= 0')
-  const compiled = (like: string) =>
-    admin.query<{ query: string }>(
-      `select query from pg_stat_statements where jit_functions > 0 and query ~ $1 order by query`,
-      [like],
-    )
-  expect((await compiled('as seen')).rowCount).toBe(1)
+test.for(['the bus', 'the caller'])(
+  'no statement of a day of a bus on a pool of %s is compiled',
+  { timeout: 60_000 },
+  async (whose) => {
+    const server = await startPostgres('system', { settings: COMPILES_ALL })
+    onTestFinished(() => server.stop())
+    const database = await createTestDatabase(server.url)
+    const admin = openPool({ connectionString: database.url, max: 2 })
+    onTestFinished(() => admin.end())
+    await admin.query('create extension pg_stat_statements')
+    // It can compile, and would be seen to.
+    await admin.query('select count(*) as seen from pg_class where relpages >= 0')
+    const compiled = (like: string) =>
+      admin.query<{ query: string }>(
+        `select query from pg_stat_statements where jit_functions > 0 and query ~ $1 order by query`,
+        [like],
+      )
+    expect((await compiled('as seen')).rowCount).toBe(1)
 
-  const pool = openPool({ connectionString: database.url, max: 10 })
-  onTestFinished(() => pool.end())
-  const day = { url: database.url, adminUrl: database.url, name: database.name, pool: admin }
-  await aDay(day, whose === 'the bus' ? undefined : pool)
-  const { rows } = await compiled('"outbus"')
-  expect(rows.map(({ query }) => query)).toEqual([])
-})
+    const pool = openPool({ connectionString: database.url, max: 10 })
+    onTestFinished(() => pool.end())
+    const day = { url: database.url, adminUrl: database.url, name: database.name, pool: admin }
+    await aDay(day, whose === 'the bus' ? undefined : pool)
+    const { rows } = await compiled('"outbus"')
+    expect(rows.map(({ query }) => query)).toEqual([])
+  },
+)
