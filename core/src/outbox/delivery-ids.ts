@@ -7,6 +7,9 @@ import type { EmitResult } from './emit.ts'
 /** Of an event, by its place among those of the statement: `count` ids. */
 export type DeliveryIds = (place: number, count: number, eventId: string) => readonly string[]
 
+/** A getter costs as much as to read so many, 1 to 2 µs; to read one costs 0.1 µs. */
+const READ_AT_ONCE = 16
+
 const NO_IDS: readonly string[] = Object.freeze([])
 
 /**
@@ -43,9 +46,8 @@ function neighbours(first: number | bigint, count: number): string[] {
 
 /** An event whose rows are written. */
 export function emitted(eventId: string, deliveries: number, place: number, idsOf: DeliveryIds): EmitResult {
-  // A list of one costs no more than a getter.
-  if (deliveries < 2) {
-    const deliveryIds = deliveries === 0 ? NO_IDS : idsOf(place, 1, eventId)
+  if (deliveries <= READ_AT_ONCE) {
+    const deliveryIds = deliveries === 0 ? NO_IDS : idsOf(place, deliveries, eventId)
     return { eventId, deliveries, deliveryIds, duplicate: false }
   }
   let read: readonly string[] | undefined
