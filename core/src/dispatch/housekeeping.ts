@@ -84,8 +84,11 @@ export async function sweep(sql: Sql, pool: pg.Pool, log: Logger): Promise<void>
 }
 
 async function sweepLocks(sql: Sql, pool: pg.Pool): Promise<void> {
+  let after = '(0,0)'
   for (let bite = 0; bite < MAX_ORDERING_LOCK_BITES; bite++) {
-    const { rowCount } = await sql.send(pool, sweepOrderingLocks, [ORDERING_LOCK_AGE_MS, ORDERING_LOCKS_AT_A_TIME])
-    if ((rowCount ?? 0) < ORDERING_LOCKS_AT_A_TIME) return
+    const parameters = [ORDERING_LOCK_AGE_MS, ORDERING_LOCKS_AT_A_TIME, after] as const
+    const [swept] = await sql.run(pool, sweepOrderingLocks, [...parameters])
+    if (swept === undefined || swept.last === null || swept.removed < ORDERING_LOCKS_AT_A_TIME) return
+    after = swept.last
   }
 }
