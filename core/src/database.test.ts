@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { openDatabase } from './database.ts'
+import { BusClient } from './postgres/bus-client.ts'
 import { checkOut } from './postgres/check-out.ts'
 
 /** AuthenticationOk, ReadyForQuery. */
@@ -40,3 +41,17 @@ test.for([true, false])(
     return undefined
   },
 )
+
+test('a server that falls silent once it has let the bus in is given up, and its connection with it', async () => {
+  const closed = Promise.withResolvers<void>()
+  const server = createServer((socket) => {
+    socket.once('close', () => closed.resolve())
+    socket.once('data', () => socket.write(WELCOME))
+  }).listen(0, '127.0.0.1')
+  onTestFinished(() => void server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = new BusClient({ host: '127.0.0.1', port, user: 'u', ownSession: true, answerWithinMs: 20 })
+  await expect(client.connect()).rejects.toThrow('timeout')
+  await closed.promise
+})

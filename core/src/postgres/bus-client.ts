@@ -16,16 +16,20 @@ export interface BusClientConfig extends pg.ClientConfig {
   readonly answerWithinMs?: number
 }
 
+const SET_UP_WITHIN_MS = 10_000
+
 /** Members of `pg.Client` that its types leave out. */
 interface Settable {
   binary: boolean
   readonly connectionParameters: { query_timeout: number | false }
+  readonly connection: { readonly stream: { destroy(): void } }
 }
 
 type Connected = ((error: Error) => void) | ((error: null, client: pg.Client) => void)
 
 export class BusClient extends pg.Client {
   readonly #ownSession: boolean
+  readonly #setUpWithinMs: number
 
   constructor(config: BusClientConfig) {
     // A pool hides the password from whoever copies its options.
@@ -37,6 +41,7 @@ export class BusClient extends pg.Client {
       types: OWN_TYPES,
     })
     this.#ownSession = ownSession
+    this.#setUpWithinMs = answerWithinMs || SET_UP_WITHIN_MS
     // While it is set up nobody else listens, and an error that nobody hears ends the process (G16). The next query reports it.
     this.on('error', () => undefined)
     const own = this as unknown as Settable
@@ -58,10 +63,16 @@ export class BusClient extends pg.Client {
 
   async #connect(): Promise<pg.Client> {
     await super.connect()
-    if (this.#ownSession) {
-      await this.query(SET_UP_SESSION)
-      isSetUp(this)
+    if (!this.#ownSession) return this
+    try {
+      // Before anybody's own limits hold: a server that falls silent now would be waited for without end.
+      await this.query({ text: SET_UP_SESSION, query_timeout: this.#setUpWithinMs } as pg.QueryConfig)
+    } catch (error) {
+      // Whoever asked for it does not get it, and would not end it.
+      ;(this as unknown as Settable).connection.stream.destroy()
+      throw error
     }
+    isSetUp(this)
     return this
   }
 }
