@@ -17,13 +17,18 @@ test.each([
 
 test.each([
   ["a code of Node's with five capital letters", Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })],
-  ['an error of Outbus', new OutbusError('database.refused', 'no', { sqlState: '23505' })],
+  ['an error of Outbus', new OutbusError('page.limit', 'no')],
   ['a severity without a code', { severity: 'ERROR' }],
   ['undefined', undefined],
   ['null', null],
   ['a text', '55P03'],
 ])('is none of the server: %s', (_, error: unknown) => {
   expect([serverErrorOf(error), wasRefused(error)]).toEqual([undefined, false])
+})
+
+test('an error of Outbus says by which state the server refused it', () => {
+  const error = new OutbusError('database.refused', 'no', { sqlState: '23514' })
+  expect([sqlStateOf(error), wasRefused(error), serverErrorOf(error)]).toEqual(['23514', true, undefined])
 })
 
 test.each(['57P01', '57P02', '57P03', '08006', '08P01', '08007', '40003'])(

@@ -8,6 +8,8 @@
  * `pg`, or tests in another realm, and a pool from any of them has to behave the same (G21).
  */
 
+import { isOutbusError } from './errors.ts'
+
 /** An error that the server sent, with the fields that the bus reads. */
 export interface ServerError {
   /** The SQLSTATE: five digits or capital letters. */
@@ -52,9 +54,9 @@ export function serverErrorOf(error: unknown): ServerError | undefined {
   return typeof severity === 'string' && severity !== '' ? (error as ServerError) : undefined
 }
 
-/** The SQLSTATE of an error that the server sent, or undefined. */
+/** The SQLSTATE by which the server refused something, also of the `OutbusError` that says so; or undefined. */
 export function sqlStateOf(error: unknown): string | undefined {
-  return serverErrorOf(error)?.code
+  return isOutbusError(error) ? error.sqlState : serverErrorOf(error)?.code
 }
 
 /** Whether the server says that the statement did not happen. Nothing else says so: not even that it is going away. */

@@ -1,5 +1,5 @@
 /** G1, G21: what every call answers when Postgres is away, lets go of it in the middle, or refuses it. */
-import { createBus } from '@outbus/core'
+import { createBus, disableRowSecurity, enableRowSecurity, grantRoles, withTransaction } from '@outbus/core'
 import { useTestClient, useTestDatabase, useTestPool, whenDone } from '@outbus/test-kit/vitest'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -132,6 +132,30 @@ async function cut(pool: pg.Pool, answer: Promise<string>): Promise<string> {
   return until(answer, async (isOver) => {
     for (const pid of await waiting(pool, isOver)) await pool.query('select pg_terminate_backend($1)', [pid])
   })
+}
+
+/** Functions that ask no server. */
+const PURE = new Set(['schedule.preview', 'with', 'sourceContext'])
+
+test('no call of a context is left out', async () => {
+  const { cx } = await prepared()
+  const calls = new Set(Object.keys(OUTSIDE).map((name) => name.split(' ')[0]))
+  const members: string[] = []
+  for (const name of membersOf(cx)) {
+    const member = (cx as unknown as Record<string, unknown>)[name]
+    if (typeof member === 'function') members.push(name)
+    else if (name !== 'causality' && typeof member === 'object' && member !== null)
+      members.push(...membersOf(member).map((verb) => `${name}.${verb}`))
+  }
+  expect(members.filter((name) => !PURE.has(name)).toSorted()).toEqual([...calls].toSorted())
+})
+
+/** Its own and those of its classes. */
+function membersOf(of: object): string[] {
+  const names = new Set<string>()
+  for (let at: object = of; at !== Object.prototype; at = Object.getPrototypeOf(at) as object)
+    for (const name of Object.getOwnPropertyNames(at)) if (name !== 'constructor') names.add(name)
+  return [...names]
 }
 
 test('a server that is not there: each call is database.unreachable, and shows no password', async () => {
@@ -343,4 +367,20 @@ test('a login that the server does not know: database.unreachable, without the p
   const failure = await refusalOf(() => bus.context().kv.get('jobs', 'k'))
   expect(failure).toMatchObject({ code: 'database.unreachable', cause: { code: '28P01' } })
   expect(JSON.stringify(failure) + String(failure.stack)).not.toContain('pa55word')
+})
+
+test.each([
+  ['grantRoles', (url: string) => grantRoles(url, { roles: { reader: 'nobody_there' } })],
+  ['enableRowSecurity', (url: string) => enableRowSecurity(url, { allApps: ['nobody_there'] })],
+  ['disableRowSecurity', (url: string) => disableRowSecurity(url)],
+  ['withTransaction', (url: string) => withTransaction(useTestPool(url), async (tx) => tx.query('select 1'))],
+])('%s, of a server that is not there: database.unreachable', async (_, call) => {
+  expect(await outcomeOf(() => call('postgres://ada:pa55word@127.0.0.1:1/db'))).toBe('database.unreachable')
+})
+
+test('a role that does not exist: database.refused, and what Postgres said', async () => {
+  const { db } = await prepared()
+  const failure = await refusalOf(() => grantRoles(db.adminUrl, { roles: { reader: 'nobody_there' } }))
+  expect(failure).toMatchObject({ code: 'database.refused', sqlState: '42704', cause: { code: '42704' } })
+  expect(failure.message).toMatch(/nobody_there/)
 })

@@ -14,8 +14,8 @@ import { clearTimeout, setTimeout } from '../clock.ts'
 import { mayBeRepeated } from '../database-calls.ts'
 import type { DatabaseCalls } from '../database-calls.ts'
 import { elsewhereIfReadOnly, isReadOnly } from '../postgres/check-out.ts'
-import { isOutbusError, OutbusError } from '../errors.ts'
-import { SQL_STATE } from '../postgres-errors.ts'
+import { OutbusError } from '../errors.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import type { EmitResult } from './emit.ts'
 import type { Emitter, WrittenFor } from './emitter.ts'
 import { endOfTick } from './end-of-tick.ts'
@@ -166,7 +166,7 @@ class Line {
     } catch (error) {
       const [only] = group
       if (group.length === 1 && only !== undefined) {
-        if (isOutbusError(error) && error.sqlState === SQL_STATE.lockNotAvailable) this.#pause(only)
+        if (sqlStateOf(error) === SQL_STATE.lockNotAvailable) this.#pause(only)
         else only.reject(error)
       }
       // Only what was refused is written again: of anything else nobody knows that it was not written.

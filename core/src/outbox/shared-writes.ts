@@ -14,8 +14,8 @@ import { mayBeRepeated } from '../database-calls.ts'
 import type { DatabaseCalls } from '../database-calls.ts'
 import { elsewhereIfReadOnly } from '../postgres/check-out.ts'
 import { beginOn } from '../postgres/transactions.ts'
-import { isOutbusError, OutbusError } from '../errors.ts'
-import { SQL_STATE } from '../postgres-errors.ts'
+import { OutbusError } from '../errors.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../source.ts'
 import type { EmitsWriting } from '../sql/emits-writing.ts'
 import { emitsWriting } from '../sql/emits-writing.ts'
@@ -189,7 +189,7 @@ class Line {
 
 /** Somebody's transaction has what it needs. */
 function isHeld(error: unknown): boolean {
-  return isOutbusError(error) && error.sqlState === SQL_STATE.lockNotAvailable
+  return sqlStateOf(error) === SQL_STATE.lockNotAvailable
 }
 
 /** What a write answered of each item, and the lanes to wake once it is committed. */

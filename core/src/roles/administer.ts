@@ -9,13 +9,13 @@ const SETTINGS = [`lock_timeout = '10s'`, 'client_min_messages = error']
 
 /** The caller's pool, or one for the length of `work`. */
 export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool) => Promise<void>): Promise<void> {
-  if (typeof database === 'object' && database !== null) return work(database)
+  if (typeof database === 'object' && database !== null) return reaching(() => work(database))
   assertPostgresUrl(database, 'database')
   const pool = busPool({ connectionString: database, max: 1, ownSession: true })
   // The statement under way reports it; unheard it would end the process.
   pool.on('error', () => undefined)
   try {
-    await work(pool)
+    await reaching(() => work(pool))
   } finally {
     await pool.end()
   }
@@ -31,5 +31,5 @@ export async function administer(
     await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`outbus roles of schema ${schema}`])
     await work(tx)
   }
-  await reaching(() => withOwnTransaction(pool, locked, SETTINGS))
+  await withOwnTransaction(pool, locked, SETTINGS)
 }
