@@ -184,7 +184,8 @@ abstract class BaseContext implements CoreContext {
 
   async isAnswered(source: string, event: unknown): Promise<boolean> {
     const prepared = this.#prepare(source, event, undefined, { reply: { replyTo: KEPT, timeoutMs: null } })
-    return this.#around.emitter.isMatched(prepared, this.#on())
+    const { calls, emitter } = this.#around
+    return calls.reading(this.#on(), (on) => emitter.isMatched(prepared, on))
   }
 
   async explain(source: string, event: unknown): Promise<Explanation[]> {

@@ -105,6 +105,12 @@ export class DatabaseCalls {
     }
   }
 
+  /** Runs `work` within the caller's transaction; or, where it changes nothing, on a connection of the pool. */
+  reading<T>(on: Queryable, work: (on: Queryable) => Promise<T>): Promise<T> {
+    if (!isPool(on)) return this.during('within', on, () => work(on))
+    return this.borrow((client) => this.during('reading', client, () => work(client)))
+  }
+
   /** At the latest when the grace is over. A pool that ends never answers whoever waits for a connection. */
   async #connect(): Promise<pg.PoolClient> {
     const { pool, over } = this.#options
@@ -188,13 +194,11 @@ export class CallSql extends Sql {
     stated: Statement<Parameters, Row>,
     parameters: Parameters,
   ): Promise<Row[]> {
-    if (!isPool(on)) return this.#calls.during('within', on, () => this.#sql.run(on, stated, parameters))
-    const send = (stage: Stage) => (client: pg.PoolClient) =>
-      this.#calls.during(stage, client, () => this.#sql.run(client, stated, parameters))
+    const send = (given: Queryable) => this.#sql.run(given, stated, parameters)
+    if (!isPool(on) || !mayWrite(stated.text)) return this.#calls.reading(on, send)
     // In a transaction although it is one statement: as long as no COMMIT was sent, it is known that nothing was written.
-    return mayWrite(stated.text)
-      ? elsewhereIfReadOnly(() => this.#calls.transaction(send('writing')))
-      : this.#calls.borrow(send('reading'))
+    const write = (tx: pg.PoolClient) => this.#calls.during('writing', tx, () => send(tx))
+    return elsewhereIfReadOnly(() => this.#calls.transaction(write))
   }
 }
 

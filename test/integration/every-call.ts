@@ -20,7 +20,7 @@ type Call = (cx: Cx) => unknown
 
 const event = { op: 'set', collection: 'jobs', key: 'k', value: 1, version: 1 } as const
 const trigger = { name: 'new', source: 'kv', filter: {}, target: { type: 'function', name: 'f' } } as const
-const request = {
+export const request = {
   op: 'request',
   method: 'GET',
   path: '/a',
