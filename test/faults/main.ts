@@ -17,7 +17,8 @@ async function main(): Promise<number> {
     FAULTS.map(({ name }) => name),
   )
   if (options.list) {
-    for (const { name, unavailable } of FAULTS) print(`${name}${reason(unavailable?.())}\n`)
+    for (const { name, unavailable, known } of FAULTS)
+      print(`${name}${reason(unavailable?.())}${known === undefined ? '' : ` (only by --fault: ${known})`}\n`)
     return 0
   }
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31)
@@ -43,7 +44,7 @@ async function faultsStrike(
   { faults: names, seconds, json, keepHistory }: FaultOptions,
   seed: number,
 ): Promise<number> {
-  const chosen = FAULTS.filter(({ name }) => names.length === 0 || names.includes(name))
+  const chosen = FAULTS.filter(({ name, known }) => (names.length === 0 ? known === undefined : names.includes(name)))
   const unavailable = chosen.flatMap((fault) => whyNot(fault))
   for (const why of unavailable) print(`not covered: ${why}\n`)
   const faults = chosen.filter((fault) => whyNot(fault).length === 0)

@@ -114,6 +114,8 @@ export interface Fault {
   readonly server?: 'system'
   /** What the server has to have been started with. */
   readonly needs?: 'faketime'
+  /** Why it strikes only where `--fault` names it: what it shows is known and not mended. Default: it strikes like any other. */
+  readonly known?: string
   /** Commits are lost by it: what the server has then is noted. */
   readonly rewinds?: true
   /** Hurts, waits for what it set out to see, heals. `open` says what may be interrupted from now on. */
