@@ -166,7 +166,7 @@ test(
             ...(await nodesOfPlan(client, lockLimitsAlone, `${id}, '-infinity'`)),
             ...(await nodesOfPlan(client, takeAlone, `${id}, 2000, '-infinity'`)),
             ...(await nodesOfPlan(client, unpark, '5000')),
-            ...(await nodesOfPlan(client, findStarts, Array(6).fill(`'-infinity'`).join())),
+            ...(await nodesOfPlan(client, findStarts, [...Array(6).fill(`'-infinity'`), '0'].join())),
           ]
           expect(nodes.filter(readsWholeOutbox)).toEqual([])
           await client.query(beginText(undefined, claimSettings(10_000)))

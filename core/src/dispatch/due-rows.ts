@@ -2,12 +2,22 @@
 import { performance } from '../clock.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import { CLAIMED_COLUMNS, claimBatch, claimSized, DUE_S } from '../sql/claim-batch.ts'
-import { claimOrdered, LAST_FOUND, LAST_KEY, LAST_TRIGGER, LAST_VISITED } from '../sql/claim-ordered.ts'
+import {
+  claimOrdered,
+  claimOrderedNear,
+  LAST_FOUND,
+  LAST_KEY,
+  LAST_TRIGGER,
+  LAST_VISITED,
+  NEAR_LINES,
+  NEAR_SEEN,
+} from '../sql/claim-ordered.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from './outbox-row.ts'
 import type { Portion } from './portions.ts'
 import { WHOLE } from './portions.ts'
 import { Watermark } from './watermark.ts'
+import { WholeLooks } from './whole-looks.ts'
 
 const EVENT = CLAIMED_COLUMNS.indexOf('event')
 
@@ -111,8 +121,14 @@ const VISITS = 2_000
 
 /** The first row of each ordering key, in turns: a claim goes on where the last one stopped. */
 export class OrderedRows implements DueRows {
+  readonly #starts: { readonly ordered: number | undefined }
+  readonly #wholeLooks = new WholeLooks()
   #after = FIRST_LINE
   #lines = false
+
+  constructor(starts: { readonly ordered: number | undefined }) {
+    this.#starts = starts
+  }
 
   /** Whether the last claim saw a line, due or not: somebody's retry, or what comes back should its holder die. */
   get hasLines(): boolean {
@@ -120,6 +136,31 @@ export class OrderedRows implements DueRows {
   }
 
   async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
+    const from = this.#starts.ordered
+    if (from !== undefined && !this.#wholeLooks.isDue) {
+      const near = await this.#claimNear(connection, limit, bytes, from)
+      if (near !== undefined) return near
+    }
+    return this.#wholeLooks.during(() => this.#claimOfAll(connection, limit, bytes))
+  }
+
+  /** Undefined: there are more rows than it looks at, and none of these can be claimed. */
+  async #claimNear(
+    connection: LaneConnection,
+    limit: number,
+    bytes: number,
+    from: number,
+  ): Promise<OutboxRow[] | undefined> {
+    const raw = await connection.claim(claimOrderedNear, [limit, from, bytes])
+    const seen = Number(raw[0]?.[NEAR_SEEN] ?? 0)
+    this.#lines = seen > 0
+    const rows = raw.filter(([id]) => id !== null).map((texts) => new OutboxRow(texts))
+    if (rows.length > 0) return rows
+    await connection.commit(() => [])
+    return seen < NEAR_LINES ? rows : undefined
+  }
+
+  async #claimOfAll(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
     // From the first line that is once to the end; from somewhere else it takes another round to have seen all.
     let endsToSee = this.#after === FIRST_LINE ? 1 : 2
     for (;;) {

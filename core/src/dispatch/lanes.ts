@@ -74,7 +74,7 @@ export class Lanes {
     )
     const others = new FairRows(crowding, () => portions.dispatchers, starts)
     const fair = new Lane(around, others, settings)
-    const lines = new OrderedRows()
+    const lines = new OrderedRows(starts)
     const ordered = new Lane(around, lines, settings)
     const alone = new AloneLane(around, isolation, settings.holdMs, starts)
     const singles = SINGLE_LANES.map((single) => this.#singleLane(single))

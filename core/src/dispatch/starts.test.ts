@@ -2,7 +2,7 @@ import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { Starts } from './starts.ts'
 
-const VERY_START = Array.from({ length: 6 }, () => -Infinity)
+const VERY_START = [...Array.from({ length: 6 }, () => -Infinity), 0]
 
 /** A database that looks slowly from the very start, as one with a pinned horizon does. */
 class SlowDatabase {
@@ -14,12 +14,13 @@ class SlowDatabase {
   looks: number[][] = []
 
   run({ name }: { name: string }, parameters: readonly unknown[]): Promise<object[]> {
-    if (name === 'list_writers') return Promise.resolve([{ clock_s: this.clockS, writers: this.writers }])
+    if (name === 'list_writers')
+      return Promise.resolve([{ clock_s: this.clockS, last_id: '70', writers: this.writers }])
     this.looks.push([...parameters] as number[])
     const from = parameters[1] as number
     const first = this.first !== null && this.first >= from ? this.first : null
     const firsts = [null, first, null, null, null, null]
-    return Promise.resolve([{ firsts, took_ms: from === -Infinity ? this.tookMs : 0.01 }])
+    return Promise.resolve([{ firsts, ordered_id: null, took_ms: from === -Infinity ? this.tookMs : 0.01 }])
   }
 }
 
@@ -45,12 +46,13 @@ test('a mark is the clock, less a margin, or the first row that is there', async
   const database = new SlowDatabase()
   const starts = startsOf(database)
   await starts.refresh()
-  expect(starts.levels).toEqual([999, 999, 999])
-  expect([starts.alone, ...starts.requests]).toEqual([999, 999, 999])
+  expect(starts.levels).toEqual([999.7, 999.7, 999.7])
+  expect([starts.alone, ...starts.requests]).toEqual([999.7, 999.7, 999.7])
+  expect(starts.ordered).toBe(71)
   database.clockS = 1_010
   database.first = 1_003
   await starts.refresh()
-  expect(starts.levels).toEqual([1_009, 1_003, 1_009])
+  expect(starts.levels).toEqual([1_009.7, 1_003, 1_009.7])
 })
 
 test('no mark passes what an open transaction may have written (G1, G13)', async () => {
@@ -63,13 +65,13 @@ test('no mark passes what an open transaction may have written (G1, G13)', async
   database.writers = ['3/7', '4/1']
   database.clockS = 1_020
   await starts.refresh()
-  expect(starts.levels[1]).toBe(999)
+  expect(starts.levels[1]).toBe(999.7)
   // Its row becomes visible when it ends; that of the other one may come with a time after the first clock.
   database.writers = ['4/1']
   database.first = 1_009.5
   database.clockS = 1_030
   await starts.refresh()
-  expect(starts.levels[1]).toBe(1_009)
+  expect(starts.levels[1]).toBe(1_009.5)
 })
 
 test('a row that another program wrote with a due time of the past is found by a look from the very start', async () => {
@@ -77,7 +79,7 @@ test('a row that another program wrote with a due time of the past is found by a
   database.tookMs = 0.4
   const starts = startsOf(database)
   await starts.refresh()
-  expect(starts.levels[1]).toBe(999)
+  expect(starts.levels[1]).toBe(999.7)
   database.first = 500
   await expect.poll(() => starts.levels[1]).toBe(500)
 })
@@ -90,7 +92,7 @@ test('marks are forgotten when the clock of the database goes back, and when it 
   await starts.refresh()
   expect(starts.levels).toEqual([-Infinity, -Infinity, -Infinity])
   await starts.refresh()
-  expect(starts.levels[1]).toBe(1_000 - 3_600 - 1)
+  expect(starts.levels[1]).toBe(1_000 - 3_600 - 0.3)
   starts.forget()
   expect(starts.levels).toEqual([-Infinity, -Infinity, -Infinity])
 })
@@ -100,7 +102,7 @@ test('marks are forgotten once a look from the very start is quick again', async
   database.tookMs = 0.4
   const starts = startsOf(database)
   await starts.refresh()
-  expect(starts.levels[1]).toBe(999)
+  expect(starts.levels[1]).toBe(999.7)
   database.tookMs = 0.1
   await expect.poll(() => starts.levels[1]).toBe(-Infinity)
 })

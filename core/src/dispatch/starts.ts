@@ -23,12 +23,13 @@ const QUICK_MS = 0.3
 const MOVED_EVERY_MS = 200
 const VERY_START_SHARE = 0.003
 /** So far below the clock a mark stays at least: a clock that is corrected goes back a little. */
-const MARGIN_S = 1
+const MARGIN_S = 0.3
 
 const VERY_START: Froms = [-Infinity, -Infinity, -Infinity, -Infinity, -Infinity, -Infinity]
 
 interface Writers {
   readonly clockS: number
+  readonly lastId: number
   readonly names: ReadonlySet<string>
 }
 
@@ -41,6 +42,7 @@ export interface StartsOptions {
 export class Starts {
   readonly #options: StartsOptions
   #froms: Froms = VERY_START
+  #orderedFrom = 0
   #marked = false
   #moving = false
   #stopped = false
@@ -72,10 +74,16 @@ export class Starts {
     return [awaited, submitted]
   }
 
+  /** The id below which there is no row of an ordered trigger. Undefined: there may be any. */
+  get ordered(): number | undefined {
+    return this.#marked && this.#orderedFrom > 0 ? this.#orderedFrom : undefined
+  }
+
   /** After a connection was lost: another server may answer, or another database. */
   forget(): void {
     this.#generation++
     this.#froms = VERY_START
+    this.#orderedFrom = 0
     this.#marked = false
     this.#waitingFor = undefined
     this.#clock.forget()
@@ -110,12 +118,13 @@ export class Starts {
   }
 
   async #lookFromVeryStart(generation: number): Promise<void> {
-    const [found] = await this.#options.run(findStarts, VERY_START)
+    const [found] = await this.#options.run(findStarts, [...VERY_START, 0])
     if (found === undefined || generation !== this.#generation) return
     if (found.took_ms <= QUICK_MS) return this.forget()
     this.#marked = true
     this.#veryStartAtMs = performance.now() + found.took_ms / VERY_START_SHARE
     this.#froms = this.#froms.map((from, i) => Math.min(from, found.firsts[i] ?? from)) as Froms
+    this.#orderedFrom = Math.min(this.#orderedFrom, Number(found.ordered_id ?? this.#orderedFrom))
   }
 
   async #move(generation: number): Promise<void> {
@@ -124,18 +133,21 @@ export class Starts {
     const [row] = await run(listWriters, [])
     if (row === undefined || generation !== this.#generation) return
     if (this.#clock.wasSetBack(row.clock_s, askedAtMs)) return this.forget()
-    const now: Writers = { clockS: row.clock_s, names: new Set(row.writers) }
+    const now: Writers = { clockS: row.clock_s, lastId: Number(row.last_id), names: new Set(row.writers) }
+    // The sequence was restarted: the ids below come again.
+    if (now.lastId < this.#orderedFrom - 1) return this.forget()
     const before = this.#waitingFor ?? now
     const left = new Set([...before.names].filter((name) => now.names.has(name)))
     if (left.size > 0) {
-      this.#waitingFor = { clockS: before.clockS, names: left }
+      this.#waitingFor = { ...before, names: left }
       return
     }
     // All that looked at the clock before then have ended, and a look that begins now sees what they committed.
-    const [found] = await run(findStarts, this.#froms)
+    const [found] = await run(findStarts, [...this.#froms, this.#orderedFrom])
     if (found === undefined || generation !== this.#generation) return
     const ceiling = before.clockS - MARGIN_S
     this.#froms = this.#froms.map((from, i) => Math.max(from, Math.min(found.firsts[i] ?? ceiling, ceiling))) as Froms
+    this.#orderedFrom = Math.min(Number(found.ordered_id ?? before.lastId + 1), before.lastId + 1)
     this.#waitingFor = now.names.size > 0 ? now : undefined
   }
 }

@@ -46,3 +46,32 @@ select ${CLAIMED_COLUMNS.map((column) => `sized.${column}`).join(', ')}, last.*
 from last left join sized on bytes_before is null or bytes_before < $5::bigint`,
   { raw: true },
 )
+
+/** Rows behind a mark that one claim looks at. */
+export const NEAR_LINES = 2_000
+/** How many rows were looked at; beside each row, and alone where nothing was claimed. */
+export const NEAR_SEEN = CLAIMED_COLUMNS.length
+
+/**
+ * Caller: OrderedRows, instead, while there is a mark: no row of an ordered trigger has a lower id (`starts.ts`). The first row of each key
+ * is the first one in the order of ids. Of more rows than are looked at the rest are behind these.
+ */
+export const claimOrderedNear = statement<[rows: number, from: number, bytes: number], ClaimedTexts>(
+  'claim_ordered_near',
+  `with near as materialized (
+  select id, trigger_id, ordering_key, due_at <= now() and not alone and not paused as due from {schema}.outbox
+  where ordering_key is not null and id >= $2::bigint
+  order by id limit ${NEAR_LINES}
+), heads as materialized (
+  select distinct on (trigger_id, ordering_key) id, due from near order by trigger_id, ordering_key, id
+), claimed as materialized (
+  select ${CLAIMED} from {schema}.outbox
+  where id = any (array(select id from heads where due limit $1)) and ${still('due_at <= now() and not alone and not paused')}
+  for update skip locked
+), sized as (
+  select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before from claimed
+)
+select ${CLAIMED_COLUMNS.map((column) => `sized.${column}`).join(', ')}, seen.rows
+from (select count(*) as rows from near) as seen left join sized on bytes_before is null or bytes_before < $3::bigint`,
+  { raw: true },
+)

@@ -15,6 +15,8 @@ export type Froms = [low: number, normal: number, high: number, alone: number, a
 export interface StartsRow {
   /** For each index when its first row is due, in seconds since 1970; null where there is none. */
   readonly firsts: readonly (number | null)[]
+  /** The lowest id of a row of an ordered trigger; null where there is none. */
+  readonly ordered_id: string | null
   /** How long the server looked. */
   readonly took_ms: number
 }
@@ -26,11 +28,13 @@ const first = (condition: string, i: number) => `(select date_part('epoch', due_
  * Caller: Starts. The first row of each index from where the last look ended. It locks nothing, so that it sees rows whose deletion
  * is not committed: they come back if it never is.
  */
-export const findStarts = statement<Froms, StartsRow>(
+export const findStarts = statement<[...Froms, orderedFrom: number], StartsRow>(
   'find_starts',
   `with begun as materialized (select clock_timestamp() as at)
 select array[
   ${SHELVED.map(first).join(',\n  ')}
-] as firsts, (date_part('epoch', clock_timestamp() - begun.at) * 1000)::double precision as took_ms
+] as firsts,
+(select id from {schema}.outbox where ordering_key is not null and id >= $${SHELVED.length + 1}::bigint order by id limit 1) as ordered_id,
+(date_part('epoch', clock_timestamp() - begun.at) * 1000)::double precision as took_ms
 from begun`,
 )
