@@ -13,31 +13,42 @@ export type Client = Pick<pg.ClientBase, 'query'>
  * By callback: of the promises that `pg` makes itself, and of its timeout for each statement, V8's young generation keeps the result
  * of one query alive until long after the next ones, and moves it to the old one, rows and all.
  */
-export async function ask(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
-  try {
-    return await new Promise((resolve, reject) => {
-      const returned: unknown = inText(client, (asked) =>
-        asked.query({ types: OWN_TYPES, ...query } as pg.QueryConfig, (error: Error | null, result) =>
-          error ? reject(error) : resolve(result),
-        ),
+export function ask(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: unknown) => {
+      tellHolder(client, error)
+      reject(error)
+    }
+    try {
+      const returned: unknown = inText(client, withTypes(query), (error, result) =>
+        error ? refuse(error) : resolve(result),
       )
       // Of somebody's own client around `pg`'s, which knows promises only; or hands the callback on, and promises nothing.
       if (typeof returned === 'object' && returned !== null && 'then' in returned)
-        (returned as Promise<pg.QueryResult | undefined>).then((result) => result && resolve(result), reject)
-    })
-  } catch (error) {
-    tellHolder(client, error)
-    throw error
-  }
+        (returned as Promise<pg.QueryResult | undefined>).then((result) => result && resolve(result), refuse)
+    } catch (error) {
+      // A client may throw where it is asked: it is a failed query like any other.
+      refuse(error)
+    }
+  })
+}
+
+/** A statement of a file brings its types along, and is not copied for them. */
+function withTypes(query: pg.QueryConfig): pg.QueryConfig {
+  return 'types' in query ? query : ({ types: OWN_TYPES, ...query } as pg.QueryConfig)
 }
 
 /** A client that is to get its results in binary has that added to each query, in the moment in which it is asked. */
-function inText(client: Client, asking: (client: pg.ClientBase) => unknown): unknown {
+function inText(
+  client: Client,
+  query: pg.QueryConfig,
+  answered: (error: Error | null, result: pg.QueryResult) => void,
+): unknown {
   const switched = client as pg.ClientBase & { binary?: boolean }
-  if (!switched.binary) return asking(switched)
+  if (!switched.binary) return switched.query(query, answered)
   switched.binary = false
   try {
-    return asking(switched)
+    return switched.query(query, answered)
   } finally {
     switched.binary = true
   }

@@ -44,7 +44,13 @@ async function answerOfPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.Qu
  * By itself where the session is as usual, and in a transaction that makes it so where it is not (`session.ts`). Sent before this
  * returns, where it is known which: a lane sends several at once.
  */
-async function answerOfClient(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+function answerOfClient(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  const session = sessionOf(client)
+  if (session !== undefined && (!session.wraps || isBegun(client))) return ask(client, query)
+  return answerWhereItMatters(client, query)
+}
+
+async function answerWhereItMatters(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
   const session = sessionOf(client) ?? (await askSession(client))
   if (session === undefined || !session.wraps || isBegun(client)) return ask(client, query)
   const status = statusOf(client)

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
-import { parameterOf, TEXTS } from '../postgres/types.ts'
+import { OWN_TYPES, parameterOf, TEXTS } from '../postgres/types.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { answer } from './answer.ts'
 
@@ -100,7 +100,7 @@ export class Sql {
       text,
       values: parameters.map(parameterOf),
       ...(this.prepare ? { name } : {}),
-      ...(stated.raw ? { rowMode: 'array' as const, types: TEXTS } : {}),
+      ...(stated.raw ? { rowMode: 'array' as const, types: TEXTS } : { types: OWN_TYPES }),
     }
     return answer(on, config)
   }
