@@ -15,7 +15,13 @@ export const CLOCK_FAULTS: readonly Fault[] = [
       strike: (world: World, open: Parameters<Fault['strike']>[1]) => lieTo(world, open, kind, offset),
     })),
   ),
-  { name: 'clock--1h-postgres', needs: 'faketime', unavailable: faketimeUnavailable, strike: setBack },
+  {
+    name: 'clock--1h-postgres',
+    needs: 'faketime',
+    unavailable: faketimeUnavailable,
+    known: 'a server under libfaketime misses its own timers: a deadlock with another fault was never ended',
+    strike: setBack,
+  },
 ]
 
 const setBackBy = new WeakMap<World['server'], number>()
