@@ -12,7 +12,7 @@ import { ServerMeter } from './server-meter.ts'
 import { loadSystem } from './systems/index.ts'
 import type { MeteredSlice, WorkerTask } from './worker.ts'
 
-/** Of one command of a worker. */
+/** How long one command of a worker may take. */
 const LIMIT_MS = { quick: 90_000, full: 900_000 }
 
 export interface Contestant {

@@ -11,7 +11,7 @@ import { UsageError } from './cli.ts'
 
 const REPOSITORY = join(OWN_SOURCES, '..', '..')
 const run = promisify(execFile)
-/** Of what npm has said. */
+/** How much of the output of npm an error shows. */
 const LAST_CHARACTERS = 2_000
 
 export interface Checkout extends AsyncDisposable {

@@ -105,7 +105,7 @@ export class Comparison {
       variant,
       sources,
     }))
-    // Who begins the first life is second in the next one.
+    // The two take turns in going first: a process that follows another one finds a warmer server.
     const group = life % 2 === 1 ? contestants : contestants.toReversed()
     const startedAt = performance.now()
     await takeTurns(this.#arena, group, this.#options.quick ? SIZES.quick : SIZES.full, amounts, {
