@@ -12,6 +12,7 @@ const integration = [
   'plugin-template/*/src/**/*.int.test.ts',
   'test/kit/src/**/*.int.test.ts',
   'test/integration/**/*.test.ts',
+  'test/security/**/*.test.ts',
   'test/faults/**/*.int.test.ts',
 ]
 
