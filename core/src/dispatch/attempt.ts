@@ -1,7 +1,7 @@
 /** One attempt, from the row to what becomes of it. `runAttempt` runs it, `decide` is pure. */
 import type { Logger } from 'pino'
 import type { CustomStrategies } from '../retry/next-attempt.ts'
-import { capOf, nextAttempt } from '../retry/next-attempt.ts'
+import { capOf, nextAttempt, paced } from '../retry/next-attempt.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
 import { isThenable } from '../validation/kinds.ts'
@@ -260,7 +260,7 @@ function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rul
       if (next.warning !== undefined) rules.log.warn({ deliveryId: row.id }, next.warning)
       return {
         kind: 'retry',
-        delayMs: delayMs === undefined ? next.delayMs : Math.min(delayMs, capOf(policy)),
+        delayMs: delayMs === undefined ? next.delayMs : paced(row.attempt, Math.min(delayMs, capOf(policy))),
         error,
         alone: false,
       }
@@ -277,5 +277,5 @@ export function decideInterrupted(delivery: RowDelivery, rules: AttemptRules): O
   const thrown = { message: 'the process or its connection ended while this delivery was running' }
   const outcome = decide(delivery, { kind: 'failed', failure: 'crashed', thrown }, rules)
   if (outcome.kind !== 'retry') return outcome
-  return { ...outcome, alone: true, delayMs: delivery.row.alone ? outcome.delayMs : 0 }
+  return { ...outcome, alone: true, delayMs: delivery.row.alone ? outcome.delayMs : paced(delivery.attempt, 0) }
 }

@@ -4,6 +4,11 @@ import { FAILURE_KINDS } from './failure.ts'
 import type { RetryJitter, RetryPolicy } from './policy.ts'
 import { applyOverride, DEFAULT_MAX_DOUBLINGS, DEFAULT_RETRY_POLICY, MAX_DELAY_MS } from './policy.ts'
 
+/** From this attempt on a retry waits {@link LEAST_DELAY_MS}, whatever the policy, its cap or the handler says. */
+const PACED_FROM_ATTEMPT = 10
+/** In ms. Without it a row with 10,000 attempts and no delay would keep a lane and Postgres busy all the time. */
+const LEAST_DELAY_MS = 100
+
 export interface RetryFailure {
   readonly kind: FailureKind
   /** What the other side asked for (`Retry-After`), in ms. */
@@ -46,7 +51,8 @@ export type NextAttempt =
   | { readonly retry: false; readonly reason: 'attempts_used_up' | 'not_retryable' }
 
 /**
- * Whether a failed attempt is followed by another, and after how many ms: an integer from 0 to the policy's cap.
+ * Whether a failed attempt is followed by another, and after how many ms: an integer from 0 to the policy's cap, and from the
+ * tenth attempt on at least 100.
  *
  * A delay and not a time, because only the database's clock decides what is due (G14): the statement that puts the
  * row back adds it to `clock_timestamp()`.
@@ -65,9 +71,14 @@ export function nextAttempt(args: NextAttemptArgs): NextAttempt {
   // Whole numbers at both ends and a floored share of what is between: an integer, and the upper end is never reached.
   const jittered = range.minMs + Math.floor((range.maxMs - range.minMs) * random())
   const asked = askedFor(failure.retryAfterMs)
-  const delayMs = Math.min(capOf(effective), Math.max(jittered, asked.ms))
+  const delayMs = paced(attempt, Math.min(capOf(effective), Math.max(jittered, asked.ms)))
   const warnings = [warning, asked.warning].filter((text) => text !== undefined)
   return { retry: true, delayMs, ...(warnings.length === 0 ? {} : { warning: warnings.join('; ') }) }
+}
+
+/** The delay after a failed `attempt`, kept from being so short that attempts follow each other without pause. */
+export function paced(attempt: number, delayMs: number): number {
+  return attempt < PACED_FROM_ATTEMPT ? delayMs : Math.max(LEAST_DELAY_MS, delayMs)
 }
 
 export function isRetryable(policy: RetryPolicy, kind: FailureKind): boolean {

@@ -61,8 +61,8 @@ const optionsSchema = z
  *
  * which is in `max(retryDelay, 1) · [2^(n − 1), 2^n)` before the cap. Source: the statement that fails jobs in pg-boss
  * 12.38.0, `dist/plans.js`, where `e = LEAST(16, retry_count + 1)` and `retry_count` is n − 1. What differs: whole ms
- * where pg-boss keeps microseconds, no delay above ten years, and the kinds of failure that are not retryable here,
- * for which pg-boss has no word: override those that you want retried.
+ * where pg-boss keeps microseconds, no delay above ten years, none below 100 ms from the tenth retry on, and the kinds
+ * of failure that are not retryable here, for which pg-boss has no word: override those that you want retried.
  *
  * @throws OutbusError `retry.invalid`: for what pg-boss refuses (a number that is negative or no integer,
  * `retryDelayMax` without `retryBackoff`), for what is above the limits, and for unknown keys, with the nearest known one

@@ -31,7 +31,10 @@ export interface RetrySchedule {
   readonly strategy: RetryStrategy
   /** Attempts in all, the first one included: 1 (never retried) to 10,000. Default 5. */
   readonly maxAttempts: number
-  /** An integer of ms from 0 to 315,576,000,000 (ten years). Default 1000. */
+  /**
+   * An integer of ms from 0 to 315,576,000,000 (ten years). Default 1000. From the tenth retry on each delay is at least 100,
+   * whatever this and `maxDelayMs` say.
+   */
   readonly baseDelayMs: number
   /**
    * No delay is longer: an integer of ms from 0 to 315,576,000,000 (ten years); null for ten years. Default 3,600,000

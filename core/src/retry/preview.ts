@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { parseWith } from '../validation/zod-error.ts'
 import type { CustomStrategies, RetryFailure } from './next-attempt.ts'
-import { capOf, delayRange, isRetryable, nextAttempt, policyFor } from './next-attempt.ts'
+import { capOf, delayRange, isRetryable, nextAttempt, paced, policyFor } from './next-attempt.ts'
 import type { FailureKind } from './failure.ts'
 import { FAILURE_KINDS } from './failure.ts'
 import type { RetryPolicy, RetryPolicyInput } from './policy.ts'
@@ -75,11 +75,11 @@ export function previewRetry(policyInput: RetryPolicyInput, options: RetryPrevie
 
 function bounds(policy: RetryPolicy, attempt: number, failure: RetryFailure): { minMs: number; maxMs: number } {
   const cap = capOf(policy)
-  if (policy.strategy === 'custom') return { minMs: 0, maxMs: cap }
+  if (policy.strategy === 'custom') return { minMs: paced(attempt, 0), maxMs: paced(attempt, cap) }
   // Without jitter to draw, `Retry-After` and the cap are monotone, so they carry the bounds over as they carry a delay.
   const { range } = delayRange({ policy, attempt, failure, random: () => 0 })
   const asked = failure.retryAfterMs ?? 0
-  const within = (ms: number) => Math.min(cap, Math.max(ms, asked >= 0 ? Math.ceil(asked) : 0))
+  const within = (ms: number) => paced(attempt, Math.min(cap, Math.max(ms, asked >= 0 ? Math.ceil(asked) : 0)))
   return { minMs: within(range.minMs), maxMs: within(range.maxMs) }
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { FailureKind } from './failure.ts'
 import { FAILURE_KINDS } from './failure.ts'
 import type { NextAttemptArgs } from './next-attempt.ts'
-import { delayRange, nextAttempt } from './next-attempt.ts'
+import { delayRange, nextAttempt, paced } from './next-attempt.ts'
 import type { PgBossRetryOptions } from './pg-boss.ts'
 import { fromPgBoss } from './pg-boss.ts'
 import type { RetryPolicy, RetryPolicyInput } from './policy.ts'
@@ -76,7 +76,7 @@ const stored = (policy: RetryPolicy): unknown => JSON.parse(JSON.stringify(polic
 describe('every policy', () => {
   const cases = { policy: policies, attempt: attempts, drawn: randoms }
 
-  test('gives whole ms within its bounds and never above its cap', () => {
+  test('gives whole ms within its bounds and never above its cap, but for the least delay of later attempts', () => {
     fc.assert(
       fc.property(fc.record(cases), ({ policy, attempt, drawn }) => {
         const parsed = parseRetryPolicy({ ...policy, maxAttempts: 10_000 })
@@ -90,9 +90,10 @@ describe('every policy', () => {
         const delayMs = delay(args)
         const { minMs, maxMs } = delayRange(args).range
         expect(Number.isSafeInteger(delayMs)).toBe(true)
-        expect(delayMs).toBeGreaterThanOrEqual(Math.min(cap, minMs))
-        expect(delayMs).toBeLessThanOrEqual(Math.min(cap, maxMs))
-        if (minMs < maxMs && maxMs <= cap) expect(delayMs).toBeLessThan(maxMs)
+        expect(delayMs).toBeGreaterThanOrEqual(paced(attempt, Math.min(cap, minMs)))
+        expect(delayMs).toBeLessThanOrEqual(paced(attempt, Math.min(cap, maxMs)))
+        const isPaced = paced(attempt, maxMs) > maxMs || delayMs === paced(attempt, 0)
+        if (minMs < maxMs && maxMs <= cap && !isPaced) expect(delayMs).toBeLessThan(maxMs)
       }),
     )
   })
@@ -127,7 +128,7 @@ describe('every policy', () => {
         const without = delay(args)
         const delayMs = delay({ ...args, failure: { kind: 'handler_error', retryAfterMs } })
         expect(delayMs).toBeGreaterThanOrEqual(without)
-        expect(delayMs).toBeLessThanOrEqual(parsed.maxDelayMs ?? MAX_DELAY_MS)
+        expect(delayMs).toBeLessThanOrEqual(paced(attempt, parsed.maxDelayMs ?? MAX_DELAY_MS))
       }),
     )
   })
@@ -256,7 +257,7 @@ describe('from pg-boss', () => {
   test('without backoff every retry waits retryDelay, without jitter', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 157_788_000 }), nth, randoms, (retryDelay, n, drawn) => {
-        expect(delayOf({ retryDelay }, n, drawn)).toBe(retryDelay * 1000)
+        expect(delayOf({ retryDelay }, n, drawn)).toBe(paced(n, retryDelay * 1000))
       }),
     )
   })
@@ -270,16 +271,16 @@ describe('from pg-boss', () => {
         const [low, high] = [base * 2 ** doublings, base * 2 ** (doublings + 1)]
         const delayMs = delayOf(given, n, drawn)
         expect(delayMs).toBeGreaterThanOrEqual(Math.min(cap, low))
-        expect(delayMs).toBeLessThanOrEqual(cap)
+        expect(delayMs).toBeLessThanOrEqual(paced(n, cap))
         if (cap >= high) expect(delayMs).toBeLessThan(high)
       }),
     )
   })
 
-  test("for the same draw the delay is pg-boss's own, to the ms", () => {
+  test("for the same draw the delay is pg-boss's own, to the ms, but for the least delay of later attempts", () => {
     fc.assert(
       fc.property(options, nth, randoms, (given, n, drawn) => {
-        const expected = Math.min(MAX_DELAY_MS, pgBossDelay(given, n, drawn))
+        const expected = paced(n, Math.min(MAX_DELAY_MS, pgBossDelay(given, n, drawn)))
         expect(Math.abs(delayOf(given, n, drawn) - expected)).toBeLessThanOrEqual(1)
       }),
     )

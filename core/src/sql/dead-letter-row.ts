@@ -1,6 +1,7 @@
 import type { AttemptError } from '../dispatch/attempt-error.ts'
 import type { TriggerSnapshot } from '../triggers/snapshot.ts'
 import type { JsonValue } from '../json.ts'
+import { keptErrors } from './kept-errors.ts'
 
 export interface DeadLetterRow {
   readonly id: string
@@ -63,5 +64,5 @@ export const DEAD_LETTER_WRITTEN = `insert into {schema}.dead_letters (app_id, d
   priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at)
 select app_id, id, coalesce(trigger ->> 'source', ''), trigger_id, coalesce(trigger ->> 'name', ''), event_id, event, event_version, trigger,
   priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempt, failure_kind, reason,
-  coalesce(errors, '[]') || error, emitted_at
+  ${keptErrors('errors', 'error')}, emitted_at
 from gone`

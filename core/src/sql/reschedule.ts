@@ -1,9 +1,10 @@
 import type { ArrayText } from './arrays.ts'
+import { keptErrors } from './kept-errors.ts'
 import { statement } from './statement.ts'
 
 /**
  * Caller: Settlement: another attempt, or the same one under a lease. Fenced by the token as in finish.ts.
- * Due `delay_ms` from now by the database's clock. An error is added to the row's history.
+ * Due `delay_ms` from now by the database's clock. An error is added to those that the row keeps.
  */
 export const reschedule = statement<
   [
@@ -24,7 +25,7 @@ set attempt = next.attempt,
     due_set_at = clock_timestamp(),
     alone = next.alone,
     lease_token = next.lease_token,
-    errors = case when next.error is null then o.errors when o.errors is null then ('[' || next.error || ']')::jsonb else o.errors || next.error::jsonb end
+    errors = case when next.error is null then o.errors else ${keptErrors('o.errors', 'next.error::jsonb')} end
 from unnest($1::bigint[], $2::integer[], $3::double precision[], $4::boolean[], $5::uuid[], $6::text[])
   as next (id, attempt, delay_ms, alone, lease_token, error)
 where o.id = next.id and o.lease_token is not distinct from $7::uuid`,
