@@ -58,6 +58,8 @@ const stopSchema = z.strictObject({ graceMs: z.number().min(0).max(MAX_GRACE_MS)
 export interface BusStats extends OutcomeCounts {
   /** Events that this process emitted and no trigger matched: nothing was written for them. Requests are not counted. */
   readonly unmatched: number
+  /** Rows that this process was the first to set aside, since they cannot be understood. `cx.setAside.list()` has them. */
+  readonly setAside: number
 }
 
 /** Shared by a bus and its parts, which are made before it. */
@@ -116,8 +118,8 @@ export class CoreBus<S extends AnySource = AnySource> {
 
   /** What this process's dispatcher has brought to an outcome, and what this process emitted to nobody. */
   get stats(): BusStats {
-    const { dispatcher, emitter } = this.#parts
-    return { ...dispatcher.stats, unmatched: emitter.unmatched }
+    const { aside, dispatcher, emitter } = this.#parts
+    return { ...dispatcher.stats, unmatched: emitter.unmatched, setAside: aside.count }
   }
 
   /** Which apps there are, and how one is removed from every table. For the service, whatever app it calls for. */

@@ -30,6 +30,8 @@ import type { Plugins } from './plugins.ts'
 import type { Access } from './principals/access.ts'
 import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
+import type { SetAside } from './set-aside/set-aside.ts'
+import { SetAsideStore } from './set-aside/set-aside.ts'
 import { assertOptionsByPosition, isList } from './outbox/emit.ts'
 import type { AnySource, EventInput, EventSchemas, SharedWrite, SourceContext, SourceTransaction } from './source.ts'
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
@@ -159,6 +161,10 @@ abstract class BaseContext implements CoreContext {
 
   get principals(): Principals {
     return new PrincipalStore(this.#around.callSql, this.#on(), this.#scope, this.#around.access)
+  }
+
+  get setAside(): SetAside {
+    return new SetAsideStore(this.#around.callSql, this.#on(), this.#scope)
   }
 
   async emit(source: string, event: unknown, options?: EmitOptions): Promise<EmitResult> {

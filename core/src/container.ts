@@ -38,6 +38,7 @@ import { Access } from './principals/access.ts'
 import { ownerAndAdmin } from './principals/authorizer.ts'
 import type { PrincipalResolver } from './principals/resolver.ts'
 import { AdminPrincipalResolver } from './principals/resolver.ts'
+import { SetAsideRows } from './set-aside/set-aside.ts'
 import type { AnySource, SourceHost } from './source.ts'
 import { Sql } from './sql/statement.ts'
 import { Timekeeper } from './timekeeper.ts'
@@ -56,6 +57,7 @@ export interface Parts {
   readonly plugins: Plugins
   readonly functions: FunctionRegistry
   readonly emitter: Emitter
+  readonly aside: SetAsideRows
   readonly queue: EmitQueue
   readonly writes: SharedWrites
   readonly inbox: Inbox
@@ -89,6 +91,7 @@ const T = {
   inbox: token<Inbox>('inbox'),
   requests: token<RequestDesk>('requests'),
   emitter: token<Emitter>('emitter'),
+  aside: token<SetAsideRows>('aside'),
   queue: token<EmitQueue>('queue'),
   writes: token<SharedWrites>('writes'),
   withdrawals: token<Withdrawals>('withdrawals'),
@@ -114,6 +117,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
 
   provide(T.log, () => settings.log ?? pino({ name: 'outbus', level: 'warn' }, pino.destination(2)))
   provide(T.sql, () => new Sql(assertSchemaName(settings.schema), settings.prepare))
+  provide(T.aside, (c) => new SetAsideRows(c.resolve(T.sql), c.resolve(T.log)))
   provide(T.functions, () => new FunctionRegistry())
   provide(
     T.plugins,
@@ -239,6 +243,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         sql: c.resolve(T.sql),
         plugins: c.resolve(T.plugins),
         emitter: c.resolve(T.emitter),
+        aside: c.resolve(T.aside),
         log: c.resolve(T.log),
         onWritten: (lanes) => wakeLanes(c, lanes),
       }),
@@ -270,6 +275,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
     database: c.resolve(T.database),
     listenConnection: listenConnection(settings, c.resolve(T.database).connection),
     emitter: c.resolve(T.emitter),
+    aside: c.resolve(T.aside),
     queue: c.resolve(T.queue),
     writes: c.resolve(T.writes),
     inbox: c.resolve(T.inbox),
@@ -307,7 +313,18 @@ function sourceHost(c: DependencyContainer, source: AnySource): SourceHost {
     log: c.resolve(T.log).child({ plugin: source.name }),
     boss: () => c.resolve(T.timekeeper).boss(),
     run: (stated, parameters) => c.resolve(T.callSql).run(c.resolve(T.database).pool, stated, parameters),
+    aside: asideOf(c, source),
     context: (app) => contextFor(outermostScope(app, undefined, undefined)).sourceContext(source),
+  }
+}
+
+function asideOf(c: DependencyContainer, source: AnySource): SourceHost['aside'] {
+  const aside = c.resolve(T.aside)
+  const { pool } = c.resolve(T.database)
+  const address = (app: string, id: string) => ({ app, kind: source.name, id })
+  return {
+    put: (app, id, because) => aside.put(pool, address(app, id), because),
+    takeBack: (app, id) => aside.takeBack(pool, address(app, id)),
   }
 }
 

@@ -9,6 +9,7 @@ import type { Principals } from './principals/principals.ts'
 import type { History } from './history/history.ts'
 import type { Deliveries } from './outbox/deliveries.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
+import type { SetAside } from './set-aside/set-aside.ts'
 import type { AnySource, EventInput, SourceNamed } from './source.ts'
 import type { Explanation } from './triggers/explain.ts'
 import type { Triggers } from './triggers/trigger.ts'
@@ -28,6 +29,7 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly deliveries: Deliveries
   readonly history: History
   readonly principals: Principals
+  readonly setAside: SetAside
   /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
   emit<Name extends S['name']>(
     source: Name,

@@ -59,6 +59,7 @@ export type { DeliveryFilter, DeliverySelection } from './outbox/delivery-filter
 export { DELIVERY_STATES } from './outbox/delivery-state.ts'
 export type { DeliveryState } from './outbox/delivery-state.ts'
 export type { Attempt, AttemptFilter, History } from './history/history.ts'
+export type { RowAddress, SetAside, SetAsideFilter, SetAsideRow } from './set-aside/set-aside.ts'
 export type { Removed } from './upkeep.ts'
 export { compilePattern, patternSchema } from './patterns/pattern.ts'
 export type { Pattern, PatternInput } from './patterns/pattern.ts'

@@ -64,7 +64,7 @@ export interface RetentionOptions {
   readonly resolvedDeadLettersDays?: number | null
   /** Dead letters that nobody has resolved, since they died. Default null. */
   readonly deadLettersDays?: number | null
-  /** Abandoned executions. Default 30. */
+  /** Abandoned executions, and what is known of rows that were set aside. Default 30. */
   readonly abandonedDays?: number | null
   /** Attempts in the history, by whole days in UTC. Default 7. */
   readonly historyDays?: number | null

@@ -26,6 +26,7 @@ const RESERVED_SOURCES = new Set([
   'deadletters',
   'deliveries',
   'history',
+  'setaside',
   'rootid',
   'explain',
   'context',

@@ -137,6 +137,16 @@ export interface SourceHost<E extends EventSchemas = EventSchemas> {
   run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
   /** As a verb is called by the service itself, for one app. */
   context(app: string): SourceContext<E>
+  /**
+   * For a source that reads rows of all apps: one that cannot be understood must not be in the way of the others. Both may reject
+   * like any other write.
+   */
+  readonly aside: {
+    /** Says of the row `id` of the source's own table why it cannot be understood: at `cx.setAside`, in the stats, and once in the log. */
+    put(app: string, id: string, because: unknown): Promise<void>
+    /** It can be understood again, or is gone. */
+    takeBack(app: string, id: string): Promise<void>
+  }
 }
 
 /** What became of a dedupe key that a verb asked for. */

@@ -9,6 +9,7 @@ import { clearTimeout, setTimeout } from './clock.ts'
 import { aborted } from './dispatch/pause.ts'
 import { deleteOldAbandoned } from './sql/delete-old-abandoned.ts'
 import { deleteOldDeadLetters } from './sql/delete-old-dead-letters.ts'
+import { deleteOldSetAside } from './sql/delete-old-set-aside.ts'
 import { deleteOldTriggerChanges } from './sql/delete-old-trigger-changes.ts'
 import { deleteUnusedLimits } from './sql/delete-unused-limits.ts'
 import { dropAttemptsPartitions } from './sql/drop-attempts-partitions.ts'
@@ -82,6 +83,7 @@ export class Upkeep {
     const abandoned =
       abandonedDays === null ? 0 : await inPortions(() => sql.run(pool, deleteOldAbandoned, [abandonedDays, AT_A_TIME]))
     const [history] = historyDays === null ? [] : await sql.run(pool, dropAttemptsPartitions, [historyDays])
+    if (abandonedDays !== null) await inPortions(() => sql.run(pool, deleteOldSetAside, [abandonedDays, AT_A_TIME]))
     await sql.run(pool, deleteUnusedLimits, [])
     await inPortions(() => sql.run(pool, deleteOldTriggerChanges, [AT_A_TIME]))
     return { deadLetters, abandoned, historyDays: history?.dropped ?? 0 }

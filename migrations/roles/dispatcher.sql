@@ -29,3 +29,6 @@ grant select on sequence {schema}.outbox_id_seq to {dispatcher};
 grant execute on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date) to {dispatcher};
 -- Upkeep: what no index needs any more.
 grant delete on {schema}.trigger_changes to {dispatcher};
+-- Rows that cannot be understood, and when nobody needs to know of them any more. Locked before they are deleted, for which
+-- Postgres wants the right to update.
+grant select, insert, update (set_aside_at), delete on {schema}.set_aside to {dispatcher};

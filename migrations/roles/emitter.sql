@@ -5,7 +5,7 @@ grant usage on schema {schema} to {emitter};
 grant select on
   {schema}.migration_checksums, {schema}.triggers, {schema}.trigger_epochs, {schema}.trigger_changes, {schema}.trigger_limits,
   {schema}.pauses, {schema}.principals, {schema}.outbox, {schema}.dispatchers, {schema}.dedupe_keys, {schema}.replies,
-  {schema}.abandoned_executions, {schema}.dead_letters, {schema}.attempts, {schema}.withdrawals
+  {schema}.abandoned_executions, {schema}.dead_letters, {schema}.attempts, {schema}.withdrawals, {schema}.set_aside
   to {emitter};
 
 -- Not its id, attempt, lease or errors: those are the dispatcher's to write.

@@ -96,7 +96,8 @@ async function fill({ db, bank, dispatching }: Awaited<ReturnType<typeof setUp>>
   const trigger = (await bank.triggers.list()).items.find(({ name }) => name === 'work')
   await bank.triggers.pause(trigger?.id as string)
   await db.pool.query(`insert into outbus.cancellations (delivery_id, app_id, reason) values (1, 'bank', 'no');
-    insert into outbus.withdrawals (app_id, delivery_id, outcome, dead_letter, reason) values ('bank', 1, 'dead', true, 'no')`)
+    insert into outbus.withdrawals (app_id, delivery_id, outcome, dead_letter, reason) values ('bank', 1, 'dead', true, 'no');
+    insert into outbus.set_aside (app_id, kind, row_id, reason) values ('bank', 'dead_letter', '1', 'no')`)
   const { rows } = await db.pool.query<{ id: string }>('select id from outbus.outbox')
   const { items } = await bank.deadLetters.list()
   return {

@@ -2,6 +2,8 @@
  * Emits each dead letter to the source `dead_letter`, once, in the transaction that marks it as announced. Apart from
  * the settle that buried it: the claim path knows nothing of who handles dead letters, and a process that dies in
  * between leaves a letter that another one announces.
+ *
+ * Letters of all apps go together. Where that fails they go one by one, and a letter that cannot be announced is set aside (G19).
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -11,12 +13,16 @@ import { backoffMs, sleep } from '../dispatch/pause.ts'
 import { WakeUp } from '../dispatch/wake-up.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { Emitter, WrittenFor } from '../outbox/emitter.ts'
-import { NO_LANES } from '../outbox/emitter.ts'
+import { bothLanes, NO_LANES } from '../outbox/emitter.ts'
 import { prepareEvent } from '../outbox/prepare.ts'
 import type { Plugins } from '../plugins.ts'
+import { isFaultOfRow } from '../set-aside/fault.ts'
+import type { SetAsideRows } from '../set-aside/set-aside.ts'
+import { leaveUnannounced } from '../sql/leave-unannounced.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { UnannouncedDeadLetter } from '../sql/take-unannounced-dead-letters.ts'
 import { takeUnannouncedDeadLetters } from '../sql/take-unannounced-dead-letters.ts'
+import { readChain } from '../stored-chain.ts'
 import type { DeadLetterEvent } from './source.ts'
 import { DEAD_LETTER_SOURCE } from './source.ts'
 
@@ -24,6 +30,7 @@ export interface DeadLetterAnnouncerOptions {
   readonly sql: Sql
   readonly plugins: Plugins
   readonly emitter: Emitter
+  readonly aside: SetAsideRows
   readonly log: Logger
   /** After a commit that may have written rows. */
   onWritten(lanes: WrittenFor): void
@@ -34,6 +41,14 @@ const LETTERS_AT_A_TIME = 100
 const POLL_MS = 1_000
 /** A letter is as long as its event and its errors, which have bounds of their own. */
 const LIMITS = { maxEventBytes: Number.POSITIVE_INFINITY }
+/** Ids begin at 1. */
+const FROM_THE_FIRST = '0'
+
+interface Announced {
+  /** How many letters were taken. */
+  readonly letters: number
+  readonly lanes: WrittenFor
+}
 
 export class DeadLetterAnnouncer {
   readonly #options: DeadLetterAnnouncerOptions
@@ -53,10 +68,10 @@ export class DeadLetterAnnouncer {
     const { log, onWritten } = this.#options
     for (let failures = 0; !signal.aborted;) {
       try {
-        const { announced, lanes } = await withOwnTransaction(pool, (tx) => this.#announce(tx))
+        const { letters, lanes } = await this.#announceSome(pool, signal)
         failures = 0
-        if (announced > 0) onWritten(lanes)
-        if (announced < LETTERS_AT_A_TIME) await this.#wakeUp.wait(POLL_MS, signal)
+        if (letters > 0) onWritten(lanes)
+        if (letters < LETTERS_AT_A_TIME) await this.#wakeUp.wait(POLL_MS, signal)
       } catch (error) {
         if (signal.aborted) return
         log.warn({ err: error, failures }, 'dead letters could not be announced to their handlers; trying again')
@@ -65,9 +80,59 @@ export class DeadLetterAnnouncer {
     }
   }
 
-  async #announce(tx: pg.ClientBase): Promise<{ announced: number; lanes: WrittenFor }> {
+  async #announceSome(pool: pg.Pool, signal: AbortSignal): Promise<Announced> {
+    try {
+      return await withOwnTransaction(pool, (tx) => this.#announce(tx, LETTERS_AT_A_TIME, FROM_THE_FIRST))
+    } catch (error) {
+      if (!isFaultOfRow(error)) throw error
+      return this.#announceOneByOne(pool, signal)
+    }
+  }
+
+  /** As many as are announced together at most. One that cannot be announced does not count. */
+  async #announceOneByOne(pool: pg.Pool, signal: AbortSignal): Promise<Announced> {
+    let letters = 0
+    let lanes = NO_LANES
+    for (let after = FROM_THE_FIRST; letters < LETTERS_AT_A_TIME && !signal.aborted;) {
+      let letter: UnannouncedDeadLetter | undefined
+      const hold = (taken: UnannouncedDeadLetter) => (letter = taken)
+      try {
+        const announced = await withOwnTransaction(pool, (tx) => this.#announce(tx, 1, after, hold))
+        if (letter === undefined) break
+        letters += announced.letters
+        lanes = bothLanes(lanes, announced.lanes)
+      } catch (error) {
+        if (letter === undefined || !isFaultOfRow(error)) throw error
+        await this.#setAside(pool, letter, error)
+      }
+      after = letter.id
+    }
+    return { letters, lanes }
+  }
+
+  /** Announced to nobody. It stays a dead letter, which is listed, replayed and discarded like any other. */
+  async #setAside(pool: pg.Pool, { app_id: app, id }: UnannouncedDeadLetter, because: unknown): Promise<void> {
+    const { sql, aside, log } = this.#options
+    try {
+      await withOwnTransaction(pool, async (tx) => {
+        await sql.run(tx, leaveUnannounced, [id])
+        await aside.put(tx, { app, kind: 'dead_letter', id }, because)
+      })
+    } catch (error) {
+      // Postgres is away, or this login lacks the right since nobody granted it after a migration: the others go on.
+      log.warn({ err: error, app, deadLetter: id }, 'a dead letter could not be set aside yet')
+    }
+  }
+
+  async #announce(
+    tx: pg.ClientBase,
+    limit: number,
+    after: string,
+    hold: (letter: UnannouncedDeadLetter) => void = () => undefined,
+  ): Promise<Announced> {
     const { sql, plugins, emitter } = this.#options
-    const letters = await sql.run(tx, takeUnannouncedDeadLetters, [LETTERS_AT_A_TIME])
+    const letters = await sql.run(tx, takeUnannouncedDeadLetters, [limit, after])
+    for (const letter of letters) hold(letter)
     const events = letters.map((letter) =>
       prepareEvent(
         plugins,
@@ -78,9 +143,9 @@ export class DeadLetterAnnouncer {
         undefined,
       ),
     )
-    if (events.length === 0) return { announced: 0, lanes: NO_LANES }
+    if (events.length === 0) return { letters: 0, lanes: NO_LANES }
     const { lanes } = await emitter.write(events, tx, { transactional: true })
-    return { announced: letters.length, lanes }
+    return { letters: letters.length, lanes }
   }
 }
 
@@ -91,7 +156,8 @@ function scopeOf(letter: UnannouncedDeadLetter): CallScope {
     principal: undefined,
     depth: letter.depth,
     rootId: letter.root_id,
-    chain: [...(letter.chain ?? []), letter.trigger_id],
+    // Of one that no bus has written, nothing is known but its trigger.
+    chain: [...(readChain(letter.chain) ?? []), letter.trigger_id],
     traceContext: letter.trace_context ?? undefined,
   }
 }

@@ -4,6 +4,8 @@ import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { JsonValue } from '../json.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { DeadLetterRow } from '../sql/dead-letter-row.ts'
+import { readChain } from '../stored-chain.ts'
+import { isPlainObject } from '../validation/kinds.ts'
 import type { TargetSpec } from '../triggers/trigger.ts'
 
 export type Resolution = 'handled' | 'handler_failed' | 'replayed' | 'discarded'
@@ -48,20 +50,26 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
     idempotencyKey: idempotencyKeyOf(row.event_id, row.trigger_id),
     source: row.source,
     trigger: { id: row.trigger_id, name: row.trigger_name },
-    target: row.trigger.target,
+    target: targetOf(row.trigger),
     eventId: row.event_id,
     event: row.event,
     attempts: row.attempts,
     failureKind: row.failure_kind as FailureKind,
     reason: row.reason,
-    errors: row.errors,
+    errors: Array.isArray(row.errors) ? row.errors : [],
     depth: row.depth,
     rootId: row.root_id,
-    chain: [...(row.chain ?? []), row.trigger_id],
+    chain: [...(readChain(row.chain) ?? []), row.trigger_id],
     replayOf: row.replay_of ?? undefined,
     emittedAt: row.emitted_at,
     diedAt: row.died_at,
     resolution: (row.resolution ?? undefined) as Resolution | undefined,
     resolvedAt: row.resolved_at ?? undefined,
   }
+}
+
+/** A snapshot that no bus has written may be any JSON value. */
+function targetOf(snapshot: unknown): TargetSpec {
+  const target = (snapshot as { readonly target?: unknown } | null)?.target
+  return isPlainObject(target) && typeof target['type'] === 'string' ? (target as TargetSpec) : { type: '' }
 }

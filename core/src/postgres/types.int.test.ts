@@ -32,17 +32,26 @@ test.for<[type: string, text: string]>([
   ['jsonb', 'null'],
   ['jsonb[]', '{"{\\"a\\": 1}",NULL}'],
   ['date', '2026-02-28'],
-  ['date', 'infinity'],
   ['timestamp', '2026-02-28 23:59:59.001'],
   ['timestamptz', '2026-02-28 23:59:59.999999+00'],
   ['timestamptz', '0044-03-15 12:00:00+00 BC'],
   ['timestamptz', '12026-03-15 12:00:00+05:30'],
-  ['timestamptz', '-infinity'],
   ['timestamptz[]', '{"2026-02-28 00:00:00+00",NULL}'],
 ])('a %s is read as pg reads it: %s', async ([type, text]) => {
   const query = { text: `select $1::${type} as value`, values: [text] }
   const [asPgDoes, own] = [await pool.query(query), await answer(pool, query)]
   expect(own.rows).toEqual(asPgDoes.rows)
+})
+
+test.for<[type: string, text: string, ms: number]>([
+  ['date', 'infinity', 8.64e15],
+  ['timestamptz', '-infinity', -8.64e15],
+  ['timestamptz', '294276-12-31 23:59:59+00', 8.64e15],
+  ['timestamptz', '4713-01-01 00:00:00+00 BC', Date.UTC(-4712, 0, 1)],
+  ['timestamp[]', '{infinity}', 8.64e15],
+])('a time that no Date can say is the farthest one: %s %s', async ([type, text, ms]) => {
+  const [row] = await rowsOf<{ value: Date | Date[] }>(pool, `select $1::${type} as value`, [text])
+  expect([row?.value].flat()).toEqual([new Date(ms)])
 })
 
 test.for(['UTC', 'America/St_Johns', 'Asia/Kathmandu', 'Europe/Amsterdam'])(

@@ -54,10 +54,22 @@ export const TEXTS = { getTypeParser: (): Read => asSent }
 const DATE_AND_TIME =
   /^(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d(?:\.\d+)?)(?:([+-])(\d\d)(?::(\d\d)(?::(\d\d))?)?)?)?( BC)?$/
 
-/** As `pg` does by itself: `infinity` is a number, and so is minus `infinity`. */
-function toDate(text: string): Date | number {
-  if (text === 'infinity') return Number.POSITIVE_INFINITY
-  if (text === '-infinity') return Number.NEGATIVE_INFINITY
+/** The farthest time that a `Date` can say, in ms since 1970. Postgres goes 18,000 years further. */
+const FARTHEST_MS = 8_640_000_000_000_000
+
+/**
+ * Always a valid `Date`. What is beyond what a `Date` can say, and what is infinite, is the farthest one. `pg` gives a number or an
+ * invalid date there, and whoever formats either throws: one such row would end a loop over the rows of all apps.
+ */
+function toDate(text: string): Date {
+  if (text === 'infinity') return new Date(FARTHEST_MS)
+  if (text === '-infinity') return new Date(-FARTHEST_MS)
+  const date = toAnyDate(text)
+  if (!Number.isNaN(date.getTime())) return date
+  return new Date(text.endsWith(' BC') ? -FARTHEST_MS : FARTHEST_MS)
+}
+
+function toAnyDate(text: string): Date {
   const parts = DATE_AND_TIME.exec(text)
   if (parts === null) throw new Error(`Postgres sent a time that is not ISO 8601: ${text}`)
   const [, years, months, days, hours = '0', minutes = '0', seconds = '0', sign, ...offset] = parts

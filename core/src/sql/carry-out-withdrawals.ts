@@ -29,14 +29,14 @@ export const carryOutWithdrawals = statement<
   select left_outbox.*, due.outcome, due.dead_letter, due.reason from left_outbox join due on due.there = left_outbox.id
 ), recorded as (
   insert into {schema}.attempts (app_id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, ended_at, outcome, error, reason)
-  select app_id, id, event_id, trigger_id, coalesce(trigger ->> 'name', ''), coalesce(trigger ->> 'source', ''), attempt,
+  select app_id, id, event_id, trigger_id, coalesce({schema}.name_in(trigger, 'name'), ''), coalesce({schema}.name_in(trigger, 'source'), ''), attempt,
     statement_timestamp(), outcome, null, reason
   from taken where $4
 ), gone as (
   select *, 'cancelled' as failure_kind,
     jsonb_build_object('attempt', attempt, 'kind', 'cancelled', 'message', reason, 'at',
       to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) as error
-  from taken where dead_letter and trigger ->> 'source' <> 'dead_letter'
+  from taken where dead_letter and {schema}.name_in(trigger, 'source') is distinct from 'dead_letter'
 ), buried as (
   ${DEAD_LETTER_WRITTEN}
   returning id

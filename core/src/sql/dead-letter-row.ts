@@ -57,12 +57,12 @@ export const DEAD_LETTER_CONDITION = `app_id = $1
   and ($6::timestamptz is null or died_at >= $6)
   and ($7::timestamptz is null or died_at < $7)
   and case $8::text when 'any' then true when 'unresolved' then resolution is null else resolution = $8 end
-  and ($9::text is null or trigger ->> 'registrant' = $9)`
+  and ($9::text is null or {schema}.name_in(trigger, 'registrant') = $9)`
 
 /** From `gone`: rows that left the outbox, each with failure_kind, reason and the error of its last attempt. */
 export const DEAD_LETTER_WRITTEN = `insert into {schema}.dead_letters (app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version, trigger,
   priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at)
-select app_id, id, coalesce(trigger ->> 'source', ''), trigger_id, coalesce(trigger ->> 'name', ''), event_id, event, event_version, trigger,
+select app_id, id, coalesce({schema}.name_in(trigger, 'source'), ''), trigger_id, coalesce({schema}.name_in(trigger, 'name'), ''), event_id, event, event_version, trigger,
   priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempt, failure_kind, reason,
   ${keptErrors('errors', 'error')}, emitted_at
 from gone`

@@ -55,9 +55,9 @@ export const DELIVERY_CONDITION = `o.id > $10::bigint and o.id <= $11::bigint an
   and ($4::text is null or o.ordering_key = $4)
   and ($5::timestamptz is null or o.due_at < $5)
   and ($6::text[] is null or ${STATE} = any ($6))
-  and ($7::text is null or o.trigger ->> 'name' = $7)
-  and ($8::text is null or o.trigger ->> 'source' = $8)
-  and ($9::text is null or o.trigger ->> 'registrant' = $9)
+  and ($7::text is null or {schema}.name_in(o.trigger, 'name') = $7)
+  and ($8::text is null or {schema}.name_in(o.trigger, 'source') = $8)
+  and ($9::text is null or {schema}.name_in(o.trigger, 'registrant') = $9)
   and ${IS_WANTED}`
 
 /** Of one delivery, by its app ($1) and its id ($2). Requests are ended by their callers. */

@@ -1,8 +1,8 @@
 /** What a reply row and an abandoned execution are made of, for every statement that answers a request. */
 
 /** Columns of `gone`: the outbox rows that a statement has deleted and answers. `abandoned` is decided once for each. */
-export const GONE_COLUMNS = `o.id as delivery_id, o.event_id, o.app_id, o.trigger_id, coalesce(o.trigger ->> 'source', '') as source,
-    coalesce(o.trigger ->> 'name', '') as trigger_name, o.reply_to, o.reply_by, o.emitted_at,
+export const GONE_COLUMNS = `o.id as delivery_id, o.event_id, o.app_id, o.trigger_id, coalesce({schema}.name_in(o.trigger, 'source'), '') as source,
+    coalesce({schema}.name_in(o.trigger, 'name'), '') as trigger_name, o.reply_to, o.reply_by, o.emitted_at,
     coalesce(o.reply_by <= clock_timestamp(), false) as abandoned`
 
 /** CTEs that go after `gone`, which has {@link GONE_COLUMNS} and `reply`: to the inbox, or to the abandoned executions. */

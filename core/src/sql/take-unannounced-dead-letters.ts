@@ -8,13 +8,13 @@ export interface UnannouncedDeadLetter extends DeadLetterRow {
 
 /**
  * Caller: DeadLetterAnnouncer, in the transaction that emits them: a letter is announced exactly when its handlers have
- * their rows.
+ * their rows. Of letters with an id after `after`, the oldest.
  */
-export const takeUnannouncedDeadLetters = statement<[limit: number], UnannouncedDeadLetter>(
+export const takeUnannouncedDeadLetters = statement<[limit: number, after: string], UnannouncedDeadLetter>(
   'take_unannounced_dead_letters',
   `update {schema}.dead_letters set announced = true
 where id = any (array(
-  select id from {schema}.dead_letters where not announced order by id limit $1 for update skip locked
+  select id from {schema}.dead_letters where not announced and id > $2::bigint order by id limit $1 for update skip locked
 ))
 returning ${DEAD_LETTER_COLUMNS}, trace_context`,
 )

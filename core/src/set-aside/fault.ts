@@ -1,0 +1,15 @@
+/** Whether an error is about the row that was being worked on, and not about Postgres or the way to it. Pure. */
+import { isOutbusError } from '../errors.ts'
+import { isProgramError, sqlStateOf } from '../postgres-errors.ts'
+
+/** Cardinality, data, constraints and limits of the server: the same row would be refused again. */
+const ABOUT_VALUES = /^(21|22|23|54)/
+/** What a call says of Postgres, of the schema or of the bus. */
+const ABOUT_THE_BUS = /^(database|schema|bus|migration|runtime)\.|^emit\.outcome_unknown$/
+
+/** False in doubt: what is tried again may succeed, and what is set aside is not tried again. */
+export function isFaultOfRow(error: unknown): boolean {
+  const state = sqlStateOf(error)
+  if (state !== undefined) return ABOUT_VALUES.test(state)
+  return isOutbusError(error) ? !ABOUT_THE_BUS.test(error.code) : isProgramError(error)
+}

@@ -1,0 +1,116 @@
+/**
+ * Rows that cannot be understood: set aside alone, counted, listed, and said once in the log (G19). A row may have been written past the
+ * bus by a login of its app, or by another version of the program. It must not be in the way of any other row.
+ */
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { CallScope } from '../context.ts'
+import { reasonOf, storable } from '../dispatch/attempt-error.ts'
+import type { Page, PageOptions } from '../page.ts'
+import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import { listSetAside } from '../sql/list-set-aside.ts'
+import { putAside } from '../sql/put-aside.ts'
+import { takeBack } from '../sql/take-back.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import { assertName, nameSchema } from '../validation/names.ts'
+import { parseWith } from '../validation/zod-error.ts'
+
+/** Which row it is. */
+export interface RowAddress {
+  readonly app: string
+  /** What the row is, such as `dead_letter` or `schedule`. */
+  readonly kind: string
+  /** By which its table knows it. */
+  readonly id: string
+}
+
+export interface SetAsideRow extends RowAddress {
+  /** Why it could not be understood. At most 500 characters. */
+  readonly reason: string
+  readonly setAsideAt: Date
+}
+
+export interface SetAsideFilter {
+  /** Default every kind. */
+  readonly kind?: string
+}
+
+/** At `cx.setAside`. */
+export interface SetAside {
+  /** Rows of the app that could not be understood, by kind and id, ascending. An entry goes when its row is mended. */
+  list(filter?: SetAsideFilter, page?: PageOptions): Promise<Page<SetAsideRow>>
+}
+
+const MAX_REASON_CHARACTERS = 500
+
+/** Of one process: writes the entries and counts them. */
+export class SetAsideRows {
+  readonly #sql: Sql
+  readonly #log: Logger
+  #count = 0
+
+  constructor(sql: Sql, log: Logger) {
+    this.#sql = sql
+    this.#log = log
+  }
+
+  /** Rows that this process was the first to set aside. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** The same row again is written, counted and logged no second time. `on`: in the transaction that takes the row out of the way. */
+  async put(on: Queryable, { app, kind, id }: RowAddress, because: unknown): Promise<void> {
+    const reason = storable(reasonOf(because), MAX_REASON_CHARACTERS)
+    const written = await this.#sql.run(on, putAside, [app, kind, id, reason])
+    if (written.length === 0) return
+    this.#count++
+    this.#log.error({ app, kind, id, reason }, 'a row cannot be understood, and was set aside')
+  }
+
+  /** It can be understood again, or is gone. */
+  async takeBack(on: Queryable, { app, kind, id }: RowAddress): Promise<void> {
+    await this.#sql.run(on, takeBack, [app, kind, id])
+  }
+}
+
+const filterSchema = z.strictObject({ kind: nameSchema('options.invalid').optional() })
+const pageOptions = z.strictObject(pageSchema)
+
+export class SetAsideStore implements SetAside {
+  readonly #sql: Sql
+  readonly #on: Queryable
+  readonly #app: string
+
+  constructor(sql: Sql, on: Queryable, { app }: CallScope) {
+    this.#sql = sql
+    this.#on = on
+    this.#app = app
+  }
+
+  async list(filter: SetAsideFilter = {}, page: PageOptions = {}): Promise<Page<SetAsideRow>> {
+    const { kind: wanted = null } = parseWith(filterSchema, filter, { code: 'options.invalid', what: 'setAside.list' })
+    const given = parseWith(pageOptions, page, { code: 'options.invalid', what: 'setAside.list' })
+    const listing = ['set aside', this.#app, wanted ?? '']
+    const limit = pageLimit(given.limit)
+    const position = decodeCursor(listing, given.cursor, readPosition)
+    const [kind, id] = position === undefined ? [null, null] : readPosition(position)
+    const rows = await this.#sql.run(this.#on, listSetAside, [this.#app, wanted, kind, id, limit + 1])
+    const items = rows.map((row) => ({
+      app: this.#app,
+      kind: row.kind,
+      id: row.row_id,
+      reason: row.reason,
+      setAsideAt: row.set_aside_at,
+    }))
+    return toPage(items, limit, (last) => encodeCursor(listing, `${last.kind}\n${last.id}`))
+  }
+}
+
+/** Kinds are names, and have no line breaks. */
+function readPosition(position: string): readonly [kind: string, id: string] {
+  const end = position.indexOf('\n')
+  const kind = position.slice(0, Math.max(0, end))
+  assertName(kind, { what: 'a kind of row' })
+  return [kind, position.slice(end + 1)]
+}
