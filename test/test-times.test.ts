@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import { reportOf } from './test-times.ts'
+
+const files = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    project: i % 2 === 0 ? 'unit' : 'postgres-18',
+    file: `file-${i}.test.ts`,
+    ms: i * 1000,
+  }))
+
+it('names the ten longest files, longest first, and the sum of each project', () => {
+  const lines = reportOf(files(12)).split('\n')
+  expect(lines.slice(0, 5)).toEqual([
+    'Test time by project, over all workers:',
+    '   30.0 s  unit, 6 files',
+    '   36.0 s  postgres-18, 6 files',
+    'The 10 longest files:',
+    '   11.0 s  postgres-18  file-11.test.ts',
+  ])
+  expect(lines.slice(4, -1)).toHaveLength(10)
+  expect(lines.at(-2)).toBe('    2.0 s  unit  file-2.test.ts')
+})
+
+it('says nothing of a run of a few files', () => {
+  expect(reportOf(files(10))).toBe('')
+})
