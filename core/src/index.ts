@@ -79,7 +79,7 @@ export type { OutcomeMessage } from './dispatch/report.ts'
 export type { Outcome } from './dispatch/attempt.ts'
 export type { OutcomeCounts } from './dispatch/stats.ts'
 export { deadLetter, discard, reply, retryAfter } from './dispatch/verdict.ts'
-export type { Verdict } from './dispatch/verdict.ts'
+export type { ReplyOptions, Verdict } from './dispatch/verdict.ts'
 
 export { memoryInboxes } from './inbox/memory-inboxes.ts'
 export type { Reply } from './inbox/reply.ts'

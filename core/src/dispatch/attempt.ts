@@ -35,7 +35,7 @@ const DONE = { kind: 'done' } as const satisfies Outcome
 
 /** What the target said, before the retry policy has had its word. */
 export type Result =
-  | ({ readonly kind: 'done'; readonly reply?: unknown } & Settled)
+  | ({ readonly kind: 'done'; readonly reply?: unknown; readonly replyAs?: unknown } & Settled)
   | {
       readonly kind: 'failed'
       readonly failure: FailureKind
@@ -179,7 +179,9 @@ function readThrown(thrown: unknown): Result {
   if (isVerdict(thrown)) {
     switch (thrown.kind) {
       case 'reply':
-        return { kind: 'done', reply: thrown.value }
+        return thrown.as === undefined
+          ? { kind: 'done', reply: thrown.value }
+          : { kind: 'done', reply: thrown.value, replyAs: thrown.as }
       case 'discard':
         return { kind: 'discarded', reason: reasonOf(thrown.reason) }
       case 'deadLetter':

@@ -3,6 +3,7 @@ import { isOutbusError } from '../errors.ts'
 import { failedReply } from '../inbox/reply.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { encodeJson } from '../validation/json.ts'
+import { assertName } from '../validation/names.ts'
 import type { Outcome, Result } from './attempt.ts'
 import { attemptError } from './attempt-error.ts'
 
@@ -22,7 +23,7 @@ export interface AnswerRules {
 export function answerOf(result: Result, rules: AnswerRules): Answer {
   switch (result.kind) {
     case 'done':
-      return answerWith(result.reply, rules)
+      return answerWith(result.reply, result.replyAs, rules)
     case 'discarded':
       // The handler looked at it and had nothing to do.
       return { reply: valueReply('null'), outcome: result }
@@ -39,17 +40,21 @@ export function answerOf(result: Result, rules: AnswerRules): Answer {
   }
 }
 
-function answerWith(value: unknown, rules: AnswerRules): Answer {
+function answerWith(value: unknown, as: unknown, rules: AnswerRules): Answer {
   try {
-    return { reply: valueReply(encodeJson(value ?? null, { maxBytes: rules.maxBytes })), outcome: { kind: 'done' } }
+    // A verdict may be hand-made: what it says of its value is checked here as well.
+    if (as !== undefined) assertName(as, { what: 'the kind of the reply', path: 'as' })
+    const text = encodeJson(value ?? null, { maxBytes: rules.maxBytes })
+    return { reply: valueReply(text, as), outcome: { kind: 'done' } }
   } catch (error) {
     if (!isOutbusError(error)) throw error
     return failed('handler_error', new Error(`the reply of the handler is not valid: ${error.message}`), rules)
   }
 }
 
-function valueReply(value: string): string {
-  return `{"ok":true,"value":${value}}`
+/** `as` stands beside the value and never in it: whatever a value looks like, it cannot say what kind of value it is (G20). */
+function valueReply(value: string, as?: string): string {
+  return as === undefined ? `{"ok":true,"value":${value}}` : `{"ok":true,"as":${JSON.stringify(as)},"value":${value}}`
 }
 
 function failed(kind: FailureKind, thrown: unknown, rules: AnswerRules, retryAfterMs?: number): Answer {

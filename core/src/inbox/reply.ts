@@ -12,7 +12,12 @@ import type { FailureKind } from '../retry/failure.ts'
 
 /** As it is stored: column `reply`. */
 export type StoredReply =
-  | { readonly ok: true; readonly value: JsonValue }
+  | {
+      readonly ok: true
+      readonly value: JsonValue
+      /** What kind of value the handler said it is: `reply(value, { as })`. The value itself has no say in it. */
+      readonly as?: string
+    }
   | {
       readonly ok: false
       readonly failure: FailureKind

@@ -3,9 +3,11 @@ import type { ContextOptions, EventInput, Reply, RequestOptions, SubmittedReques
 import { isOutbusError, parseWith } from '@outbus/core'
 import { z } from 'zod'
 import { readBody } from './body.ts'
-import { CAUSALITY_HEADER, readCausality, readTraceparent } from './causality.ts'
+import type { PeerKeys, PeerTest } from './causality.ts'
+import { CAUSALITY_HEADER, causalityOf, peersSchema, readTraceparent, SIGNATURE_HEADER } from './causality.ts'
 import type { httpEvents } from './events.ts'
 import { isMethod, METHODS } from './events.ts'
+import { responseHeaders } from './response-headers.ts'
 import { errorResponse, refusalResponse, responseTo } from './responses.ts'
 
 type RequestEvent = EventInput<typeof httpEvents>
@@ -30,6 +32,12 @@ export interface HttpHandlerOptions {
     | Pick<ContextOptions, 'app' | 'principal'>
     | Response
     | Promise<Pick<ContextOptions, 'app' | 'principal'> | Response>
+  /**
+   * Whose `outbus-causality` header is believed: depth, root and chain of the handler that sent the request. Those who sign it
+   * with a shared key (`causalityHeaders(cx, { key })`), or those that a predicate knows, such as by what a proxy of yours
+   * says. Everybody else's is ignored. Default nobody's.
+   */
+  readonly peers?: PeerKeys | PeerTest
   /** How long a request waits for its reply, in ms. Default 30,000. */
   readonly timeoutMs?: number
   /** Largest body, in bytes. Default 131,072: in base64 it still fits into the bus's default `maxEventBytes`. */
@@ -42,6 +50,7 @@ export interface HttpHandlerOptions {
 
 const optionsSchema = z.strictObject({
   context: z.custom<NonNullable<HttpHandlerOptions['context']>>((value) => typeof value === 'function').optional(),
+  peers: peersSchema.optional(),
   timeoutMs: z.number().min(1).max(600_000).default(30_000),
   maxBodyBytes: z.int().min(0).default(131_072),
   headers: z.array(z.string().toLowerCase()).optional(),
@@ -49,7 +58,9 @@ const optionsSchema = z.strictObject({
 })
 
 /** They would be stored with the event. */
-const CREDENTIALS = new Set(['authorization', 'cookie', 'proxy-authorization', CAUSALITY_HEADER])
+const CREDENTIALS = new Set(['authorization', 'cookie', 'proxy-authorization'])
+/** Of the listener alone, whatever headers the event is to carry. */
+const OWN = new Set([CAUSALITY_HEADER, SIGNATURE_HEADER])
 const RESPOND_ASYNC = /(?:^|[\s,;])respond-async(?:$|[\s,;])/i
 
 export function httpHandler(bus: HttpBus, options: HttpHandlerOptions = {}): (request: Request) => Promise<Response> {
@@ -83,7 +94,7 @@ async function handle(bus: HttpBus, settings: Settings, request: Request): Promi
     return errorResponse(501, { code: 'event.invalid', message: `the method ${method} is not known` })
   const whose = (await settings.context?.(request)) ?? {}
   if (isResponse(whose)) return whose
-  const causality = readCausality(request.headers.get(CAUSALITY_HEADER))
+  const causality = await causalityOf(request, settings.peers)
   const traceContext = readTraceparent(request.headers.get('traceparent'))
   const cx = bus.context({
     ...whose,
@@ -102,7 +113,10 @@ async function handle(bus: HttpBus, settings: Settings, request: Request): Promi
   if (RESPOND_ASYNC.test(request.headers.get('prefer') ?? '')) {
     const submitted = await cx.submit('http', event)
     if (submitted !== undefined)
-      return Response.json(submitted, { status: 202, headers: { 'preference-applied': 'respond-async' } })
+      return Response.json(submitted, {
+        status: 202,
+        headers: responseHeaders({ 'preference-applied': 'respond-async' }),
+      })
     const message = 'no route matches'
     return (await forOtherMethods(cx, event)) ?? errorResponse(404, { code: 'not_found', message })
   }
@@ -121,7 +135,7 @@ async function forOtherMethods(cx: ReturnType<HttpBus['context']>, event: Reques
   if (allowed.length === 0 || allowed.includes(event.method)) return undefined
   const isAsked = event.method === 'OPTIONS'
   const headers = { allow: [...allowed, ...(isAsked ? ['OPTIONS'] : [])].join(', ') }
-  if (isAsked) return new Response(null, { status: 204, headers })
+  if (isAsked) return new Response(null, { status: 204, headers: responseHeaders(headers) })
   return errorResponse(405, { code: 'not_found', message: `no route for ${event.method} matches` }, headers)
 }
 
@@ -150,7 +164,7 @@ function queryOf(search: URLSearchParams): Record<string, string | string[]> {
 }
 
 function headersOf(headers: Headers, wanted: readonly string[] | undefined): Record<string, string> {
-  const all = [...headers]
+  const all = [...headers].filter(([name]) => !OWN.has(name))
   return Object.fromEntries(
     wanted === undefined
       ? all.filter(([name]) => !CREDENTIALS.has(name))

@@ -1,28 +1,53 @@
 /** From a reply to a response. */
 import type { ErrorCode, FailureKind, Reply, Verdict } from '@outbus/core'
-import { FAILURE_KINDS, OutbusError, reply } from '@outbus/core'
+import { FAILURE_KINDS, OutbusError, parseWith, reply } from '@outbus/core'
 import type { JsonValue } from '@outbus/core'
 import { z } from 'zod'
+import type { HeaderValues } from './response-headers.ts'
+import { headerProblem, responseHeaders } from './response-headers.ts'
 
 export interface ResponseInit {
   /** 200 to 599. Default 200, or 204 without a body. */
   readonly status?: number
-  readonly headers?: Readonly<Record<string, string>>
+  /**
+   * A list sends the header once for each, as `set-cookie` needs it. Not those of the connection and of framing (`content-length`,
+   * `transfer-encoding`, `connection`, `upgrade`, `trailer`, `te`, `keep-alive`, `proxy-…`), and no CR, LF or NUL.
+   * Default `x-content-type-options: nosniff`.
+   */
+  readonly headers?: HeaderValues
   /** A string is sent as it is, `text/plain` unless `headers` say otherwise; any other JSON as JSON. */
   readonly body?: JsonValue
 }
 
+const headersSchema = z
+  .record(z.string(), z.union([z.string(), z.array(z.string())]))
+  .superRefine((headers, context) => {
+    const names = new Set<string>()
+    for (const [name, values] of Object.entries(headers)) {
+      const problems = [values].flat().map((value) => headerProblem(name, value))
+      const problem = names.has(name.toLowerCase()) ? 'is there twice' : problems.find((each) => each !== undefined)
+      names.add(name.toLowerCase())
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, path: [name], input: values })
+    }
+  })
 const responseSchema = z.strictObject({
   status: z.int().min(200).max(599).optional(),
-  headers: z.record(z.string(), z.string()).optional(),
+  headers: headersSchema.optional(),
   body: z.custom<JsonValue>(() => true).optional(),
 })
-const MARK = 'outbus.http.response'
+/** What `reply` says beside the value: a value alone, wherever it came from, is never a response (G20). */
+const KIND = 'http.response'
+/** Where the response stands in the value. Listeners of before the kind went by this member, and still find it. */
+const MEMBER = 'outbus.http.response'
 const NO_BODY = new Set([204, 205, 304])
 
-/** What a handler of a route returns: `return respond({ status: 201, headers: { location }, body })`. */
+/**
+ * What a handler of a route returns: `return respond({ status: 201, headers: { location }, body })`. Throws an
+ * `options.invalid` for a status, a header or a member that no response may have: in a handler, a failure like any other.
+ */
 export function respond(response: ResponseInit = {}): Verdict {
-  return reply({ [MARK]: response })
+  parseWith(responseSchema, response, { code: 'options.invalid', what: 'respond' })
+  return reply({ [MEMBER]: response }, { as: KIND })
 }
 
 export interface ResponseOptions {
@@ -31,29 +56,26 @@ export interface ResponseOptions {
 }
 
 export function responseTo(answer: Reply, options: ResponseOptions): Response {
-  return answer.ok ? valueResponse(answer.value) : failureResponse(answer, options)
+  if (!answer.ok) return failureResponse(answer, options)
+  return answer.as === KIND ? madeResponse(answer.value) : valueResponse(answer.value)
 }
 
 function valueResponse(value: JsonValue): Response {
-  const marked = typeof value === 'object' && value !== null && !Array.isArray(value) ? value[MARK] : undefined
-  if (marked === undefined) return value === null ? new Response(null, { status: 204 }) : Response.json(value)
-  const parsed = responseSchema.safeParse(marked)
-  if (!parsed.success)
-    return errorResponse(500, { code: 'handler_error', message: 'the handler gave a response that is none' })
-  const { status, headers, body = null } = parsed.data
-  try {
-    if (body === null || NO_BODY.has(status ?? 200))
-      return new Response(null, { status: status ?? 204, ...init(headers) })
-    if (typeof body === 'string') return new Response(body, { status: status ?? 200, ...init(headers) })
-    return Response.json(body, { status: status ?? 200, ...init(headers) })
-  } catch {
-    // A header that no response may have: a line break in it, a name with a blank.
-    return errorResponse(500, { code: 'handler_error', message: 'the handler gave a header that is none' })
-  }
+  const headers = responseHeaders()
+  return value === null ? new Response(null, { status: 204, headers }) : Response.json(value, { headers })
 }
 
-function init(headers: Record<string, string> | undefined): { headers?: Record<string, string> } {
-  return headers === undefined ? {} : { headers }
+/** Checked again: another process made it, maybe of another version, or somebody who did it by hand. */
+function madeResponse(value: JsonValue): Response {
+  const made = typeof value === 'object' && value !== null && !Array.isArray(value) ? value[MEMBER] : undefined
+  const parsed = responseSchema.safeParse(made)
+  if (!parsed.success)
+    return errorResponse(500, { code: 'handler_error', message: 'the handler gave a response that is none' })
+  const { status, body = null } = parsed.data
+  const headers = responseHeaders(parsed.data.headers)
+  if (body === null || NO_BODY.has(status ?? 200)) return new Response(null, { status: status ?? 204, headers })
+  if (typeof body === 'string') return new Response(body, { status: status ?? 200, headers })
+  return Response.json(body, { status: status ?? 200, headers })
 }
 
 function failureResponse(answer: Extract<Reply, { ok: false }>, { exposeErrors }: ResponseOptions): Response {
@@ -95,5 +117,5 @@ export function refusalResponse(error: OutbusError<string>): Response | undefine
 }
 
 export function errorResponse(status: number, error: object, headers: Record<string, string> = {}): Response {
-  return Response.json({ error }, { status, headers })
+  return Response.json({ error }, { status, headers: responseHeaders(headers) })
 }
