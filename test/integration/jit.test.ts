@@ -43,5 +43,7 @@ test.for(['the bus', 'the caller'])(
     await aDay(day, whose === 'the bus' ? undefined : pool)
     const { rows } = await compiled('"outbus"')
     expect(rows.map(({ query }) => query)).toEqual([])
+    // Nor is what sets up a connection of the bus's own: many are opened at a time, after all of them were lost.
+    expect((await compiled('set_config.*concat')).rows).toEqual([])
   },
 )

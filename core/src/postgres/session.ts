@@ -194,8 +194,12 @@ export function beginLentText(session: Session | undefined, frozenAfterMs: numbe
   ].join('; ')
 }
 
-/** On a connection of the bus's own, once, for as long as it lasts. In names and operators of the catalogue: the first one makes it so. */
+/**
+ * On a connection of the bus's own, once, for as long as it lasts. What follows the first setting is not compiled
+ * either. The rest is in names and operators of the catalogue: the second statement makes it so.
+ */
 export const SET_UP_SESSION = [
+  'set jit = off',
   `select pg_catalog.set_config('search_path', pg_catalog.concat('pg_catalog, ', path), false)
 from (select pg_catalog.current_setting('search_path') as path) as present
 where pg_catalog.strpos(path, 'pg_catalog') operator(pg_catalog.>) 0
@@ -203,7 +207,6 @@ where pg_catalog.strpos(path, 'pg_catalog') operator(pg_catalog.>) 0
   ...[...MEANING.filter(([name]) => name !== 'search_path'), ...LEVEL, ...PLANS].map(
     ([name, value]) => `set ${name} = '${value}'`,
   ),
-  'set jit = off',
   // Those that a server of this version does not have are left out.
   `select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')
   or name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') and setting::bigint < ${TOO_SHORT_MS}`,
