@@ -9,7 +9,7 @@ interface Panel {
   readonly title: string
 }
 
-/** Of the others there is only one system's figure, or the table says more. */
+/** Scenarios that are drawn. The others have only one system's figure, or the table says more than a chart does. */
 const PANELS: readonly Panel[] = [
   { scenario: 'drain', title: 'Drain, 200 B' },
   { scenario: 'drain-real', title: 'Drain, GitHub webhooks' },

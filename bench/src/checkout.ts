@@ -32,9 +32,9 @@ export async function checkOut(commit: string, signal: AbortSignal): Promise<Che
   const folder = await mkdtemp(join(tmpdir(), 'outbus-compare-'))
   const tree = join(folder, 'tree')
   const remove = async () => {
-    // With retries: a process that was killed may write its last file while its folder is being removed.
+    // It is tried again, since a process that was killed may write its last file while its folder is being removed.
     await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
-    // Without its folder it is but a line of git's; one that was never added is none.
+    // A worktree without its folder is only a line that git keeps; one that was never added has no such line.
     await git('worktree', 'remove', '--force', tree).catch(() => {})
   }
   try {

@@ -6,18 +6,18 @@ import { fileURLToPath } from 'node:url'
 import type { Answer, Command, WorkerTask } from './worker.ts'
 
 export const OWN_SOURCES = fileURLToPath(new URL('.', import.meta.url))
-/** Of what a failed process has said on standard error. */
+/** How much is kept of what a failed process has said on standard error. */
 const LAST_CHARACTERS = 2_000
 
 export interface WorkerOptions {
   /** The folder whose `worker.ts` is run; the packages that it imports are found from there. */
   readonly sources: string
-  /** Of one command. */
+  /** How long one command may take. */
   readonly limitMs: number
   readonly signal: AbortSignal
   /** A folder where compiled code is kept from process to process, as it would be of a program that was built. */
   readonly cache: string
-  /** For Node itself. */
+  /** Options of Node itself. Default none. */
   readonly nodeOptions?: readonly string[]
 }
 

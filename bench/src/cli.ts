@@ -19,7 +19,7 @@ export interface CompareOptions {
   readonly commit: string
   /** A figure is slower where the whole interval of its ratio is below this. */
   readonly floor: number
-  /** After this, what is undecided stays undecided. */
+  /** When it is over, what is undecided stays undecided. */
   readonly maxMinutes: number
 }
 

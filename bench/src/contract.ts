@@ -13,7 +13,7 @@ import type { JsonObject } from '@outbus/core'
 export const SYSTEMS = ['outbus', 'graphile-worker', 'pg-boss', 'bullmq', 'raw'] as const
 export type SystemName = (typeof SYSTEMS)[number]
 
-/** Of `ms`, `MB` and `×` less is better, of everything else more. */
+/** What a figure counts. Less of `ms`, `MB` and `×` is better, and more of everything else. */
 export type Unit = 'rows/s' | 'events/s' | 'requests/s' | 'ms' | 'MB' | '×'
 
 export function isLessBetter(unit: Unit): boolean {
@@ -109,15 +109,15 @@ export interface Run {
   readonly quick: boolean
   /** What `prepare` returned. */
   readonly prepared: number
-  /** Of the server, where its processes can be seen on this machine. */
+  /** The server's process id, where its processes can be seen on this machine. */
   readonly postmaster: number | undefined
 }
 
 /** How much is to be done in one slice. */
 export interface Amount {
-  /** Of a scenario that is cut by rows. */
+  /** How many rows a slice gets, where the scenario is cut by rows. */
   readonly rows: number
-  /** Of a scenario that is cut by time. */
+  /** How long a slice lasts, where the scenario is cut by time. */
   readonly ms: number
 }
 
@@ -128,7 +128,7 @@ interface ScenarioBase {
   readonly variants?: readonly string[]
   /** Scenarios and variants with the same `turns` are measured in turn. Default: each variant apart from the others. */
   readonly turns?: string
-  /** Of the process that measures, by variant; whoever sets any names them in a note. Default none. */
+  /** Options of the Node process that measures, by variant. Whoever sets any names them in a note. Default none. */
   readonly nodeOptions?: Readonly<Record<string, readonly string[]>>
   /** Fills the database, in a process of its own. Returns how many rows are due. */
   prepare?(run: Run): Promise<number>

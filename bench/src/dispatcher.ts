@@ -9,7 +9,7 @@ import { openBus } from './systems/outbus.ts'
 
 export interface Progress {
   readonly handled: number
-  /** Of the last one, in ms since the epoch. */
+  /** When the last one came, in ms since the epoch. */
   readonly at: number
 }
 

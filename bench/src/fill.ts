@@ -34,7 +34,7 @@ export async function copyWaitingNotes({ url, system }: Pick<Run, 'url' | 'syste
   }
 }
 
-/** Of rows that the planner's statistics are taken from. */
+/** How many rows the planner's statistics are taken from. */
 const ANALYZED_ROWS = 10_000
 
 /** Emits each payload once, through the system, and keeps its row as a seed, of which slices get copies. */

@@ -27,7 +27,7 @@ export interface Estimate {
   readonly value: number
   readonly interval: Interval | undefined
   readonly lives: number
-  /** In all lives together. */
+  /** How many there were in all lives together. */
   readonly slices: number
 }
 

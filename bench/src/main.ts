@@ -19,7 +19,7 @@ import type { RunOf } from './results.ts'
 import { scenarios } from './scenarios/index.ts'
 import { formatCosts, formatNotes, formatResults, formatVerdicts } from './table.ts'
 
-/** As a shell has it of SIGINT. */
+/** The exit code that a shell gives for SIGINT. */
 const INTERRUPTED = 130
 
 const interrupted = new AbortController()

@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Of the times in /proc/<pid>/stat, which Linux counts in hundredths of a second whatever its own clock is. */
+/** The unit of the times in /proc/<pid>/stat: Linux counts in hundredths of a second, whatever its own clock is. */
 const NS_PER_TICK = 10_000_000
 
 /** The fields of /proc/<pid>/stat that are asked for. */

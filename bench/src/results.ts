@@ -1,4 +1,4 @@
-/** From the measures of all slices to the rows of the JSON. */
+/** Makes the rows of the JSON of the measures of all slices. */
 import type { Cost, Syncs, Turn } from './arena.ts'
 import type { Measure, SystemName, Unit } from './contract.ts'
 import { median, quantile } from './statistics.ts'
@@ -13,7 +13,7 @@ export interface CostRow {
   /** Processor time of all processes of the server, in µs; left out where they are not to be seen. */
   readonly serverUs?: number
   readonly walBytes: number
-  /** Of the write-ahead log; left out where the server does not count them. */
+  /** How often the write-ahead log was synced; left out where the server does not count that. */
   readonly syncs?: number
 }
 
@@ -27,12 +27,12 @@ export interface ResultRow {
   readonly note?: string
   /** Processor, memory and versions. */
   readonly machine: string
-  /** Of the run, as ISO 8601 in UTC. */
+  /** When the run began, as ISO 8601 in UTC. */
   readonly date: string
   readonly sizes?: 'full' | 'quick'
   /** How many lives (or blocks of one), or, before there were slices, how many measurements there were of this figure. */
   readonly rounds?: number
-  /** Of a figure that is a quantile: which one; `median` is then this quantile of all samples. */
+  /** Which quantile the figure is, if it is one. Then `median` is this quantile of all samples. */
   readonly quantile?: number
   /** In the order in which they were measured. Results from before 2026-11-28 have none. */
   readonly slices?: readonly SliceRow[]
@@ -53,7 +53,7 @@ interface CostSlice extends Cost {
   readonly slice: number
 }
 
-/** Of one system at one commit. */
+/** The measurements of one system at one commit. */
 export class Measures {
   readonly #rows = new Map<string, { system: SystemName; observations: Observation[] }>()
   readonly #costs = new Map<string, CostSlice[]>()
@@ -74,7 +74,7 @@ export class Measures {
     push(this.#syncs, `${variant}\n${system}`, syncs)
   }
 
-  /** In the order in which they were measured: what each slice of the variant has cost. */
+  /** What each slice of the variant has cost, in the order in which they were measured. */
   costsOf(system: SystemName, variant: string): readonly CostSlice[] {
     return this.#costs.get(`${variant}\n${system}`) ?? []
   }
@@ -131,7 +131,7 @@ function figuresOf(observations: readonly Observation[]): Pick<ResultRow, 'media
       some.flatMap(({ measure }) => measure.of?.samples ?? []),
       share,
     )
-  // Of the samples of one slice a quantile says little: the least and the most are those of lives.
+  // A quantile of one slice's samples says little, so the least and the most are those of lives.
   const lives = [...Map.groupBy(observations, ({ life }) => life).values()].map(of)
   return {
     median: round(of(observations)),
@@ -161,7 +161,7 @@ export function formatJson(results: readonly ResultRow[]): string {
   return `[\n${results.map((row) => JSON.stringify(row)).join(',\n')}\n]\n`
 }
 
-/** As read from a file: what is not a list of rows is refused. */
+/** Reads the rows from a file's text, and refuses what is not a list of rows. */
 export function readResults(json: string): ResultRow[] {
   const rows = JSON.parse(json) as unknown
   if (!Array.isArray(rows) || rows.length === 0 || !rows.every(isRow))

@@ -16,7 +16,7 @@ const SYNCS_18 = `select coalesce(sum(fsyncs), 0)::float8 as syncs from pg_stat_
 const SYNCS_BEFORE = `select wal_sync::float8 as syncs from pg_stat_wal`
 
 export class ServerMeter {
-  /** Of the server, where its processes are seen on this machine. */
+  /** The server's process id, where its processes are seen on this machine. */
   readonly postmaster: number | undefined
   readonly #client: pg.Client
   readonly #major: number

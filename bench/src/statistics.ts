@@ -1,4 +1,4 @@
-/** Of an odd number of values the middle one, else the upper one of the two. */
+/** The middle value; of an even number of values, the upper one of the middle two. */
 export function median(values: readonly number[] | Float64Array): number {
   return ascending(values)[Math.floor(values.length / 2)] ?? Number.NaN
 }

@@ -21,7 +21,7 @@ export const SIZES: { readonly quick: Sizes; readonly full: Sizes } = {
   full: { warmUps: 3, slices: 6, runs: 1, runsBesideSlices: 4, ms: 500 },
 }
 
-/** Of the first slice of a contestant whose work is cut by rows: its rate decides how many the next one gets. */
+/** How many rows the first slice of a contestant gets. The rate of a slice decides how many rows the next one gets. */
 const FIRST_ROWS = 200
 const LEAST_ROWS = 100
 const MOST_ROWS = 100_000

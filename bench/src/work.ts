@@ -108,7 +108,7 @@ export class Balance {
   #handled = 0
   #awaited: PromiseWithResolvers<void> | undefined
 
-  /** For the handler. */
+  /** The handler calls this when it starts. */
   readonly onStart = (): void => {
     this.#handled++
     if (this.#handled >= this.emitted) this.#awaited?.resolve()
@@ -150,11 +150,11 @@ export async function ratePerSecond(
   return (returned * 1_000) / (last - first)
 }
 
-/** From the call of the emit to the start of the handler, in ms, for one event after the other. */
+/** Measures from the call of the emit to the start of the handler, in ms, one event after the other. */
 export class LatencyProbe {
   #started = Promise.withResolvers<number>()
 
-  /** For the handler. */
+  /** The handler calls this when it starts. */
   readonly onStart = (): void => this.#started.resolve(performance.now())
 
   async sample(emit: () => Promise<unknown>): Promise<number> {
@@ -176,7 +176,7 @@ export function quantileOf(scenario: string, share: number, samples: readonly nu
   }
 }
 
-/** Not the same every time, so that no sample keeps step with somebody's timer. */
+/** The pause differs every time, so that no sample keeps step with somebody's timer. */
 export function pauseBetween(leastMs: number, mostMs: number): Promise<void> {
   return pause(leastMs + Math.random() * (mostMs - leastMs))
 }

@@ -7,11 +7,11 @@ export interface FaultOptions {
   readonly seconds: number
   readonly seed: number | undefined
   readonly json: string | undefined
-  /** Only these; all where none is given. */
+  /** Only these faults strike. All do where none is given, but for those that are known. */
   readonly faults: readonly string[]
   /** These instead of the bus, one after the other. */
   readonly mutants: readonly Mutant[]
-  /** Of a run without violations too. */
+  /** The history is kept even if the run has no violations. */
   readonly keepHistory: boolean
   readonly list: boolean
 }

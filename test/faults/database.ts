@@ -11,7 +11,7 @@ import { OWN, TRIGGERS, triggerInput } from './load/triggers.ts'
 import { OTHERS } from './nemesis/tools.ts'
 import { APPS, LOGINS, registrantOf, SCHEMA } from './settings.ts'
 
-/** Of the superuser; who writes them may do no more with them. */
+/** They are the superuser's. A process that writes them may do no more with them. */
 const TABLES = `
 create table faults_marks (op text primary key);
 create table faults_pulse (at timestamptz not null);

@@ -13,9 +13,9 @@ export interface Environment extends AsyncDisposable {
   readonly server: FaultServer
   readonly proxies: World['proxies']
   readonly admin: pg.Pool
-  /** For the checker, who only reads. */
+  /** The connections of the checker, which only reads. */
   readonly reader: pg.Pool
-  /** Of the database, through the proxy of a kind of process and with its login. */
+  /** Where the database is for a kind of process: through its proxy, and with its login. */
   urlFor(kind: keyof World['proxies']): string
 }
 

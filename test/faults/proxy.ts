@@ -4,7 +4,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Address, Proxy } from './world.ts'
 
-/** As a plain listener has it: an end of one side is told to the other, which may still send. */
+/** An end of one side is told to the other, which may still send, as it is without a proxy. */
 const HALF_OPEN = { allowHalfOpen: true, noDelay: true } as const
 /** A delayed flow that holds so many chunks reads no more of them. */
 const HELD_CHUNKS = 1_024

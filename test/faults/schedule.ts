@@ -4,7 +4,7 @@ import type { Fault } from './world.ts'
 
 export interface Strike {
   readonly fault: Fault
-  /** Between the end of the one before and this one. */
+  /** How long after the end of the one before it strikes. */
   readonly waitMs: number
 }
 

@@ -15,7 +15,7 @@ test.runIf(isOurs)(
     for (const [n, end] of ways.entries()) {
       const connection = await useTestClient(server.url)
       await connection.query('update kept set n = $1', [n])
-      // Of a postmaster that was killed, a backend hears a moment later.
+      // A backend hears a moment later that its postmaster was killed.
       const ended = new Promise((resolve) => connection.once('end', resolve))
       await end()
       await ended

@@ -11,7 +11,7 @@ export const LEASE_MS = 2_000
 export const HOLD_MS = 200
 /** The default is 8. */
 export const MAX_TRIGGER_DEPTH = 4
-/** Of every trigger: more than the interruptions that one delivery may meet by chance. */
+/** Every trigger has so many attempts: more than the interruptions that one delivery may meet by chance. */
 export const MAX_ATTEMPTS = 8
 export const RETRY = { strategy: 'constant', maxAttempts: MAX_ATTEMPTS, baseDelayMs: 60, jitter: 0.2 } as const
 

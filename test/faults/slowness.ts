@@ -8,7 +8,7 @@ import { SLOW_MACHINE } from './history/records.ts'
 import type { Collector } from './history/collector.ts'
 
 const LOOK_EVERY_MS = 100
-/** Of a commit of one row, or of this process's own event loop: a claim waits for several of each. */
+/** How long a commit of one row, or this process's own event loop, may take. A claim waits for several of each. */
 const SLOW_MS = 500
 
 /** Until `over` aborts. Answers with how long it was slow, in ms. Never rejects. */

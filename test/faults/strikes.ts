@@ -5,7 +5,7 @@ import type { Strike } from './schedule.ts'
 import type { FaultWindow, Subject, World } from './world.ts'
 
 export interface Struck {
-  /** In words, as they struck. */
+  /** What struck when, in words. */
   readonly schedule: string[]
   readonly names: Set<string>
   /** Faults that failed to do what they were to do, or saw what must not be. */

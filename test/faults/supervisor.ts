@@ -20,7 +20,7 @@ export interface SupervisedOptions {
 }
 
 const SCRIPTS = { dispatcher: 'load/dispatcher.ts', emitter: 'load/emitter.ts' } as const
-/** Of what a life wrote to standard error, for whoever has to find out why it ended. */
+/** How many lines of a life's standard error are kept, to find out why it ended. */
 const LINES_KEPT = 60
 /** A process that dies at once is not started again and again without a rest. */
 const RESTART_MS = 1_500
@@ -53,7 +53,7 @@ export class Supervised implements Subject {
   #lives = 0
   #held = 0
   #stopping = false
-  /** Of the next life: replaced when that one has it. */
+  /** Resolves with the next life, and is replaced then. */
   #next = Promise.withResolvers<Life>()
   #env: Readonly<Record<string, string>> = {}
 
@@ -112,7 +112,7 @@ export class Supervised implements Subject {
     throw new Error(`${this.name} ended ${LIVES_BEFORE_READY} times before it was at work`)
   }
 
-  /** By the collector: this life has said that it is at work. */
+  /** The collector calls this when a life has said that it is at work. */
   said(life: string): void {
     if (life === this.#life.id) this.#life.ready.resolve()
   }

@@ -57,7 +57,7 @@ let fastest: Promise<{ way?: Way; note?: string }> | undefined
 async function fastestWay({ url, system }: Run, callers: number): Promise<{ way?: Way; note?: string }> {
   const [only, ...others] = system.ways?.(callers) ?? []
   if (only === undefined) return {}
-  // With one way there is nothing to choose.
+  // Nothing is to be chosen where there is only one way.
   if (others.length === 0) return { way: only, note: `nobody drains; ${describe(only)}` }
   let best = { way: only, rate: 0 }
   const tried: string[] = []

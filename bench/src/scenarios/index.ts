@@ -16,7 +16,7 @@ import { pinned } from './pinned.ts'
 import { retry } from './retry.ts'
 import { sync } from './sync.ts'
 
-/** In the order in which they are run and shown. */
+/** The scenarios, in the order in which they are run and shown. */
 export const scenarios: readonly Scenario[] = [
   drainNotes,
   drainReal,

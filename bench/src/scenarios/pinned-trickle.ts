@@ -11,12 +11,12 @@ const MOST_IN_FLIGHT = 2_000
 const SECONDS = { full: 600, quick: 10 }
 /** Neighbouring seconds are alike: so many of them are one block. */
 const BLOCK_SECONDS = 10
-/** Before the first tenth is counted. */
+/** How long it runs before the first tenth is counted. */
 const WARM_UP_SECONDS = { full: 10, quick: 2 }
 
 interface Second {
   readonly latencies: number[]
-  /** Of all processes of the server, in ns; undefined where they cannot be seen from here. */
+  /** CPU time of all processes of the server, in ns; undefined where they cannot be seen from here. */
   cpuNs: number | undefined
 }
 

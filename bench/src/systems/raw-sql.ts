@@ -4,7 +4,7 @@ import { openClient } from '@outbus/test-kit/connections'
 import type pg from 'pg'
 import type { Payload } from '../contract.ts'
 
-/** As texts, since they only go back. */
+/** The columns as texts, since they only go back. */
 export interface Sample {
   readonly priority: string
   readonly app_id: string

@@ -9,7 +9,7 @@ import { connect, insertMany, insertOne, insertOneAndNotify, readSamples, takeSa
 
 const BATCH = 500
 const LOOPS = 2
-/** Of the pool that a bus makes. */
+/** As many connections as the pool of a bus has. */
 const POOL = 10
 const WAKE_UP = 'bench_raw'
 

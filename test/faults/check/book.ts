@@ -16,7 +16,7 @@ export interface Delivery {
   readonly id: string
   readonly operation: Operation
   readonly trigger: string
-  /** Of the handler of a dead letter. */
+  /** The id of the dead letter, if its handler is one of dead letters. */
   readonly letter: string | undefined
   readonly executions: Execution[]
   /** Its handler ended well before the database became another one: whether that is known there, nobody can say. */
@@ -37,9 +37,9 @@ export interface Operation extends Omit<Invoke, 'kind'> {
   excused?: true
   /** Committed, and lost with the server that had it. */
   forgotten?: true
-  /** Of a request. */
+  /** What its caller heard, if it is a request. */
   reply?: { readonly requestId: string; readonly failure: string | undefined }
-  /** By trigger, or by trigger and dead letter. */
+  /** Its deliveries by trigger, or by trigger and dead letter. */
   readonly deliveries: Map<string, Delivery>
 }
 

@@ -12,7 +12,7 @@ export interface FinalState {
     readonly app: string
     readonly attempts: number
     readonly reason: string
-    /** Of the delivery that died. */
+    /** The depth of the delivery that died. */
     readonly depth: number
     readonly resolution: string | null
   }[]

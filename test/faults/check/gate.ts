@@ -16,7 +16,7 @@ export class Gate {
     this.#report = report
   }
 
-  /** After what it began is in the book. */
+  /** It is called once what the record began is in the book. */
   add(record: HistoryRecord): void {
     if (record.kind === 'exit') this.#book.running.delete(record.life)
     if (record.kind !== 'begin') return

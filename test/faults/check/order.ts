@@ -26,7 +26,7 @@ export class Order {
     this.#report = report
   }
 
-  /** After what it began is in the book. */
+  /** It is called once what the record began is in the book. */
   add(record: HistoryRecord): void {
     // What had run runs again.
     if (record.kind === 'rewound') this.#lines.clear()

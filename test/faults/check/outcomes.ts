@@ -5,7 +5,7 @@ import type { Report, Rules } from './checker.ts'
 import type { FinalState } from './final-state.ts'
 
 const TRANSACTIONAL = 'transactional'
-/** Of these the caller knows that it left: its reply is an abandoned execution. */
+/** After these failures the caller knows that it left, so that its reply is an abandoned execution. */
 const LEFT = new Set(['timeout', 'cancelled'])
 
 export interface RequestCounts {

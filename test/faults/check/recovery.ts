@@ -29,7 +29,7 @@ interface Open {
 const UNSAID_MS = 1_000
 
 export class Recovery {
-  /** In ms, by fault. */
+  /** How long recovery took, in ms, by fault. */
   readonly samples = new Map<string, number[]>()
   /** The same of what was under a lease. */
   readonly leasedSamples = new Map<string, number[]>()
@@ -48,7 +48,7 @@ export class Recovery {
     this.#windows = windows
   }
 
-  /** Before the book drops what the life of an `exit` ran, and after what a `begin` began is in it. */
+  /** It is called while what the life of an `exit` ran is in the book, and once what a `begin` began is. */
   add(record: HistoryRecord): void {
     if (record.life !== '' && record.kind !== 'exit') this.#heard.set(record.life, record.at)
     // Nobody's fault, and no end of it to recover from.

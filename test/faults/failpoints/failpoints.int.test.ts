@@ -51,7 +51,7 @@ test.for(FAILPOINTS)(
     const [none, first, both] = [[1], [2], [1, 2]]
     for (const key of KEYS) {
       if (!CHARGED.has(failpoint)) expect(attempts[key]).toEqual(none)
-      // Of rows beside the first one it is not sure that they were started.
+      // It is not certain that rows beside the first one were started.
       else expect([first, both]).toContainEqual(attempts[key])
     }
     expect((await cx.deadLetters.list()).items).toEqual([])

@@ -33,7 +33,7 @@ export interface Failpoints {
   pass(name: Failpoint): void
 }
 
-/** Of a connection, from BEGIN to its end. */
+/** What is known of a connection's transaction, from BEGIN to its end. */
 interface Transaction {
   /** Rows were taken under a lease in it. */
   takes: boolean
@@ -46,7 +46,7 @@ const TAKES = new Set<AnyStatement>([takeAlone, takeSingles, takeRequests])
 const SETTLES = new Set<AnyStatement>([finish, reschedule, bury, resolveDeadLetters, settleRequests])
 const recognize = recognizer([...CLAIMS, ...TAKES, ...SETTLES, writeNote])
 
-/** Before the bus of this process is made. */
+/** It is called before the bus of this process is made. */
 export function installFailpoints(): Failpoints {
   let armed: { readonly name: Failpoint; readonly signal: 'SIGKILL' | 'SIGSTOP' } | undefined
   const transactions = new WeakMap<pg.Client, Transaction>()

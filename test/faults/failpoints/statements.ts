@@ -10,7 +10,7 @@ export type AnyStatement = Statement<readonly unknown[], unknown>
 /** One query, before it is sent. */
 export interface Sent {
   readonly client: pg.Client
-  /** As it was asked for, whatever is sent instead. */
+  /** The statement as it was asked for, whatever is sent instead. */
   readonly original: string
   /** What is sent. May be replaced. */
   text: string
@@ -87,13 +87,13 @@ function watched(client: pg.Client, query: Query, args: readonly unknown[]): unk
   return query.apply(client, [changed, ...rest])
 }
 
-/** For who asked with a callback. */
+/** Answers a caller that asked with a callback. */
 async function tell(asker: Callback, end: () => Promise<pg.QueryResult>): Promise<void> {
   let result: pg.QueryResult
   try {
     result = await end()
   } catch (error) {
-    // Of what a watch did about the answer: to the asker it is the query's.
+    // What a watch did about the answer failed; to the caller it is the query's error.
     asker(error)
     return
   }

@@ -41,7 +41,7 @@ export class Collector {
     return this.#count
   }
 
-  /** By its clock. */
+  /** The time by the collector's clock, in ms. */
   now(): number {
     return performance.now() - this.#startedAt
   }

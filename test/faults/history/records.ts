@@ -16,7 +16,7 @@ export type OperationKind =
   | 'set-once'
   /** `pubsub.publish` with a dedupe key. */
   | 'publish-once'
-  /** By a handler, one trigger deeper. */
+  /** `kv.set` by a handler, one trigger deeper. */
   | 'loop'
   /** `kv.set` of what a trigger that comes and goes is for. */
   | 'set-late'
@@ -30,7 +30,7 @@ export interface Invoke {
   readonly how: OperationKind
   /** Its place among the writes to one ordering key, of which one loop alone writes, one after the other. */
   readonly line?: { readonly key: string; readonly seq: number }
-  /** Of a loop: how many triggers are between the first emit and this one. */
+  /** How many triggers are between the first emit of a loop and this one. */
   readonly hop?: number
 }
 
@@ -61,14 +61,14 @@ export type Said =
   | Begin
   /** Said before the handler returns. */
   | { readonly kind: 'end'; readonly run: number; readonly how: 'ok' | 'failed' }
-  /** By the bus of a dispatcher, after the commit; what a killed process had not said is not there. */
+  /** The bus of a dispatcher says so after the commit. What a killed process had not said is not there. */
   | {
       readonly kind: 'outcome'
       readonly delivery: string
       readonly trigger: string
       readonly attempt: number
       readonly outcome: string
-      /** Of a failed attempt. */
+      /** The kind of failure, if the attempt failed. */
       readonly failure?: string
     }
   /** Postgres refused it something for want of rights. */
@@ -89,9 +89,9 @@ export interface Begin {
   readonly app: string
   readonly principal?: string
   readonly depth: number
-  /** Of a request: its id. */
+  /** The id of the request, if it is one. */
   readonly request?: string
-  /** Of the handler of a dead letter: its id. */
+  /** The id of the dead letter, if the handler is one of dead letters. */
   readonly letter?: string
   /** What the app's own entry, under a key that every app has, says of whose it is. */
   readonly saw?: string
@@ -115,7 +115,7 @@ export type Noted =
   | { readonly kind: 'rewinding' }
   /** It is: it has all that was acknowledged before `since`, and of what came after it the rows of the operations in `has`. */
   | { readonly kind: 'rewound'; readonly since: number; readonly has: readonly string[] }
-  /** Of a trigger that comes and goes: being made or deleted, or as it will be for a while. */
+  /** A trigger that comes and goes is being made or deleted, or is as it will be for a while. */
   | { readonly kind: 'trigger'; readonly app: string; readonly state: 'changing' | 'there' | 'gone' }
 
 /** The name of the windows in which the machine was slow. */

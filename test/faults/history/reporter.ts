@@ -15,7 +15,7 @@ export class Reporter {
     })
     // What it means is said by `close`.
     socket.on('error', () => undefined)
-    // Without the runner there is nothing to be tested any more.
+    // Once the runner is gone there is nothing to be tested any more.
     socket.on('close', () => process.kill(process.pid, 'SIGKILL'))
   }
 
@@ -44,7 +44,7 @@ export class Reporter {
 }
 
 const LOOK_EVERY_MS = 200
-/** Beyond this it is worth saying: others may have taken the process for dead. */
+/** A longer stall is worth saying: others may have taken the process for dead. */
 const STALL_MS = 800
 
 /** Says when the event loop of this process stood still, so that nobody looks for another reason of what came of it. */

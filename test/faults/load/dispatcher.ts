@@ -47,7 +47,7 @@ process.on('SIGTERM', () => {
 })
 await startSoon()
 await reporter.say({ kind: 'ready' })
-// For the next life: whoever is killed writes nothing.
+// The next life needs it, and a process that is killed writes nothing.
 flushCompileCache()
 
 /** While Postgres is away it tries again, as whoever runs such a program would. */

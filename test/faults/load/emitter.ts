@@ -48,5 +48,5 @@ process.on('SIGTERM', () => {
     .then(() => process.disconnect())
 })
 await reporter.say({ kind: 'ready' })
-// For the next life: whoever is killed writes nothing.
+// The next life needs it, and a process that is killed writes nothing.
 flushCompileCache()

@@ -10,7 +10,7 @@ export interface Fate {
 }
 
 const QUICK_MS = 2
-/** Of requests, so that many at once need many permits. */
+/** How long requests take, so that many at once need many permits. */
 const ANSWER_MS = 25
 const SLOW = { share: 0.03, ms: 50 }
 const SPILLED = { share: 0.025, ms: HOLD_MS + 150 }

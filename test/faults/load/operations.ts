@@ -12,7 +12,7 @@ import { LATE, WORK } from './triggers.ts'
 
 export interface OperationsAround {
   readonly bus: LoadBus
-  /** For transactions of the caller's own. */
+  /** The connections of transactions of the caller's own. */
   readonly pool: pg.Pool
   readonly reporter: Reporter
   readonly random: () => number
@@ -30,7 +30,7 @@ const LINES = 3
 /** Answers that one asks for with the same dedupe key, at most. */
 const MOST_ASKED = 20
 const ASK_AGAIN_MS = 150
-/** Of callers who wait long enough, and of those who do not. */
+/** How long callers wait who wait long enough, and how long those who do not. */
 const PATIENT_MS = 8_000
 const IMPATIENT_MS = 3
 const IMPATIENT_SHARE = 0.2
@@ -77,7 +77,7 @@ export class Operations {
     return this.#answered(app, op, line, () => bus.context({ app }).kv.set(WORK, line.key, { op }))
   }
 
-  /** For the trigger that comes and goes. */
+  /** Emits what the trigger that comes and goes is for. */
   async #setUnique(app: App, op: string): Promise<boolean> {
     const { bus, reporter } = this.#around
     await reporter.say({ kind: 'invoke', op, app, how: 'set-late' })
@@ -128,7 +128,7 @@ export class Operations {
       else await reporter.say({ kind: 'fail', op })
       return true
     } catch (error) {
-      // Without a COMMIT nothing of it is there, whatever went wrong.
+      // Nothing of it is there before a COMMIT, whatever went wrong.
       if (!committing || wasRefused(error)) await reporter.say({ kind: 'fail', op })
       else await this.#unknown(app, op, line, error)
       return false
@@ -171,7 +171,7 @@ export class Operations {
     }
   }
 
-  /** Not waited for: the loop goes on. */
+  /** Nobody waits for it: the loop goes on. */
   #ask(app: App, op: string): void {
     const asked = this.#askAndSay(app, op).finally(() => this.#asked.delete(asked))
     this.#asked.add(asked)

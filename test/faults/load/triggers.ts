@@ -4,7 +4,7 @@ import { MAX_TRIGGER_DEPTH, RETRY } from '../settings.ts'
 
 export const WORK = 'work'
 export const LOOPS = 'loops'
-/** Only {@link LATE_TRIGGER} is for it. */
+/** The collection that only {@link LATE_TRIGGER} is for. */
 export const LATE = 'late'
 /** The same key in every app, with the app's name as its value: who reads another one's has crossed. */
 export const OWN = 'own'

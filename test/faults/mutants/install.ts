@@ -20,7 +20,7 @@ import { bypassGateBySync } from './gate.ts'
 import type { Mutant } from './names.ts'
 
 export interface MutantOptions {
-  /** Of `one-row-in-ten-thousand-dropped`. Default 10,000. */
+  /** Which rows `one-row-in-ten-thousand-dropped` drops: those whose ids it divides. Default 10,000. */
   readonly divisor?: number
 }
 

@@ -15,9 +15,9 @@ export const MUTANTS = [
 export type Mutant = (typeof MUTANTS)[number]
 
 export interface MutantFacts {
-  /** In one sentence. */
+  /** What it does, in one sentence. */
   readonly breaks: string
-  /** Of GUARANTEES. */
+  /** The promises that it breaks, by their numbers. */
   readonly guarantees: readonly string[]
   /** Faults without which it does no harm, by their names. None: it shows under load alone. */
   readonly faults: readonly string[]

@@ -63,7 +63,7 @@ async function exhaust(...[world, open]: Parameters<Fault['strike']>): Promise<v
   }
 }
 
-/** Until one is refused. */
+/** Connects until a connection is refused. */
 async function takeAll(world: World, taken: pg.Client[]): Promise<void> {
   for (;;) {
     const tried = await Promise.allSettled(Array.from({ length: CONNECTING_AT_A_TIME }, () => connect(world)))

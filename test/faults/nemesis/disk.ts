@@ -11,7 +11,7 @@ import { between, everybody, healed, last, seen, withClient } from './tools.ts'
 
 const run = promisify(execFile)
 const TABLESPACE = 'outbus_small_disk'
-/** Of the tables that every emit and every settle writes; larger ones would not fit, nor be moved in a moment. */
+/** The tables that every emit and every settle writes. Larger ones would not fit, nor be moved in a moment. */
 const MOVED = ['outbox', 'claim_notes', 'kv_entries', 'dedupe_keys', 'dead_letters', 'replies']
 const MOVED_BYTES_AT_MOST = 128 * 1024 * 1024
 const FULL_WITHIN_MS = 10_000
@@ -113,7 +113,7 @@ function filler(disk: string): string {
   return join(disk, 'filler')
 }
 
-/** To the last byte. */
+/** Fills the disk to the last byte. */
 async function fill(disk: string): Promise<void> {
   const file = await openFile(filler(disk), 'w')
   try {

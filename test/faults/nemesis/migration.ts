@@ -14,7 +14,7 @@ import { between } from './tools.ts'
 const run = promisify(execFile)
 const SCRIPT = fileURLToPath(new URL('migrating-process.ts', import.meta.url))
 const AT_ONCE = 10
-/** Of the statements, so many a strike; which ones is drawn anew each time. */
+/** How many statements are killed in a strike. Which ones is drawn anew each time. */
 const KILLS_A_STRIKE = 6
 
 export const MIGRATION_FAULTS: readonly Fault[] = [
@@ -78,7 +78,7 @@ function migratorOf({ server }: World): string {
   return urlAs(server.url, 'outbus_migrator')
 }
 
-/** In a process of its own; how many statements it took. */
+/** Migrates in a process of its own, and answers with how many statements it took. */
 async function migrate(world: World, settings: Omit<MigratingSettings, 'url'>): Promise<number> {
   const whole: MigratingSettings = { url: migratorOf(world), ...settings }
   const { stdout } = await run(process.execPath, ['--conditions=outbus-source', SCRIPT, JSON.stringify(whole)])

@@ -2,7 +2,7 @@
 import type { Fault, Proxy, Subject, World } from '../world.ts'
 import { between, last } from './tools.ts'
 
-/** Beyond what Postgres and the bus wait for at most before they take a connection for dead. */
+/** How much longer it lasts than Postgres and the bus wait before they take a connection for dead. */
 const STALL_BEYOND_MS = 1_500
 
 export const NETWORK_FAULTS: readonly Fault[] = (['dispatcher', 'emitter'] as const).flatMap((kind) => [
@@ -24,7 +24,7 @@ export const NETWORK_FAULTS: readonly Fault[] = (['dispatcher', 'emitter'] as co
     (proxy) => proxy.stall(),
     ({ frozenAfterMs }) => frozenAfterMs + STALL_BEYOND_MS,
   ),
-  // Of each chunk, and a claim is a few of them one after the other.
+  // Each chunk is delayed, and a claim is a few of them one after the other.
   hurt(
     `proxy-delayed-${kind}s`,
     kind,

@@ -94,7 +94,7 @@ const stopped: Fault = {
   },
 }
 
-/** Of a row that was found under a lease that had run out. */
+/** Whether a row was found under a lease that had run out, and is run by somebody else. */
 const TAKEN_OVER = (schema: string) =>
   `select exists (select from ${schema}.outbox where alone and lease_token is not null and due_at > clock_timestamp()) as taken_over`
 const LOOK_EVERY_MS = 10

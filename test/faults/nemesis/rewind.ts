@@ -53,7 +53,7 @@ async function isReplayed(primary: pg.Client, standby: pg.Client): Promise<void>
   await until(standby, `select pg_last_wal_replay_lsn() >= '${rows[0]?.lsn}'`)
 }
 
-/** In the place of the database that the dump is of, which had gone on since. */
+/** A dump is restored in the place of the database that it is of, which had gone on since. */
 async function restoreDump(...[world, open]: Parameters<Fault['strike']>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'outbus-dump-'))
   try {
@@ -124,7 +124,7 @@ async function withUrl<T>(url: string, work: (client: pg.Client) => Promise<T>):
   }
 }
 
-/** Until the query answers true. */
+/** Waits until the query answers true. */
 function until(client: pg.Client, query: string): Promise<void> {
   return healed(query, async () => {
     const { rows } = await client.query<[boolean]>({ text: query, rowMode: 'array' })

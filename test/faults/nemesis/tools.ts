@@ -5,7 +5,7 @@ import type pg from 'pg'
 import type { Subject, World } from '../world.ts'
 
 const LOOK_EVERY_MS = 20
-/** To bring the server back to what it was before a fault: it may be recovering, or out of connections, meanwhile. */
+/** How long it may take to heal what a fault did. The server may be recovering meanwhile, or out of connections. */
 const HEAL_WITHIN_MS = 60_000
 
 /** Locks that a fault waits for are bounded by it too. */
@@ -42,7 +42,7 @@ export async function seen(
   return false
 }
 
-/** As `seen`, also when the run is over, and an error where it never is: for what heals. */
+/** Tries what heals until it succeeds, also when the run is over, and throws where it never does. */
 export async function healed(what: string, heal: () => Promise<unknown>): Promise<void> {
   const until = performance.now() + HEAL_WITHIN_MS
   for (;;) {

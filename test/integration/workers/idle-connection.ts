@@ -7,8 +7,7 @@ import { kv } from '@outbus/kv'
 import pg from 'pg'
 import pino from 'pino'
 
-// On purpose: what this process shows is that the bus listens.
-// oxlint-disable-next-line outbus/lost-connections
+// oxlint-disable-next-line outbus/lost-connections -- this process shows that the bus listens where nobody else does
 const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'] })
 const lines: string[] = []
 const log = pino({ level: 'warn', base: null }, { write: (line) => void lines.push(line) })

@@ -3,7 +3,7 @@ import type { Begin, HistoryRecord, Invoke, Noted, Said } from '../../history/re
 import { MAX_TRIGGER_DEPTH } from '../../settings.ts'
 import type { FinalState } from '../final-state.ts'
 
-/** Between two records. */
+/** How much time passes between two records. */
 const STEP_MS = 10
 
 const EMITTER = 'emitter-1#1'

@@ -13,7 +13,7 @@ export type Started = Extract<BusLine, { kind: 'started' | 'ended' }>
 
 export class BusChild {
   readonly lines: BusLine[] = []
-  /** By which signal it ended, once all that it said has been read. */
+  /** Resolves with the signal that ended it, once all that it said has been read. */
   readonly ended: Promise<NodeJS.Signals | null>
   readonly #child: ChildProcess
   readonly #watching = new Set<() => void>()
@@ -29,7 +29,7 @@ export class BusChild {
     })
   }
 
-  /** At work; ended with the test, whatever becomes of it. */
+  /** Resolves when the process is at work. It ends with the test, whatever becomes of it. */
   static async start(settings: BusProcessSettings): Promise<BusChild> {
     const child = new BusChild(settings)
     onTestFinished(async () => {

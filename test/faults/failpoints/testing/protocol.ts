@@ -25,7 +25,7 @@ export interface Job {
   readonly kills?: number
 }
 
-/** By IPC, to the process. */
+/** What is sent to the process by IPC. */
 export interface EmitCommand {
   readonly app: string
   readonly key: string
