@@ -50,12 +50,14 @@ async function faultsStrike(
   const faults = chosen.filter((fault) => whyNot(fault).length === 0)
   const reports: object[] = []
   let failed = false
-  for (const part of partsOf(faults, seconds)) {
+  for (const part of names.length === 0 ? partsOf(faults, seconds) : [together(faults, seconds)]) {
     if (part.server !== undefined) print(`with the Postgres of the ${part.server}, for ${part.seconds} s\n`)
     const result = await run({ seed, ...part, keepHistory, say })
     print(textOf(result))
     reports.push({ ...jsonOf(result), unavailable })
     failed ||= result.violations.length > 0 || result.struck.errors.length > 0
+    // Nothing is shown of a fault that was asked for by name and did not strike.
+    failed ||= names.length > 0 && result.notStruck.length > 0
   }
   const [first, ...more] = reports
   const report = more.length === 0 ? first : { ...first, more }
@@ -65,13 +67,18 @@ async function faultsStrike(
 
 /** The least that some faults of the system's Postgres take, each with a server or a database that is made anew. */
 const LEAST_SYSTEM_SECONDS = 30
-/** Of a run that has both, the others take at least twice as long. */
+/** In a run that has both, the others take at least twice as long. */
 const LEAST_SHARES = 3
 
 interface Part {
   readonly seconds: number
   readonly faults: readonly Fault[]
   readonly server?: 'system'
+}
+
+/** Faults that are named strike in one run, with the Postgres that any of them needs. */
+function together(faults: readonly Fault[], seconds: number): Part {
+  return { seconds, faults, ...(faults.some(({ server }) => server === 'system') ? { server: 'system' } : {}) }
 }
 
 /** A run for each Postgres that the faults need. One that is too short for two leaves out those of the system's, and says so. */

@@ -16,9 +16,9 @@ export interface JsonReport {
   readonly unexplained: number
   readonly duplicatesPerMillion: number
   readonly fencedOverwrites: number
-  /** Of rows that a claim transaction held; where there were none, until the next execution anywhere. */
+  /** How long rows waited that a claim transaction had held. Where there were none: until the next execution anywhere. */
   readonly recoveryMs: Readonly<Record<string, Quantiles>>
-  /** Of rows under a lease, which has to run out. */
+  /** How long rows waited that were under a lease, which has to run out. */
   readonly leasedRecoveryMs: Readonly<Record<string, Quantiles>>
   readonly [more: string]: unknown
 }
@@ -64,6 +64,18 @@ function tell(what: string, quantiles: Quantiles | undefined): string {
   return quantiles === undefined ? '' : `${what} p50 ${quantiles.p50}, p99 ${quantiles.p99} ms (${quantiles.count})`
 }
 
+function tellTriggers(triggers: RunResult['figures']['triggers']): string {
+  const { judged, judgedAfterASecond, soonestMs, greatestDelayMs, overASecond, byProcessAfterLoss } = triggers
+  if (judged === 0) return 'triggers that came and went: no emit was judged by one'
+  const soonest = soonestMs === undefined ? '' : `, the soonest ${Math.round(soonestMs)} ms after a change`
+  const after = Object.entries(byProcessAfterLoss ?? {}).map(([process, count]) => `${process} ${count}`)
+  return [
+    `triggers that came and went: ${judged} emits judged (${judgedAfterASecond} more than a second after a change)${soonest}`,
+    `; greatest delay ${Math.round(greatestDelayMs)} ms, beyond a second ${overASecond}`,
+    ...(after.length === 0 ? [] : [`; since commits were lost the last time: ${after.join(', ')}`]),
+  ].join('')
+}
+
 export function textOf(result: RunResult): string {
   const report = jsonOf(result)
   const { figures } = result
@@ -71,6 +83,7 @@ export function textOf(result: RunResult): string {
   const lines = [
     `seed ${report.seed}, ${result.seconds} s: ${report.events} events, ${figures.pairs} deliveries, ${report.executions} executions (${figures.failures} failed on purpose), ${figures.rolledBack} rolled back, ${figures.deadLetters} dead letters`,
     `requests ${requests.sent}: ${requests.replied} replied, ${requests.failed} failed, ${requests.abandoned} abandoned; at most ${figures.mostAtATime} executions at a time in a process`,
+    tellTriggers(figures.triggers),
     `lost ${report.lost}, unexplained ${report.unexplained}, fenced overwrites ${report.fencedOverwrites}, duplicates ${figures.duplicates} (${report.duplicatesPerMillion} per million), charged and never begun ${figures.chargedUnrun}`,
     ...Object.entries(report.faults).map(([fault, struck]) => {
       const told = [

@@ -42,7 +42,7 @@ export interface RunResult {
   readonly violations: readonly Violation[]
   readonly figures: Figures
   readonly struck: Struck
-  /** For how long the machine was too slow to tell a fault from it. */
+  /** How long the machine was too slow to tell a fault from it. */
   readonly slowMs: number
   /** Faults that did not strike: the run was over. */
   readonly notStruck: readonly string[]
@@ -52,7 +52,7 @@ export interface RunResult {
   readonly history: string | undefined
 }
 
-/** For what is in the outbox when nobody emits any more. */
+/** How long it may take to run what is in the outbox when nobody emits any more. */
 const DRAIN_MS = 60_000
 const STOP_MS = 30_000
 const LOOK_EVERY_MS = 1_000
@@ -101,17 +101,21 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const striking = strikeUntilOver(strikes, world, collector, options.say)
   const looking = lookForLost(judged.checker, collector, reader, over.signal)
   const names = [...dispatchers, ...emitters].map(({ name }) => name)
-  const watching = watchSlowness(admin, collector, names, over.signal)
+  // Until nobody runs any more: what is drained after the faults may meet a slow machine as well.
+  const idle = new AbortController()
+  const watching = watchSlowness(admin, collector, names, idle.signal)
   const changing = changeTriggers(urlAs(server.url, settings.LOGINS.emitter), collector, over.signal)
   const time = sleep(seconds * 1_000, undefined, { signal: over.signal }).catch(() => undefined)
   await (options.untilFirst === true ? Promise.race([time, judged.first]) : time)
   over.abort()
-  const [struck, slowMs] = await Promise.all([striking, watching, looking, changing])
+  const [struck] = await Promise.all([striking, looking, changing])
   for (const proxy of Object.values(proxies)) proxy.heal()
 
   const firstAt = judged.firstAt
   if (options.untilFirst !== true || firstAt === undefined) await judged.windDown(reader, emitters, dispatchers)
   await judged.kill()
+  idle.abort()
+  const slowMs = await watching
   await endOtherSessions(admin)
   const figures = judged.checker.finish(await readFinalState(reader))
   // Whatever the checker says of nothing, nothing is shown by it.

@@ -17,8 +17,6 @@ const STOP_WITHIN_MS = 10_000
 /** Backends that outlive their postmaster keep its memory, and no new one starts before they have noticed. */
 const START_ATTEMPTS = 100
 const START_PAUSE_MS = 50
-/** How far ahead the clock of a server is that can be set back, hour by hour. */
-export const CLOCK_HOURS = 1_000
 
 export interface FaultServer extends Server, AsyncDisposable {
   /** Calls `moved` with where the server is from now on, each time that it is another one. */
@@ -68,9 +66,9 @@ export async function startFaultServer(options: FaultServerOptions = {}): Promis
 
 interface RealServerParts {
   readonly running: RunningServer
-  /** Of the database under test. */
+  /** Where the database under test is. */
   readonly url: string
-  /** By which the runner comes. */
+  /** The runner connects through it. */
   readonly door: Awaited<ReturnType<typeof startProxy>>
   readonly bin: string
   readonly settings: Readonly<Record<string, string | number>>
@@ -127,8 +125,10 @@ class RealServer implements FaultServer {
   }
 
   async standby(): Promise<Standby> {
-    const { bin, settings, url } = this.#parts
-    const running = await startServer(bin, { settings, standbyOf: this.#running.url })
+    const { bin, settings, url, clock } = this.#parts
+    // Once it is promoted, its clock is set as well.
+    const env = clock === undefined ? {} : { env: clock.env }
+    const running = await startServer(bin, { settings, standbyOf: this.#running.url, ...env })
     const standby: Standby = {
       address: addressOf(running.url),
       url: at(url, addressOf(running.url).port),
@@ -174,7 +174,12 @@ class RealServer implements FaultServer {
   }
 }
 
-/** A file that says by how much the clock is off; each look at the clock reads it. */
+/**
+ * A file says by how much the clock is off, and each look at the clock reads it. While a process waits, libfaketime
+ * tells a signal handler the real time (its `dont_fake`), and Postgres looks there whether a timer is due. So a
+ * server has all of its timers only where its clock is right. A server that is ahead misses them while it waits. One
+ * that is behind has them, but may take a longer timer for due as well.
+ */
 class ServerClock {
   readonly #folder: string
 
@@ -186,7 +191,7 @@ class ServerClock {
     const clock = new ServerClock(await mkdtemp(join(tmpdir(), 'outbus-clock-')))
     // The server runs as somebody else.
     await chmod(clock.#folder, 0o755)
-    await clock.set(CLOCK_HOURS)
+    await clock.set(0)
     return clock
   }
 
@@ -205,7 +210,8 @@ class ServerClock {
   }
 
   async set(hours: number): Promise<void> {
-    await writeFile(this.#file, `+${hours * 3_600}s`, { mode: 0o644 })
+    const seconds = hours * 3_600
+    await writeFile(this.#file, `${seconds < 0 ? '' : '+'}${seconds}s`, { mode: 0o644 })
   }
 
   async remove(): Promise<void> {

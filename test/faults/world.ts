@@ -15,7 +15,7 @@ export interface Subject {
   readonly exited: Promise<void>
   /** Its process ends itself by SIGKILL when it next passes there. Dispatchers only. */
   arm(failpoint: Failpoint): void
-  /** Not started again until released; the next life may get other variables (libfaketime). */
+  /** The process is not started again until it is released. Its next life may get other variables (libfaketime). */
   hold(): { release(env?: Readonly<Record<string, string>>): void }
   /** Resolves once the present life, or the next, is at work. */
   ready(): Promise<void>
@@ -29,7 +29,7 @@ export interface Address {
 /** An asynchronous standby of the server under test, which can be read. */
 export interface Standby {
   readonly address: Address
-  /** As superuser, to the database under test. */
+  /** Leads to the database under test, as superuser. */
   readonly url: string
   /** Stops it and removes its data, unless it was promoted. */
   close(): Promise<void>
@@ -37,13 +37,16 @@ export interface Standby {
 
 /** The Postgres under test. Everything waits until it is so. */
 export interface Server {
-  /** As superuser, to the database under test; the same when another server takes its place. */
+  /** Leads to the database under test, as superuser. It is the same when another server takes its place. */
   readonly url: string
   /** Where it listens itself. */
   readonly address: Address
   /** Where its programs are, such as `pg_dump`. */
   readonly bin: string
-  /** Its clock is off by so many hours from now on. Of a server that runs under libfaketime. */
+  /**
+   * Its clock is off by so many hours from now on; 0 sets it right. The server has to run under libfaketime, and loses its own
+   * timers where its clock is ahead.
+   */
   setClock(hours: number): Promise<void>
   /** Made of a copy of it. */
   standby(): Promise<Standby>
@@ -54,7 +57,7 @@ export interface Server {
   stop(mode: 'immediate' | 'fast'): Promise<void>
   /** SIGKILL to the postmaster; its backends notice and end. */
   killPostmaster(): Promise<void>
-  /** Of this data again, on the same port, accepting connections. */
+  /** Starts the server on its data and port again. It accepts connections when this resolves. */
   start(): Promise<void>
   /** SIGKILL to one backend, after which the postmaster ends all of them. */
   killBackend(pid: number): void
@@ -72,7 +75,7 @@ export interface Proxy {
   /** New connections are refused and the present ones cut, until `heal`. */
   refuse(): void
   heal(): void
-  /** To another server from now on; the present connections are cut, unless they are to be kept. */
+  /** Leads to another server from now on. The present connections are cut, unless they are to be kept. */
   redirect(target: Address, options?: { readonly keep: boolean }): void
   close(): Promise<void>
 }
@@ -90,7 +93,7 @@ export interface World {
   /** Aborted when the run is over: a fault heals what it hurt and returns. */
   readonly over: AbortSignal
   readonly history: {
-    /** By its clock. */
+    /** The time by the history's clock, in ms. */
     now(): number
     note(noted: Noted): void
   }
@@ -101,7 +104,7 @@ export interface World {
 
 /** While it is open, what it names may be interrupted; the checker explains extra attempts by it. */
 export interface FaultWindow {
-  /** In the history with the collector's clock. */
+  /** The history says so, by the collector's clock. */
   close(): void
 }
 

@@ -72,6 +72,15 @@ const BROKEN: readonly [what: string, kind: ViolationKind, tell: (story: Story) 
     },
   ],
   [
+    'a dispatcher emits more than a second after the commit of a trigger, and makes no row for it',
+    'lost',
+    (story) => {
+      story.note({ kind: 'trigger', app: 'red', state: 'there' }).pass(1_500)
+      story.say('dispatcher-1#1', { kind: 'invoke', op: 'a', app: 'red', how: 'set-late' })
+      story.say('dispatcher-1#1', { kind: 'ok', op: 'a', eventId: 'e', deliveries: 0, duplicate: false })
+    },
+  ],
+  [
     'an emit after a trigger was deleted makes a row for it',
     'uncalled',
     (story) => {

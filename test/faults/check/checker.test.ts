@@ -117,3 +117,29 @@ const EXPLAINED: readonly [what: string, tell: (story: Story) => unknown][] = [
 test.for(EXPLAINED)('it is no violation when %s', ([, tell]) => {
   expect(judge(tell).violations).toEqual([])
 })
+
+test('the greatest delay is how long after the change of a trigger an emit still went by what was before', () => {
+  const { figures } = judge((story) => {
+    const late = (op: string, deliveries: number, life: string) => {
+      story.say(life, { kind: 'invoke', op, app: 'red', how: 'set-late' })
+      story.say(life, { kind: 'ok', op, eventId: op, deliveries, duplicate: false })
+    }
+    story.note({ kind: 'trigger', app: 'red', state: 'changing' })
+    late('unjudged', 0, 'emitter-1#1')
+    story.note({ kind: 'trigger', app: 'red', state: 'there' })
+    late('soon', 1, 'emitter-1#1')
+    story.pass(1_500)
+    late('too late', 0, 'dispatcher-1#1')
+    story.pass(500)
+    late('at last', 1, 'dispatcher-1#1')
+  })
+  expect(figures.triggers).toEqual({
+    judged: 3,
+    judgedAfterASecond: 2,
+    soonestMs: 10,
+    greatestDelayMs: 1_530,
+    overASecond: 1,
+    byProcess: { 'dispatcher-1': 2, 'emitter-1': 1 },
+    byProcessAfterLoss: undefined,
+  })
+})

@@ -7,6 +7,7 @@ import { Book } from './book.ts'
 import { Executions } from './executions.ts'
 import type { FinalState } from './final-state.ts'
 import { Gate } from './gate.ts'
+import type { HonouredFigures } from './honoured.ts'
 import type { Pending } from './operations.ts'
 import { Operations } from './operations.ts'
 import { Order } from './order.ts'
@@ -42,10 +43,12 @@ export interface Figures {
   readonly fencedOverwrites: number
   /** The most executions that one process ran at a time. */
   readonly mostAtATime: number
+  /** How soon emits went by a trigger that was made or deleted. */
+  readonly triggers: HonouredFigures
   readonly faults: Readonly<Record<string, number>>
-  /** In ms, by fault. */
+  /** How long recovery took, in ms, by fault. */
   readonly recovery: ReadonlyMap<string, readonly number[]>
-  /** Of what was under a lease. */
+  /** The same of what was under a lease, in ms, by fault. */
   readonly leasedRecovery: ReadonlyMap<string, readonly number[]>
 }
 
@@ -79,7 +82,7 @@ export class Checker {
     this.#recovery = new Recovery(this.#book, this.#windows)
   }
 
-  /** For what is seen elsewhere than in the history. */
+  /** Reports what is seen elsewhere than in the history. */
   readonly report: Report
 
   add(record: HistoryRecord): void {
@@ -126,6 +129,7 @@ export class Checker {
       chargedUnrun: this.#executions.chargedUnrun,
       fencedOverwrites: this.#executions.overwrites + this.violations.filter(({ kind }) => kind === 'late').length,
       mostAtATime: this.#gate.most,
+      triggers: this.#operations.honoured,
       faults: Object.fromEntries(this.#recovery.struck),
       recovery: this.#recovery.samples,
       leasedRecovery: this.#recovery.leasedSamples,

@@ -5,6 +5,8 @@ import type { Book, Operation } from './book.ts'
 import { hasRun, isSettled, show } from './book.ts'
 import type { Report } from './checker.ts'
 import type { FinalState } from './final-state.ts'
+import type { HonouredFigures } from './honoured.ts'
+import { Honoured } from './honoured.ts'
 
 /** A committed pair of an event and a trigger that has no outcome yet, as far as the history says. */
 export interface Pending {
@@ -25,8 +27,7 @@ export class Operations {
   #rewinding = false
   #generation = 0
   #askedIn = 0
-  /** Of the trigger that comes and goes, by app: since when it is as it is. */
-  readonly #late = new Map<string, { readonly state: 'changing' | 'there' | 'gone'; readonly at: number }>()
+  readonly #honoured = new Honoured()
 
   constructor(book: Book, report: Report) {
     this.#book = book
@@ -34,9 +35,9 @@ export class Operations {
   }
 
   add(record: HistoryRecord): void {
+    this.#honoured.add(record)
     if (record.kind === 'rewinding') this.#rewinding = true
     if (record.kind === 'rewound') this.#rewound(record)
-    if (record.kind === 'trigger') this.#late.set(record.app, { state: record.state, at: record.at })
     if (record.kind === 'invoke') {
       const { kind: _kind, ...invoked } = record
       const runs = record.how === 'set-late' ? undefined : runsOf(record.how, record.hop)
@@ -67,11 +68,10 @@ export class Operations {
   }
 
   /** What the server has now is what counts. What was acknowledged after `since` and is not there is nobody's any more. */
-  #rewound({ since, has, at }: Extract<HistoryRecord, { kind: 'rewound' }>): void {
+  #rewound({ since, has }: Extract<HistoryRecord, { kind: 'rewound' }>): void {
     this.#rewinding = false
     this.#generation++
     const there = new Set(has)
-    for (const app of this.#late.keys()) this.#late.set(app, { state: 'changing', at })
     for (const operation of this.#book.operations.values()) {
       const { op, how, state, committedAt, reply } = operation
       if (state === 'rolled back') continue
@@ -95,17 +95,21 @@ export class Operations {
     }
   }
 
-  /** G2: by what was there all the time from before the emit until after it. */
+  /** Judges it by what was there all the time from before the emit until after it (G2). */
   #setLate(operation: Operation, deliveries: number, at: number): void {
     operation.runs = deliveries === 1 ? [LATE_TRIGGER.name] : []
-    const trigger = this.#late.get(operation.app) ?? { state: 'gone', at: 0 }
-    if (trigger.state === 'changing' || trigger.at > operation.at) return
-    this.#expectRows(operation, deliveries, trigger.state === 'there' ? 1 : 0, at)
+    const expected = this.#honoured.expected(operation)
+    if (expected === undefined) return
+    const { rows, since } = expected
+    this.#honoured.judged(operation, { since, honoured: deliveries === rows })
+    const afterMs = Math.round(operation.at - since)
+    this.#expectRows(operation, deliveries, rows, at, `, ${afterMs} ms after the trigger's last change was committed`)
   }
 
-  #expectRows({ op, how }: Operation, made: number, wanted: number, at: number): void {
-    if (made !== wanted)
-      this.#report(made < wanted ? 'lost' : 'uncalled', at, `${op} (${how}) made ${made} rows and not ${wanted}`)
+  #expectRows({ op, how, life }: Operation, made: number, wanted: number, at: number, when = ''): void {
+    if (made === wanted) return
+    const about = `${op} (${how}) in ${life} made ${made} rows and not ${wanted}${when}`
+    this.#report(made < wanted ? 'lost' : 'uncalled', at, about)
   }
 
   /** Those committed before `before` that are not known to have come to an outcome. */
@@ -142,11 +146,15 @@ export class Operations {
       if (state === 'unknown') operation.state = final.committed.has(op) ? 'committed' : 'rolled back'
       if (state === 'unknown' && operation.state === 'rolled back') this.#rolledBack(operation, at)
       if (operation.state === 'rolled back') continue
-      // By what ran and what is there: not by what the bus says that came of it.
+      // What ran and what is there counts, and not what the bus says that came of it.
       for (const trigger of operation.runs ?? [])
         if (!hasRun(operation.deliveries.get(trigger)) && !dead.has(`${op} ${trigger}`))
           this.#lose(operation, trigger, at)
     }
+  }
+
+  get honoured(): HonouredFigures {
+    return this.#honoured.figures
   }
 
   /** What is committed, times the triggers that are to run for it. */
@@ -179,7 +187,7 @@ export class Operations {
     )
   }
 
-  /** Among what its emitter committed: before all that ran, after it, or between. */
+  /** Where it is among what its emitter committed: before all that ran, after it, or between. */
   #place(lost: Operation): string {
     const others = [...this.#book.operations.values()].filter(
       ({ life, state }) => life === lost.life && state === 'committed',

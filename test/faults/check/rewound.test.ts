@@ -86,6 +86,19 @@ test.for(FINE)('it is fine when %s', ([, tell]) => {
   expect(judge(tell).violations).toEqual([])
 })
 
+test('a trigger that was made just before it may be lost with the server', () => {
+  const { violations } = judge((story) => {
+    rewound(
+      story,
+      [],
+      () => undefined,
+      () => story.note({ kind: 'trigger', app: 'red', state: 'there' }).pass(5_000),
+    )
+    story.invoke('a', { how: 'set-late' }).ok('a', 0)
+  })
+  expect(violations).toEqual([])
+})
+
 const BROKEN: readonly [what: string, kind: ViolationKind, tell: (story: Story) => unknown][] = [
   [
     'the server has an event, and nobody runs it',
@@ -151,6 +164,19 @@ const BROKEN: readonly [what: string, kind: ViolationKind, tell: (story: Story) 
       story
         .note({ kind: 'trigger', app: 'red', state: 'changing' })
         .note({ kind: 'trigger', app: 'red', state: 'there' })
+      story.invoke('a', { how: 'set-late' }).ok('a', 0)
+    },
+  ],
+  [
+    'a trigger that was made long before is not gone by after it',
+    'lost',
+    (story) => {
+      rewound(
+        story,
+        [],
+        () => story.note({ kind: 'trigger', app: 'red', state: 'there' }),
+        () => undefined,
+      )
       story.invoke('a', { how: 'set-late' }).ok('a', 0)
     },
   ],

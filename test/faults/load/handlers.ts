@@ -9,7 +9,7 @@ import type { Begin } from '../history/records.ts'
 import type { Reporter } from '../history/reporter.ts'
 import type { Failpoint } from '../failpoints/names.ts'
 import { fateOf } from './fate.ts'
-import { emitLoop } from './loop.ts'
+import { emitLate, emitLoop } from './loop.ts'
 import type { loadSources, Question } from './sources.ts'
 import { OWN } from './triggers.ts'
 
@@ -26,7 +26,7 @@ export interface HandlersAround {
 /** What every event of the load carries. */
 export interface Carried {
   readonly op: string
-  /** Of a loop. */
+  /** How many triggers are between the first emit of a loop and this one. */
   readonly hop?: number
 }
 
@@ -92,13 +92,13 @@ export function registerHandlers(bus: LoadBus, around: HandlersAround): void {
   )
   bus.handle<KvEvent>('loop', (args) => {
     const { op, hop = 0 } = carried(args.event)
-    // An id that comes again after commits were lost is another one's, and so may be an attempt.
-    const next = `${op}>${args.deliveryId}.${args.attempt}.${randomUUID().slice(0, 8)}`
-    return run(args, op, () => emitLoop(args.cx, reporter, next, hop + 1))
+    return run(args, op, () => emitLoop(args.cx, reporter, causedBy(op, args), hop + 1))
   })
-  bus.handle<PubsubEvent>('topic', (args) =>
-    run(args, (args.event.message as unknown as Carried).op, (ms) => sleep(ms)),
-  )
+  // Dispatchers go by triggers too, those that come and go as well.
+  bus.handle<PubsubEvent>('topic', (args) => {
+    const { op } = args.event.message as unknown as Carried
+    return run(args, op, () => emitLate(args.cx, reporter, causedBy(op, args)))
+  })
   bus.handle<Question>('answer', async (args): Promise<Verdict> => {
     await run(args, args.event.op, (ms) => sleep(ms), { request: args.eventId })
     return reply({ op: args.event.op })
@@ -107,6 +107,11 @@ export function registerHandlers(bus: LoadBus, around: HandlersAround): void {
     const { id, event } = args.event
     return run(args, carried(event as unknown as KvEvent).op, (ms) => sleep(ms), { letter: id })
   })
+}
+
+/** The id of what a handler emits. An id that comes again after commits were lost is another one's, and so may be an attempt. */
+function causedBy(op: string, { deliveryId, attempt }: Args<unknown>): string {
+  return `${op}>${deliveryId}.${attempt}.${randomUUID().slice(0, 8)}`
 }
 
 async function look(cx: Cx): Promise<string | undefined> {
