@@ -52,7 +52,7 @@ async function faultsStrike(
   let failed = false
   for (const part of names.length === 0 ? partsOf(faults, seconds) : [together(faults, seconds)]) {
     if (part.server !== undefined) print(`with the Postgres of the ${part.server}, for ${part.seconds} s\n`)
-    const result = await run({ seed, ...part, keepHistory, say })
+    const result = await run({ seed, ...part, eachOnce: names.length > 0, keepHistory, say })
     print(textOf(result))
     reports.push({ ...jsonOf(result), unavailable })
     failed ||= result.violations.length > 0 || result.struck.errors.length > 0

@@ -6,8 +6,13 @@ import type { Collector } from './history/collector.ts'
 import { loadSources } from './load/sources.ts'
 import { LATE_TRIGGER, triggerInput } from './load/triggers.ts'
 import { APPS, registrantOf, SCHEMA } from './settings.ts'
+import type { App } from './settings.ts'
 
-const STAYS_MS = 600
+/**
+ * How long the trigger of each app stays as it is: short, so that emits follow soon after a change; and long, so that
+ * some follow after more than a second.
+ */
+const STAYS_MS: Readonly<Record<App, number>> = { red: 400, green: 1_000, blue: 2_500 }
 const TRY_AGAIN_MS = 100
 
 /** Until `over` aborts. Never rejects. */
@@ -21,7 +26,7 @@ export async function changeTriggers(url: string, collector: Collector, over: Ab
   await Promise.all(APPS.map((app) => comeAndGo(app)))
   await bus.stop()
 
-  async function comeAndGo(app: string): Promise<void> {
+  async function comeAndGo(app: App): Promise<void> {
     const { triggers } = bus.context({ app, principal: { id: registrantOf(app) } })
     const there = async () => {
       try {
@@ -39,7 +44,7 @@ export async function changeTriggers(url: string, collector: Collector, over: Ab
       for (const [state, change] of [['there', there] as const, ['gone', gone] as const]) {
         collector.note({ kind: 'trigger', app, state: 'changing' })
         if (await untilDone(change)) collector.note({ kind: 'trigger', app, state })
-        await sleep(STAYS_MS, undefined, { signal: over }).catch(() => undefined)
+        await sleep(STAYS_MS[app], undefined, { signal: over }).catch(() => undefined)
       }
     }
   }

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly seed: number
   readonly seconds: number
   readonly faults: readonly Fault[]
+  /** The run lasts until each fault has struck, if that takes longer than `seconds`. Default false. */
+  readonly eachOnce?: boolean
   /** Which Postgres. Default: what `OUTBUS_TEST_POSTGRES` says, else the embedded one. The system's compiles (JIT), as Debian has it. */
   readonly server?: 'system'
   readonly mutant?: Mutant
@@ -55,6 +57,8 @@ export interface RunResult {
 /** How long it may take to run what is in the outbox when nobody emits any more. */
 const DRAIN_MS = 60_000
 const STOP_MS = 30_000
+/** How many times as long as it is to take a run may take at most until each fault has struck. */
+const LONGER = 3
 const LOOK_EVERY_MS = 1_000
 /** What was committed so long ago and has no outcome is looked for in the database. */
 const PENDING_MS = 1_500
@@ -98,7 +102,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
     leaseMs: settings.LEASE_MS,
   }
   const strikes = faults.length === 0 ? [].values() : scheduleOf(faults, seeded(seedOf(seed, 'schedule')))
-  const striking = strikeUntilOver(strikes, world, collector, options.say)
+  const left = new Set(faults.map(({ name }) => name))
+  const allStruck = Promise.withResolvers<void>()
+  const striking = strikeUntilOver(strikes, world, collector, options.say, (name) => {
+    left.delete(name)
+    if (left.size === 0) allStruck.resolve()
+  })
   const looking = lookForLost(judged.checker, collector, reader, over.signal)
   const names = [...dispatchers, ...emitters].map(({ name }) => name)
   // Until nobody runs any more: what is drained after the faults may meet a slow machine as well.
@@ -107,6 +116,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const changing = changeTriggers(urlAs(server.url, settings.LOGINS.emitter), collector, over.signal)
   const time = sleep(seconds * 1_000, undefined, { signal: over.signal }).catch(() => undefined)
   await (options.untilFirst === true ? Promise.race([time, judged.first]) : time)
+  if (options.eachOnce === true && left.size > 0) {
+    const longer = sleep(seconds * 1_000 * LONGER, undefined, { signal: over.signal }).catch(() => undefined)
+    await Promise.race([allStruck.promise, longer])
+  }
   over.abort()
   const [struck] = await Promise.all([striking, looking, changing])
   for (const proxy of Object.values(proxies)) proxy.heal()

@@ -17,6 +17,7 @@ export async function strikeUntilOver(
   world: World,
   collector: Collector,
   say: (line: string) => void,
+  onStruck: (name: string) => void = () => undefined,
 ): Promise<Struck> {
   const struck: Struck = { schedule: [], names: new Set(), errors: [] }
   let windows = 0
@@ -41,6 +42,7 @@ export async function strikeUntilOver(
       struck.errors.push(`${fault.name} at ${at} ms: ${String(error)}`)
       say(`fault ${fault.name}: ${String(error)}`)
     }
+    onStruck(fault.name)
   }
   return struck
 }

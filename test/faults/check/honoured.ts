@@ -9,7 +9,7 @@ import type { HistoryRecord } from '../history/records.ts'
 import type { Operation } from './book.ts'
 
 /** Every trigger of the database is honoured within it by every process. */
-export const HONOURED_WITHIN_MS = 1_000
+const HONOURED_WITHIN_MS = 1_000
 
 export interface HonouredFigures {
   /** Emits that were judged by a change. */
@@ -88,8 +88,7 @@ export class Honoured {
   /** A change that was heard of before `since` is in the server that there is now; of a later one nobody knows. */
   #rewound({ since, at }: Extract<HistoryRecord, { kind: 'rewound' }>): void {
     this.#byProcessAfterLoss = new Map()
-    for (const [app, present] of this.#byApp)
-      if (present.at >= since) this.#byApp.set(app, { state: 'changing', at })
+    for (const [app, present] of this.#byApp) if (present.at >= since) this.#byApp.set(app, { state: 'changing', at })
   }
 }
 
