@@ -1,10 +1,16 @@
 /** Transactional triggers: what the handler writes and its completion commit together, once (G4). */
-import { discard, reply } from '@outbus/core'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { createBus, discard, reply } from '@outbus/core'
+import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
+import { useTestDatabase } from '@outbus/test-kit/vitest'
 import type pg from 'pg'
+import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { setUpBus } from './one-bus.ts'
-import { OUTBOX_IS_EMPTY, untilDatabaseSays } from './workers/outcomes.ts'
+import { OUTBOX_IS_EMPTY, untilDatabaseSays, watchOutcomes } from './workers/outcomes.ts'
 import { Worker } from './workers/worker.ts'
 
 type SetEvent = KvEvent & { op: 'set' }
@@ -282,4 +288,86 @@ test('processes that are killed in the middle: each event is in the ledger once'
   await Promise.all(running)
   expect(workers.length).toBeGreaterThan(2)
   expect((await ledger()).map(({ note }) => note).toSorted()).toEqual(keys.toSorted())
+})
+
+/** New connections wait at it while it is shut; those that are through stay. */
+async function openDoor(url: string) {
+  let open = Promise.withResolvers<void>()
+  open.resolve()
+  const ends = new Set<Socket>()
+  const { hostname, port } = new URL(url)
+  const waits = Promise.withResolvers<void>()
+  let shut = false
+  const server = createServer((client) => {
+    ends.add(client.on('error', () => undefined))
+    if (shut) waits.resolve()
+    void open.promise.then(() => {
+      const database = connect({ host: hostname, port: Number(port) })
+      ends.add(database.on('error', () => undefined))
+      client.pipe(database).pipe(client)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    for (const end of ends) end.destroy()
+    server.close()
+  })
+  const through = new URL(url)
+  through.port = String((server.address() as AddressInfo).port)
+  return {
+    url: through.href,
+    shut() {
+      shut = true
+      open = Promise.withResolvers()
+    },
+    open: () => open.resolve(),
+    /** Somebody waits at it. */
+    waits: waits.promise,
+  }
+}
+
+test('a handler whose time is up before its transaction is begun is not started then, and is not charged (G16)', async () => {
+  const db = await useTestDatabase()
+  const door = await openDoor(db.url)
+  const log = pino({ level: 'silent' })
+  const bus = await createBus({ database: door.url, sources: [kv()], migrate: true, app: 'shop', log })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  const outcomes = watchOutcomes('shop')
+  const cx = bus.context({ principal: { id: 'u_1' } })
+  for (const [name, timeoutMs] of [
+    ['long', 60_000],
+    ['late', 300],
+  ] as const)
+    await cx.triggers.create({
+      name,
+      source: 'kv',
+      filter: { collection: name },
+      target: { type: 'function', name },
+      retry: { maxAttempts: 1 },
+      transactional: true,
+      timeoutMs,
+    })
+  const holds = Promise.withResolvers<void>()
+  const ends = Promise.withResolvers<void>()
+  bus.handle('long', () => {
+    holds.resolve()
+    return ends.promise
+  })
+  const started: number[] = []
+  bus.handle('late', ({ attempt }) => void started.push(attempt))
+  await bus.start()
+  // It has the only connection for handlers that there is by now.
+  await cx.kv.set('long', 'a', 1)
+  await holds.promise
+  door.shut()
+  await cx.kv.set('late', 'b', 1)
+  await door.waits
+  await outcomes.until((seen) => seen.length === 1)
+  expect(outcomes.seen[0]?.outcome.kind).toBe('postponed')
+  expect(started).toEqual([])
+  door.open()
+  await outcomes.until((seen) => seen.some(({ outcome }) => outcome.kind === 'done'))
+  expect(started).toEqual([1])
+  ends.resolve()
+  await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
 })

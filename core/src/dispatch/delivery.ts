@@ -105,6 +105,11 @@ export class RowDelivery implements Delivery {
     )
   }
 
+  /** Its handler may have been started: that of a transactional trigger is once its transaction is begun. */
+  get isBegun(): boolean {
+    return !this.plan.transactional || this.transaction !== undefined
+  }
+
   /** Of its source, that wrote it. */
   get eventVersion(): number {
     return this.row.eventVersion

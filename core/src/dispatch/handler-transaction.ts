@@ -68,8 +68,9 @@ export class HandlerTransactions {
     // What goes on after the end must find neither this transaction nor a connection without one.
     const abort = () => transaction.close()
     delivery.signal.addEventListener('abort', abort, { once: true })
-    if (delivery.signal.aborted) abort()
     try {
+      // Its time was up, its lease was lost or the bus has stopped meanwhile: others may have it, so it is not started.
+      if (delivery.signal.aborted) return putBack(delivery.signal.reason, rules.random)
       delivery.transaction = transaction.forHandler
       const result = await runAttempt(delivery, rules)
       if (!isCompleted(result)) return result

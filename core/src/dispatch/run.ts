@@ -4,7 +4,7 @@
  */
 import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import type { AttemptRules, Result } from './attempt.ts'
-import { runAttempt } from './attempt.ts'
+import { putBack, runAttempt } from './attempt.ts'
 import type { RowDelivery } from './delivery.ts'
 import { isThenable } from '../validation/kinds.ts'
 import type { Completion, HandlerTransactions } from './handler-transaction.ts'
@@ -14,10 +14,12 @@ export class Run {
   #result: Result | undefined
   #onEnd: ((result: Result) => void) | undefined
   #timer: NodeJS.Timeout | undefined
+  readonly #random: () => number
 
   /** `attempt`: where it is run in a transaction. */
   constructor(delivery: RowDelivery, rules: AttemptRules, attempt?: () => Promise<Result>) {
     this.delivery = delivery
+    this.#random = rules.random
     delivery.startedAt = performance.now()
     const result = attempt === undefined ? runAttempt(delivery, rules) : attempt()
     if (isThenable(result)) void result.then((later) => this.#end(later))
@@ -56,7 +58,9 @@ export class Run {
       () => {
         const thrown = new Error(`the handler did not end within ${timeoutMs} ms`)
         this.delivery.abort(thrown)
-        this.#end({ kind: 'failed', failure: 'timeout', thrown })
+        // What was not begun yet is not begun any more, and the bus's own SQL took the time: nobody is charged (G16).
+        if (this.delivery.isBegun) this.#end({ kind: 'failed', failure: 'timeout', thrown })
+        else this.#end(putBack(thrown, this.#random))
       },
       Math.max(0, timeoutMs - (performance.now() - startedAt)),
     )
