@@ -21,6 +21,8 @@ export interface Delivery {
   readonly executions: Execution[]
   /** Its handler ended well before the database became another one: whether that is known there, nobody can say. */
   ranBefore?: true
+  /** Commits were lost since: its id may have been given to another one. */
+  isOfLostServer?: true
   /** The outcome that ended it, as the process said that committed it. */
   ended?: { readonly attempt: number; readonly outcome: string; readonly at: number }
 }

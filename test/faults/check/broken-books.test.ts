@@ -96,6 +96,13 @@ const BROKEN: readonly [what: string, kind: ViolationKind, tell: (story: Story) 
     },
   ],
   [
+    'two events have one delivery',
+    'doubled',
+    (story) => {
+      story.emitted('a').ran('a', 'plain', { delivery: '7' }).emitted('b').ran('b', 'plain', { delivery: '7' })
+    },
+  ],
+  [
     'the effect of a transactional handler is there twice',
     'ledger',
     (story) => {

@@ -57,6 +57,8 @@ export class Executions {
     this.#letters.clear()
     for (const [id, delivery] of this.#book.deliveries) {
       const { operation, ended } = delivery
+      // A request is kept with its operation, whatever has become of its row.
+      delivery.isOfLostServer = true
       if (operation.deliveries.get(pairOf(delivery)) !== delivery) this.#book.deliveries.delete(id)
       else if (ended === undefined || ended.at >= since - SAID_LATE_MS) {
         if (hasRun(delivery)) delivery.ranBefore = true
@@ -86,9 +88,11 @@ export class Executions {
   }
 
   #deliveryOf(begin: Begin, operation: Operation, at: number): Delivery {
-    const known = this.#book.deliveries.get(begin.delivery)
-    if (known !== undefined) return known
     const { trigger, letter } = begin
+    const known = this.#book.deliveries.get(begin.delivery)
+    if (known?.operation === operation && pairOf(known) === pairOf(begin)) return known
+    if (known !== undefined && known.isOfLostServer !== true)
+      this.#report('doubled', at, `${operation.op} to ${pairOf(begin)} has the id of another one: ${show(known)}`)
     const delivery: Delivery = { id: begin.delivery, operation, trigger, letter, executions: [] }
     this.#book.deliveries.set(delivery.id, delivery)
     const pair = pairOf(begin)
@@ -187,7 +191,8 @@ export class Executions {
   #outcome(record: Extract<HistoryRecord, { kind: 'outcome' }>): void {
     const { attempt, outcome, at } = record
     const delivery = this.#book.deliveries.get(record.delivery)
-    if (delivery === undefined) return
+    // It may be the outcome of one that had the id on a server that is lost.
+    if (delivery === undefined || delivery.trigger !== record.trigger) return
     if (!isFinal(outcome)) {
       if (wasTakenOver(delivery, record)) this.#overwritten(delivery, at, `${outcome} at attempt ${attempt}`)
       return

@@ -55,6 +55,22 @@ const FINE: readonly [what: string, tell: (story: Story) => unknown][] = [
     },
   ],
   [
+    'an id that a request had is given to another delivery',
+    (story) => {
+      rewound(
+        story,
+        [],
+        () => undefined,
+        () => {
+          story.invoke('a', { how: 'ask' })
+          story.begin('a', 'answer', { delivery: '7', request: 'r' })
+        },
+      )
+      story.emitted('b').ran('b', 'plain', { delivery: '7' }).ran('b', 'ordered').ran('b', 'transactional')
+      story.final.ledger = [{ op: 'b', trigger: 'transactional', attempt: 1 }]
+    },
+  ],
+  [
     'whoever has a dedupe key asks again, and it is committed after all',
     (story) => {
       rewound(
