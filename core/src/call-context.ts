@@ -5,6 +5,7 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { CallScope, Causality, Principal } from './context.ts'
+import { emitsFor } from './context.ts'
 import type { Context, CoreContext } from './core-context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import { DEAD_LETTER_SOURCE } from './dead-letters/source.ts'
@@ -122,6 +123,10 @@ abstract class BaseContext implements CoreContext {
     return this.#scope.principal
   }
 
+  get caller(): Principal | undefined {
+    return this.#scope.caller
+  }
+
   get depth(): number {
     return this.#scope.depth
   }
@@ -214,6 +219,7 @@ abstract class BaseContext implements CoreContext {
     return {
       app: this.#scope.app,
       principal: this.#scope.principal,
+      caller: emitsFor(this.#scope),
       scope: this.#scope,
       log: this.#around.logOf(source.name),
       run: <P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P) =>

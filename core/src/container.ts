@@ -7,7 +7,7 @@ import type { DependencyContainer, InjectionToken } from 'tsyringe'
 import { wallClock } from './clock.ts'
 import type { Apps } from './apps/apps.ts'
 import { AppStore } from './apps/apps.ts'
-import { outermostScope } from './context.ts'
+import { callerOf, outermostScope } from './context.ts'
 import type { ContextFactory } from './call-context.ts'
 import { contextFactory } from './call-context.ts'
 import { DeadLetterAnnouncer } from './dead-letters/announcer.ts'
@@ -314,7 +314,8 @@ function sourceHost(c: DependencyContainer, source: AnySource): SourceHost {
     boss: () => c.resolve(T.timekeeper).boss(),
     run: (stated, parameters) => c.resolve(T.callSql).run(c.resolve(T.database).pool, stated, parameters),
     aside: asideOf(c, source),
-    context: (app) => contextFor(outermostScope(app, undefined, undefined)).sourceContext(source),
+    context: (app, { caller = null } = {}) =>
+      contextFor({ ...outermostScope(app, undefined, undefined), caller: callerOf(caller) }).sourceContext(source),
   }
 }
 

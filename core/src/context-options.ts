@@ -1,7 +1,7 @@
 /** What `bus.context` takes: who calls, for which app, and how the call came about. */
 import { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
-import { outermostScope } from './context.ts'
+import { outermostScope, principalOf } from './context.ts'
 import { assertAppId, nameSchema } from './validation/names.ts'
 import { parseWith } from './validation/zod-error.ts'
 
@@ -38,7 +38,7 @@ const contextSchema = z.strictObject({
   principal: z
     .strictObject({ id: nameSchema('options.invalid'), roles: z.array(z.string()).optional() })
     // What it may do is asked of the resolver, whatever the caller says.
-    .transform(({ id }) => ({ id }))
+    .transform(({ id }) => principalOf(id))
     .optional(),
   causality: causalitySchema.optional(),
   traceContext: z

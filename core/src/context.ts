@@ -2,7 +2,8 @@
  * How app, principal, depth and causality travel.
  *
  * Vocabulary: an *app* is a tenant, nothing crosses apps. A *principal* is whom an execution runs as: the
- * registrant of the trigger. *Depth* counts the triggers between the first emit and here; the *root* is the
+ * registrant of the trigger. The *caller* is whose call emitted the event; it travels with each row, and grants nothing
+ * by itself. *Depth* counts the triggers between the first emit and here; the *root* is the
  * execution that everything else descends from; the *chain* names the triggers on the way.
  */
 
@@ -17,6 +18,8 @@ export interface Principal {
 export interface CallScope {
   readonly app: string
   readonly principal: Principal | undefined
+  /** Who emitted what a handler handles; of a service's own call its principal. Undefined: the service. */
+  readonly caller: Principal | undefined
   /** 0 for a service's own call; a handler's context is one deeper than the emit that caused it. */
   readonly depth: number
   /** The root execution: everything that descends from one outside call shares it. A uuid. */
@@ -38,5 +41,26 @@ export function outermostScope(
   traceContext: string | undefined,
   { depth, rootId, chain }: Causality = NO_CAUSE,
 ): CallScope {
-  return { app, principal, depth, rootId, chain, traceContext }
+  return { app, principal, caller: principal, depth, rootId, chain, traceContext }
+}
+
+/**
+ * As rows carry it; null for the service. Empty where nobody has said: an older process wrote the row, or another program. No principal
+ * has that id, so that nothing can be done in its name.
+ */
+export function callerOf(id: string | null): Principal | undefined {
+  return id === null ? undefined : principalOf(id)
+}
+
+/** Frozen: contexts are handed out with it, and what is emitted through them says who it is. */
+export function principalOf(id: string, roles?: readonly string[]): Principal {
+  return Object.freeze(roles === undefined ? { id } : { id, roles: Object.freeze([...roles]) })
+}
+
+/**
+ * Whom the rows of an emit are attributed to: the caller, so that it travels down the tree. What a principal's trigger emits of
+ * what the service itself emitted is that principal's, and not the service's: else its rights would grow with each step.
+ */
+export function emitsFor({ caller, principal }: Pick<CallScope, 'caller' | 'principal'>): Principal | undefined {
+  return caller ?? principal
 }

@@ -18,6 +18,11 @@ import type { Triggers } from './triggers/trigger.ts'
 export interface CoreContext<S extends AnySource = AnySource> {
   readonly app: string
   readonly principal: Principal | undefined
+  /**
+   * Who emitted the event that a handler handles, through however many handlers. Of any other context, its own principal. Undefined:
+   * the service. What is emitted through this context has the same caller.
+   */
+  readonly caller: Principal | undefined
   /** 0 for a service's own call; a handler's is one deeper than the emit that caused it. */
   readonly depth: number
   /** The root execution, once there is one. */

@@ -11,6 +11,8 @@ import { isUrl } from './validation/kinds.ts'
 const RESERVED_SOURCES = new Set([
   'apps',
   'app',
+  'as',
+  'caller',
   'principal',
   'principals',
   'scope',

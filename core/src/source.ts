@@ -101,6 +101,11 @@ export interface EventSource<
 export interface SourceContext<E extends EventSchemas = EventSchemas> {
   readonly app: string
   readonly principal: Principal | undefined
+  /**
+   * Whom an emit of this context is attributed to; undefined for the service. A source whose event happens later keeps its id with what it
+   * stores, and gives it to {@link SourceHost.context} then.
+   */
+  readonly caller: Principal | undefined
   readonly scope: CallScope
   /** A child of the bus's logger that names the source. */
   readonly log: Logger
@@ -135,8 +140,11 @@ export interface SourceHost<E extends EventSchemas = EventSchemas> {
   boss(): Promise<PgBoss>
   /** Runs one statement by itself, over all apps. */
   run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
-  /** As a verb is called by the service itself, for one app. */
-  context(app: string): SourceContext<E>
+  /**
+   * As a verb is called by the service itself, for one app. What is emitted is attributed to `caller`, the id that a verb's own
+   * context named (`SourceContext.caller`). Default, and null: the service. Never an id that a sender wrote.
+   */
+  context(app: string, options?: { readonly caller?: string | null }): SourceContext<E>
   /**
    * For a source that reads rows of all apps: one that cannot be understood must not be in the way of the others. Both may reject
    * like any other write.

@@ -117,6 +117,21 @@ test('both dispatch what either emits, and every delivery comes to its outcome o
   expect(all().toSorted()).toEqual(emitted.toSorted())
 })
 
+test('what an older process emits is of no known caller, and not the service’s', async () => {
+  const { older, newer } = await setUp()
+  await older.call('trigger', input('plain'))
+  const bus = await newer()
+  const callers: unknown[] = []
+  const both = Promise.withResolvers<void>()
+  bus.handle('f', ({ cx }) => {
+    if (callers.push(cx.caller) === 2) both.resolve()
+  })
+  expect([await older.call('emit', eventOf('plain')), await emitOf(bus, 'plain')]).toEqual([1, 1])
+  await bus.start()
+  await both.promise
+  expect(callers).toEqual([{ id: '' }, undefined])
+})
+
 test('a process of this version, under which the older schema is restored, says what to do, and goes on once it is done (G22)', async () => {
   const { db, folder, newer } = await setUp()
   const bus = await newer()

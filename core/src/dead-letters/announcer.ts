@@ -8,6 +8,7 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { CallScope } from '../context.ts'
+import { callerOf } from '../context.ts'
 import { withOwnTransaction } from '../database-calls.ts'
 import { backoffMs, sleep } from '../dispatch/pause.ts'
 import { WakeUp } from '../dispatch/wake-up.ts'
@@ -149,11 +150,15 @@ export class DeadLetterAnnouncer {
   }
 }
 
-/** One deeper than the delivery that died, by way of its trigger: a loop through dead letters ends like any other. */
+/**
+ * For the caller of the delivery that died, and one deeper than it, by way of its trigger: a loop through dead letters ends like any
+ * other.
+ */
 function scopeOf(letter: UnannouncedDeadLetter): CallScope {
   return {
     app: letter.app_id,
     principal: undefined,
+    caller: callerOf(letter.caller),
     depth: letter.depth,
     rootId: letter.root_id,
     // Of one that no bus has written, nothing is known but its trigger.

@@ -1,4 +1,6 @@
 /** A delivery whose attempts are used up. */
+import type { Principal } from '../context.ts'
+import { callerOf } from '../context.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { JsonValue } from '../json.ts'
@@ -21,6 +23,8 @@ export interface DeadLetter {
   readonly source: string
   readonly trigger: { readonly id: string; readonly name: string }
   readonly target: TargetSpec
+  /** Who emitted the event; undefined for the service. A replay has the same one. */
+  readonly caller: Principal | undefined
   readonly eventId: string
   /** The trigger event. */
   readonly event: JsonValue
@@ -51,6 +55,7 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
     source: row.source,
     trigger: { id: row.trigger_id, name: row.trigger_name },
     target: targetOf(row.trigger),
+    caller: callerOf(row.caller),
     eventId: row.event_id,
     event: row.event,
     attempts: row.attempts,

@@ -5,7 +5,8 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import type { CallScope } from '../context.ts'
+import type { CallScope, Principal } from '../context.ts'
+import { callerOf } from '../context.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { TriggerEvent } from '../source.ts'
 import { DeliveryFailure } from './failure.ts'
@@ -36,6 +37,11 @@ export interface HandlerArgs<Event = TriggerEvent, Cx = unknown> {
   /** A uuid; one event makes one delivery for each trigger that matched. */
   readonly eventId: string
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
+  /**
+   * Who emitted the event: `cx.caller`. Undefined for the service. It is no part of the event, so that nothing that a sender writes
+   * can say it, and it grants nothing by itself.
+   */
+  readonly caller: Principal | undefined
   /**
    * The W3C `traceparent` of the context that emitted, to make the span of this run a part of that trace. What the handler
    * emits through `cx` carries it on. Undefined where the context was given none.
@@ -135,6 +141,10 @@ export class RowDelivery implements Delivery {
     return { id: this.plan.triggerId, name: this.plan.name, source: this.plan.sourceName }
   }
 
+  get caller(): Principal | undefined {
+    return callerOf(this.row.caller)
+  }
+
   get traceContext(): string | undefined {
     return this.row.traceContext ?? undefined
   }
@@ -176,6 +186,7 @@ export class RowDelivery implements Delivery {
     return {
       app: this.plan.app,
       principal: 'principal' in this.runsAs ? this.runsAs.principal : undefined,
+      caller: this.caller,
       depth: this.row.depth,
       rootId: this.row.rootId,
       chain: this.chain,

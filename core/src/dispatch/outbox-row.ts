@@ -27,6 +27,8 @@ interface Rest {
   readonly traceContext: string | null
   /** JSON. */
   readonly chain: string | null
+  /** Null: the service. */
+  readonly caller: string | null
 }
 
 /** Of most rows: the first attempt at what a service emitted. */
@@ -39,6 +41,7 @@ const ORDINARY: Rest = {
   otherRootId: null,
   traceContext: null,
   chain: null,
+  caller: null,
 }
 
 export class OutboxRow {
@@ -96,6 +99,11 @@ export class OutboxRow {
   get chain(): string | null {
     return this.#rest.chain
   }
+
+  /** The id of whoever emitted; null for the service. */
+  get caller(): string | null {
+    return this.#rest.caller
+  }
 }
 
 function readRest(text: string): Rest {
@@ -111,5 +119,6 @@ function readRest(text: string): Rest {
     otherRootId: orNull('root_id'),
     traceContext: orNull('trace_context'),
     chain: orNull('chain'),
+    caller: lines[REST.indexOf('caller')]?.slice(1) ?? null,
   }
 }

@@ -1,5 +1,6 @@
 /** Whom deliveries run as: the registrants of their triggers, with the rights that they have now (G11). */
 import type { Principal } from '../context.ts'
+import { principalOf } from '../context.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalKey, PrincipalResolver } from '../principals/resolver.ts'
 import type { Queryable } from '../sql/statement.ts'
@@ -78,7 +79,7 @@ function groupOf(
 function runsAs({ id }: PrincipalKey, resolved: Awaited<ReturnType<PrincipalResolver['resolve']>>[number]): RunsAs {
   if (resolved === undefined) return refused(id, 'principal_gone', 'is gone')
   if (resolved.disabled) return refused(id, 'principal_disabled', 'is disabled')
-  return { principal: { id: resolved.id, roles: resolved.roles } }
+  return { principal: principalOf(resolved.id, resolved.roles) }
 }
 
 function refused(id: string, code: 'principal_gone' | 'principal_disabled', what: string): RunsAs {

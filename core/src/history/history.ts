@@ -1,6 +1,7 @@
 /** Attempts that were kept, per app. */
 import { z } from 'zod'
-import type { CallScope } from '../context.ts'
+import type { CallScope, Principal } from '../context.ts'
+import { callerOf } from '../context.ts'
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
@@ -19,6 +20,8 @@ export interface Attempt {
   readonly idempotencyKey: string
   readonly eventId: string
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
+  /** Who emitted the event; undefined for the service. */
+  readonly caller: Principal | undefined
   /** From 1. */
   readonly attempt: number
   /** Undefined where whoever ran it was gone. By the database's clock, like `endedAt`. */
@@ -95,6 +98,7 @@ function toAttempt(row: AttemptRow): Attempt {
     idempotencyKey: idempotencyKeyOf(row.event_id, row.trigger_id),
     eventId: row.event_id,
     trigger: { id: row.trigger_id, name: row.trigger_name, source: row.source },
+    caller: callerOf(row.caller),
     attempt: row.attempt,
     startedAt: row.started_at ?? undefined,
     endedAt: row.ended_at,

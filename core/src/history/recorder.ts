@@ -123,6 +123,7 @@ export class AttemptRecorder {
       plainArray(ended.map(({ outcome }) => outcome.kind)),
       jsonArray(ended.map(({ outcome }) => ('error' in outcome ? JSON.stringify(outcome.error) : null))),
       textArray(ended.map(({ outcome }) => ('reason' in outcome ? outcome.reason : null))),
+      textArray(ended.map(({ delivery }) => delivery.row.caller)),
     ])
   }
 }

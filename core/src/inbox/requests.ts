@@ -1,6 +1,7 @@
 /** `cx.request` and `cx.requests`: ask and wait, ask and come back later, and what became of those nobody waited for. */
 import { z } from 'zod'
-import type { CallScope } from '../context.ts'
+import type { CallScope, Principal } from '../context.ts'
+import { callerOf } from '../context.ts'
 import { OutbusError } from '../errors.ts'
 import type { EmitQueue } from '../outbox/emit-queue.ts'
 import type { PreparedEvent } from '../outbox/prepare.ts'
@@ -49,6 +50,8 @@ export interface AbandonedExecution {
   readonly deliveryId: string
   readonly source: string
   readonly trigger: { readonly id: string; readonly name: string }
+  /** The principal that asked; undefined for the service. */
+  readonly caller: Principal | undefined
   readonly reply: Reply
   readonly emittedAt: Date
   readonly repliedAt: Date
@@ -166,6 +169,7 @@ export class RequestStore implements Requests {
       deliveryId: row.delivery_id,
       source: row.source,
       trigger: { id: row.trigger_id, name: row.trigger_name },
+      caller: callerOf(row.caller),
       reply: toReply(row),
       emittedAt: row.emitted_at,
       repliedAt: row.replied_at,

@@ -8,6 +8,7 @@ import type { PreparedEvent } from './prepare.ts'
 const source = { name: 's', version: 1 } as AnySource
 const plain: PreparedEvent = {
   app: 'a',
+  caller: null,
   source,
   event: { op: 'o' },
   eventId: 'e1',
@@ -58,6 +59,7 @@ test('events without options that the same triggers match are alike, also those 
 
 test.for<[what: string, event: Partial<PreparedEvent>]>([
   ['another app', { app: 'b' }],
+  ['another caller', { caller: 'u' }],
   ['another source', { source: { ...source, version: 2 } as AnySource }],
   ['a priority', { priority: 2 }],
   ['a delay', { delayMs: 1 }],

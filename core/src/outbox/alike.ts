@@ -30,6 +30,7 @@ function isPlain(event: PreparedEvent): boolean {
 function isEmittedLike(event: PreparedEvent, other: PreparedEvent): boolean {
   return (
     event.app === other.app &&
+    event.caller === other.caller &&
     event.source === other.source &&
     event.depth === other.depth &&
     event.chain === other.chain &&
@@ -101,5 +102,5 @@ function insertParameters(event: PreparedEvent, trigger: IndexedTrigger, epoch: 
 
 /** What their rows have in common. */
 function carried(event: PreparedEvent) {
-  return [event.depth, rootOf(event), event.chain, event.traceContext] as const
+  return [event.depth, rootOf(event), event.chain, event.traceContext, event.caller] as const
 }

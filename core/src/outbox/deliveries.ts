@@ -1,7 +1,8 @@
 /** Deliveries that have no outcome yet: looked at, listed, and ended before their time. Per app. */
 import { z } from 'zod'
 import { performance } from '../clock.ts'
-import type { CallScope } from '../context.ts'
+import type { CallScope, Principal } from '../context.ts'
+import { callerOf } from '../context.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
 import { OutbusError } from '../errors.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
@@ -30,6 +31,8 @@ export interface PendingDelivery {
   readonly idempotencyKey: string
   readonly eventId: string
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
+  /** Who emitted the event; undefined for the service. */
+  readonly caller: Principal | undefined
   /** The attempt that runs or comes next; from 1. */
   readonly attempt: number
   readonly state: DeliveryState
@@ -308,6 +311,7 @@ function toDelivery(row: DeliveryRow): PendingDelivery {
     idempotencyKey: idempotencyKeyOf(row.event_id, id),
     eventId: row.event_id,
     trigger: { id, name, source },
+    caller: callerOf(row.caller),
     attempt: row.attempt,
     state: row.state,
     dueAt: row.due_at,

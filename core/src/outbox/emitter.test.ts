@@ -10,6 +10,7 @@ import type { PreparedEvent } from './prepare.ts'
 
 const event = (app: string): PreparedEvent => ({
   app,
+  caller: null,
   source: { name: 's', version: 1 } as AnySource,
   event: { op: 'o' },
   eventId: `event of ${app}`,

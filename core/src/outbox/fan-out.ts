@@ -81,6 +81,7 @@ export function emitParameters(
     triggers.map((trigger) => trigger.ordered),
     plainArray(triggers.map((trigger) => trigger.single)),
     wakesOf(pairs),
+    textArray(events.map((event) => event.caller)),
     events.map((event) => event.source.name),
     textArray(events.map((event) => event.dedupeKey)),
     plainArray(events.map((event) => event.dedupeWindowMs)),
@@ -90,5 +91,5 @@ export function emitParameters(
 
 /** Of who waits for nobody. */
 export function plainParameters(parameters: WaitingEmitParameters): EmitParameters {
-  return parameters.slice(0, 25) as unknown as EmitParameters
+  return parameters.slice(0, 26) as unknown as EmitParameters
 }

@@ -6,6 +6,7 @@ import { wallClock } from '../clock.ts'
 import { newEventId } from '../event-id.ts'
 import type { z } from 'zod'
 import type { CallScope } from '../context.ts'
+import { emitsFor } from '../context.ts'
 import { askSource, OPTIONAL_TEXT, sourceFailed, TRIGGER_EVENT } from '../ask-source.ts'
 import { OutbusError, quoted } from '../errors.ts'
 import type { Plugins } from '../plugins.ts'
@@ -21,6 +22,8 @@ import { DEFAULT_DEDUPE_WINDOW_MS, emitOptionsSchema } from './emit.ts'
 /** One event, ready to be matched and written. */
 export interface PreparedEvent {
   readonly app: string
+  /** Whose call it is; null for the service. */
+  readonly caller: string | null
   readonly source: AnySource
   readonly event: { op: string }
   readonly eventId: string
@@ -91,6 +94,7 @@ export function prepareEvent(
   const eventId = reservedId ?? newEventId()
   return {
     app: scope.app,
+    caller: emitsFor(scope)?.id ?? null,
     source,
     event,
     eventId,

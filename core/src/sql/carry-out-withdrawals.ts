@@ -28,9 +28,9 @@ export const carryOutWithdrawals = statement<
 ), taken as (
   select left_outbox.*, due.outcome, due.dead_letter, due.reason from left_outbox join due on due.there = left_outbox.id
 ), recorded as (
-  insert into {schema}.attempts (app_id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, ended_at, outcome, error, reason)
+  insert into {schema}.attempts (app_id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, ended_at, outcome, error, reason, caller)
   select app_id, id, event_id, trigger_id, coalesce({schema}.name_in(trigger, 'name'), ''), coalesce({schema}.name_in(trigger, 'source'), ''), attempt,
-    statement_timestamp(), outcome, null, reason
+    statement_timestamp(), outcome, null, reason, caller
   from taken where $4
 ), gone as (
   select *, 'cancelled' as failure_kind,

@@ -25,10 +25,11 @@ export interface DeadLetterRow {
   readonly depth: number
   readonly root_id: string
   readonly chain: readonly string[] | null
+  readonly caller: string | null
 }
 
 export const DEAD_LETTER_COLUMNS =
-  'id, app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, trigger, replay_of, attempts, failure_kind, reason, errors, emitted_at, died_at, resolution, resolved_at, depth, root_id, chain'
+  'id, app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, trigger, replay_of, attempts, failure_kind, reason, errors, emitted_at, died_at, resolution, resolved_at, depth, root_id, chain, caller'
 
 /** The parameters of a dead-letter filter, in the order of {@link DEAD_LETTER_CONDITION}. A null does not restrict. */
 export type DeadLetterFilterParameters = [
@@ -61,8 +62,8 @@ export const DEAD_LETTER_CONDITION = `app_id = $1
 
 /** From `gone`: rows that left the outbox, each with failure_kind, reason and the error of its last attempt. */
 export const DEAD_LETTER_WRITTEN = `insert into {schema}.dead_letters (app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version, trigger,
-  priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at)
+  priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at, caller)
 select app_id, id, coalesce({schema}.name_in(trigger, 'source'), ''), trigger_id, coalesce({schema}.name_in(trigger, 'name'), ''), event_id, event, event_version, trigger,
   priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempt, failure_kind, reason,
-  ${keptErrors('errors', 'error')}, emitted_at
+  ${keptErrors('errors', 'error')}, emitted_at, caller
 from gone`

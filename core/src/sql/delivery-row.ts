@@ -13,6 +13,7 @@ export interface DeliveryRow {
   readonly state: DeliveryState
   readonly errors: readonly AttemptError[] | null
   readonly emitted_at: Date
+  readonly caller: string | null
 }
 
 /** Of a row `o` of the outbox. A lease that has run out is one whose holder vanished: the next dispatcher takes the row over. */
@@ -20,7 +21,7 @@ const STATE = `case when o.lease_token is not null then case when o.due_at > clo
     when o.paused or ${isPaused('o.app_id', 'o.trigger_id')} then 'parked'
     when o.attempt > 1 then 'retrying' else 'waiting' end`
 
-export const DELIVERY_COLUMNS = `o.id, o.event_id, o.trigger, o.attempt, o.due_at, o.ordering_key, ${STATE} as state, o.errors, o.emitted_at`
+export const DELIVERY_COLUMNS = `o.id, o.event_id, o.trigger, o.attempt, o.due_at, o.ordering_key, ${STATE} as state, o.errors, o.emitted_at, o.caller`
 
 /** Withdrawn ones are as good as gone: nobody starts them any more. */
 const IS_WANTED = `(not o.paused or not exists (

@@ -20,6 +20,8 @@ type AlikeParameters = [
   rootId: string | null,
   chain: string | null,
   traceContext: string | null,
+  /** Null: the service. */
+  caller: string | null,
   /** Null: notify nobody, since somebody is told directly. */
   channel: string | null,
   wakes: string,
@@ -34,15 +36,15 @@ const STALE = `(select json_build_object($1::text, epoch) from seen where epoch 
  */
 const IDS = `case when max(id) - min(id) + 1 = cardinality($3::uuid[]) * cardinality($6::uuid[]) then min(id)::text
     else array(select id from written)::text end as ids`
-const NOTIFIED_OF_WRITTEN = NOTIFIED('$13', '$14', 'min(id) is not null')
+const NOTIFIED_OF_WRITTEN = NOTIFIED('$14', '$15', 'min(id) is not null')
 
 /** Event by event, and for each of them trigger by trigger: the left join fixes that order, by which `ids` is read. */
 function written(event: string, beside = ''): string {
   return `written as (
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
-    depth, root_id, chain, trace_context)
+    depth, root_id, chain, trace_context, caller)
   select t.priority, clock_timestamp(), $1, e.id, (${event})::json, $5::integer, t.id, t.snapshot::json,
-    $9::smallint, coalesce($10::uuid, e.id), $11::json, $12
+    $9::smallint, coalesce($10::uuid, e.id), $11::json, $12, $13
   from rows from (unnest($3::uuid[]), json_array_elements($4::json)) with ordinality as e (id, event, n)${beside}
   left join unnest($6::uuid[], $7::text[], $8::smallint[]) as t (id, snapshot, priority) on true
   where ${CURRENT} and e.n between 1 and 1000000 and cardinality($6::uuid[]) > 0
@@ -74,8 +76,8 @@ export function emitAlikeWriting(write: WriteTexts): WritingStatement<AlikeParam
   return statement(
     `emit_alike_${write.name}`,
     `with seen as materialized (
-  select ${SEEN}, set_config('lock_timeout', $15, true) as lock_timeout
-), ${writtenWithin(write, { after: 15, ids: '$3', current: CURRENT })}, ${written(withLate('e.event::text'), BESIDE)}
+  select ${SEEN}, set_config('lock_timeout', $16, true) as lock_timeout
+), ${writtenWithin(write, { after: 16, ids: '$3', current: CURRENT })}, ${written(withLate('e.event::text'), BESIDE)}
 select ${STALE}, ${LATE}, ${NOTIFIED_OF_WRITTEN}, ${IDS} from written`,
   )
 }

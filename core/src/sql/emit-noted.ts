@@ -23,14 +23,14 @@ export const emitNoted = statement<
 >(
   'emit_noted',
   `with gone as (
-  delete from {schema}.claim_notes where lowest_id = any ($15::bigint[]) and lane_id = $13
+  delete from {schema}.claim_notes where lowest_id = any ($16::bigint[]) and lane_id = $14
 ), written as (
   ${INSERT_ONE}
   returning id
 ), noted as (
   insert into {schema}.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts, unclaimed_lock)
-  select $13, id, id, array[id], array[id], array[1], $14 from written
+  select $14, id, id, array[id], array[id], array[1], $15 from written
 )
-select id::text, set_config('${EMITTED_SETTING}', id::text, false), pg_advisory_lock($14::bigint)
+select id::text, set_config('${EMITTED_SETTING}', id::text, false), pg_advisory_lock($15::bigint)
 from written`,
 )

@@ -2,11 +2,11 @@ import type { EmitRow } from './emit-rows.ts'
 import { IS_IDLE } from './emit-rows.ts'
 import { statement } from './statement.ts'
 
-/** Parameters 1 to 12 of `emit_one`. Nothing, where the epoch is another one. */
+/** Parameters 1 to 13 of `emit_one`. Nothing, where the epoch is another one. */
 export const INSERT_ONE = `insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
-  depth, root_id, chain, trace_context)
+  depth, root_id, chain, trace_context, caller)
 select $8::smallint, clock_timestamp(), $1, $3::uuid, $4::json, $5::integer, $6::uuid, $7::json,
-  $9::smallint, coalesce($10::uuid, $3::uuid), $11::json, $12
+  $9::smallint, coalesce($10::uuid, $3::uuid), $11::json, $12, $13
 where (select content_id from {schema}.trigger_epochs where app_id = $1) = $2`
 
 export type InsertOneParameters = [
@@ -23,6 +23,8 @@ export type InsertOneParameters = [
   rootId: string | null,
   chain: string | null,
   traceContext: string | null,
+  /** Null: the service. */
+  caller: string | null,
 ]
 
 /**
@@ -41,6 +43,6 @@ export const emitOne = statement<
 >(
   'emit_one',
   `${INSERT_ONE}
-returning id::text, case when $13::text is not null and exists (select from {schema}.dispatchers where ${IS_IDLE})
-  then pg_notify($13, $14) end as notified`,
+returning id::text, case when $14::text is not null and exists (select from {schema}.dispatchers where ${IS_IDLE})
+  then pg_notify($14, $15) end as notified`,
 )

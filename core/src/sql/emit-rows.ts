@@ -45,6 +45,8 @@ export type EmitParameters = [
   triggersSingle: ArrayText,
   /** Which lanes the rows are for, as `wake-up-channel.ts` writes it. */
   wakes: string,
+  /** Null: the service. */
+  callers: ArrayText,
 ]
 
 /** Of a statement that may wait for other transactions. */
@@ -75,10 +77,10 @@ const STALE = `stale as (
   where coalesce(e.content_id, '0') <> x.epoch
 )`
 
-const EVENT_COLUMNS = `app_id, event_id, event, event_version, priority, delay_ms, run_at, depth, root_id, chain, ordering_key, trace_context, reply_to, reply_timeout_ms`
+const EVENT_COLUMNS = `app_id, event_id, event, event_version, priority, delay_ms, run_at, depth, root_id, chain, ordering_key, trace_context, reply_to, reply_timeout_ms, caller`
 const EVENT_ARRAYS = `$8::text[], $9::uuid[], $10::text[], $11::integer[], $12::smallint[], $13::double precision[],
     $14::timestamptz[], $15::smallint[], $16::uuid[], $17::text[], $18::text[], $19::text[],
-    $20::text[], $21::double precision[]`
+    $20::text[], $21::double precision[], $26::text[]`
 
 const EVENTS = `unnest(${EVENT_ARRAYS}) with ordinality as e (${EVENT_COLUMNS}, n)`
 
@@ -107,12 +109,12 @@ function written({
 }: Written): string {
   return `written as (
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
-    depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, single, dedupe_key)
+    depth, root_id, chain, ordering_key, trace_context, reply_to, reply_by, single, dedupe_key, caller)
   select coalesce(e.priority, t.priority),
     ${DUE_AT},
     e.app_id, e.event_id, (${event})::json, e.event_version, t.id, t.snapshot::json,
     e.depth, e.root_id, e.chain::json, case when t.ordered and e.reply_to is null then coalesce(e.ordering_key, '') end, e.trace_context,
-    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', case when e.reply_to is null or t.single in (${LIMITED}, ${LIMITED_TRANSACTIONAL}) then least(t.single, ${TRANSACTIONAL}) else 0 end, ${dedupeKey}
+    e.reply_to, clock_timestamp() + e.reply_timeout_ms * interval '1 millisecond', case when e.reply_to is null or t.single in (${LIMITED}, ${LIMITED_TRANSACTIONAL}) then least(t.single, ${TRANSACTIONAL}) else 0 end, ${dedupeKey}, e.caller
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join ${events} on e.n = p.event
   join ${TRIGGERS} on t.n = p.trigger${beside}
@@ -145,8 +147,8 @@ export function emitRowsWriting(write: WriteTexts): WritingStatement<EmitParamet
   return statement(
     `emit_rows_${write.name}`,
     `with ${STALE}, patience as materialized (
-  select set_config('lock_timeout', $26, true) as lock_timeout
-), ${writtenWithin(write, { after: 26, ids: '$9', current })}, ${written({ events: EVENTS, event: withLate('e.event'), beside: BESIDE })}
+  select set_config('lock_timeout', $27, true) as lock_timeout
+), ${writtenWithin(write, { after: 27, ids: '$9', current })}, ${written({ events: EVENTS, event: withLate('e.event'), beside: BESIDE })}
 select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${NOTIFIED('$22', '$25')}, ${IDS}`,
   )
 }
@@ -162,10 +164,10 @@ select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${N
 export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   'emit_rows_waiting',
   `with ${STALE}, event as materialized (
-  select * from unnest(${EVENT_ARRAYS}, $26::text[], $27::text[], $28::double precision[])
+  select * from unnest(${EVENT_ARRAYS}, $27::text[], $28::text[], $29::double precision[])
     with ordinality as e (${EVENT_COLUMNS}, source, dedupe_key, dedupe_window_ms, n)
 ), patience as materialized (
-  select case when $29::text is null then '' else set_config('lock_timeout', $29, true) end as lock_timeout
+  select case when $30::text is null then '' else set_config('lock_timeout', $30, true) end as lock_timeout
 ), fresh as (
   insert into {schema}.dedupe_keys as d (app_id, source, key, event_id, expires_at)
   select app_id, source, dedupe_key, event_id, clock_timestamp() + dedupe_window_ms * interval '1 millisecond'

@@ -10,12 +10,13 @@ export interface AbandonedRow {
   readonly emitted_at: Date
   readonly replied_at: Date
   readonly abandoned_at: Date
+  readonly caller: string | null
 }
 
 /** Caller: Requests.abandoned. Oldest request first: their ids are in order of time. */
 export const listAbandoned = statement<[appId: string, after: string | null, limit: number], AbandonedRow>(
   'list_abandoned',
-  `select request_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at, abandoned_at
+  `select request_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at, abandoned_at, caller
 from {schema}.abandoned_executions
 where app_id = $1 and ($2::uuid is null or request_id > $2::uuid)
 order by request_id limit $3`,

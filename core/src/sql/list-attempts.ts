@@ -14,6 +14,7 @@ export interface AttemptRow {
   readonly outcome: string
   readonly error: AttemptError | null
   readonly reason: string | null
+  readonly caller: string | null
 }
 
 /** Caller: HistoryStore.list. Newest first. A null does not restrict. */
@@ -30,7 +31,7 @@ export const listAttempts = statement<
   AttemptRow
 >(
   'list_attempts',
-  `select id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, started_at, ended_at, outcome, error, reason
+  `select id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, started_at, ended_at, outcome, error, reason, caller
 from {schema}.attempts
 where app_id = $1
   and ($2::bigint is null or delivery_id = $2)

@@ -21,15 +21,17 @@ export const recordAttempts = statement<
     outcomes: ArrayText,
     errors: ArrayText,
     reasons: ArrayText,
+    /** Null: the service. */
+    callers: ArrayText,
   ],
   never
 >(
   'record_attempts',
-  `insert into {schema}.attempts (app_id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, started_at, ended_at, outcome, error, reason)
+  `insert into {schema}.attempts (app_id, delivery_id, event_id, trigger_id, trigger_name, source, attempt, started_at, ended_at, outcome, error, reason, caller)
 select ($1::text[])[trigger], delivery_id, event_id, ($2::uuid[])[trigger], ($3::text[])[trigger], ($4::text[])[trigger], attempt,
   statement_timestamp() - started_ms_ago * interval '1 millisecond', statement_timestamp() - ended_ms_ago * interval '1 millisecond',
-  outcome, error::jsonb, reason
+  outcome, error::jsonb, reason, caller
 from unnest($5::integer[], $6::bigint[], $7::uuid[], $8::integer[],
-  $9::double precision[], $10::double precision[], $11::text[], $12::text[], $13::text[])
-  as ended (trigger, delivery_id, event_id, attempt, started_ms_ago, ended_ms_ago, outcome, error, reason)`,
+  $9::double precision[], $10::double precision[], $11::text[], $12::text[], $13::text[], $14::text[])
+  as ended (trigger, delivery_id, event_id, attempt, started_ms_ago, ended_ms_ago, outcome, error, reason, caller)`,
 )

@@ -2,23 +2,23 @@
 
 /** Columns of `gone`: the outbox rows that a statement has deleted and answers. `abandoned` is decided once for each. */
 export const GONE_COLUMNS = `o.id as delivery_id, o.event_id, o.app_id, o.trigger_id, coalesce({schema}.name_in(o.trigger, 'source'), '') as source,
-    coalesce({schema}.name_in(o.trigger, 'name'), '') as trigger_name, o.reply_to, o.reply_by, o.emitted_at,
+    coalesce({schema}.name_in(o.trigger, 'name'), '') as trigger_name, o.reply_to, o.reply_by, o.emitted_at, o.caller,
     coalesce(o.reply_by <= clock_timestamp(), false) as abandoned`
 
 /** CTEs that go after `gone`, which has {@link GONE_COLUMNS} and `reply`: to the inbox, or to the abandoned executions. */
 export const ANSWERED = `replied as (
-  insert into {schema}.replies (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply_to, reply_by, reply, emitted_at)
-  select event_id, app_id, delivery_id, source, trigger_id, trigger_name, reply_to, reply_by, reply, emitted_at
+  insert into {schema}.replies (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply_to, reply_by, reply, emitted_at, caller)
+  select event_id, app_id, delivery_id, source, trigger_id, trigger_name, reply_to, reply_by, reply, emitted_at, caller
   from gone where not abandoned
 ), abandoned as (
-  insert into {schema}.abandoned_executions (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at)
-  select event_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, clock_timestamp()
+  insert into {schema}.abandoned_executions (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at, caller)
+  select event_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, clock_timestamp(), caller
   from gone where abandoned
 )`
 
 /** A CTE that turns the replies that the CTE `unread` deleted into abandoned executions. */
 export const UNREAD_ABANDONED = `abandoned as (
-  insert into {schema}.abandoned_executions (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at)
-  select request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at from unread
+  insert into {schema}.abandoned_executions (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at, caller)
+  select request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at, caller from unread
   returning request_id
 )`

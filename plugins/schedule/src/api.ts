@@ -106,6 +106,7 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
         given.missed,
         data,
         given.enabled,
+        context.caller?.id ?? null,
       ])
       return toSchedule(rows[0] as ScheduleRow)
     },

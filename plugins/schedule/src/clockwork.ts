@@ -139,7 +139,8 @@ export class Clockwork {
     const [row] = await this.#host.run(findDue, [data.id])
     // Deleted or disabled between the two.
     if (row === undefined) return
-    await this.#host.context(row.app_id).emit(
+    // For whoever set it: what somebody asked for later is no more the service's than what was asked for at once.
+    await this.#host.context(row.app_id, { caller: row.caller }).emit(
       {
         op: 'fired',
         schedule: row.name,

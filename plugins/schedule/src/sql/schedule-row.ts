@@ -11,6 +11,9 @@ export interface ScheduleRow {
   readonly enabled: boolean
   readonly created_at: Date
   readonly updated_at: Date
+  /** Who set it; null for the service. */
+  readonly caller: string | null
 }
 
-export const SCHEDULE_COLUMNS = 'id, app_id, name, recurrence, timezone, missed, data, enabled, created_at, updated_at'
+export const SCHEDULE_COLUMNS =
+  'id, app_id, name, recurrence, timezone, missed, data, enabled, created_at, updated_at, caller'
