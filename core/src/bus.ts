@@ -10,6 +10,7 @@ import type { Apps } from './apps/apps.ts'
 import type { Context, SourceApis } from './core-context.ts'
 import { compose } from './container.ts'
 import type { BusLifecycle, Parts } from './container.ts'
+import { DECLARE } from './call-context.ts'
 import type { ContextOptions } from './context-options.ts'
 import { scopeOf } from './context-options.ts'
 import type { DeadLetterSource } from './dead-letters/source.ts'
@@ -32,7 +33,6 @@ import type { Queryable } from './sql/statement.ts'
 import type { AnyTarget } from './target.ts'
 import { assertNode, assertPg } from './runtime.ts'
 import { assertVerbs } from './verbs.ts'
-import { declareTrigger } from './triggers/declare.ts'
 import type { Removed } from './upkeep.ts'
 import type { TriggerInput } from './triggers/trigger.ts'
 import { assertAppId, assertName } from './validation/names.ts'
@@ -128,7 +128,9 @@ export class CoreBus<S extends AnySource = AnySource> {
   }
 
   /** A call context: where every emit, trigger and verb of a source is called from. Cheap; make one a request. */
-  context(options: ContextOptions = {}): Context<S> {
+  context(...given: [options?: ContextOptions]): Context<S> {
+    // An argument that is there and undefined names nobody: it does not make its caller the service.
+    const options = given.length === 0 ? {} : (given[0] as ContextOptions)
     return this.#parts.contextFor(scopeOf(options, this.#app)) as unknown as Context<S>
   }
 
@@ -150,6 +152,9 @@ export class CoreBus<S extends AnySource = AnySource> {
    * creates the trigger `name` with it as its target, or brings the one there is to this filter and these options,
    * those that are not named to their defaults. Only whether it is enabled stays as it is unless `enabled` says so.
    * Where the trigger is refused, the function that was registered before stays.
+   *
+   * It never adopts a trigger that another registrant made. The service takes its name over: that trigger is deleted and this one
+   * created, which the log says. A declaration for a `principal` is refused (`access.forbidden`).
    */
   async on<Name extends (S | DeadLetterSource)['name']>(
     name: string,
@@ -159,26 +164,11 @@ export class CoreBus<S extends AnySource = AnySource> {
     options: Partial<OnOptions<S>> = {},
   ): Promise<void> {
     assertHandler(name, handler)
-    const { app, principal, traceContext, causality, ...settings } = { ...options } as ContextOptions &
-      Record<string, unknown>
-    const scope = scopeOf(
-      {
-        ...(app === undefined ? {} : { app }),
-        ...(principal === undefined ? {} : { principal }),
-        ...(traceContext === undefined ? {} : { traceContext }),
-        ...(causality === undefined ? {} : { causality }),
-      },
-      this.#app,
-    )
-    const { triggers } = this.#parts.contextFor(scope)
-    // Before the trigger: from the moment that one is there, its rows need the function.
-    const putBack = this.#parts.functions.setFor(scope.app, name, handler as Handler)
-    try {
-      await declareTrigger(triggers, { name, source, filter, target: { type: 'function', name }, ...settings })
-    } catch (error) {
-      putBack()
-      throw error
-    }
+    const [context, settings] = splitOptions({ ...options })
+    const scope = scopeOf(context, this.#app)
+    const declared = { name, source, filter, target: { type: 'function', name }, ...settings }
+    const handling = () => this.#parts.functions.setFor(scope.app, name, handler as Handler)
+    await this.#parts.contextFor(scope)[DECLARE](declared, handling)
   }
 
   /**
@@ -332,6 +322,20 @@ function startableTarget(target: AnyTarget): StartablePlugin {
 function startableSource(source: AnySource, hostOf: Parts['hostOf']): StartablePlugin {
   const named = `source ${JSON.stringify(source.name)}`
   return { named, start: () => source.start?.(hostOf(source)), stop: () => source.stop?.() }
+}
+
+const CONTEXT_KEYS: ReadonlySet<string> = new Set([
+  'app',
+  'principal',
+  'traceContext',
+  'causality',
+] satisfies (keyof ContextOptions)[])
+
+/** Keys that are given and undefined go along: whoever reads them refuses them. */
+function splitOptions(options: object): [context: ContextOptions, settings: object] {
+  const entries = Object.entries(options)
+  const some = (isMeant: (key: string) => boolean) => Object.fromEntries(entries.filter(([key]) => isMeant(key)))
+  return [some((key) => CONTEXT_KEYS.has(key)), some((key) => !CONTEXT_KEYS.has(key))]
 }
 
 function assertHandler(name: unknown, handler: unknown): void {

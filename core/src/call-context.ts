@@ -38,9 +38,13 @@ import type { AnySource, EventInput, EventSchemas, SharedWrite, SourceContext, S
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
 import type { Explanation } from './triggers/explain.ts'
 import { explain } from './triggers/explain.ts'
+import type { TriggerDeclaration } from './triggers/declare.ts'
+import { assertDeclarable, declareTrigger } from './triggers/declare.ts'
+import type { InTransaction } from './triggers/registry.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
 import type { DatabaseCalls } from './database-calls.ts'
+import { elsewhereIfReadOnly } from './postgres/check-out.ts'
 import type { PrepareForSource } from './source-transaction.ts'
 import { sourceTransaction } from './source-transaction.ts'
 import { verbsOf } from './verbs.ts'
@@ -53,6 +57,7 @@ export interface ContextSurroundings {
   /** Of `calls`: what runs on it or on a caller's transaction hears one `OutbusError`. */
   readonly callSql: Sql
   readonly pool: pg.Pool
+  readonly log: Logger
   readonly plugins: Plugins
   readonly access: Access
   readonly emitter: Emitter
@@ -69,12 +74,17 @@ export interface ContextSurroundings {
   assertOpen(): void
 }
 
+/** No verb of a context: only the bus has it. */
+export const DECLARE = Symbol('declare')
+
 export type ContextFactory = (
   scope: CallScope,
   tx?: pg.ClientBase,
 ) => CoreContext & {
   /** For the verbs of a source, and for a source that acts by itself. */
   sourceContext(source: AnySource): SourceContext
+  /** For `bus.on`: `handling` registers the function once the trigger may be declared, and answers with what undoes that. */
+  [DECLARE](declared: TriggerDeclaration, handling: () => () => void): Promise<void>
 }
 
 export function contextFactory(around: ContextSurroundings): ContextFactory {
@@ -141,7 +151,39 @@ abstract class BaseContext implements CoreContext {
   }
 
   get triggers(): Triggers {
-    return new TriggerRegistry(this.#around.callSql, this.#around.plugins, this.#on(), this.#scope, this.#around.access)
+    return this.#registry()
+  }
+
+  /** For `bus.on`. */
+  async [DECLARE](declared: TriggerDeclaration, handling: () => () => void): Promise<void> {
+    const registry = this.#registry()
+    const by = { registrant: this.#scope.principal?.id, log: this.#around.log }
+    await assertDeclarable(registry, declared.name, by)
+    // Before the trigger: from the moment that one is there, its rows need the function.
+    const putBack = handling()
+    try {
+      await declareTrigger(registry, declared, by)
+    } catch (error) {
+      putBack()
+      throw error
+    }
+  }
+
+  #registry(): TriggerRegistry {
+    const { callSql, plugins, access } = this.#around
+    const inTransaction: InTransaction = (work) => this.#inTransaction(work)
+    return new TriggerRegistry({ sql: callSql, plugins, on: this.#on(), inTransaction, scope: this.#scope, access })
+  }
+
+  async #inTransaction<T>(work: (sql: Sql, on: Queryable) => Promise<T>): Promise<T> {
+    const { sql, callSql, calls } = this.#around
+    if (this.#tx !== undefined) {
+      assertTransaction(this.#tx)
+      return work(callSql, this.#tx)
+    }
+    this.#around.assertOpen()
+    const inOwn = (tx: pg.PoolClient) => calls.during('writing', tx, () => work(sql, tx))
+    return elsewhereIfReadOnly(() => calls.transaction(inOwn))
   }
 
   get deadLetters(): DeadLetters {
@@ -201,7 +243,7 @@ abstract class BaseContext implements CoreContext {
 
   async explain(source: string, event: unknown): Promise<Explanation[]> {
     const prepared = this.#prepare(source, event)
-    return explain(this.triggers, prepared.source, prepared.event)
+    return explain(this.#registry(), prepared.source, prepared.event)
   }
 
   get requests(): Requests {

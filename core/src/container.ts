@@ -204,6 +204,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       calls: c.resolve(T.calls),
       callSql: c.resolve(T.callSql),
       pool: c.resolve(T.database).pool,
+      log: c.resolve(T.log),
       plugins: c.resolve(T.plugins),
       access: c.resolve(T.access),
       emitter: c.resolve(T.emitter),

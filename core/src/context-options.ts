@@ -2,8 +2,9 @@
 import { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
 import { outermostScope, principalOf } from './context.ts'
-import { assertAppId, nameSchema } from './validation/names.ts'
-import { parseWith } from './validation/zod-error.ts'
+import { OutbusError } from './errors.ts'
+import { assertAppId, principalIdSchema } from './validation/names.ts'
+import { parseWith, reading } from './validation/zod-error.ts'
 
 /** A traceparent of version 00 has 55; later versions may say more. */
 const MAX_TRACE_CONTEXT_CHARACTERS = 512
@@ -13,7 +14,10 @@ const MAX_DEPTH = 1_001
 export interface ContextOptions {
   /** 1 to 128 characters. Default: the bus's `app`, if it has one. */
   readonly app?: string
-  /** Who calls; remembered as the registrant of the triggers it creates. Default none. */
+  /**
+   * Who calls; remembered as the registrant of the triggers it creates. A context without this key is the service itself.
+   * A key that is given and undefined or null is refused (`context.principal`): nobody becomes the service by accident.
+   */
   readonly principal?: Principal
   /** W3C `traceparent`, handed on with every row. */
   readonly traceContext?: string
@@ -36,21 +40,24 @@ const causalitySchema = z.strictObject({
 const contextSchema = z.strictObject({
   app: z.unknown().optional(),
   principal: z
-    .strictObject({ id: nameSchema('options.invalid'), roles: z.array(z.string()).optional() })
+    .strictObject({ id: principalIdSchema(), roles: z.array(z.string()).optional() })
     // What it may do is asked of the resolver, whatever the caller says.
     .transform(({ id }) => principalOf(id))
-    .optional(),
-  causality: causalitySchema.optional(),
+    .exactOptional(),
+  causality: causalitySchema.exactOptional(),
   traceContext: z
     .string()
     .max(MAX_TRACE_CONTEXT_CHARACTERS)
     .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-[\x21-\x7e]*)?$/, 'is a W3C traceparent')
-    .optional(),
+    .exactOptional(),
 })
 
+const SUBJECT = { code: 'options.invalid', what: 'context' } as const
+
 export function scopeOf(options: ContextOptions, defaultApp: string | undefined): CallScope {
-  const given = parseWith(contextSchema, options, { code: 'options.invalid', what: 'context' })
-  const app = given.app === undefined ? defaultApp : given.app
+  assertNamesSomebody(options)
+  const given = parseWith(contextSchema, options, SUBJECT)
+  const app = 'app' in given ? given.app : defaultApp
   assertAppId(app)
   const { causality } = given
   return outermostScope(
@@ -59,4 +66,21 @@ export function scopeOf(options: ContextOptions, defaultApp: string | undefined)
     given.traceContext,
     causality && { ...causality, rootId: causality.rootId },
   )
+}
+
+/** The service is who gives no principal at all. Whoever gives the key and no value has lost somebody on the way. */
+function assertNamesSomebody(options: unknown): void {
+  const isNobody = reading(SUBJECT, () => {
+    if (options === undefined) return true
+    if (typeof options !== 'object' || options === null || !('principal' in options)) return false
+    return options.principal === undefined || options.principal === null
+  })
+  if (isNobody) throw namesNobody()
+}
+
+function namesNobody(): OutbusError {
+  return new OutbusError('context.principal', 'a context names its principal, or has no such key', {
+    path: 'principal',
+    hint: 'leave the key out to be the service itself',
+  })
 }

@@ -45,6 +45,7 @@ export const ERROR_CODES = [
   'target.unknown',
   // principals
   'access.forbidden',
+  'context.principal',
   // requests
   'request.invalid',
   'request.in_transaction',

@@ -105,6 +105,7 @@ export type { ErrorCode, OutbusErrorDetails, OutbusErrorJson, PluginErrorCode } 
 export { defineErrors } from './plugin-errors.ts'
 export type { CodeOf, PluginErrors } from './plugin-errors.ts'
 export { encodeJson, readJson } from './validation/json.ts'
+export { assertSaysSomething } from './validation/given.ts'
 export { parseWith } from './validation/zod-error.ts'
 export { dateSchema, isPlainObject } from './validation/kinds.ts'
 export { assertKey, assertName, keySchema, nameSchema } from './validation/names.ts'

@@ -120,6 +120,8 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
       hint: 'a postgres:// URL or a pg.Pool',
     })
   }
+  for (const key of ['authorizer', 'principals'] as const)
+    if (key in options && (options[key] === undefined || options[key] === null)) throw decidesNothing(key)
   if (options.listenUrl !== undefined) assertPostgresUrl(options.listenUrl, 'listenUrl')
   const dispatch = parseWith(dispatchSchema, parsed.dispatch ?? {}, {
     code: 'options.invalid',
@@ -152,6 +154,14 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
     authorizer: options.authorizer,
     dispatch: { ...dispatch, requestConcurrency },
   }
+}
+
+/** The default would decide, and it may allow what the one that was meant does not. */
+function decidesNothing(key: 'authorizer' | 'principals'): OutbusError {
+  return new OutbusError('options.invalid', `createBus: ${key} is given, and is nothing`, {
+    path: key,
+    hint: 'leave the key out for the default',
+  })
 }
 
 function defaultRequestConcurrency(concurrency: number): number {

@@ -111,7 +111,7 @@ describe('a call of core', () => {
     ['misspelt', { appId: 'shop' }, invalid('appId', 'known: app, principal, causality, traceContext')],
     ['no app', { app: null }, { code: 'app.invalid' }],
     ['null', null, invalid('')],
-    ['no principal', { app: 'shop', principal: null }, invalid('principal')],
+    ['no principal', { app: 'shop', principal: null }, { code: 'context.principal', path: 'principal' }],
     ['a principal without a name', { app: 'shop', principal: { id: '' } }, invalid('principal.id')],
     ['a trace with a NUL', { app: 'shop', traceContext: 'a\0' }, invalid('traceContext')],
     ['a trace that is no text', { app: 'shop', traceContext: 1 }, invalid('traceContext')],

@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { z } from 'zod'
 import { performance } from '../clock.ts'
+import type { ContextOptions } from '../context-options.ts'
 import { scopeOf } from '../context-options.ts'
 import type { Principal } from '../context.ts'
 import type { DatabaseCalls } from '../database-calls.ts'
@@ -72,7 +73,7 @@ const LOOK_AGAIN_MS = 100
 const WITHOUT_PROGRESS_MS = 30_000
 const MOST_PASSES = 1_000
 
-const eraseSchema = z.strictObject({ dryRun: z.boolean().default(false), principal: z.unknown().optional() })
+const eraseSchema = z.strictObject({ dryRun: z.boolean().exactOptional(), principal: z.unknown().optional() })
 const listSchema = z.strictObject(pageSchema)
 const LISTING = ['apps']
 /** A table of another one's rows by a foreign key without a cascade: its own rows go first, in the next pass. */
@@ -123,9 +124,9 @@ export class AppStore implements Apps {
 
   async erase(app: string, options: EraseOptions = {}): Promise<ErasedApp> {
     const { access, pool, assertOpen } = this.#options
-    const { dryRun, principal } = parseWith(eraseSchema, options, { code: 'options.invalid', what: 'apps.erase' })
+    const { dryRun = false, ...who } = parseWith(eraseSchema, options, { code: 'options.invalid', what: 'apps.erase' })
     assertAppId(app)
-    const scope = scopeOf(principal === undefined ? { app } : { app, principal: principal as Principal }, undefined)
+    const scope = scopeOf({ app, ...who } as ContextOptions, undefined)
     assertOpen()
     await access.assert(scope, pool, 'app.erase', undefined)
     if (!dryRun) await this.#assertErasable()

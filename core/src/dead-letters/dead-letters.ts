@@ -63,19 +63,19 @@ const RESOLUTIONS = ['handled', 'handler_failed', 'replayed', 'discarded'] as co
 const time = dateSchema(z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z')))
 
 const filterSchema = z.strictObject({
-  source: nameSchema('options.invalid').optional(),
-  triggerId: z.string().optional(),
-  triggerName: nameSchema('options.invalid').optional(),
-  failureKind: z.enum(Object.keys(FAILURE_KINDS) as [FailureKind, ...FailureKind[]]).optional(),
-  diedAfter: time.optional(),
-  diedBefore: time.optional(),
-  resolution: z.enum([...RESOLUTIONS, 'unresolved', 'any']).optional(),
+  source: nameSchema('options.invalid').exactOptional(),
+  triggerId: z.string().exactOptional(),
+  triggerName: nameSchema('options.invalid').exactOptional(),
+  failureKind: z.enum(Object.keys(FAILURE_KINDS) as [FailureKind, ...FailureKind[]]).exactOptional(),
+  diedAfter: time.exactOptional(),
+  diedBefore: time.exactOptional(),
+  resolution: z.enum([...RESOLUTIONS, 'unresolved', 'any']).exactOptional(),
 })
 
-const selectionSchema = filterSchema.omit({ resolution: true }).extend({ all: z.literal(true).optional() })
+const selectionSchema = filterSchema.omit({ resolution: true }).extend({ all: z.literal(true).exactOptional() })
 const listSchema = z.strictObject(pageSchema)
-const replaySchema = z.strictObject({ force: z.boolean().default(false) })
-const manySchema = z.strictObject({ dryRun: z.boolean().default(false) })
+const replaySchema = z.strictObject({ force: z.boolean().exactOptional() })
+const manySchema = z.strictObject({ dryRun: z.boolean().exactOptional() })
 
 /** Letters that one statement takes; more are taken by several, each its own transaction unless the caller has one. */
 const AT_ONCE = 1_000
@@ -112,7 +112,7 @@ export class DeadLetterStore implements DeadLetters {
   }
 
   async replay(id: string, options: { force?: boolean } = {}): Promise<void> {
-    const { force } = parseWith(replaySchema, options, { code: 'options.invalid', what: 'deadLetters.replay' })
+    const { force = false } = parseWith(replaySchema, options, { code: 'options.invalid', what: 'deadLetters.replay' })
     const letter = oneLetter(id)
     await this.#assertMay('dead_letter.replay', id)
     const replayed = await this.#replay(this.#parameters({ resolution: 'any' }), letter, force)
@@ -141,7 +141,10 @@ export class DeadLetterStore implements DeadLetters {
     options: { dryRun?: boolean },
     some: (parameters: DeadLetterFilterParameters, range: LetterRange) => Promise<Taken>,
   ): Promise<{ count: number }> {
-    const { dryRun } = parseWith(manySchema, options, { code: 'options.invalid', what: `deadLetters.${verb}All` })
+    const { dryRun = false } = parseWith(manySchema, options, {
+      code: 'options.invalid',
+      what: `deadLetters.${verb}All`,
+    })
     const restricted = this.#selection(selection)
     const parameters = ofRegistrant(restricted, await this.#access.reach(this.#scope, this.#on, `dead_letter.${verb}`))
     const [selected] = await this.#sql.run(this.#on, countDeadLetters, parameters)
@@ -192,7 +195,7 @@ export class DeadLetterStore implements DeadLetters {
       what: 'dead letter selection',
       path: 'selection',
     })
-    const parameters = this.#parameters(filter as DeadLetterFilter)
+    const parameters = this.#parameters(filter)
     const restricts = parameters.slice(1, -2).some((parameter) => parameter !== null)
     if (restricts && all === true) {
       throw new OutbusError('options.invalid', 'the selection says { all: true } and restricts as well', {

@@ -77,7 +77,7 @@ function groupOf(
 }
 
 function runsAs({ id }: PrincipalKey, resolved: Awaited<ReturnType<PrincipalResolver['resolve']>>[number]): RunsAs {
-  if (resolved === undefined) return refused(id, 'principal_gone', 'is gone')
+  if (resolved === undefined || resolved.removed === true) return refused(id, 'principal_gone', 'is gone')
   if (resolved.disabled) return refused(id, 'principal_disabled', 'is disabled')
   return { principal: principalOf(resolved.id, resolved.roles) }
 }

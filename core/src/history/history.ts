@@ -57,10 +57,10 @@ const OUTCOMES = [
 ] as const satisfies readonly Outcome['kind'][]
 
 const filterSchema = z.strictObject({
-  deliveryId: z.string().optional(),
-  eventId: z.string().optional(),
-  triggerName: nameSchema('options.invalid').optional(),
-  outcome: z.enum(OUTCOMES).optional(),
+  deliveryId: z.string().exactOptional(),
+  eventId: z.string().exactOptional(),
+  triggerName: nameSchema('options.invalid').exactOptional(),
+  outcome: z.enum(OUTCOMES).exactOptional(),
 })
 const listPageSchema = z.strictObject(pageSchema)
 

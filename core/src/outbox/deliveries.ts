@@ -110,8 +110,8 @@ export interface Deliveries {
 
 const reason = nameSchema('options.invalid')
 const withdrawSchema = z.strictObject({ reason: reason.optional() })
-const cancelSchema = withdrawSchema.extend({ deadLetter: z.boolean().optional() })
-const manySchema = cancelSchema.extend({ dryRun: z.boolean().default(false) })
+const cancelSchema = withdrawSchema.extend({ deadLetter: z.boolean().exactOptional() })
+const manySchema = cancelSchema.extend({ dryRun: z.boolean().exactOptional() })
 const listSchema = deliveryFilterSchema.extend(pageSchema)
 const eventSchema = z.strictObject({ eventId: z.string() })
 
@@ -196,13 +196,13 @@ export class DeliveryStore implements Deliveries {
 
   async cancelAll(selection: DeliverySelection, options: CancelManyOptions = {}): Promise<Ended> {
     const what = 'deliveries.cancelAll'
-    const { dryRun, ...given } = parseWith(manySchema, options, { code: 'options.invalid', what })
+    const { dryRun = false, ...given } = parseWith(manySchema, options, { code: 'options.invalid', what })
     return this.#endAll(selection, what, dryRun, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'))
   }
 
   async purge(selection: DeliverySelection, options: CancelManyOptions = {}): Promise<Ended> {
     const what = 'deliveries.purge'
-    const { dryRun, ...given } = parseWith(manySchema, options, { code: 'options.invalid', what })
+    const { dryRun = false, ...given } = parseWith(manySchema, options, { code: 'options.invalid', what })
     return this.#endAll(selection, what, dryRun, endingOf({ deadLetter: false, ...given }, 'discarded', 'purged'))
   }
 

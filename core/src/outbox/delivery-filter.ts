@@ -32,15 +32,15 @@ const time = dateSchema(z.date().min(new Date('0001-01-01T00:00:00Z')).max(new D
 const state = z.enum(DELIVERY_STATES)
 
 export const deliveryFilterSchema = z.strictObject({
-  triggerName: nameSchema('options.invalid').optional(),
-  triggerId: z.string().optional(),
-  source: nameSchema('options.invalid').optional(),
-  eventId: z.string().optional(),
-  key: keySchema().optional(),
-  state: z.union([state, z.array(state).min(1)]).optional(),
-  dueBefore: time.optional(),
+  triggerName: nameSchema('options.invalid').exactOptional(),
+  triggerId: z.string().exactOptional(),
+  source: nameSchema('options.invalid').exactOptional(),
+  eventId: z.string().exactOptional(),
+  key: keySchema().exactOptional(),
+  state: z.union([state, z.array(state).min(1)]).exactOptional(),
+  dueBefore: time.exactOptional(),
 })
-const selectionSchema = deliveryFilterSchema.extend({ all: z.literal(true).optional() })
+const selectionSchema = deliveryFilterSchema.extend({ all: z.literal(true).exactOptional() })
 
 type ParsedFilter = z.output<typeof deliveryFilterSchema>
 

@@ -21,11 +21,22 @@ export class Access {
     throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
   }
 
-  /** Before a trigger is registered: whoever registers one is known from then on. */
+  /** Before a trigger is registered. Writes nothing: whoever is refused is no better known than before. */
   async assertRegistrant(scope: CallScope, on: Queryable): Promise<void> {
-    const { app, principal } = scope
+    const principal = await this.#resolve(scope, on, this.#newcomer(scope))
+    if (await this.#allows(scope, principal, 'trigger.create', principal?.id)) return
+    throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: trigger.create`, 'trigger.create')
+  }
+
+  /** In the transaction that registers a trigger, after {@link assertRegistrant}: whoever registers one is known from then on. */
+  async register({ app, principal }: CallScope, on: Queryable): Promise<void> {
     if (principal !== undefined) await this.#resolver.register?.({ app, id: principal.id }, on)
-    await this.assert(scope, on, 'trigger.create', principal?.id)
+  }
+
+  /** What a principal is that nobody knows yet, where a trigger makes it known: one without any roles. */
+  #newcomer({ principal }: CallScope): ResolvedPrincipal | undefined {
+    if (principal === undefined || this.#resolver.register === undefined) return undefined
+    return { id: principal.id, roles: [], disabled: false }
   }
 
   /** How far a change of many reaches: undefined for everybody's, else the registrant whose letters are meant. */
@@ -36,10 +47,16 @@ export class Access {
     throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
   }
 
-  async #resolve({ app, principal }: CallScope, on: Queryable): Promise<ResolvedPrincipal | undefined> {
+  async #resolve(
+    { app, principal }: CallScope,
+    on: Queryable,
+    unknown?: ResolvedPrincipal,
+  ): Promise<ResolvedPrincipal | undefined> {
     if (principal === undefined) return undefined
-    const [resolved] = await this.#resolver.resolve([{ app, id: principal.id }], on)
     const { id } = principal
+    const [known] = await this.#resolver.resolve([{ app, id }], on)
+    const resolved = known ?? unknown
+    if (resolved?.removed === true) throw forbidden(`principal ${JSON.stringify(id)} was removed`, id)
     if (resolved === undefined) throw forbidden(`principal ${JSON.stringify(id)} is not known`, id)
     if (resolved.disabled) throw forbidden(`principal ${JSON.stringify(id)} is disabled`, id)
     return resolved

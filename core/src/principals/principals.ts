@@ -1,6 +1,7 @@
 /** The principals of one app, as `AdminPrincipalResolver` reads them. */
 import { z } from 'zod'
 import type { CallScope } from '../context.ts'
+import { OutbusError } from '../errors.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
 import { listPrincipals } from '../sql/list-principals.ts'
@@ -9,10 +10,11 @@ import { removePrincipal } from '../sql/remove-principal.ts'
 import type { PrincipalRow } from '../sql/resolve-principals.ts'
 import { resolvePrincipals } from '../sql/resolve-principals.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
-import { assertName, nameSchema } from '../validation/names.ts'
+import { assertName, nameSchema, readPrincipalId } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import type { Access } from './access.ts'
 import type { ResolvedPrincipal } from './resolver.ts'
+import { toPrincipal } from './resolver.ts'
 
 export interface PrincipalPatch {
   /** Default: those that it has; none for a new one. `admin` may change what others registered. */
@@ -25,15 +27,21 @@ export interface PrincipalPatch {
 export interface Principals {
   get(id: string): Promise<ResolvedPrincipal | undefined>
   list(page?: PageOptions): Promise<Page<ResolvedPrincipal>>
-  /** Makes it known, or changes what is named. Honoured by the next delivery that is run. */
+  /**
+   * Makes it known, or changes what is named. Honoured by the next delivery that is run. One that was removed is made again by
+   * the service alone, without the roles that it had. The id has no look-alike: `options.invalid` for blanks, for what is drawn
+   * as nothing, and for letters of several scripts.
+   */
   put(id: string, patch?: PrincipalPatch): Promise<ResolvedPrincipal>
-  /** What it registered stays, and fails closed. True: it was there. */
+  /**
+   * What it registered stays, and fails closed. It stays known as removed: no trigger that it creates brings it back. True: it was there.
+   */
   remove(id: string): Promise<boolean>
 }
 
 const patchSchema = z.strictObject({
-  roles: z.array(nameSchema('options.invalid')).max(100).optional(),
-  disabled: z.boolean().optional(),
+  roles: z.array(nameSchema('options.invalid')).max(100).exactOptional(),
+  disabled: z.boolean().exactOptional(),
 })
 const listSchema = z.strictObject(pageSchema)
 
@@ -51,39 +59,58 @@ export class PrincipalStore implements Principals {
   }
 
   async get(id: string): Promise<ResolvedPrincipal | undefined> {
-    assertPrincipalId(id)
-    const [row] = await this.#sql.run(this.#on, resolvePrincipals, [[this.#scope.app], [id]])
-    return row === undefined ? undefined : toPrincipal(row)
+    const found = await this.#find(id)
+    return found === undefined || found.removed ? undefined : toPrincipal(found)
   }
 
   async list(page: PageOptions = {}): Promise<Page<ResolvedPrincipal>> {
     const given = parseWith(listSchema, page, { code: 'options.invalid', what: 'principals.list' })
     const listing = ['principals', this.#scope.app]
     const limit = pageLimit(given.limit)
-    const after = decodeCursor(listing, given.cursor, assertPrincipalId)
-    const rows = await this.#sql.run(this.#on, listPrincipals, [this.#scope.app, after ?? null, limit + 1])
-    return toPage(rows.map(toPrincipal), limit, ({ id }) => encodeCursor(listing, id))
+    const after = decodeCursor(listing, given.cursor, assertSomeId)
+    const rows = await this.#sql.run(this.#on, listPrincipals, [this.#scope.app, after ?? null, limit + 1, null])
+    return toPage(rows.map(known), limit, ({ id }) => encodeCursor(listing, id))
   }
 
   async put(id: string, patch: PrincipalPatch = {}): Promise<ResolvedPrincipal> {
-    assertPrincipalId(id)
     const { roles, disabled } = parseWith(patchSchema, patch, { code: 'options.invalid', what: 'principal' })
     await this.#access.assert(this.#scope, this.#on, 'principal.change', undefined)
-    const [row] = await this.#sql.run(this.#on, putPrincipal, [this.#scope.app, id, roles ?? null, disabled ?? null])
-    return toPrincipal(row as PrincipalRow)
+    // One that has an id which nobody may have any more can still be changed, such as disabled.
+    const putId = (await this.#find(id))?.id ?? readPrincipalId(id, { path: 'id' })
+    const revives = this.#scope.principal === undefined
+    const parameters = [this.#scope.app, putId, roles ?? null, disabled ?? null, revives] as const
+    const [row] = await this.#sql.run(this.#on, putPrincipal, [...parameters])
+    if (row !== undefined) return known(row)
+    throw new OutbusError('access.forbidden', `principal ${JSON.stringify(putId)} was removed`, {
+      path: 'id',
+      received: putId,
+      hint: 'only the service makes it again: call put from a context that names no principal',
+    })
   }
 
   async remove(id: string): Promise<boolean> {
-    assertPrincipalId(id)
+    assertSomeId(id)
     await this.#access.assert(this.#scope, this.#on, 'principal.change', undefined)
-    return (await this.#sql.run(this.#on, removePrincipal, [this.#scope.app, id])).length > 0
+    const found = await this.#find(id)
+    return (
+      found !== undefined && (await this.#sql.run(this.#on, removePrincipal, [this.#scope.app, found.id])).length > 0
+    )
+  }
+
+  /** By its id as it was given, or in normal form. Ids of before the rule for them are found as well. */
+  async #find(id: string): Promise<PrincipalRow | undefined> {
+    assertSomeId(id)
+    const ids = [...new Set([id, id.normalize('NFC')])]
+    const rows = await this.#sql.run(this.#on, resolvePrincipals, [ids.map(() => this.#scope.app), ids])
+    return rows.find((row) => row.id === id) ?? rows[0]
   }
 }
 
-function assertPrincipalId(id: unknown): asserts id is string {
+/** Any id that may be stored. */
+function assertSomeId(id: unknown): asserts id is string {
   assertName(id, { what: 'a principal id', path: 'id', code: 'options.invalid' })
 }
 
-function toPrincipal({ id, roles, disabled }: PrincipalRow): ResolvedPrincipal {
-  return { id, roles, disabled }
+function known(row: PrincipalRow): ResolvedPrincipal {
+  return toPrincipal(row) as ResolvedPrincipal
 }

@@ -1,6 +1,7 @@
 /** Who a principal is now: asked when something runs in its name, and when it changes something. Never copied. */
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { registerPrincipal } from '../sql/register-principal.ts'
+import type { PrincipalRow } from '../sql/resolve-principals.ts'
 import { resolvePrincipals } from '../sql/resolve-principals.ts'
 
 export interface PrincipalKey {
@@ -13,6 +14,8 @@ export interface ResolvedPrincipal {
   readonly roles: readonly string[]
   /** Nothing runs in its name any more, and it may change nothing. */
   readonly disabled: boolean
+  /** It was removed, and is disabled. No trigger that it registers makes it known again. Default false. */
+  readonly removed?: boolean
 }
 
 export interface PrincipalResolver {
@@ -22,8 +25,17 @@ export interface PrincipalResolver {
    * those deliveries fail as `unavailable`, and the change is refused.
    */
   resolve(asked: readonly PrincipalKey[], on: Queryable): Promise<readonly (ResolvedPrincipal | undefined)[]>
-  /** A principal is about to register a trigger, on the connection `on`. Default: it must be there already. */
+  /**
+   * A principal registers a trigger, which it was allowed to, in the transaction `on`. Never called for one that was removed.
+   * Default: it must be there already.
+   */
   register?(principal: PrincipalKey, on: Queryable): Promise<void>
+}
+
+export function toPrincipal(row: PrincipalRow | undefined): ResolvedPrincipal | undefined {
+  if (row === undefined) return undefined
+  const { id, roles, disabled, removed } = row
+  return removed ? { id, roles, disabled, removed } : { id, roles, disabled }
 }
 
 /** The default: principals with roles and a disabled flag in the bus's own schema, administered by `cx.principals`. */
@@ -36,7 +48,7 @@ export class AdminPrincipalResolver implements PrincipalResolver {
 
   async resolve(asked: readonly PrincipalKey[], on: Queryable): Promise<(ResolvedPrincipal | undefined)[]> {
     const rows = await this.#sql.run(on, resolvePrincipals, [asked.map(({ app }) => app), asked.map(({ id }) => id)])
-    return asked.map(({ app, id }) => rows.find((row) => row.app_id === app && row.id === id))
+    return asked.map(({ app, id }) => toPrincipal(rows.find((row) => row.app_id === app && row.id === id)))
   }
 
   async register({ app, id }: PrincipalKey, on: Queryable): Promise<void> {

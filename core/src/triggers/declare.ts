@@ -1,12 +1,21 @@
 /** A trigger as a program declares it: made when it is not there, brought to what the program says when it is. */
+import type { Logger } from 'pino'
 import { isOutbusError, OutbusError } from '../errors.ts'
-import type { TargetSpec, TriggerPatch, Triggers } from './trigger.ts'
+import type { TriggerRegistry } from './registry.ts'
+import { REPLACE } from './registry.ts'
+import type { TargetSpec, Trigger, TriggerPatch } from './trigger.ts'
 import { DEFAULT_TIMEOUT_MS } from './trigger.ts'
 
 export interface TriggerDeclaration extends TriggerPatch {
   readonly name: string
   readonly source: string
   readonly target: TargetSpec
+}
+
+export interface Declarer {
+  /** Undefined: the service itself. */
+  readonly registrant: string | undefined
+  readonly log: Logger
 }
 
 /** What is not named is meant to be the default; whether it is enabled is the operator's to say, unless named. */
@@ -20,27 +29,63 @@ const DEFAULTS: TriggerPatch = {
   rateLimit: null,
 }
 
-/** `trigger.duplicate_name` when the app has one with this name and another source. */
-export async function declareTrigger(triggers: Triggers, declared: TriggerDeclaration): Promise<void> {
+/**
+ * Brings the trigger that is there, where the same registrant made it, to what is declared. It never adopts the trigger of another
+ * registrant, whose filter, pause and rights it would inherit:
+ *
+ *   declared by the service     Takes the name over: the other trigger is deleted and this one created, which the log says.
+ *   declared for a principal    Refused with `access.forbidden`, for an administrator as well.
+ *
+ * `trigger.duplicate_name` when the registrant itself has one with this name and another source.
+ */
+export async function declareTrigger(
+  registry: TriggerRegistry,
+  declared: TriggerDeclaration,
+  by: Declarer,
+): Promise<void> {
   const { name, source, ...settings } = declared
-  const existing = await triggers.getByName(name)
-  if (existing === undefined) {
-    try {
-      await triggers.create(declared as never)
+  const present = await assertDeclarable(registry, name, by)
+  try {
+    if (present === undefined) return void (await registry.create(declared))
+    if (present.registrant !== by.registrant) {
+      const { id } = await registry[REPLACE](present, declared)
+      const { app, registrant, id: replaced } = present
+      by.log.warn(
+        { app, trigger: name, id, replaced, registrant },
+        'the service took over a trigger that a principal had registered',
+      )
       return
-    } catch (error) {
-      // Another process of the same service was a moment faster: then it is there to be updated.
-      if (!isOutbusError(error, 'trigger.duplicate_name')) throw error
     }
+    if (present.source !== source) throw otherSource(name, present.source)
+    await registry.update(present.id, { ...DEFAULTS, ...settings })
+  } catch (error) {
+    // Another process was a moment faster: it created the trigger, or deleted the one that was there.
+    const isRace = isOutbusError(error, present === undefined ? 'trigger.duplicate_name' : 'trigger.not_found')
+    const isTaken = isOutbusError(error, 'trigger.duplicate_name') && present?.registrant !== by.registrant
+    if (!isRace && !isTaken) throw error
+    return declareTrigger(registry, declared, by)
   }
-  const present = existing ?? (await triggers.getByName(name))
-  if (present === undefined) return declareTrigger(triggers, declared)
-  if (present.source !== source) {
-    throw new OutbusError(
-      'trigger.duplicate_name',
-      `trigger ${JSON.stringify(name)} exists with source ${present.source}`,
-      { path: 'name', received: name, hint: 'choose another name, or delete the one there is' },
-    )
-  }
-  await triggers.update(present.id, { ...DEFAULTS, ...settings })
+}
+
+/** The trigger of that name, if there is one. Refuses a principal that did not register it. */
+export async function assertDeclarable(
+  registry: TriggerRegistry,
+  name: string,
+  { registrant }: Declarer,
+): Promise<Trigger | undefined> {
+  const present = await registry.getByName(name)
+  if (present === undefined || registrant === undefined || present.registrant === registrant) return present
+  throw new OutbusError('access.forbidden', `trigger ${JSON.stringify(name)} was registered by somebody else`, {
+    path: 'name',
+    received: name,
+    hint: 'choose another name; only the service takes one over',
+  })
+}
+
+function otherSource(name: string, source: string): OutbusError {
+  return new OutbusError('trigger.duplicate_name', `trigger ${JSON.stringify(name)} exists with source ${source}`, {
+    path: 'name',
+    received: name,
+    hint: 'choose another name, or delete the one there is',
+  })
 }

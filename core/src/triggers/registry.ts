@@ -28,6 +28,7 @@ import { updateTrigger } from '../sql/update-trigger.ts'
 import type { AnySource } from '../source.ts'
 import { encodeJson } from '../validation/json.ts'
 import { assertName } from '../validation/names.ts'
+import { assertSaysSomething } from '../validation/given.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import type { TargetSpec, Trigger, TriggerListOptions, TriggerPatch, Triggers, WaitingRows } from './trigger.ts'
 import {
@@ -39,33 +40,64 @@ import {
   triggerSchema,
 } from './trigger.ts'
 
+/** For `bus.on`, which replaces a trigger of another registrant. No verb of `cx.triggers`. */
+export const REPLACE = Symbol('replace')
+
+/** Runs `work` in the caller's transaction, or in one of the bus's own. */
+export type InTransaction = <T>(work: (sql: Sql, on: Queryable) => Promise<T>) => Promise<T>
+
+export interface TriggerRegistryOptions {
+  readonly sql: Sql
+  readonly plugins: Plugins
+  readonly on: Queryable
+  readonly inTransaction: InTransaction
+  readonly scope: CallScope
+  readonly access: Access
+}
+
 export class TriggerRegistry implements Triggers {
   readonly #sql: Sql
   readonly #plugins: Plugins
   readonly #on: Queryable
   readonly #scope: CallScope
   readonly #access: Access
+  readonly #inTransaction: InTransaction
 
-  constructor(sql: Sql, plugins: Plugins, on: Queryable, scope: CallScope, access: Access) {
+  constructor({ sql, plugins, on, inTransaction, scope, access }: TriggerRegistryOptions) {
     this.#sql = sql
     this.#plugins = plugins
     this.#on = on
+    this.#inTransaction = inTransaction
     this.#scope = scope
     this.#access = access
   }
 
   async create(input: unknown): Promise<Trigger> {
+    return this.#create(input, undefined)
+  }
+
+  /**
+   * Deletes `squatter` and creates the trigger that the input describes, in one transaction. Nothing of the former is taken over:
+   * not its filter, its pause, its registrant or its id. Rows that it has run as they would have run.
+   */
+  async [REPLACE](squatter: Trigger, input: unknown): Promise<Trigger> {
+    await this.#access.assert(this.#scope, this.#on, 'trigger.delete', squatter.registrant)
+    return this.#create(input, squatter)
+  }
+
+  async #create(input: unknown, instead: Trigger | undefined): Promise<Trigger> {
     const given = parseWith(triggerSchema, input, { code: 'trigger.invalid', what: 'trigger' })
     assertTriggerName(given.name)
     if (standsInLineTwice(given)) throw refusedOrder()
     const source = this.#plugins.source(given.source)
-    const filter = encodeFilter(source, given.filter === undefined ? {} : given.filter)
+    const filter = encodeFilter(source, 'filter' in given ? given.filter : {})
     const target = this.#encodeTarget(given.target)
     const retry = encodeRetry(source.name, given.retry === undefined ? {} : given.retry)
     await this.#access.assertRegistrant(this.#scope, this.#on)
-    const rows = await this.#explainingRefusals(given.name, () =>
-      this.#sql.run(this.#on, createTrigger, [
-        this.#scope.app,
+    const { app, principal } = this.#scope
+    const write = (sql: Sql, on: Queryable) =>
+      sql.run(on, createTrigger, [
+        app,
         uuidv7(),
         given.name,
         source.name,
@@ -78,9 +110,20 @@ export class TriggerRegistry implements Triggers {
         given.transactional ?? false,
         given.concurrency ?? null,
         given.rateLimit ?? null,
-        this.#scope.principal?.id ?? null,
+        principal?.id ?? null,
         given.enabled ?? true,
-      ]),
+      ])
+    const writeAll = async (sql: Sql, on: Queryable) => {
+      await this.#access.register(this.#scope, on)
+      if (instead !== undefined) {
+        const waiting = instead.enabled && !instead.paused ? 'run' : 'park'
+        await sql.run(on, deleteTrigger, [app, instead.id, waiting])
+      }
+      return write(sql, on)
+    }
+    const isAlone = principal === undefined && instead === undefined
+    const rows = await this.#explainingRefusals(given.name, () =>
+      isAlone ? write(this.#sql, this.#on) : this.#inTransaction(writeAll),
     )
     return this.#toTrigger(rows[0], given.name)
   }
@@ -118,7 +161,7 @@ export class TriggerRegistry implements Triggers {
     const waiting = waitingRowsOf(given)
     // Source and registrant cannot change, so reading them first and writing afterwards races with nothing.
     const { source, registrant } = await this.get(id)
-    const filter = given.filter === undefined ? null : encodeFilter(this.#plugins.source(source), given.filter)
+    const filter = 'filter' in given ? encodeFilter(this.#plugins.source(source), given.filter) : null
     await this.#access.assert(this.#scope, this.#on, 'trigger.update', registrant)
     const rows = await this.#explainingRefusals(given.name ?? id, () =>
       this.#sql.run(this.#on, updateTrigger, [
@@ -144,12 +187,12 @@ export class TriggerRegistry implements Triggers {
 
   async enable(id: string, options: { waiting?: 'run' | 'discard' } = {}): Promise<Trigger> {
     const given = parseWith(enableSchema, options, { code: 'options.invalid', what: 'triggers.enable' })
-    return this.update(id, { enabled: true, ...given } as TriggerPatch)
+    return this.update(id, { enabled: true, ...given })
   }
 
   async disable(id: string, options: { waiting?: WaitingRows } = {}): Promise<Trigger> {
     const given = parseWith(disableSchema, options, { code: 'options.invalid', what: 'triggers.disable' })
-    return this.update(id, { enabled: false, ...given } as TriggerPatch)
+    return this.update(id, { enabled: false, ...given })
   }
 
   async delete(id: string, options: { waiting?: WaitingRows } = {}): Promise<void> {
@@ -278,6 +321,7 @@ function assertTriggerName(name: unknown): void {
 function encodeFilter(source: AnySource, filter: unknown): string {
   const what = `filter of source ${source.name}`
   const parsed: unknown = parseWith(source.filter, filter, { code: 'trigger.invalid', what, path: 'filter' })
+  assertSaysSomething(filter, { code: 'trigger.invalid', what, path: 'filter' })
   // Where the trigger would be filed: a source that cannot say fails here, and not each emit from then on.
   askSource(source, 'keys', () => source.keys(parsed), KEYS)
   return encodeJson(filter, { path: 'filter' })

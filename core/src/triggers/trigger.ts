@@ -162,11 +162,11 @@ const rateLimitSchema = z
   .max(MAX_RATE)
   .refine((rate) => rate < 1 || Number.isInteger(rate), 'is a whole number, or below one')
 
-/** All but filter, target and retry, which have schemas of their own. */
+/** What is given and undefined is refused where leaving it out means more. All but filter, target and retry, which have schemas of their own. */
 export const triggerSchema = z.strictObject({
   name: z.string(),
   source: z.string(),
-  filter: z.unknown().optional(),
+  filter: z.unknown().exactOptional(),
   target: z.looseObject({ type: z.string() }),
   retry: z.unknown().optional(),
   priority: z.enum(PRIORITIES).optional(),
@@ -175,21 +175,25 @@ export const triggerSchema = z.strictObject({
   transactional: z.boolean().optional(),
   concurrency: z.int().min(1).max(MAX_CONCURRENCY).nullable().optional(),
   rateLimit: rateLimitSchema.nullable().optional(),
-  enabled: z.boolean().optional(),
+  enabled: z.boolean().exactOptional(),
 })
 
 const waitingSchema = z.enum(['run', 'park', 'discard'])
 
-export const triggerPatchSchema = triggerSchema
-  .omit({ source: true })
-  .partial()
-  .extend({ waiting: waitingSchema.optional() })
+const { source: _fixed, ...changeable } = triggerSchema.shape
 
-export const enableSchema = z.strictObject({ waiting: waitingSchema.exclude(['park']).optional() })
-export const disableSchema = z.strictObject({ waiting: waitingSchema.optional() })
+export const triggerPatchSchema = z.strictObject({
+  ...changeable,
+  name: changeable.name.exactOptional(),
+  target: changeable.target.exactOptional(),
+  waiting: waitingSchema.exactOptional(),
+})
+
+export const enableSchema = z.strictObject({ waiting: waitingSchema.exclude(['park']).exactOptional() })
+export const disableSchema = z.strictObject({ waiting: waitingSchema.exactOptional() })
 
 export const triggerListSchema = z.strictObject({
   ...pageSchema,
-  source: nameSchema('options.invalid').optional(),
-  enabled: z.boolean().optional(),
+  source: nameSchema('options.invalid').exactOptional(),
+  enabled: z.boolean().exactOptional(),
 })

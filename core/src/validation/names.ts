@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode, PluginErrorCode } from '../errors.ts'
 import { msOfDate } from './kinds.ts'
+import { lookAlikeProblem } from './principal-id.ts'
 import { readTime, TIME_TEXT } from './time.ts'
 
 const MAX_NAME_CHARACTERS = 128
@@ -35,6 +36,36 @@ export function assertName(
 
 export function assertAppId(value: unknown): asserts value is string {
   assertName(value, { what: 'an app id', path: 'app', code: 'app.invalid' })
+}
+
+/**
+ * The id in NFC. 1 to 128 characters without blanks, and none by which it could be taken for another id:
+ * the rule stands in `principal-id.ts`.
+ */
+export function readPrincipalId(value: unknown, { path }: { readonly path: string }): string {
+  const problem = principalIdProblem(value)
+  if (problem === undefined) return (value as string).normalize('NFC')
+  throw new OutbusError('options.invalid', `a principal id ${problem}`, {
+    path,
+    received: value,
+    limit: MAX_NAME_CHARACTERS,
+  })
+}
+
+/** The same for a schema. */
+export function principalIdSchema() {
+  return z
+    .string()
+    .superRefine((value, { addIssue }) => {
+      const message = principalIdProblem(value)
+      if (message !== undefined)
+        addIssue({ code: 'custom', message, input: value, params: { limit: MAX_NAME_CHARACTERS } })
+    })
+    .transform((id) => id.normalize('NFC'))
+}
+
+function principalIdProblem(value: unknown): string | undefined {
+  return nameProblem(value) ?? lookAlikeProblem((value as string).normalize('NFC'))
 }
 
 export interface KeySubject {

@@ -50,7 +50,7 @@ function toError(
   const own = issue.code === 'custom' ? (issue.params as OwnParams | undefined) : undefined
   const limit =
     own !== undefined ? own.limit : 'maximum' in issue ? issue.maximum : 'minimum' in issue ? issue.minimum : undefined
-  const hint = hintFor(schema, issue, valueAt(input, issue.path))
+  const hint = hintFor(schema, issue, valueAt(input, issue.path)) ?? hintForNothing(input, issue.path)
   return new OutbusError<string>(
     own?.code ?? code,
     `${what}: ${where === '' ? '' : `${where}: `}${unknownKey === undefined ? issue.message : 'unknown key'}`,
@@ -85,6 +85,14 @@ function hintFor(schema: z.ZodType, issue: Issue, received: unknown): string | u
   return undefined
 }
 
+/** Whoever gives a key and no value mostly meant one. What it would mean to leave it out is seldom what was meant. */
+function hintForNothing(input: unknown, path: readonly PropertyKey[]): string | undefined {
+  if (path.length === 0 || valueAt(input, path) !== undefined) return undefined
+  const within = valueAt(input, path.slice(0, -1))
+  const isGiven = typeof within === 'object' && within !== null && Object.hasOwn(within, path.at(-1) as PropertyKey)
+  return isGiven ? 'give it a value, or leave the key out' : undefined
+}
+
 function nearestOf(received: unknown, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined
   const near = typeof received === 'string' ? nearest(received, known) : undefined
@@ -107,6 +115,7 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
 function unwrap(schema: unknown): unknown {
   if (
     schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodExactOptional ||
     schema instanceof z.ZodDefault ||
     schema instanceof z.ZodNullable ||
     schema instanceof z.ZodReadonly

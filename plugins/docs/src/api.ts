@@ -1,6 +1,7 @@
 /** The verbs at `cx.docs`. Every mutation and the rows of its triggers commit together, in the caller's transaction when there is one. */
 import { randomUUID } from 'node:crypto'
 import {
+  assertSaysSomething,
   decodeCursor,
   emitOptionsSchema,
   encodeCursor,
@@ -32,7 +33,7 @@ type Context = SourceContext<typeof docsEvents>
 type DocsServiceEvent = Parameters<Context['emit']>[0]
 
 const insertOptions = emitOptionsSchema.extend({ id: z.unknown().optional() })
-const changeOptions = emitOptionsSchema.extend({ ifVersion: z.int().min(0).optional() })
+const changeOptions = emitOptionsSchema.extend({ ifVersion: z.int().min(0).exactOptional() })
 const findOptions = z.strictObject({ ...pageSchema, where: z.unknown().optional() })
 
 const LONGEST_VERSION = Number.MAX_SAFE_INTEGER
@@ -94,9 +95,13 @@ export function docsApi(context: Context): DocsApi {
 
     async find(collection, options = {}) {
       assertCollection(collection)
-      const { where, limit, cursor } = parseWith(findOptions, options, { code: 'options.invalid', what: 'docs.find' })
-      const { text } = where === undefined ? { text: '{}' } : read(where, 'where')
-      assertSaysSomething(where)
+      const { limit, cursor, ...given } = parseWith(findOptions, options, {
+        code: 'options.invalid',
+        what: 'docs.find',
+      })
+      const { text } = 'where' in given && given.where !== undefined ? read(given.where, 'where') : { text: '{}' }
+      // JSON leaves out what is undefined.
+      assertSaysSomething(given, { code: 'options.invalid', what: 'docs.find', path: '' })
       const listing = ['docs', app, collection, text]
       const size = pageLimit(limit)
       const after = decodeCursor(listing, cursor, assertDocumentId)
@@ -220,16 +225,6 @@ function readObject(given: unknown, path: string, maxBytes: number): { value: Js
   const { value, text } = readJson(given, { path, maxBytes })
   if (isObject(value)) return { value, text }
   throw new OutbusError('payload.unsupported_type', `${path} is a JSON object`, { path, received: given })
-}
-
-/** JSON leaves out what is undefined, and `{ plan: undefined }` would then mean every document. */
-function assertSaysSomething(where: unknown, path = 'where'): void {
-  if (typeof where !== 'object' || where === null) return
-  for (const [name, value] of Object.entries(where)) {
-    const at = `${path}.${name}`
-    if (value !== undefined) assertSaysSomething(value, at)
-    else throw new OutbusError('options.invalid', 'docs.find: a member of where is undefined', { path: at })
-  }
 }
 
 function idFor(dedupeKey: string | undefined): string {

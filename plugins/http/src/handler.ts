@@ -1,6 +1,6 @@
 /** From a request to an event, and from its reply to a response. For any server that speaks `fetch`. */
 import type { ContextOptions, EventInput, Reply, RequestOptions, SubmittedRequest } from '@outbus/core'
-import { isOutbusError, parseWith } from '@outbus/core'
+import { isOutbusError, OutbusError, parseWith } from '@outbus/core'
 import { z } from 'zod'
 import { readBody } from './body.ts'
 import type { PeerKeys, PeerTest } from './causality.ts'
@@ -49,7 +49,7 @@ export interface HttpHandlerOptions {
 }
 
 const optionsSchema = z.strictObject({
-  context: z.custom<NonNullable<HttpHandlerOptions['context']>>((value) => typeof value === 'function').optional(),
+  context: z.custom<NonNullable<HttpHandlerOptions['context']>>((value) => typeof value === 'function').exactOptional(),
   peers: peersSchema.optional(),
   timeoutMs: z.number().min(1).max(600_000).default(30_000),
   maxBodyBytes: z.int().min(0).default(131_072),
@@ -92,7 +92,8 @@ async function handle(bus: HttpBus, settings: Settings, request: Request): Promi
   const { method } = request
   if (!isMethod(method))
     return errorResponse(501, { code: 'event.invalid', message: `the method ${method} is not known` })
-  const whose = (await settings.context?.(request)) ?? {}
+  const whose = settings.context === undefined ? {} : await settings.context(request)
+  if (typeof whose !== 'object' || whose === null) throw namesNobody(whose)
   if (isResponse(whose)) return whose
   const causality = await causalityOf(request, settings.peers)
   const traceContext = readTraceparent(request.headers.get('traceparent'))
@@ -146,6 +147,15 @@ async function withoutBody(response: Response): Promise<Response> {
   const headers = new Headers(response.headers)
   if (!headers.has('content-length')) headers.set('content-length', String((await response.arrayBuffer()).byteLength))
   return new Response(null, { status, statusText, headers })
+}
+
+/** No context is the service's own. A function that forgets to answer makes no client the service. */
+function namesNobody(received: unknown): OutbusError {
+  return new OutbusError('context.principal', 'the context of a request is an object, or a Response', {
+    path: 'context',
+    received,
+    hint: 'return {} for the service itself',
+  })
 }
 
 /** Also of another implementation of fetch than the process's own, or of another realm. */

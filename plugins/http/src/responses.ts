@@ -102,7 +102,7 @@ const UNAVAILABLE: Readonly<Record<string, string>> = {
   'bus.stopped': 'the service is stopping',
 } satisfies Partial<Record<ErrorCode, string>>
 /** Such as a right or a table that is missing: whoever runs the service is to hear of it, and its client is not. */
-const OF_THE_OPERATOR = /^(database|schema|migration)\./
+const OF_THE_OPERATOR = /^(database|schema|migration|context)\./
 
 /**
  * Of what was refused before it was an event: the same shape as everywhere, with a status. Undefined where it is the

@@ -95,10 +95,10 @@ export interface KvApi {
 type Context = SourceContext<typeof kvEvents>
 type Transaction = SourceTransaction<typeof kvEvents>
 
-const setOptions = emitOptionsSchema.extend({ ifVersion: z.int().min(0).optional() })
+const setOptions = emitOptionsSchema.extend({ ifVersion: z.int().min(0).exactOptional() })
 const manyOptions = emitOptionsSchema.pick({ requireMatch: true })
-const deleteOptions = manyOptions.extend({ ifVersion: z.int().min(0).optional() })
-const listOptions = z.strictObject({ ...pageSchema, prefix: z.string().default('') })
+const deleteOptions = manyOptions.extend({ ifVersion: z.int().min(0).exactOptional() })
+const listOptions = z.strictObject({ ...pageSchema, prefix: z.string().exactOptional() })
 const writesSchema = z.array(z.strictObject({ collection: z.unknown(), key: z.unknown(), value: z.unknown() }))
 
 export function kvApi(context: Context): KvApi {
@@ -186,7 +186,7 @@ export function kvApi(context: Context): KvApi {
 
     async list(collection, options = {}) {
       assertCollection(collection)
-      const { prefix, limit, cursor } = parseOptions(listOptions, options, 'kv.list')
+      const { prefix = '', limit, cursor } = parseOptions(listOptions, options, 'kv.list')
       if (prefix !== '') assertEntryKey(prefix, 'prefix')
       const listing = ['kv', app, collection, prefix]
       const size = pageLimit(limit)
