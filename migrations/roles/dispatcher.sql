@@ -11,6 +11,7 @@ grant insert, update, delete on {schema}.outbox, {schema}.claim_notes, {schema}.
 -- Locked before they are removed, for which Postgres wants the right to update.
 grant select, update (taken_at), delete on {schema}.ordering_locks to {dispatcher};
 grant update (holder, starts), delete on {schema}.trigger_limits to {dispatcher};
+grant select, insert, delete on {schema}.trigger_starts to {dispatcher};
 -- Which rows of disabled triggers have been set aside.
 grant update (swept, discard_before, sweep_from, sweep_is_clean, sweep_after) on {schema}.pauses to {dispatcher};
 grant insert, delete on {schema}.cancellations to {dispatcher};

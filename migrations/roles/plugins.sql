@@ -7,7 +7,7 @@ begin
   for thing in
     select c.relname as name, c.relkind as kind from pg_class c
     where c.relnamespace = '{schema}'::regnamespace and c.relkind in ('r', 'p', 'v', 'S') and not c.relispartition
-      and c.relname <> all (array['triggers', 'trigger_epochs', 'trigger_epoch_sequence', 'trigger_changes', 'trigger_limits', 'pauses',
+      and c.relname <> all (array['triggers', 'trigger_epochs', 'trigger_epoch_sequence', 'trigger_changes', 'trigger_limits', 'trigger_starts', 'pauses',
         'principals', 'outbox', 'claim_notes', 'dispatchers', 'dedupe_keys', 'ordering_locks', 'replies', 'abandoned_executions', 'dead_letters',
         'cancellations', 'withdrawals', 'set_aside', 'attempts', 'attempt_sequence', 'migration_checksums', 'role_apps'])
       and c.relname not in (select 'migrations_' || line from {schema}.migration_checksums)

@@ -19,7 +19,8 @@ import { settleRequests } from '../../core/src/sql/settle-requests.ts'
 import { shedRequests } from '../../core/src/sql/shed-requests.ts'
 import { singleIsWaiting } from '../../core/src/sql/single-is-waiting.ts'
 import { lockLimitsAlone, takeAlone } from '../../core/src/sql/take-alone.ts'
-import { lockLimits, takeSingles } from '../../core/src/sql/take-singles.ts'
+import { lockLimits, lockLimitsNear, takeSingles, takeSinglesNear } from '../../core/src/sql/take-singles.ts'
+import { findFirstSingleStarts, findSingleStarts } from '../../core/src/sql/find-single-starts.ts'
 import { findStarts } from '../../core/src/sql/find-starts.ts'
 import { unpark } from '../../core/src/sql/unpark.ts'
 import { takeRequests } from '../../core/src/sql/take-requests.ts'
@@ -163,7 +164,7 @@ test(
             ...(await nodesOfPlan(client, findRequest, `'a', ${id}`)),
             ...(await nodesOfPlan(client, singleIsWaiting, '1')),
             ...(await nodesOfPlan(client, aloneIsDue, `'-infinity'`)),
-            ...(await nodesOfPlan(client, lockLimitsAlone, `${id}, '-infinity'`)),
+            ...(await nodesOfPlan(client, lockLimitsAlone, `'-infinity'`)),
             ...(await nodesOfPlan(client, takeAlone, `${id}, 2000, '-infinity'`)),
             ...(await nodesOfPlan(client, unpark, '5000')),
             ...(await nodesOfPlan(client, findStarts, [...Array(6).fill(`'-infinity'`), '0'].join())),
@@ -175,6 +176,16 @@ test(
             expect(taken.filter(readsWholeOutbox)).toEqual([])
             expect(taken.filter((node) => node['Index Name'] === 'outbox_single')).toHaveLength(5)
             expect(taken.map((node) => node['Node Type'])).not.toContain('Bitmap Heap Scan')
+          }
+          const near = `'{a}', '{00000000-0000-0000-0000-000000000000}', '{-Infinity}', '{-Infinity}', 0, '-infinity'`
+          for (const nodes of [
+            await nodesOfPlan(client, lockLimitsNear, `${id}, 5000, 64, 1, ${id}, ${near}, '-infinity'`),
+            await nodesOfPlan(client, takeSinglesNear, `${id}, 5000, 64, 1, ${id}, ${near}, '-infinity'`),
+            await nodesOfPlan(client, findSingleStarts, near),
+            await nodesOfPlan(client, findFirstSingleStarts, '500'),
+          ]) {
+            expect(nodes.filter(readsWholeOutbox)).toEqual([])
+            expect(nodes.map((node) => node['Node Type'])).not.toContain('Bitmap Heap Scan')
           }
           await client.query('commit')
         }
@@ -222,6 +233,73 @@ test('under a pinned horizon neither a note nor an idle look reads over the note
     pinning.release()
   }
 })
+
+test(
+  'under a pinned horizon what is taken one by one is found and counted without what ran before, analyzed or not (G13)',
+  { timeout: 60_000 },
+  async () => {
+    const db = await useTestDatabase()
+    const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
+    await bus.stop()
+    const pinning = await db.pool.connect()
+    const client = await db.pool.connect()
+    const triggers = [1, 2, 3].map((n) => `${n}${'0'.repeat(7)}-0000-0000-0000-000000000000`)
+    try {
+      await pinning.query('begin isolation level repeatable read')
+      await pinning.query('select from outbus.outbox')
+      await client.query(
+        `insert into outbus.trigger_limits (trigger_id, app_id, concurrency, rate_limit) select id, 'a', 5, 1000 from unnest($1::uuid[]) as id`,
+        [triggers],
+      )
+      // What ran within two minutes: waiting, then under a lease, then gone. Not one version can be removed now.
+      await client.query(
+        `insert into outbus.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, single, due_at)
+         select 1, 'a', gen_random_uuid(), '{}', 1, ($1::uuid[])[1 + n % 3], '{}', 1, gen_random_uuid(), 1, now() - n * interval '4 milliseconds'
+         from generate_series(1, 30000) as n`,
+        [triggers],
+      )
+      await client.query(
+        `update outbus.outbox set lease_token = gen_random_uuid(), due_set_at = due_at, due_at = due_at + interval '5 seconds'`,
+      )
+      await client.query('delete from outbus.outbox')
+      await client.query(
+        `insert into outbus.trigger_starts (trigger_id, app_id, started_at, deliveries)
+         select ($1::uuid[])[1 + n % 3], 'a', now() - n * interval '4 milliseconds', 1 from generate_series(1, 30000) as n`,
+        [triggers],
+      )
+      const insert = `insert into outbus.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, single)
+        select 1, 'a', gen_random_uuid(), '{}', 1, id, '{}', 1, gen_random_uuid(), 1 from unnest($1::uuid[]) as id`
+      const no = `'00000000-0000-0000-0000-000000000000'`
+      for (const analyzed of [false, true]) {
+        if (analyzed) await client.query('analyze outbus.outbox, outbus.trigger_limits, outbus.trigger_starts')
+        // Two triggers are named by the marks, and the rows of the third have come since.
+        const { rows } = await client.query<{ now: string; last: string }>(
+          `select date_part('epoch', clock_timestamp())::text as now, last_value as last from outbus.outbox_id_seq`,
+        )
+        const { now, last } = rows[0] as { now: string; last: string }
+        await client.query(insert, [triggers])
+        const [first, second] = triggers
+        const named = `'{a,a}', '{${first},${second}}', '{${now},${now}}', '{${now},${now}}', ${last}, ${now}`
+        await client.query(beginText(undefined, claimSettings(10_000)))
+        expect(await pagesRead(client, findSingleStarts, `(${named})`)).toBeLessThan(150)
+        const take = `(gen_random_uuid(), 5000, 64, 1, ${no}, ${named}, ${now})`
+        expect(await pagesRead(client, lockLimitsNear, take)).toBeLessThan(200)
+        expect(await pagesRead(client, takeSinglesNear, take)).toBeLessThan(300)
+        await client.query('commit')
+        const { rows: taken } = await client.query<{ trigger_id: string; lease_token: string | null }>(
+          'select trigger_id, lease_token from outbus.outbox order by trigger_id',
+        )
+        expect(taken.map(({ trigger_id }) => trigger_id)).toEqual(triggers)
+        expect(taken.map(({ lease_token }) => lease_token)).not.toContain(null)
+        await client.query('delete from outbus.outbox')
+      }
+    } finally {
+      client.release()
+      await pinning.query('rollback')
+      pinning.release()
+    }
+  },
+)
 
 async function pagesRead(
   client: pg.ClientBase,

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { findPlace } from '../../core/src/sql/find-place.ts'
 import { sweepDispatchers } from '../../core/src/sql/sweep-dispatchers.ts'
 import { sweepNotes } from '../../core/src/sql/sweep-notes.ts'
+import { sweepTriggerStarts } from '../../core/src/sql/sweep-trigger-starts.ts'
 import { setUpBus } from './one-bus.ts'
 
 const inSchema = ({ text }: { readonly text: string }) => text.replaceAll('{schema}', 'outbus')
@@ -13,13 +14,20 @@ test('starts of the future do not count for a rate limit', async () => {
   bus.handle('work', () => ran.resolve())
   await trigger('work', undefined, { rateLimit: 2 })
   await db.pool.query(
-    `update outbus.trigger_limits set starts = array_fill(clock_timestamp() + interval '1 hour', array[2])`,
+    // Also where older processes noted them.
+    `with older as (update outbus.trigger_limits set starts = array_fill(clock_timestamp() + interval '1 hour', array[2]) returning trigger_id, app_id)
+     insert into outbus.trigger_starts (trigger_id, app_id, started_at, deliveries)
+     select trigger_id, app_id, clock_timestamp() + interval '1 hour', 2 from older`,
   )
   await cx.kv.set('jobs', 'k', 1)
   await bus.start()
   await ran.promise
-  const { rows } = await db.pool.query<{ starts: Date[] }>('select starts from outbus.trigger_limits')
-  expect(rows[0]?.starts).toHaveLength(1)
+  const { rows } = await db.pool.query<{ past: boolean }>(
+    'select started_at <= clock_timestamp() as past from outbus.trigger_starts order by started_at',
+  )
+  expect(rows.map(({ past }) => past)).toEqual([true, false])
+  await db.pool.query(inSchema(sweepTriggerStarts), [60_000])
+  expect((await db.pool.query('select from outbus.trigger_starts')).rowCount).toBe(1)
 })
 
 test('what waits, waits for a retry or is under the lease of a holder that has vanished is due by the new clock', async () => {

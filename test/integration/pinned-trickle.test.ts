@@ -12,16 +12,11 @@ const AT_A_TIME = 500
 const WINDOW_MS = 1_500
 const WITHIN_MS = 30_000
 
+const OPTIONS = { sources: [topics('topics')], migrate: true, app: 'shop', retention: false } as const
+
 async function setUpTrickle(more: object) {
   const db = await useTestDatabase()
-  const bus = await createBus({
-    database: db.url,
-    sources: [topics('topics')],
-    migrate: true,
-    app: 'shop',
-    retention: false,
-    log: pino({ level: 'silent' }),
-  })
+  const bus = await createBus({ ...OPTIONS, database: db.url, log: pino({ level: 'silent' }) })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   let left = 0
   let done = Promise.withResolvers<void>()
@@ -70,7 +65,7 @@ async function setUpTrickle(more: object) {
     for (let done = 0; done < count; done += AT_A_TIME) await run(AT_A_TIME)
     return before
   }
-  return { db, cx, triggerId: id, run, ran, pagesOfOne, runManyUnderPin }
+  return { db, bus, cx, triggerId: id, run, ran, pagesOfOne, runManyUnderPin }
 }
 
 async function pagesRead({ pool }: UsedTestDatabase): Promise<number> {
@@ -96,6 +91,9 @@ test.for([
   ['plain', {}, 20_000, 250],
   // Without marks 3,000 and more.
   ['ordered', { ordered: true }, 10_000, 800],
+  ['transactional', { transactional: true }, 5_000, 250],
+  ['limited', { concurrency: 5 }, 5_000, 250],
+  ['rate-limited', { rateLimit: 1_000 }, 5_000, 250],
 ] as const)(
   'under a pinned horizon a lone event of a %s trigger reads no more than before, whatever has run since',
   { timeout: 120_000 },
@@ -135,5 +133,100 @@ test(
     await cx.emit('topics', said())
     await untilDatabaseSays(db.pool, 'select exists (select from outbus.outbox where paused) as answer', true)
     expect(await tookMs(1, () => cx.triggers.resume(triggerId))).toBeLessThan(2_500)
+  },
+)
+
+/** What `count` rows of each trigger leave that were run one by one. */
+async function leaveVersions({ pool }: UsedTestDatabase, triggerIds: readonly string[], count: number): Promise<void> {
+  const client = await pool.connect()
+  // One transaction: dispatchers see none of them.
+  await client.query('begin')
+  await client.query(
+    `insert into outbus.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, single)
+     select 1, 'versions', gen_random_uuid(), '{}', 1, id, '{"app":"versions"}', 1, gen_random_uuid(), single
+     from unnest($1::uuid[]) as id, unnest(array[1, 2]) as single, generate_series(1, $2)`,
+    [triggerIds, count],
+  )
+  await client.query(
+    `update outbus.outbox set lease_token = gen_random_uuid(), due_set_at = clock_timestamp() where app_id = 'versions'`,
+  )
+  await client.query(`delete from outbus.outbox where app_id = 'versions'`)
+  await client.query('commit')
+  client.release()
+}
+
+test(
+  'under a pinned horizon a limit holds over dispatchers, and what is retried, committed late or of a quiet trigger runs within a moment',
+  { timeout: 120_000 },
+  async () => {
+    const { db, bus, cx, triggerId, run, pagesOfOne } = await setUpTrickle({ concurrency: 3 })
+    const quiet = await cx.triggers.create({
+      name: 'quiet',
+      source: 'topics',
+      filter: { topic: 'b' },
+      target: { type: 'function', name: 'quiet' },
+      retry: { strategy: 'constant', baseDelayMs: 20, jitter: 'none', maxAttempts: 3 },
+      transactional: true,
+    })
+    const other = await createBus({ ...OPTIONS, database: db.url, log: pino({ level: 'silent' }) })
+    onTestFinished(() => other.stop({ graceMs: 0 }))
+    let running = 0
+    let most = 0
+    let slow = 0
+    let left = 0
+    let done = Promise.withResolvers<void>()
+    for (const each of [bus, other]) {
+      each.handle('slow', async () => {
+        most = Math.max(most, ++running)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+        running--
+        slow++
+        if (--left === 0) done.resolve()
+      })
+      each.handle('quiet', ({ attempt }) => {
+        if (attempt === 1) throw new Error('not yet')
+        if (--left === 0) done.resolve()
+      })
+    }
+    const untilRan = async (count: number, emit: () => Promise<unknown>) => {
+      left = count
+      done = Promise.withResolvers()
+      const startedAt = performance.now()
+      await emit()
+      await done.promise
+      return performance.now() - startedAt
+    }
+    await run(100)
+    const before = await pagesOfOne()
+    await pin(db)
+    await leaveVersions(db, [triggerId, quiet.id], 10_000)
+    await expect.poll(pagesOfOne, { timeout: WITHIN_MS, interval: 1 }).toBeLessThan(before + 250)
+
+    await cx.triggers.update(triggerId, { target: { type: 'function', name: 'slow' } })
+    await other.start()
+    // Others of this trigger run meanwhile, so that the marks go on.
+    await untilRan(1_500, () =>
+      cx.emitMany(
+        'topics',
+        Array.from({ length: 1_500 }, () => said()),
+      ),
+    )
+    expect(slow).toBe(1_500)
+    expect(most).toBe(3)
+
+    // Its versions are looked over by no one, and its first row for long is found by its id.
+    expect(await untilRan(1, () => cx.emit('topics', said('b')))).toBeLessThan(2_000)
+    const late = await db.pool.connect()
+    await late.query('begin')
+    await cx.with(late).emit('topics', said('b'))
+    await untilRan(300, () =>
+      cx.emitMany(
+        'topics',
+        Array.from({ length: 300 }, () => said()),
+      ),
+    )
+    expect(await untilRan(1, () => late.query('commit'))).toBeLessThan(2_000)
+    late.release()
+    expect(most).toBe(3)
   },
 )

@@ -53,7 +53,7 @@ async function setUp() {
       filter: { collection: 'jobs' },
       target: { type: 'function', name: 'work' },
       retry: { maxAttempts: 1 },
-      concurrency: cx === bank ? 5 : undefined,
+      ...(cx === bank ? { concurrency: 5, rateLimit: 1_000 } : {}),
     } as Parameters<typeof cx.triggers.create>[0])
     await cx.triggers.create({
       name: 'answering',

@@ -127,7 +127,7 @@ export class AloneLane {
     const from = this.#starts.alone
     const work = (on: Queryable) => [
       ...(last === undefined ? [] : settlementOf(last).send(sql, on)),
-      sql.send(on, lockLimitsAlone, [token, from]),
+      sql.send(on, lockLimitsAlone, [from]),
     ]
     const { worked, rows } = await connection.exchange(work, takeAlone, [token, TAKE_LEASE_MS, from])
     if (last !== undefined) this.#settled(last, worked[0])

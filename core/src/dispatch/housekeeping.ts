@@ -11,6 +11,7 @@ import { sweepNotes } from '../sql/sweep-notes.ts'
 import { sweepOrderingLocks } from '../sql/sweep-ordering-locks.ts'
 import { unpark, UNPARKED_AT_A_TIME } from '../sql/unpark.ts'
 import { sweepReplies } from '../sql/sweep-replies.ts'
+import { sweepTriggerStarts } from '../sql/sweep-trigger-starts.ts'
 
 const SILENT_MS = 60_000
 const NOTE_AGE_MS = 60_000
@@ -21,6 +22,8 @@ const TAKEN_REPLY_MS = 60_000
 const KEPT_REPLY_MS = 86_400_000
 const REPLIES_A_SWEEP = 10_000
 const MOVED_AT_A_TIME = 10_000
+/** No less than the clock of the database may be off for a moment. Starts count for a second, or for as long as a rate says. */
+const START_AGE_MS = 60_000
 const ORDERING_LOCK_AGE_MS = 60_000
 const ORDERING_LOCKS_AT_A_TIME = 1_000
 /** For one sweep; there is one a minute for each dispatcher. */
@@ -78,6 +81,7 @@ export async function sweep(sql: Sql, pool: pg.Pool, log: Logger): Promise<void>
     await sql.run(pool, sweepReplies, [TAKEN_REPLY_MS, KEPT_REPLY_MS, REPLIES_A_SWEEP])
     await sql.run(pool, sweepDedupeKeys, [KEYS_A_SWEEP])
     await sweepLocks(sql, pool)
+    await sql.run(pool, sweepTriggerStarts, [START_AGE_MS])
   } catch (error) {
     log.debug({ err: error }, 'housekeeping was interrupted')
   }

@@ -194,8 +194,8 @@ export class Lanes {
 
   #singleLane(single: (typeof SINGLE_LANES)[number]): SingleLane {
     const { settings } = this.#options
-    const { around, isolation, singleLeases, requests } = this.#shared
-    return new SingleLane({ ...around, leases: singleLeases }, isolation, {
+    const { around, isolation, starts, singleLeases, requests } = this.#shared
+    return new SingleLane({ ...around, leases: singleLeases }, isolation, starts, {
       single,
       most: single === TRANSACTIONAL ? settings.transactions : settings.concurrency,
       holdMs: settings.holdMs,

@@ -11,8 +11,17 @@
 import { randomUUID } from 'node:crypto'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import { singleIsWaiting } from '../sql/single-is-waiting.ts'
-import { IS_REQUEST, lockLimits, PREVIOUS_TOKEN, TAKEN_TRIGGER, takeSingles } from '../sql/take-singles.ts'
+import {
+  IS_REQUEST,
+  lockLimits,
+  lockLimitsNear,
+  PREVIOUS_TOKEN,
+  TAKEN_TRIGGER,
+  takeSingles,
+  takeSinglesNear,
+} from '../sql/take-singles.ts'
 import type { TakeSinglesParameters } from '../sql/take-singles.ts'
+import type { Statement } from '../sql/statement.ts'
 import { LIMITED, TRANSACTIONAL } from '../triggers/single.ts'
 import type { Outcome } from './attempt.ts'
 import { decideInterrupted } from './attempt.ts'
@@ -25,6 +34,8 @@ import { OutboxRow } from './outbox-row.ts'
 import type { Run } from './run.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
+import type { Starts } from './starts.ts'
+import { WholeLooks } from './whole-looks.ts'
 
 export interface SingleLaneOptions {
   /** Which rows this lane takes. */
@@ -48,19 +59,28 @@ export class SingleLane {
   readonly #around: LaneSurroundings
   readonly #isolation: Isolation
   readonly #options: SingleLaneOptions
+  readonly #starts: Pick<Starts, 'singles'>
+  readonly #wholeLooks = new WholeLooks()
   /** Triggers take turns: a take goes on where the last one stopped. */
   #after = FIRST_TRIGGER
   #wanted = 1
   #running = 0
 
-  constructor(around: LaneSurroundings, isolation: Isolation, options: SingleLaneOptions) {
+  constructor(
+    around: LaneSurroundings,
+    isolation: Isolation,
+    starts: Pick<Starts, 'singles'>,
+    options: SingleLaneOptions,
+  ) {
     this.#around = around
+    this.#starts = starts
     this.#isolation = isolation
     this.#options = options
   }
 
-  /** Whether rows of this lane are there, due or not. */
+  /** Whether rows of this lane are there, due or not; or there may be, while to find out would take long. */
   async hasRows(): Promise<boolean> {
+    if (this.#starts.singles !== undefined) return true
     const { sql, notesOn } = this.#around
     const [found] = await sql.run(notesOn, singleIsWaiting, [this.#options.single])
     return found?.waiting === true
@@ -88,15 +108,29 @@ export class SingleLane {
   }
 
   async #take(connection: LaneConnection, token: string, limit: number): Promise<ClaimedTexts[]> {
-    const { sql } = this.#around
     for (;;) {
       const from = this.#after
       const parameters: TakeSinglesParameters = [token, this.#options.leaseMs, limit, this.#options.single, from]
-      const lock = (on: Parameters<typeof sql.send>[0]) => [sql.send(on, lockLimits, parameters)]
-      const { rows } = await connection.exchange(lock, takeSingles, parameters)
+      const marks = this.#wholeLooks.isDue ? undefined : this.#starts.singles
+      const rows =
+        marks === undefined
+          ? await this.#wholeLooks.during(() => this.#lockAndTake(connection, lockLimits, takeSingles, parameters))
+          : await this.#lockAndTake(connection, lockLimitsNear, takeSinglesNear, [...parameters, ...marks])
       this.#after = rows.length === limit ? (rows.at(-1)?.[TAKEN_TRIGGER] as string) : FIRST_TRIGGER
       if (rows.length > 0 || from === FIRST_TRIGGER) return rows
     }
+  }
+
+  async #lockAndTake<P extends readonly unknown[]>(
+    connection: LaneConnection,
+    lock: Statement<P, never>,
+    take: Statement<P, ClaimedTexts>,
+    parameters: P,
+  ): Promise<ClaimedTexts[]> {
+    const { sql } = this.#around
+    const work = (on: Parameters<typeof sql.send>[0]) => [sql.send(on, lock, parameters)]
+    const { rows } = await connection.exchange(work, take, parameters)
+    return rows
   }
 
   async #start(

@@ -12,16 +12,20 @@
 import type { Logger } from 'pino'
 import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import type { Froms } from '../sql/find-starts.ts'
+import type { SingleMarks } from '../sql/find-single-starts.ts'
 import { findStarts } from '../sql/find-starts.ts'
 import { listWriters } from '../sql/list-writers.ts'
 import type { Statement } from '../sql/statement.ts'
 import { ClockWatch } from './clock-watch.ts'
+import { SingleStarts } from './single-starts.ts'
 
 /** A look from the very start that takes the server no longer needs no marks. */
 const QUICK_MS = 0.3
 /** How often marks are moved. What is deleted in this time is walked over. */
 const MOVED_EVERY_MS = 200
 const VERY_START_SHARE = 0.003
+/** How soon the very start is looked at again where that was quick. */
+const QUICK_AGAIN_AFTER_MS = 800
 /** So far below the clock a mark stays at least: a clock that is corrected goes back a little. */
 const MARGIN_S = 0.3
 
@@ -43,6 +47,7 @@ export class Starts {
   readonly #options: StartsOptions
   #froms: Froms = VERY_START
   #orderedFrom = 0
+  readonly #singles: SingleStarts
   #marked = false
   #moving = false
   #stopped = false
@@ -55,6 +60,7 @@ export class Starts {
 
   constructor(options: StartsOptions) {
     this.#options = options
+    this.#singles = new SingleStarts(options)
   }
 
   /** Of rows in batches: by level, lowest first, in seconds since 1970. */
@@ -79,14 +85,25 @@ export class Starts {
     return this.#marked && this.#orderedFrom > 0 ? this.#orderedFrom : undefined
   }
 
+  /** Of rows that are taken one by one. Undefined: they are looked for from the very start. */
+  get singles(): SingleMarks | undefined {
+    return this.#singles.marks
+  }
+
   /** After a connection was lost: another server may answer, or another database. */
   forget(): void {
     this.#generation++
+    this.#singles.forget()
+    this.#waitingFor = undefined
+    this.#clock.forget()
+    this.#forgetRows()
+  }
+
+  /** Those of rows that are not taken one by one. */
+  #forgetRows(): void {
     this.#froms = VERY_START
     this.#orderedFrom = 0
     this.#marked = false
-    this.#waitingFor = undefined
-    this.#clock.forget()
     this.#veryStartAtMs = 0
   }
 
@@ -103,7 +120,7 @@ export class Starts {
     } finally {
       this.#moving = false
       clearTimeout(this.#timer)
-      if (this.#marked && !this.#stopped) this.#timer = setTimeout(() => void this.refresh(), MOVED_EVERY_MS).unref()
+      if (this.#isMarked && !this.#stopped) this.#timer = setTimeout(() => void this.refresh(), MOVED_EVERY_MS).unref()
     }
   }
 
@@ -114,13 +131,27 @@ export class Starts {
 
   async #refresh(generation: number): Promise<void> {
     if (performance.now() >= this.#veryStartAtMs) await this.#lookFromVeryStart(generation)
-    if (this.#marked) await this.#move(generation)
+    await this.#singles.lookFromVeryStart()
+    if (generation !== this.#generation) return
+    if (this.#isMarked) await this.#move(generation)
+    else {
+      this.#waitingFor = undefined
+      this.#clock.forget()
+    }
+  }
+
+  get #isMarked(): boolean {
+    return this.#marked || this.#singles.isMarked
   }
 
   async #lookFromVeryStart(generation: number): Promise<void> {
     const [found] = await this.#options.run(findStarts, [...VERY_START, 0])
     if (found === undefined || generation !== this.#generation) return
-    if (found.took_ms <= QUICK_MS) return this.forget()
+    if (found.took_ms <= QUICK_MS) {
+      this.#forgetRows()
+      this.#veryStartAtMs = performance.now() + QUICK_AGAIN_AFTER_MS
+      return
+    }
     this.#marked = true
     this.#veryStartAtMs = performance.now() + found.took_ms / VERY_START_SHARE
     this.#froms = this.#froms.map((from, i) => Math.min(from, found.firsts[i] ?? from)) as Froms
@@ -135,7 +166,7 @@ export class Starts {
     if (this.#clock.wasSetBack(row.clock_s, askedAtMs)) return this.forget()
     const now: Writers = { clockS: row.clock_s, lastId: Number(row.last_id), names: new Set(row.writers) }
     // The sequence was restarted: the ids below come again.
-    if (now.lastId < this.#orderedFrom - 1) return this.forget()
+    if (now.lastId < this.#orderedFrom - 1 || this.#singles.isBeyond(now.lastId)) return this.forget()
     const before = this.#waitingFor ?? now
     const left = new Set([...before.names].filter((name) => now.names.has(name)))
     if (left.size > 0) {
@@ -143,11 +174,16 @@ export class Starts {
       return
     }
     // All that looked at the clock before then have ended, and a look that begins now sees what they committed.
-    const [found] = await run(findStarts, [...this.#froms, this.#orderedFrom])
+    if (this.#marked) await this.#moveRows(generation, before)
+    await this.#singles.move(before.clockS, before.lastId)
+    if (generation === this.#generation) this.#waitingFor = now.names.size > 0 ? now : undefined
+  }
+
+  async #moveRows(generation: number, before: Writers): Promise<void> {
+    const [found] = await this.#options.run(findStarts, [...this.#froms, this.#orderedFrom])
     if (found === undefined || generation !== this.#generation) return
     const ceiling = before.clockS - MARGIN_S
     this.#froms = this.#froms.map((from, i) => Math.max(from, Math.min(found.firsts[i] ?? ceiling, ceiling))) as Froms
     this.#orderedFrom = Math.min(Number(found.ordered_id ?? before.lastId + 1), before.lastId + 1)
-    this.#waitingFor = now.names.size > 0 ? now : undefined
   }
 }

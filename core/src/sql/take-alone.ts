@@ -2,7 +2,7 @@ import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
 import { isPaused } from './pauses.ts'
 import { statement } from './statement.ts'
-import { freeSlots, STARTS_NOTED } from './trigger-limits.ts'
+import { freeSlots, isLimitHeld, limitsHeld, STARTS_NOTED } from './trigger-limits.ts'
 
 /** What a taken row has beyond a claimed one: the lease that it was under before, whose holder has vanished. */
 export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
@@ -11,17 +11,16 @@ export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
 const LIMITS_AT_A_TIME = 20
 
 /** Caller: AloneLane, before `takeAlone` in the same transaction, as `lockLimits` is before `takeSingles`. */
-export const lockLimitsAlone = statement<[leaseToken: string, from: number], never>(
+export const lockLimitsAlone = statement<[from: number], never>(
   'lock_limits_alone',
-  `update {schema}.trigger_limits set holder = $1::uuid
-where trigger_id = any (array(
+  limitsHeld(`
   select l.trigger_id from {schema}.trigger_limits l
   where l.trigger_id = any (array(
-      select trigger_id from {schema}.outbox where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($2::double precision) and single > 0 and not paused
+      select trigger_id from {schema}.outbox where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($1::double precision) and single > 0 and not paused
       order by due_at, id limit ${LIMITS_AT_A_TIME}
     )) and ${freeSlots('1')} > 0
   order by l.trigger_id for update skip locked
-))`,
+`),
 )
 
 /**
@@ -34,7 +33,7 @@ export const takeAlone = statement<[leaseToken: string, leaseMs: number, from: n
   select id as due_id, trigger_id, lease_token as previous_token from {schema}.outbox o
   where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($3::double precision) and not paused and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
     select from {schema}.trigger_limits l
-    where l.trigger_id = o.trigger_id and (l.holder is distinct from $1::uuid or ${freeSlots('1')} = 0)
+    where l.trigger_id = o.trigger_id and (not ${isLimitHeld('l.trigger_id')} or ${freeSlots('1')} = 0)
   ))
   order by due_at, id limit 1 for update skip locked
 ), ${STARTS_NOTED}

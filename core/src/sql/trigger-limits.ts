@@ -3,21 +3,47 @@
 /** Within how many seconds starts count: one, or what one start takes where there is less than one a second. */
 const WINDOW = `make_interval(secs => greatest(1, 1 / l.rate_limit))`
 
-/** One from the future was noted before the clock of the database was set back: it says nothing of the last second. */
-const COUNTED_STARTS = `unnest(l.starts) as start (at) where start.at > clock_timestamp() - ${WINDOW} and start.at <= clock_timestamp() + interval '1 second'`
+/**
+ * Times are compared with the one at which the statement began, so that an index finds them. By that time rather more starts and
+ * leases count than a moment later. A start of the future was noted before the clock of the database was set back: it says
+ * nothing of the last second.
+ */
+function startsCount(at: string): string {
+  return `${at} > statement_timestamp() - ${WINDOW} and ${at} <= statement_timestamp() + interval '1 second'`
+}
 
-/** How many more may start now, at most `most`. Right only for who holds the row's lock and began its statement after. */
-export function freeSlots(most: string): string {
+/** Older processes note their starts in an array. */
+const STARTS = `(select coalesce(sum(s.deliveries), 0) from {schema}.trigger_starts s where s.trigger_id = l.trigger_id and ${startsCount('s.started_at')})
+      + (select count(*) from unnest(l.starts) as start (at) where ${startsCount('start.at')})`
+
+/**
+ * How many more may start now, at most `most`. Right only for who holds the row's lock and began its statement after. `runningFrom`: no
+ * lease of the trigger that has not run out was set before (`single-starts.ts`). Running rows are read in the order of their index, so that
+ * no other index is planned for them.
+ */
+export function freeSlots(most: string, runningFrom?: string): string {
   return `greatest(0, least(${most},
-    coalesce(l.concurrency - (select count(*) from {schema}.outbox r
-      where r.single > 0 and r.trigger_id = l.trigger_id and r.lease_token is not null and r.due_at > clock_timestamp()), ${most}),
-    case when l.rate_limit is null then ${most} else greatest(1, l.rate_limit)::bigint - (select count(*) from ${COUNTED_STARTS}) end))`
+    coalesce(l.concurrency - (select count(*) from (
+      select from {schema}.outbox r
+      where r.single > 0 and r.trigger_id = l.trigger_id and r.lease_token is not null${runningFrom === undefined ? '' : ` and r.due_set_at >= ${runningFrom}`} and r.due_at > statement_timestamp()
+      order by r.due_set_at
+    ) as running), ${most}),
+    case when l.rate_limit is null then ${most} else greatest(1, l.rate_limit)::bigint - (${STARTS})::bigint end))`
+}
+
+/** The limits whose rows `locked` locked, in a transaction that goes on: its next statement asks {@link isLimitHeld}. Their rows get no new version. */
+export function limitsHeld(locked: string): string {
+  return `select set_config('outbus.limits_held', coalesce(string_agg(trigger_id::text, ','), ''), true) from (${locked}) as locked`
+}
+
+export function isLimitHeld(triggerId: string): string {
+  return `coalesce(${triggerId}::text = any (string_to_array(current_setting('outbus.limits_held', true), ',')), false)`
 }
 
 /** Notes the starts of the rows in `due`, which has their `trigger_id`. */
 export const STARTS_NOTED = `started as (
-  update {schema}.trigger_limits l
-  set starts = array(select at from ${COUNTED_STARTS}) || array_fill(clock_timestamp(), array[taken.rows::integer])
+  insert into {schema}.trigger_starts (trigger_id, app_id, started_at, deliveries)
+  select l.trigger_id, l.app_id, clock_timestamp(), taken.rows
   from (select trigger_id, count(*) as rows from due group by 1) as taken
-  where l.trigger_id = taken.trigger_id and l.rate_limit is not null
+  join {schema}.trigger_limits l on l.trigger_id = taken.trigger_id and l.rate_limit is not null
 )`

@@ -20,7 +20,7 @@ import { resolveDeadLetters } from '../../../core/src/sql/resolve-dead-letters.t
 import { settleRequests } from '../../../core/src/sql/settle-requests.ts'
 import { takeAlone } from '../../../core/src/sql/take-alone.ts'
 import { takeRequests } from '../../../core/src/sql/take-requests.ts'
-import { takeSingles } from '../../../core/src/sql/take-singles.ts'
+import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
 import { writeNote } from '../../../core/src/sql/write-note.ts'
 import type { Failpoint } from './names.ts'
 import type { AnyStatement } from './statements.ts'
@@ -42,7 +42,7 @@ interface Transaction {
 }
 
 const CLAIMS = new Set<AnyStatement>([claimBatch, claimSized, claimEmitted, claimFresh, claimOvertaken, claimOrdered])
-const TAKES = new Set<AnyStatement>([takeAlone, takeSingles, takeRequests])
+const TAKES = new Set<AnyStatement>([takeAlone, takeSingles, takeSinglesNear, takeRequests])
 const SETTLES = new Set<AnyStatement>([finish, reschedule, bury, resolveDeadLetters, settleRequests])
 const recognize = recognizer([...CLAIMS, ...TAKES, ...SETTLES, writeNote])
 

@@ -6,7 +6,7 @@ import { claimOrdered } from '../../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
 import { takeAlone } from '../../../core/src/sql/take-alone.ts'
 import { takeRequests } from '../../../core/src/sql/take-requests.ts'
-import { takeSingles } from '../../../core/src/sql/take-singles.ts'
+import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
 import { recognizer, schemaIn, watchStatements } from '../failpoints/statements.ts'
 
 const CLAIMS = [
@@ -18,6 +18,7 @@ const CLAIMS = [
   claimOrdered,
   takeAlone,
   takeSingles,
+  takeSinglesNear,
   takeRequests,
 ]
 

@@ -9,7 +9,7 @@ import { reschedule } from '../../../core/src/sql/reschedule.ts'
 import { resolveDeadLetters } from '../../../core/src/sql/resolve-dead-letters.ts'
 import { settleRequests } from '../../../core/src/sql/settle-requests.ts'
 import { takeRequests } from '../../../core/src/sql/take-requests.ts'
-import { takeSingles } from '../../../core/src/sql/take-singles.ts'
+import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
 import { writeNote } from '../../../core/src/sql/write-note.ts'
 import { commitBeforeHandlers } from './commit.ts'
 import { dropRows } from './drop.ts'
@@ -64,8 +64,10 @@ const UNLIMITED: readonly Edit[] = [
   ]),
   { of: takeRequests, replace: ' limit $3 for update skip locked', by: ' for update skip locked', times: 2 },
   { of: takeRequests, replace: '\n  limit $3', by: '\n  limit nullif($3::bigint, $3::bigint)' },
-  { of: takeSingles, replace: ' limit room.slots for update skip locked', by: ' for update skip locked', times: 3 },
-  { of: takeSingles, replace: '\n    limit room.slots\n  ) as taken\n  limit $3', by: '\n  ) as taken' },
+  ...[takeSingles, takeSinglesNear].flatMap((of) => [
+    { of, replace: ' limit room.slots for update skip locked', by: ' for update skip locked', times: 3 },
+    { of, replace: '\n    limit room.slots\n  ) as taken\n  limit $3', by: '\n  ) as taken' },
+  ]),
 ]
 
 const UNNOTED: readonly Edit[] = [
