@@ -199,8 +199,8 @@ test(
     await run(100)
     const before = await pagesOfOne()
     await pin(db)
-    await leaveVersions(db, [triggerId, quiet.id], 10_000)
-    await expect.poll(pagesOfOne, { timeout: WITHIN_MS, interval: 1 }).toBeLessThan(before + 250)
+    await leaveVersions(db, [triggerId, quiet.id], 2_500)
+    await expect.poll(pagesOfOne, { timeout: WITHIN_MS, interval: 1 }).toBeLessThan(before + 800)
 
     await cx.triggers.update(triggerId, { target: { type: 'function', name: 'slow' } })
     await other.start()

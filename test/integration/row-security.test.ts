@@ -54,7 +54,7 @@ async function setUp() {
       target: { type: 'function', name: 'work' },
       retry: { maxAttempts: 1 },
       ...(cx === bank ? { concurrency: 5, rateLimit: 1_000 } : {}),
-    } as Parameters<typeof cx.triggers.create>[0])
+    })
     await cx.triggers.create({
       name: 'answering',
       source: 'asks',
