@@ -22,7 +22,7 @@ type Bus = Awaited<ReturnType<typeof open>>
 
 /** As the owner of the tables, who may erase. */
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), docs(), schedule()] })
   return { db, bus: await open(db.adminUrl, { migrate: true }) }
 }
 
@@ -148,7 +148,7 @@ test.for<[how: string, more: object]>([
   ['claimed in a batch', {}],
   ['under a lease', { holdMs: 10 }],
 ])('what a handler that runs meanwhile comes to changes nothing: %s', async ([, dispatch]) => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({ database: db.adminUrl, sources: [kv()], app: 'shop', migrate: true, dispatch, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const started = Promise.withResolvers<void>()

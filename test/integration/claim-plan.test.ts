@@ -57,7 +57,7 @@ test.for([10, 1_000_000])(
   'claim and settle go by index with %i rows, analyzed or not (G6)',
   { timeout: 60_000 },
   async (rows) => {
-    const db = await useTestDatabase()
+    const db = await useTestDatabase({ sources: [] })
     const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
     await bus.stop()
     await db.pool.query(
@@ -104,7 +104,7 @@ test.for([10, 1_000_000])(
 )
 
 test('ordered rows are claimed by one index probe a key, with a thousand rows behind each, analyzed or not', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [] })
   const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
   await bus.stop()
   await db.pool.query(
@@ -139,7 +139,7 @@ test(
   'requests, singles and parked rows go by index beside a million other rows, analyzed or not',
   { timeout: 60_000 },
   async () => {
-    const db = await useTestDatabase()
+    const db = await useTestDatabase({ sources: [] })
     const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
     await bus.stop()
     await db.pool.query(
@@ -198,7 +198,7 @@ test(
 )
 
 test('under a pinned horizon neither a note nor an idle look reads over the notes that there were, analyzed or not (G13)', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [] })
   const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
   await bus.stop()
   const pinning = await db.pool.connect()

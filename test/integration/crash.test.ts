@@ -11,7 +11,7 @@ import { Worker } from './workers/worker.ts'
 const MAX_ATTEMPTS = 3
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv()],

@@ -30,7 +30,7 @@ const SENT_TO_COMMIT = { ...EMITS, ...REQUESTS, 'kv.set': WRITES['kv.set'] as ()
 const CHANGES = { ...WRITES, ...READ_AND_WRITE, ...REQUESTS }
 
 async function prepared() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: everySource() })
   const bus = await busOfAll(db.url, true)
   whenDone(() => bus.stop({ graceMs: 0 }))
   await prepare(bus.context(), db.pool)

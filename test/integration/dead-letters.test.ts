@@ -10,7 +10,7 @@ import { watchOutcomes } from './workers/outcomes.ts'
 type SetEvent = KvEvent & { op: 'set' }
 
 async function withDeadLetters(count: number) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv()],

@@ -17,7 +17,7 @@ const LOCKS = `from pg_locks where locktype = 'advisory' and database = (select 
 const NO_LOCKS = `select not exists (select ${LOCKS}) as none`
 
 async function setUp(dispatch: Record<string, number> = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [topics('topics')] })
   const runs: { body: unknown; attempt: number; by: string }[] = []
   const outcomes = watchOutcomes('shop')
   const open = async (by: string, settings: Record<string, number> = {}) => {

@@ -46,7 +46,7 @@ test.for(['LATIN1', 'SQL_ASCII', 'WIN1252', 'EUC_JP'])(
 )
 
 test('in a database in UTF8 a failure may say what it likes', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({ database: db.url, sources: [kv()], app: 'shop', migrate: true, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const buried = Promise.withResolvers<string>()

@@ -28,9 +28,9 @@ function poolOf(url: string) {
 
 async function setUp() {
   const bin = postgresBinaries('system')
-  const primary = await startServer(bin, { settings: { fsync: 'off' } })
+  const primary = await startServer(bin, { settings: { fsync: 'off' }, inMemory: true })
   onTestFinished(() => primary.stop())
-  const standby = await startServer(bin, { settings: { fsync: 'off' }, standbyOf: primary.url })
+  const standby = await startServer(bin, { settings: { fsync: 'off' }, inMemory: true, standbyOf: primary.url })
   onTestFinished(() => standby.stop())
   const proxy = await startProxy(portOf(primary.url))
   onTestFinished(() => proxy.close())

@@ -9,7 +9,7 @@ import type { Job } from './workers/protocol.ts'
 import { Worker } from './workers/worker.ts'
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv()],

@@ -33,7 +33,7 @@ test.for<[how: string, more: object]>([
 })
 
 test('so do the handler of a request and the handler of a dead letter', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [asks] })
   const bus = await createBus({
     database: db.url,
     sources: [asks],

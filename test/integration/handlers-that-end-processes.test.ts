@@ -11,7 +11,7 @@ import { Worker } from './workers/worker.ts'
 const MAX_ATTEMPTS = 2
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const log = pino({ level: 'silent' })
   const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', history: 'all', log })
   onTestFinished(() => bus.stop())

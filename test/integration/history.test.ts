@@ -10,7 +10,7 @@ import { untilDatabaseSays, watchOutcomes } from './workers/outcomes.ts'
 type Options = Pick<BusOptions<[]>, 'history' | 'retention'>
 
 async function setUp(options: Options = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv()],

@@ -15,9 +15,9 @@ import pino from 'pino'
 import { afterAll, describe, expect, test } from 'vitest'
 import { HOSTILE, placesIn, replaced } from './hostile-values.ts'
 
-const db = await useTestDatabase()
 const log = pino({ level: 'silent' })
 const sources = [kv(), docs(), pubsub(), http(), schedule()]
+const db = await useTestDatabase({ sources })
 const bus = await createBus({ database: db.pool, sources, app: 'shop', migrate: true, log })
 afterAll(() => bus.stop({ graceMs: 0 }))
 

@@ -13,8 +13,8 @@ import fc from 'fast-check'
 import pino from 'pino'
 import { afterAll, expect, test } from 'vitest'
 
-const db = await useTestDatabase()
 const sources = [kv(), docs(), schedule()]
+const db = await useTestDatabase({ sources })
 const bus = await createBus({ database: db.pool, sources, migrate: true, log: pino({ level: 'silent' }) })
 afterAll(() => bus.stop({ graceMs: 0 }))
 await db.pool.query(`select outbus.add_attempts_partition(current_date)`)

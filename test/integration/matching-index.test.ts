@@ -22,7 +22,7 @@ async function setUp(triggers: number) {
     serialize: ({ word }) => word,
     api: () => ({}),
   })
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [source] })
   const bus = await createBus({
     database: db.url,
     sources: [source],

@@ -38,7 +38,7 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 }
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), asks, schedule()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv(), asks, schedule()],
@@ -156,7 +156,7 @@ test('what is written carries the time of day, not what the application takes fo
 })
 
 test('a stop ends in a process in which nothing moves any more, not even its sockets, and says so', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const migrating = await createBus({ database: db.adminUrl, sources: [kv()], migrate: true })
   await migrating.stop()
   const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=outbus-source', STOPPED_CLOCK], {

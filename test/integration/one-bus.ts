@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest'
 import { watchOutcomes } from './workers/outcomes.ts'
 
 export async function setUpBus(dispatch: Record<string, number> = {}, log = pino({ level: 'silent' })) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv()],

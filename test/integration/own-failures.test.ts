@@ -24,7 +24,7 @@ const REQUESTS = {
 }
 
 async function setUp(seen: (trigger: string, message: string) => void) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), asks] })
   const write = (line: string) => {
     const { trigger, msg } = JSON.parse(line) as { trigger?: string; msg: string }
     if (trigger !== undefined) seen(trigger, msg)

@@ -31,7 +31,7 @@ test('kv: a value that is set is matched by its content; a delete has none', asy
 })
 
 test('http: a route may ask for more than its path', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [http()] })
   const bus = await createBus({
     database: db.url,
     sources: [http()],

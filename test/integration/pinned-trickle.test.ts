@@ -15,7 +15,7 @@ const WITHIN_MS = 30_000
 const OPTIONS = { sources: [topics('topics')], migrate: true, app: 'shop', retention: false } as const
 
 async function setUpTrickle(more: object) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: OPTIONS.sources })
   const bus = await createBus({ ...OPTIONS, database: db.url, log: pino({ level: 'silent' }) })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   let left = 0

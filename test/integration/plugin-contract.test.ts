@@ -32,7 +32,7 @@ const SAID = { op: 'said', word: 'hello' } as const
 const THEN = ['THEN'.toLowerCase(), () => {}] as const
 
 async function setUp(sources: readonly AnySource[], more: object = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources })
   const bus = await createBus({ database: db.url, sources, migrate: true, app: 'shop', log, ...more })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   return { db, bus, cx: bus.context() }

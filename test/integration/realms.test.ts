@@ -36,9 +36,9 @@ const notes = defineSource({
 })
 
 async function setUp() {
-  const db = await useTestDatabase()
   const log = pino({ level: 'silent' })
   const sources = [kv(), docs(), schedule(), http(), asks, notes] as const
+  const db = await useTestDatabase({ sources })
   const bus = await createBus({
     ...(foreign(
       `{ dispatch: { lanes: 1 }, retention: { historyDays: 1 }, app: 'shop', strategies: { own: () => 5 }, migrate: true }`,

@@ -10,9 +10,9 @@ import pino from 'pino'
 import { afterAll, expect } from 'vitest'
 
 export async function setUpRefusals() {
-  const db = await useTestDatabase()
   const log = pino({ level: 'silent' })
   const sources = [kv(), docs(), pubsub(), http(), schedule()]
+  const db = await useTestDatabase({ sources })
   const bus = await createBus({ database: db.url, sources, migrate: true, log })
   afterAll(() => bus.stop())
   const cx = bus.context({ app: 'shop' })

@@ -27,9 +27,9 @@ const addressOf = (url: string) => ({ host: new URL(url).hostname, port: Number(
 async function setUp(whose: string) {
   const bin = postgresBinaries('system')
   const settings = { fsync: 'off' }
-  const primary = await startServer(bin, { settings })
+  const primary = await startServer(bin, { settings, inMemory: true })
   onTestFinished(() => primary.stop())
-  const standby = await startServer(bin, { settings, standbyOf: primary.url })
+  const standby = await startServer(bin, { settings, inMemory: true, standbyOf: primary.url })
   onTestFinished(() => standby.stop())
   const proxy = await startProxy(addressOf(primary.url))
   onTestFinished(() => proxy.close())

@@ -15,7 +15,7 @@ const log = pino({ level: 'silent' })
 type Asked = Partial<Instructions>
 
 async function setUp({ dispatch = {}, inboxes = undefined as ReturnType<typeof memoryInboxes> | undefined } = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [] })
   const options = { database: db.url, sources: [asks], app: 'shop', log, ...(inboxes === undefined ? {} : { inboxes }) }
   const bus = await createBus({ ...options, migrate: true, dispatch })
   onTestFinished(() => bus.stop({ graceMs: 0 }))

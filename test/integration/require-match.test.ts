@@ -11,12 +11,12 @@ import { said, topics } from './topics.ts'
 const required = { requireMatch: true }
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const sourcesOfABus = () => [topics('topics'), kv(), docs(), pubsub()] as const
+  const db = await useTestDatabase({ sources: sourcesOfABus() })
   const lines: Record<string, unknown>[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const open = async () => {
-    const sources = [topics('topics'), kv(), docs(), pubsub()] as const
-    const bus = await createBus({ database: db.url, sources, migrate: true, app: 'shop', log })
+    const bus = await createBus({ database: db.url, sources: sourcesOfABus(), migrate: true, app: 'shop', log })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     return bus
   }

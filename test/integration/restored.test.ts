@@ -58,7 +58,7 @@ async function dump(url: string): Promise<{ restore: (url: string) => Promise<vo
 }
 
 test('in the place of the schema: what is restored runs, and every trigger is honoured, those made after it too', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const living = await startProcess(db)
   for (const name of ['kept1', 'kept2']) await living.create(name)
   expect(await living.emit('kept1')).toBe(1)
@@ -90,7 +90,7 @@ test('in the place of the schema: what is restored runs, and every trigger is ho
 })
 
 test('in the place of the schema: every lane resumes, and requests are answered', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), asks] })
   const laneFailed = Promise.withResolvers<void>()
   const heard = pino(
     { level: 'warn' },
@@ -131,7 +131,7 @@ test('in the place of the schema: every lane resumes, and requests are answered'
 })
 
 test('elsewhere, and the processes are sent there: every trigger of it is honoured by the very next emit', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const living = await startProcess(db)
   for (const name of ['kept1', 'kept2']) await living.create(name)
   const { restore } = await dump(db.adminUrl)

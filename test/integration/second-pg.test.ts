@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => second.remove())
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   // oxlint-disable-next-line outbus/lost-connections -- the kit's pools are of the first copy
   const pool = new second.pg.Pool({ connectionString: db.url })
   pool.on('error', () => undefined)

@@ -12,7 +12,7 @@ const target = { type: 'function', name: 'f' }
 const events = { put: z.strictObject({ key: z.string() }) }
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const pool = useTestPool(db.url)
   let acquired = 0
   pool.on('acquire', () => acquired++)

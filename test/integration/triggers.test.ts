@@ -8,7 +8,7 @@ import { startEmitter } from './workers/emitting-process.ts'
 import { watchOutcomes } from './workers/outcomes.ts'
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, log: pino({ level: 'silent' }) })
   onTestFinished(() => bus.stop())
   const cx = bus.context({ app: 'shop', principal: { id: 'u_1' } })

@@ -11,7 +11,7 @@ const log = pino({ level: 'silent' })
 
 /** `outbus_emitting` is bound to the app `shop`; the app `bank` is the one that must not notice. */
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   await prepareRoles(db.adminUrl)
   const migrator = urlAs(db.adminUrl, 'outbus_migrator')
   const migrating = await createBus({ database: migrator, sources: [kv()], migrate: true, log })

@@ -6,7 +6,7 @@ import { docs } from './index.ts'
 import type { DocsEvent, DocsOptions } from './index.ts'
 
 async function setUp(options: DocsOptions = {}, maxEventBytes = 262_144) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [docs(options)] })
   const bus = await createBus({
     database: db.url,
     sources: [docs(options)],

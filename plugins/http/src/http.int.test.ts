@@ -11,7 +11,7 @@ import { causalityHeaders, http, httpHandler, httpListener, respond } from './in
 import type { HttpHandlerOptions, HttpRequestEvent } from './index.ts'
 
 async function setUp(options: HttpHandlerOptions = {}, dispatch: Record<string, number> = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [http()] })
   const bus = await createBus({
     database: db.url,
     sources: [http()],

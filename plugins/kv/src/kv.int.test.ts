@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { kv } from './index.ts'
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv()],

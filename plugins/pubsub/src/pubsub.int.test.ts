@@ -6,7 +6,7 @@ import { pubsub } from './index.ts'
 import type { PubsubEvent } from './index.ts'
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [pubsub()] })
   const bus = await createBus({
     database: db.url,
     sources: [pubsub()],

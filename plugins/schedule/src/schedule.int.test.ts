@@ -10,7 +10,7 @@ import { schedule } from './index.ts'
 const EVERY_MINUTE = '* * * * *'
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [schedule()] })
   const make = async (migrate = false) => {
     const bus = await createBus({
       database: db.url,

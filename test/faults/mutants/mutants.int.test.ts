@@ -26,7 +26,7 @@ const WORK = {
 } as const
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), asks] })
   const log = pino({ level: 'silent' })
   const bus = await createBus({ database: db.url, sources: [kv(), asks], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))

@@ -50,7 +50,7 @@ export async function startPostgres(
     ...(options.durable === true ? DURABLE : NOT_DURABLE),
     ...options.settings,
   }
-  const running = await start(kind, settings)
+  const running = await start(kind, settings, options.durable !== true)
   let stopping: Promise<void> | undefined
   const stop = () => (stopping ??= running.stop())
   try {
@@ -75,9 +75,10 @@ export function postgresBinaries(kind: 'embedded' | 'system'): string {
 async function start(
   kind: PostgresKind,
   settings: Readonly<Record<string, string | number>>,
+  inMemory: boolean,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  if (kind === 'embedded') return startServer(postgresBinaries('embedded'), { settings })
-  if (kind === 'system') return startServer(postgresBinaries('system'), { settings })
+  if (kind === 'embedded') return startServer(postgresBinaries('embedded'), { settings, inMemory })
+  if (kind === 'system') return startServer(postgresBinaries('system'), { settings, inMemory })
   if (kind === 'container' || kind.startsWith('container:'))
     return startContainer(kind.slice('container:'.length) || CONTAINER_IMAGE, settings)
   if (/^postgres(ql)?:\/\//.test(kind)) return { url: kind, stop: () => Promise.resolve() }

@@ -1,4 +1,5 @@
 /** What test files import. The server comes from `global-setup.ts`, one for each vitest project. */
+import type { AnySource } from '@outbus/core'
 import type pg from 'pg'
 import { afterAll, inject, onTestFinished, TestRunner } from 'vitest'
 import { openClient, openPool } from './connections.ts'
@@ -6,6 +7,7 @@ import { createTestDatabase } from './database.ts'
 import type { CreateTestDatabaseOptions } from './database.ts'
 import { urlAs } from './logins.ts'
 import { prepareRoles } from './roles.ts'
+import { templateWith } from './template.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -28,6 +30,15 @@ export interface UsedTestDatabase {
   readonly pool: pg.Pool
 }
 
+export interface UseTestDatabaseOptions extends CreateTestDatabaseOptions {
+  /**
+   * The sources of the bus that is to come. The database is a copy of one that a bus with them has migrated, made once a
+   * server, so that `migrate: true` finds nothing left to do. Not for tests of migrating, and without effect where
+   * `OUTBUS_TEST_ROLES` has the migrator migrate. Default: an empty database.
+   */
+  readonly sources?: readonly AnySource[]
+}
+
 type CleanUp = () => Promise<void>
 
 /** Vitest evaluates modules anew for every test file, so these are one file's; last in, first out. */
@@ -42,8 +53,11 @@ afterAll(async () => {
  * `const db = await useTestDatabase()`, or in a `beforeAll`, it is dropped when the file is over; called inside a test
  * or a `beforeEach`, when the test is.
  */
-export async function useTestDatabase(options: CreateTestDatabaseOptions = {}): Promise<UsedTestDatabase> {
-  const database = await createTestDatabase(inject('postgresUrl'), options)
+export async function useTestDatabase({ sources, ...options }: UseTestDatabaseOptions = {}): Promise<UsedTestDatabase> {
+  const serverUrl = inject('postgresUrl')
+  if (sources !== undefined && !process.env['OUTBUS_TEST_ROLES'])
+    options = { template: await templateWith(serverUrl, sources), ...options }
+  const database = await createTestDatabase(serverUrl, options)
   const pool = openPool({ connectionString: database.url, max: 10 })
   const cleanUp = async () => {
     const kept = pool.totalCount - pool.idleCount
