@@ -110,6 +110,8 @@ export default defineConfig(({ mode }) => ({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A state that is waited for comes; a busy machine takes longer than the second that vitest waits by itself.
+    expect: { poll: { timeout: 20_000 } },
     reporters: ['default', './test/test-times.ts'],
     // Where there is one Postgres, `npm test` has run everything.
     passWithNoTests: mode === REST,

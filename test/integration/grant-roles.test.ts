@@ -77,7 +77,7 @@ describe('Postgres refuses', () => {
 })
 
 test('what a superuser migrated is handed over to the migrator, by several at once', async () => {
-  const db = await useTestDatabase({ sources: [kv(), schedule()] })
+  const db = await useTestDatabase()
   await prepareRoles(db.adminUrl)
   const bus = await createBus({ database: db.adminUrl, sources: [kv(), schedule()], migrate: true, log })
   await bus.stop()
@@ -97,7 +97,7 @@ test('what a superuser migrated is handed over to the migrator, by several at on
 })
 
 test('a table of core that no file of roles names would be given away as a plugin’s', async () => {
-  const db = await useTestDatabase({ sources: [] })
+  const db = await useTestDatabase()
   await prepareRoles(db.adminUrl)
   const bus = await createBus({ database: db.adminUrl, migrate: true, log })
   await bus.stop()
@@ -135,7 +135,7 @@ test.for<[what: string, roles: object, error: object]>([
 })
 
 test('a schema that was not migrated, and a role that is not there, are said', async () => {
-  const db = await useTestDatabase({ sources: [] })
+  const db = await useTestDatabase()
   await expect(grantRoles(db.adminUrl, { roles: { reader: 'nobody_at_all' } })).rejects.toMatchObject({
     code: 'schema.missing',
   })

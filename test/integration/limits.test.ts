@@ -1,7 +1,9 @@
 /** `concurrency` and `rateLimit`: exact over all processes. */
 import { createBus, reply } from '@outbus/core'
+import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
-import { expect, test } from 'vitest'
+import pino from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
 import { setUpBus } from './one-bus.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays } from './workers/outcomes.ts'
 import type { WorkerLine } from './workers/protocol.ts'
@@ -146,9 +148,12 @@ test('a trigger with both: a handler that is limited gets its transaction', asyn
   await trigger('work', AT_ONCE, { concurrency: 2, transactional: true })
   let running = 0
   let most = 0
+  const two = Promise.withResolvers<void>()
   bus.handle<SetEvent>('work', async ({ tx }) => {
     most = Math.max(most, ++running)
-    await tx.query('select pg_sleep(0.01)')
+    if (running === 2) two.resolve()
+    await tx.query('select 1')
+    await two.promise
     running--
   })
   await emitJobs(cx, 20, () => ({}))
@@ -175,25 +180,44 @@ test('a dead letter of a limited trigger is limited again when it is replayed', 
 })
 
 test('requests and deliveries of a trigger count together; who finds no room in time is told so', async () => {
-  const { bus, cx, trigger, outcomes } = await setUpBus({ overloadedAfterMs: 300 })
+  // How long a request may wait is part of the second half alone: on a busy machine the first one takes its time.
+  const { db, bus, cx, trigger, outcomes } = await setUpBus({ overloadedAfterMs: 60_000 })
   await trigger('work', AT_ONCE, { concurrency: 2 })
   let running = 0
   let most = 0
+  const two = Promise.withResolvers<void>()
+  const twoAgain = Promise.withResolvers<void>()
   const stuck = Promise.withResolvers<void>()
+  let isStuck = 0
   bus.handle<SetEvent>('work', async ({ event }) => {
     most = Math.max(most, ++running)
-    await (event.key === 'stuck' ? stuck.promise : new Promise((resolve) => setTimeout(resolve, 10)))
+    if (running === 2) two.resolve()
+    if (event.key === 'stuck' && ++isStuck === 2) twoAgain.resolve()
+    // Whoever is first waits for the second.
+    await (event.key === 'stuck' ? stuck.promise : two.promise)
     running--
     return reply(event.key)
   })
   await bus.start()
   const ask = (key: string) =>
-    cx.request('kv', { op: 'set', collection: 'jobs', key, value: 1, version: 1 }, { timeoutMs: 10_000 })
+    cx.request('kv', { op: 'set', collection: 'jobs', key, value: 1, version: 1 }, { timeoutMs: 30_000 })
   await emitJobs(cx, 5, () => ({}))
   const answers = await Promise.all(['a', 'b', 'c', 'd', 'e'].map(ask))
   expect(answers.map((answer) => answer.ok)).toEqual([true, true, true, true, true])
   await outcomes.until((seen) => seen.length === 10)
+
   const holding = [ask('stuck'), ask('stuck')]
+  await twoAgain.promise
+  const impatient = await createBus({
+    database: db.url,
+    sources: [kv()],
+    app: 'shop',
+    log: pino({ level: 'silent' }),
+    dispatch: { overloadedAfterMs: 100 },
+  })
+  onTestFinished(() => impatient.stop({ graceMs: 0 }))
+  impatient.handle('work', () => expect.fail('a third one was started'))
+  await impatient.start()
   expect(await ask('late')).toMatchObject({ ok: false, failure: 'overloaded' })
   stuck.resolve()
   expect((await Promise.all(holding)).map((answer) => answer.ok)).toEqual([true, true])
