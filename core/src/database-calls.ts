@@ -202,9 +202,12 @@ export class CallSql extends Sql {
   }
 }
 
-/** A word of a statement that changes something, a lock among them, or a function of the schema, which may do anything. */
+/**
+ * A word of a statement that changes something, a lock among them, or a function of the schema, which may do anything. Of these
+ * `name_in` alone is known to read no more than its argument.
+ */
 const WRITES =
-  /\b(insert|update|delete|merge|truncate|call|do|create|alter|drop|lock|nextval|setval|pg_notify)\b|\{schema\}\.\w+\s*\(/i
+  /\b(insert|update|delete|merge|truncate|call|do|create|alter|drop|lock|nextval|setval|pg_notify)\b|\{schema\}\.(?!name_in\b)\w+\s*\(/i
 const known = new Map<string, boolean>()
 
 /** When in doubt it does: then nobody is told that nothing was written. */

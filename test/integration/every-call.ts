@@ -34,6 +34,7 @@ export const request = {
 export const IDS = { trigger: '00000000-0000-7000-8000-000000000001', letter: '900000', delivery: '700000' }
 
 export const READS: Record<string, Call> = {
+  'setAside.list': (cx) => cx.setAside.list(),
   'kv.get': (cx) => cx.kv.get('jobs', 'k'),
   'kv.list': (cx) => cx.kv.list('jobs'),
   'docs.get': (cx) => cx.docs.get('jobs', 'd'),
