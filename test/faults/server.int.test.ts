@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { useTestClient } from '@outbus/test-kit/vitest'
 import { expect, inject, test } from 'vitest'
+import { libfaketime } from './faketime.ts'
 import { startFaultServer } from './server.ts'
 
 const kind = inject('postgresKind')
@@ -34,5 +35,24 @@ test.runIf(isOurs)(
     const { dataDirectory } = server
     await server.close()
     expect(existsSync(dataDirectory)).toBe(false)
+  },
+)
+
+test.runIf(isOurs && libfaketime() !== undefined)(
+  'a server whose clock goes back and is right again ends what waits too long all the time',
+  async () => {
+    await using server = await startFaultServer({ kind: kind as 'embedded' | 'system', faketime: true })
+    const client = await useTestClient(server.url)
+    for (const hours of [0, -1, 0]) {
+      await server.setClock(hours)
+      const { rows } = await client.query(
+        'select round(extract(epoch from clock_timestamp() - $1::timestamptz) / 3600)::integer as off',
+        [new Date()],
+      )
+      expect(rows).toEqual([{ off: hours }])
+      await client.query(`set statement_timeout = '100ms'`)
+      await expect(client.query('select pg_sleep(60)')).rejects.toThrow('statement timeout')
+      await client.query('reset statement_timeout')
+    }
   },
 )
