@@ -10,6 +10,7 @@
  * hundreds.
  */
 import { randomUUID } from 'node:crypto'
+import { performance } from '../clock.ts'
 import { lockLimitsAlone, PREVIOUS_TOKEN, takeAlone } from '../sql/take-alone.ts'
 import type { Outcome, Result } from './attempt.ts'
 import { decide, decideInterrupted, settledOutcome } from './attempt.ts'
@@ -129,13 +130,16 @@ export class AloneLane {
       ...(last === undefined ? [] : settlementOf(last).send(sql, on)),
       sql.send(on, lockLimitsAlone, [from]),
     ]
+    const startBy = performance.now() + TAKE_LEASE_MS
     const { worked, rows } = await connection.exchange(work, takeAlone, [token, TAKE_LEASE_MS, from])
     if (last !== undefined) this.#settled(last, worked[0])
     const [texts] = rows
     if (texts === undefined) return undefined
     const row = new OutboxRow(texts, true)
+    const delivery = new RowDelivery(row, plans.of(row.trigger), this.#around)
+    delivery.startBy = startBy
     return {
-      delivery: new RowDelivery(row, plans.of(row.trigger), this.#around),
+      delivery,
       token,
       interrupted: texts[PREVIOUS_TOKEN] !== null,
     }

@@ -73,6 +73,8 @@ export class RowDelivery implements Delivery {
   runsAs = NOBODY
   /** Set before it runs, where its trigger is transactional. */
   transaction: pg.ClientBase | undefined
+  /** By `performance.now()`: until then it is certain to hold the lease that it was taken under. */
+  startBy: number | undefined
   /** Its completion is being written with what its handler wrote: whether it still holds its lease, that will say. */
   completing = false
   /** By `performance.now()`, once it runs, and once it has ended. */

@@ -200,7 +200,7 @@ export class Lanes {
       most: single === TRANSACTIONAL ? settings.transactions : settings.concurrency,
       holdMs: settings.holdMs,
       leaseMs: shortLeaseMs(settings),
-      startRequests: (rows, token) => requests.startTaken(rows, token),
+      startRequests: (rows, token, startBy) => requests.startTaken(rows, token, startBy),
     })
   }
 

@@ -61,8 +61,8 @@ export class RequestDispatch {
   }
 
   /** Of requests that were taken by another lane, under `token`: those that run. */
-  async startTaken(rows: readonly ClaimedTexts[], token: string): Promise<Run[]> {
-    const runs = await this.#lane.startTaken(rows, token)
+  async startTaken(rows: readonly ClaimedTexts[], token: string, startBy: number): Promise<Run[]> {
+    const runs = await this.#lane.startTaken(rows, token, startBy)
     for (const run of runs) this.#limited.add(run)
     return runs
   }

@@ -90,8 +90,9 @@ export class RequestLane {
       reserve: () => this.#permits(signal),
       takeAndStart: async (reserved, onStarted) => {
         const token = randomUUID()
+        const startBy = performance.now() + this.#options.leaseMs
         const rows = await this.#take(token, reserved)
-        for (const run of await this.startTaken(rows, token)) onStarted(run)
+        for (const run of await this.startTaken(rows, token, startBy)) onStarted(run)
         // As many as there were permits: there are probably more, and none of them is to wait longer than it may. None:
         // some may be waiting for what their trigger's limit leaves.
         if (rows.length === reserved || rows.length === 0) await this.#shed()
@@ -138,12 +139,13 @@ export class RequestLane {
   }
 
   /** Runs those that are to be run, and answers the others. Also for what the lane of limited triggers took. */
-  async startTaken(rows: readonly ClaimedTexts[], token: string): Promise<Run[]> {
+  async startTaken(rows: readonly ClaimedTexts[], token: string, startBy: number): Promise<Run[]> {
     const { plans, around, leases, principals, pool, start } = this.#options
     const deliveries: RowDelivery[] = []
     for (const texts of rows) {
       const row = new OutboxRow(texts)
       const delivery = new RowDelivery(row, plans.of(row.trigger), around)
+      delivery.startBy = startBy
       if (texts[PREVIOUS_TOKEN] !== null)
         this.#refuse(delivery, token, 'crashed', 'the process that ran the request ended, or lost its connection')
       else if (texts[CALLER_GONE] === 't')

@@ -81,13 +81,21 @@ export class Run {
   }
 }
 
-/** In a transaction of its own, where its trigger says so; `completion` is what then commits with what the handler wrote. */
+/**
+ * In a transaction of its own, where its trigger says so; `completion` is what then commits with what the handler wrote. What comes
+ * to be started only when its lease may have run out is put back instead: others may have run it by then (G3).
+ */
 export function startRun(
   delivery: RowDelivery,
   rules: AttemptRules,
   transactions: HandlerTransactions,
   completion: () => Completion,
 ): Run {
+  if (performance.now() >= (delivery.startBy ?? Infinity)) {
+    const late = new Error('its lease may have run out before its handler was started')
+    delivery.log.warn({ err: late }, 'a delivery was not started')
+    return new Run(delivery, rules, () => Promise.resolve(putBack(late, rules.random)))
+  }
   if (!delivery.plan.transactional) return new Run(delivery, rules)
   return new Run(delivery, rules, () => transactions.attempt(delivery, rules, completion()))
 }

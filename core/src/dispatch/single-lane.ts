@@ -9,6 +9,7 @@
  * charged an attempt and runs alone.
  */
 import { randomUUID } from 'node:crypto'
+import { performance } from '../clock.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import { singleIsWaiting } from '../sql/single-is-waiting.ts'
 import {
@@ -45,7 +46,12 @@ export interface SingleLaneOptions {
   readonly holdMs: number
   readonly leaseMs: number
   /** Of the rows that were taken, for those that are requests. */
-  startRequests(rows: readonly ClaimedTexts[], token: string): Promise<Run[]>
+  startRequests(rows: readonly ClaimedTexts[], token: string, startBy: number): Promise<Run[]>
+}
+
+interface StartBy {
+  /** By `performance.now()`, see {@link RowDelivery.startBy}. */
+  readonly startBy: number
 }
 
 /** The lanes of one dispatcher: by which rows they take. */
@@ -99,16 +105,17 @@ export class SingleLane {
       },
       takeAndStart: async (reserved, onStarted) => {
         const token = randomUUID()
-        const rows = await this.#take(connection, token, reserved)
-        await this.#start(connection, rows, token, onStarted)
+        const { rows, startBy } = await this.#take(connection, token, reserved)
+        await this.#start(connection, rows, { token, startBy }, onStarted)
         this.#wanted = rows.length === reserved ? Math.min(MOST_AT_A_TIME, this.#wanted * 2) : 1
         return rows.length
       },
     })
   }
 
-  async #take(connection: LaneConnection, token: string, limit: number): Promise<ClaimedTexts[]> {
+  async #take(connection: LaneConnection, token: string, limit: number): Promise<{ rows: ClaimedTexts[] } & StartBy> {
     for (;;) {
+      const startBy = performance.now() + this.#options.leaseMs
       const from = this.#after
       const parameters: TakeSinglesParameters = [token, this.#options.leaseMs, limit, this.#options.single, from]
       const marks = this.#wholeLooks.isDue ? undefined : this.#starts.singles
@@ -117,7 +124,7 @@ export class SingleLane {
           ? await this.#wholeLooks.during(() => this.#lockAndTake(connection, lockLimits, takeSingles, parameters))
           : await this.#lockAndTake(connection, lockLimitsNear, takeSinglesNear, [...parameters, ...marks])
       this.#after = rows.length === limit ? (rows.at(-1)?.[TAKEN_TRIGGER] as string) : FIRST_TRIGGER
-      if (rows.length > 0 || from === FIRST_TRIGGER) return rows
+      if (rows.length > 0 || from === FIRST_TRIGGER) return { rows, startBy }
     }
   }
 
@@ -136,7 +143,7 @@ export class SingleLane {
   async #start(
     connection: LaneConnection,
     rows: readonly ClaimedTexts[],
-    token: string,
+    { token, startBy }: { readonly token: string } & StartBy,
     onStarted: (run: Run) => void,
   ): Promise<void> {
     const { plans, leases, principals, notesOn, start } = this.#around
@@ -144,7 +151,7 @@ export class SingleLane {
     const interrupted: RowDelivery[] = []
     const requests = rows.filter((texts) => texts[IS_REQUEST] === 't')
     if (requests.length > 0) {
-      for (const run of await this.#options.startRequests(requests, token)) {
+      for (const run of await this.#options.startRequests(requests, token, startBy)) {
         this.#count(run)
         onStarted(run)
       }
@@ -153,6 +160,7 @@ export class SingleLane {
       if (texts[IS_REQUEST] === 't') continue
       const row = new OutboxRow(texts)
       const delivery = new RowDelivery(row, plans.of(row.trigger), this.#around)
+      delivery.startBy = startBy
       ;(texts[PREVIOUS_TOKEN] === null ? deliveries : interrupted).push(delivery)
     }
     await resolveRunsAs(deliveries, principals, notesOn)
