@@ -13,8 +13,8 @@ import { DeadLetterStore } from './dead-letters/dead-letters.ts'
 import { isOutbusError, OutbusError } from './errors.ts'
 import { KEPT } from './inbox/reply.ts'
 import type { Reply } from './inbox/reply.ts'
-import type { RequestDesk, RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
-import { refuseInTransaction, RequestStore } from './inbox/requests.ts'
+import type { RequestDesk, RequestOptions, Requests, SubmitOptions, SubmittedRequest } from './inbox/requests.ts'
+import { parseSubmitOptions, refuseInTransaction, RequestStore } from './inbox/requests.ts'
 import type { History } from './history/history.ts'
 import { HistoryStore } from './history/history.ts'
 import type { Deliveries } from './outbox/deliveries.ts'
@@ -41,6 +41,7 @@ import { explain } from './triggers/explain.ts'
 import type { TriggerDeclaration } from './triggers/declare.ts'
 import { assertDeclarable, declareTrigger } from './triggers/declare.ts'
 import type { InTransaction } from './triggers/registry.ts'
+import type { IndexedTrigger } from './triggers/filed-trigger.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
 import type { DatabaseCalls } from './database-calls.ts'
@@ -231,14 +232,24 @@ abstract class BaseContext implements CoreContext {
     return this.#desk().request((reply) => this.#prepare(source, event, undefined, { reply }), options)
   }
 
-  async submit(source: string, event: unknown): Promise<SubmittedRequest | undefined> {
-    return this.#desk().submit((reply) => this.#prepare(source, event, undefined, { reply }))
+  async submit(source: string, event: unknown, options?: SubmitOptions): Promise<SubmittedRequest | undefined> {
+    const desk = this.#desk()
+    const { onlyTo } = parseSubmitOptions(options)
+    if (onlyTo !== undefined) {
+      const trigger = await this.#answering(source, event)
+      if (trigger === undefined || !onlyTo({ name: trigger.name, filter: trigger.filter })) return undefined
+    }
+    return desk.submit((reply) => this.#prepare(source, event, undefined, { reply }))
   }
 
   async isAnswered(source: string, event: unknown): Promise<boolean> {
+    return (await this.#answering(source, event)) !== undefined
+  }
+
+  async #answering(source: string, event: unknown): Promise<IndexedTrigger | undefined> {
     const prepared = this.#prepare(source, event, undefined, { reply: { replyTo: KEPT, timeoutMs: null } })
     const { calls, emitter } = this.#around
-    return calls.reading(this.#on(), (on) => emitter.isMatched(prepared, on))
+    return calls.reading(this.#on(), (on) => emitter.answering(prepared, on))
   }
 
   async explain(source: string, event: unknown): Promise<Explanation[]> {

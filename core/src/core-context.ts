@@ -4,7 +4,7 @@ import type { Causality, Principal } from './context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterSource } from './dead-letters/source.ts'
 import type { Reply } from './inbox/reply.ts'
-import type { RequestOptions, Requests, SubmittedRequest } from './inbox/requests.ts'
+import type { RequestOptions, Requests, SubmitOptions, SubmittedRequest } from './inbox/requests.ts'
 import type { Principals } from './principals/principals.ts'
 import type { History } from './history/history.ts'
 import type { Deliveries } from './outbox/deliveries.ts'
@@ -58,11 +58,13 @@ export interface CoreContext<S extends AnySource = AnySource> {
   ): Promise<Reply>
   /**
    * The same for a caller that does not wait: resolves when the request is written, with the id by which
-   * `requests.get` finds its reply later. Undefined where no trigger answers it: nothing was written.
+   * `requests.get` finds its reply later. Undefined where no trigger answers it, or `options.onlyTo` says no: nothing was
+   * written.
    */
   submit<Name extends S['name']>(
     source: Name,
     event: EventInput<SourceNamed<S, Name>['events']>,
+    options?: SubmitOptions,
   ): Promise<SubmittedRequest | undefined>
   /**
    * What an emit of this event would do: for every trigger of the app whether it matches, or what failed. Writes nothing,

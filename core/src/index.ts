@@ -83,7 +83,14 @@ export type { ReplyOptions, Verdict } from './dispatch/verdict.ts'
 
 export { memoryInboxes } from './inbox/memory-inboxes.ts'
 export type { Reply } from './inbox/reply.ts'
-export type { AbandonedExecution, RequestOptions, Requests, RequestState, SubmittedRequest } from './inbox/requests.ts'
+export type {
+  AbandonedExecution,
+  RequestOptions,
+  Requests,
+  RequestState,
+  SubmitOptions,
+  SubmittedRequest,
+} from './inbox/requests.ts'
 export type { InboxListener, InboxResolver, OpenInbox } from './inbox/resolver.ts'
 
 export type { AccessRequest, Action, Authorizer } from './principals/authorizer.ts'

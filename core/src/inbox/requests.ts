@@ -25,6 +25,14 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
+export interface SubmitOptions {
+  /**
+   * Asked once, before anything is written, of the trigger that would answer by the triggers that this process knows; `filter` is
+   * as its source reads it. False: nothing is written. Default: whichever trigger answers.
+   */
+  readonly onlyTo?: (trigger: { readonly name: string; readonly filter: unknown }) => boolean
+}
+
 export interface SubmittedRequest {
   /** For `cx.requests.get`. */
   readonly requestId: string
@@ -73,6 +81,16 @@ const requestSchema = z.strictObject({
   timeoutMs: z.number().min(1).max(MAX_TIMEOUT_MS).default(10_000),
   signal: abortSignalSchema.optional(),
 })
+const submitSchema = z.strictObject({
+  onlyTo: z
+    .custom<NonNullable<SubmitOptions['onlyTo']>>((value) => typeof value === 'function', 'is a function')
+    .optional(),
+})
+
+export function parseSubmitOptions(options: SubmitOptions = {}) {
+  return parseWith(submitSchema, options, { code: 'request.invalid', what: 'submit' })
+}
+
 const listSchema = z.strictObject(pageSchema)
 
 export class RequestDesk {

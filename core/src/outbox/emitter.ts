@@ -246,10 +246,10 @@ export class Emitter {
     return row && { ...row, idsOf: idsByEvent(row.ids), for: lanesOf(pairs) }
   }
 
-  /** By the index that this process has; it loads one where it has none. */
-  async isMatched(event: PreparedEvent, on: Queryable): Promise<boolean> {
-    const [triggers = []] = matchAll([event], await this.#indexes.of([event], on))
-    return triggers.length > 0
+  /** Whoever answers the request, by the index that this process has; it loads one where it has none. */
+  async answering(request: PreparedEvent, on: Queryable): Promise<IndexedTrigger | undefined> {
+    const [triggers = []] = matchAll([request], await this.#indexes.of([request], on))
+    return triggers[0]
   }
 
   /** One statement; answers with the events that it left out, to be written again, and with the lanes that it wrote for. */

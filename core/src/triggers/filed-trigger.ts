@@ -11,6 +11,8 @@ import type { TriggerSnapshot } from './snapshot.ts'
 export interface IndexedTrigger {
   readonly id: string
   readonly name: string
+  /** As its source reads it. */
+  readonly filter: unknown
   readonly priority: number
   readonly ordered: boolean
   readonly single: Single

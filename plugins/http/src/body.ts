@@ -11,9 +11,30 @@ export interface Body {
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/
 const TEXT_TYPE = /^(?:text\/.*|application\/(?:x-www-form-urlencoded|xml|[\w.+-]+\+xml))$/
 
-/** Reads no more than `maxBytes`; a longer body is `payload.too_large`. */
-export async function readBody(request: Request, maxBytes: number): Promise<Body> {
-  const bytes = await readBytes(request, maxBytes)
+/** Whether the body is under a content coding. None is undone: a few bytes of gzip can be gigabytes. */
+export function isCoded(request: Request): boolean {
+  return !/^(?:identity)?$/i.test(request.headers.get('content-encoding')?.trim() ?? '')
+}
+
+export interface BodyLimits {
+  readonly maxBytes: number
+  /** Aborts when the client's time is over. */
+  readonly over: AbortSignal
+}
+
+/** What became of a body that never came. */
+export class BodyNotThere extends Error {
+  readonly why: 'slow' | 'ended early'
+
+  constructor(why: 'slow' | 'ended early', cause?: unknown) {
+    super(`the body of the request is not there: ${why}`, { cause })
+    this.why = why
+  }
+}
+
+/** Reads no more than `maxBytes`; a longer body is `payload.too_large`. Rejects with {@link BodyNotThere} where it does not come. */
+export async function readBody(request: Request, { maxBytes, over }: BodyLimits): Promise<Body> {
+  const bytes = await readBytes(request, maxBytes, over)
   if (bytes.length === 0) return { body: null, encoding: null }
   const type = (request.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
   if (JSON_TYPE.test(type)) return { body: parseJson(decodeText(bytes), maxBytes), encoding: 'json' }
@@ -21,17 +42,32 @@ export async function readBody(request: Request, maxBytes: number): Promise<Body
   return { body: bytes.toString('base64'), encoding: 'base64' }
 }
 
-async function readBytes(request: Request, maxBytes: number): Promise<Buffer> {
+async function readBytes(request: Request, maxBytes: number, over: AbortSignal): Promise<Buffer> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   if (announced > maxBytes) throw tooLarge(maxBytes)
+  if (request.body === null) return Buffer.alloc(0)
+  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
+  const slow = Promise.withResolvers<never>()
+  const giveUp = () => slow.reject(new BodyNotThere('slow'))
+  over.addEventListener('abort', giveUp, { once: true })
+  if (over.aborted) giveUp()
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length
-    if (size > maxBytes) throw tooLarge(maxBytes)
-    chunks.push(chunk)
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([reader.read(), slow.promise])
+      if (done) return Buffer.concat(chunks)
+      size += value.length
+      if (size > maxBytes) throw tooLarge(maxBytes)
+      chunks.push(value)
+    }
+  } catch (error) {
+    // What is left of it is not read. That the connection is lost already changes nothing.
+    reader.cancel().catch(() => undefined)
+    throw isOutbusError(error) || error instanceof BodyNotThere ? error : new BodyNotThere('ended early', error)
+  } finally {
+    over.removeEventListener('abort', giveUp)
   }
-  return Buffer.concat(chunks)
 }
 
 function tooLarge(limit: number): OutbusError {

@@ -72,6 +72,8 @@ export const httpFilter = z.strictObject({
       addIssue({ code: 'custom', message: `is a path pattern, which ${route}`, input: pattern })
       return z.NEVER
     }),
+  /** Whether `Prefer: respond-async` is honoured here. Default as the listener says. */
+  respondAsync: z.boolean().optional(),
   /** Of `{ headers, query, body }`, such as `{ headers: { 'x-github-event': ['push'] } }`. Default every request. */
   pattern: patternSchema().optional(),
 })

@@ -1,14 +1,18 @@
 /** From a request to an event, and from its reply to a response. For any server that speaks `fetch`. */
-import type { ContextOptions, EventInput, Reply, RequestOptions, SubmittedRequest } from '@outbus/core'
-import { isOutbusError, OutbusError, parseWith } from '@outbus/core'
+import type { ContextOptions, EventInput, Reply, RequestOptions, SubmitOptions, SubmittedRequest } from '@outbus/core'
+import { clock, isOutbusError, OutbusError, parseWith } from '@outbus/core'
 import { z } from 'zod'
-import { readBody } from './body.ts'
+import { AsyncBudget } from './async-budget.ts'
+import { BodyNotThere, isCoded, readBody } from './body.ts'
 import type { PeerKeys, PeerTest } from './causality.ts'
-import { CAUSALITY_HEADER, causalityOf, peersSchema, readTraceparent, SIGNATURE_HEADER } from './causality.ts'
-import type { httpEvents } from './events.ts'
+import { causalityOf, peersSchema, readTraceparent } from './causality.ts'
+import type { httpEvents, HttpFilter } from './events.ts'
 import { isMethod, METHODS } from './events.ts'
+import { carriedOf } from './request-event.ts'
 import { responseHeaders } from './response-headers.ts'
-import { errorResponse, refusalResponse, responseTo } from './responses.ts'
+import { errorResponse, refusalResponse, responseTo, retryAfter } from './responses.ts'
+import type { SecretNames } from './secrets.ts'
+import { secretsSchema } from './secrets.ts'
 
 type RequestEvent = EventInput<typeof httpEvents>
 
@@ -16,7 +20,7 @@ type RequestEvent = EventInput<typeof httpEvents>
 export interface HttpBus {
   context(options: ContextOptions): {
     request(source: 'http', event: RequestEvent, options?: RequestOptions): Promise<Reply>
-    submit(source: 'http', event: RequestEvent): Promise<SubmittedRequest | undefined>
+    submit(source: 'http', event: RequestEvent, options?: SubmitOptions): Promise<SubmittedRequest | undefined>
     isAnswered(source: 'http', event: RequestEvent): Promise<boolean>
   }
 }
@@ -38,92 +42,148 @@ export interface HttpHandlerOptions {
    * says. Everybody else's is ignored. Default nobody's.
    */
   readonly peers?: PeerKeys | PeerTest
-  /** How long a request waits for its reply, in ms. Default 30,000. */
+  /**
+   * How long a request may take, in ms, from 1 to 600,000: until its body is there (then 408), and until its reply is (then
+   * 504). Default 30,000.
+   */
   readonly timeoutMs?: number
   /** Largest body, in bytes. Default 131,072: in base64 it still fits into the bus's default `maxEventBytes`. */
   readonly maxBodyBytes?: number
-  /** Headers that the event carries, lower case. Default all but those that carry credentials. */
+  /** Headers that the event carries, lower case. Default all but those that look like credentials, see `secrets`. */
   readonly headers?: readonly string[]
-  /** Whether a response says why a handler failed. Default false: the message stays in the log. */
+  /**
+   * Which names of headers and of the query are credentials, which are not stored. Default a list of rules: `authorization`,
+   * `cookie`, `x-api-key`, `x-auth-token` and the like; of the query `access_token`, `api_key` and the like.
+   */
+  readonly secrets?: SecretNames
+  /**
+   * Whether `Prefer: respond-async` is honoured where a route does not say (`respondAsync` in its filter). Default false: the
+   * client waits, as RFC 7240 has it for a preference that is not honoured.
+   */
+  readonly respondAsync?: boolean
+  /**
+   * How much of what is responded to asynchronously this listener takes a minute, in bytes of events, each at least 1,024. Then 429.
+   * Default 4,194,304.
+   */
+  readonly asyncBytesPerMinute?: number
+  /** How many requests this listener works on at once. Then 503. Default 1,000. */
+  readonly maxInFlight?: number
+  /**
+   * Whether a response says why a handler failed, and what exactly was refused. Default false: the message of a handler stays in
+   * the log, and a refusal has its code and path, and nothing of what was sent.
+   */
   readonly exposeErrors?: boolean
 }
 
-const optionsSchema = z.strictObject({
+export const handlerOptions = {
   context: z.custom<NonNullable<HttpHandlerOptions['context']>>((value) => typeof value === 'function').exactOptional(),
   peers: peersSchema.optional(),
   timeoutMs: z.number().min(1).max(600_000).default(30_000),
   maxBodyBytes: z.int().min(0).default(131_072),
   headers: z.array(z.string().toLowerCase()).optional(),
+  secrets: secretsSchema,
+  respondAsync: z.boolean().default(false),
+  asyncBytesPerMinute: z.int().min(1).default(4_194_304),
+  maxInFlight: z.int().min(1).default(1_000),
   exposeErrors: z.boolean().default(false),
-})
+}
+const optionsSchema = z.strictObject(handlerOptions)
 
-/** They would be stored with the event. */
-const CREDENTIALS = new Set(['authorization', 'cookie', 'proxy-authorization'])
-/** Of the listener alone, whatever headers the event is to carry. */
-const OWN = new Set([CAUSALITY_HEADER, SIGNATURE_HEADER])
 const RESPOND_ASYNC = /(?:^|[\s,;])respond-async(?:$|[\s,;])/i
 
 export function httpHandler(bus: HttpBus, options: HttpHandlerOptions = {}): (request: Request) => Promise<Response> {
-  const settings = parseOptions(options)
+  const settings = parseWith(optionsSchema, options, { code: 'options.invalid', what: 'httpHandler' })
+  const desk: Desk = { ...settings, bus, budget: new AsyncBudget(settings.asyncBytesPerMinute) }
+  let inFlight = 0
   return async (request) => {
-    const response = await respondTo(bus, settings, request)
-    return request.method === 'HEAD' ? withoutBody(response) : response
+    if (inFlight >= settings.maxInFlight) {
+      const message = `the service works on ${settings.maxInFlight} requests at the moment`
+      return errorResponse(503, { code: 'overloaded', message }, retryAfter(1_000))
+    }
+    inFlight++
+    try {
+      const response = await respondTo(desk, request)
+      return request.method === 'HEAD' ? await withoutBody(response) : response
+    } finally {
+      inFlight--
+    }
   }
 }
 
-type Settings = ReturnType<typeof parseOptions>
-
-function parseOptions(options: HttpHandlerOptions) {
-  return parseWith(optionsSchema, options, { code: 'options.invalid', what: 'httpHandler' })
+/** What one listener has. */
+interface Desk extends z.output<typeof optionsSchema> {
+  readonly bus: HttpBus
+  readonly budget: AsyncBudget
 }
 
-async function respondTo(bus: HttpBus, settings: Settings, request: Request): Promise<Response> {
+async function respondTo(desk: Desk, request: Request): Promise<Response> {
   try {
-    return await handle(bus, settings, request)
+    return await handle(desk, request)
   } catch (error) {
-    const response = isOutbusError(error) ? refusalResponse(error) : undefined
+    if (error instanceof BodyNotThere) return bodyNotThere(error, desk.timeoutMs)
+    const response = isOutbusError(error) ? refusalResponse(error, desk) : undefined
     if (response !== undefined) return response
     // The server's own error handling is the right place for what nobody expected.
     throw error
   }
 }
 
-async function handle(bus: HttpBus, settings: Settings, request: Request): Promise<Response> {
+async function handle(desk: Desk, request: Request): Promise<Response> {
+  const { bus, budget, timeoutMs, maxBodyBytes: maxBytes } = desk
+  const startedAt = clock.performance.now()
   const { method } = request
-  if (!isMethod(method))
-    return errorResponse(501, { code: 'event.invalid', message: `the method ${method} is not known` })
-  const whose = settings.context === undefined ? {} : await settings.context(request)
+  if (!isMethod(method)) return errorResponse(501, { code: 'event.invalid', message: 'the method is not known' })
+  if (isCoded(request)) {
+    const message = 'a body comes as it is, without a content coding'
+    return errorResponse(415, { code: 'event.invalid', message }, { 'accept-encoding': 'identity' })
+  }
+  const whose = desk.context === undefined ? {} : await desk.context(request)
   if (typeof whose !== 'object' || whose === null) throw namesNobody(whose)
   if (isResponse(whose)) return whose
-  const causality = await causalityOf(request, settings.peers)
+  const causality = await causalityOf(request, desk.peers)
   const traceContext = readTraceparent(request.headers.get('traceparent'))
   const cx = bus.context({
     ...whose,
     ...(causality === undefined ? {} : { causality }),
     ...(traceContext === undefined ? {} : { traceContext }),
   })
-  const url = new URL(request.url)
   const event: RequestEvent = {
     op: 'request',
     method,
-    path: url.pathname,
-    query: queryOf(url.searchParams),
-    headers: headersOf(request.headers, settings.headers),
-    ...(await readBody(request, settings.maxBodyBytes)),
+    ...carriedOf(request, desk),
+    ...(await readBody(request, { maxBytes, over: clock.timeoutSignal(timeoutMs) })),
   }
   if (RESPOND_ASYNC.test(request.headers.get('prefer') ?? '')) {
-    const submitted = await cx.submit('http', event)
-    if (submitted !== undefined)
-      return Response.json(submitted, {
-        status: 202,
-        headers: responseHeaders({ 'preference-applied': 'respond-async' }),
-      })
-    const message = 'no route matches'
-    return (await forOtherMethods(cx, event)) ?? errorResponse(404, { code: 'not_found', message })
+    let waitMs: number | undefined
+    const onlyTo = ({ filter }: { readonly filter: unknown }) => {
+      if (!((filter as HttpFilter).respondAsync ?? desk.respondAsync)) return false
+      waitMs = budget.take(JSON.stringify(event).length)
+      return waitMs === undefined
+    }
+    const submitted = await cx.submit('http', event, { onlyTo })
+    if (submitted !== undefined) return accepted(submitted)
+    if (waitMs !== undefined) {
+      const message = 'the service takes no more requests that nobody waits for at the moment'
+      return errorResponse(429, { code: 'overloaded', message }, retryAfter(waitMs))
+    }
   }
-  const reply = await cx.request('http', event, { timeoutMs: settings.timeoutMs, signal: request.signal })
+  const leftMs = Math.max(1, timeoutMs - (clock.performance.now() - startedAt))
+  const reply = await cx.request('http', event, { timeoutMs: leftMs, signal: request.signal })
   const isUnanswered = !reply.ok && reply.failure === 'not_found'
-  return (isUnanswered ? await forOtherMethods(cx, event) : undefined) ?? responseTo(reply, settings)
+  return (isUnanswered ? await forOtherMethods(cx, event) : undefined) ?? responseTo(reply, desk)
+}
+
+function accepted(submitted: SubmittedRequest): Response {
+  const headers = responseHeaders({ 'preference-applied': 'respond-async' })
+  return Response.json(submitted, { status: 202, headers })
+}
+
+function bodyNotThere({ why }: BodyNotThere, timeoutMs: number): Response {
+  if (why === 'ended early')
+    return errorResponse(400, { code: 'event.invalid', message: 'the body ended early', path: 'body' })
+  const message = `the body did not come within ${timeoutMs} ms`
+  // What is left of it would be taken for the next request.
+  return errorResponse(408, { code: 'timeout', message }, { connection: 'close' })
 }
 
 /**
@@ -132,7 +192,9 @@ async function handle(bus: HttpBus, settings: Settings, request: Request): Promi
  */
 async function forOtherMethods(cx: ReturnType<HttpBus['context']>, event: RequestEvent): Promise<Response | undefined> {
   const allowed: string[] = []
-  for (const method of METHODS) if (await cx.isAnswered('http', { ...event, method })) allowed.push(method)
+  // Without the body, which may be large: it would be looked at for each method, of a request that nobody answers.
+  const asked = { ...event, body: null, encoding: null }
+  for (const method of METHODS) if (await cx.isAnswered('http', { ...asked, method })) allowed.push(method)
   if (allowed.length === 0 || allowed.includes(event.method)) return undefined
   const isAsked = event.method === 'OPTIONS'
   const headers = { allow: [...allowed, ...(isAsked ? ['OPTIONS'] : [])].join(', ') }
@@ -161,23 +223,4 @@ function namesNobody(received: unknown): OutbusError {
 /** Also of another implementation of fetch than the process's own, or of another realm. */
 function isResponse(value: object): value is Response {
   return 'status' in value && 'headers' in value && 'arrayBuffer' in value && typeof value.arrayBuffer === 'function'
-}
-
-function queryOf(search: URLSearchParams): Record<string, string | string[]> {
-  const names = new Set(search.keys())
-  return Object.fromEntries(
-    [...names].map((name) => {
-      const values = search.getAll(name)
-      return [name, values.length === 1 ? (values[0] as string) : values]
-    }),
-  )
-}
-
-function headersOf(headers: Headers, wanted: readonly string[] | undefined): Record<string, string> {
-  const all = [...headers].filter(([name]) => !OWN.has(name))
-  return Object.fromEntries(
-    wanted === undefined
-      ? all.filter(([name]) => !CREDENTIALS.has(name))
-      : all.filter(([name]) => wanted.includes(name)),
-  )
 }

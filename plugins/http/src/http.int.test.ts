@@ -290,7 +290,7 @@ test('a client that disconnects is one abandoned execution (G8)', async () => {
 })
 
 test('Prefer: respond-async is a 202 with the id that finds the reply', async () => {
-  const { bus, route, call, until } = await setUp()
+  const { bus, route, call, until } = await setUp({ respondAsync: true })
   await route('later', { path: '/later' }, () => reply(42))
   const response = await call('/later', { headers: { prefer: 'wait=5, respond-async' } })
   expect(response.status).toBe(202)

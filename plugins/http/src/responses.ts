@@ -81,18 +81,17 @@ function madeResponse(value: JsonValue): Response {
 function failureResponse(answer: Extract<Reply, { ok: false }>, { exposeErrors }: ResponseOptions): Response {
   const { failure, message, retryAfterMs, requestId } = answer
   const shown = exposeErrors || !HANDLERS_OWN.has(failure) ? message : 'the handler failed'
-  const headers =
-    retryAfterMs === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / 1_000))) }
-  return errorResponse(FAILURE_KINDS[failure].httpStatus, { code: failure, message: shown, requestId }, headers)
+  // A process of a later version may know kinds of failure that this one does not.
+  const status = (FAILURE_KINDS as Partial<typeof FAILURE_KINDS>)[failure]?.httpStatus ?? 500
+  return errorResponse(status, { code: failure, message: shown, requestId }, retryAfter(retryAfterMs))
+}
+
+export function retryAfter(ms: number | undefined): Record<string, string> {
+  return ms === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(ms / 1_000))) }
 }
 
 /** Kinds whose message a handler wrote, for whoever runs it. */
 const HANDLERS_OWN: ReadonlySet<FailureKind> = new Set(['handler_error', 'forbidden', 'unavailable', 'payload_invalid'])
-
-const STATUS_OF: Readonly<Record<string, number>> = {
-  'payload.too_large': 413,
-  'source.failed': 500,
-} satisfies Partial<Record<ErrorCode, number>>
 
 /** What may be over in a moment, in words that tell a client nothing of the database behind. */
 const UNAVAILABLE: Readonly<Record<string, string>> = {
@@ -101,19 +100,44 @@ const UNAVAILABLE: Readonly<Record<string, string>> = {
   'emit.outcome_unknown': 'it is not known whether the request was taken',
   'bus.stopped': 'the service is stopping',
 } satisfies Partial<Record<ErrorCode, string>>
-/** Such as a right or a table that is missing: whoever runs the service is to hear of it, and its client is not. */
-const OF_THE_OPERATOR = /^(database|schema|migration|context)\./
+/** A right or a table that is missing, a matcher that throws: whoever runs the service is to hear of it, and its client is not. */
+const OF_THE_OPERATOR = /^(?:database|schema|migration|context|source|plugin)\./
+/** Of what the client sent itself, which may be told where it stands. */
+const OF_THE_CLIENT = /^(?:payload|event)\./
+
+const STATUS_OF: Readonly<Record<string, number>> = {
+  'payload.too_large': 413,
+  'access.forbidden': 403,
+  'quota.exceeded': 429,
+}
+
+/** In words of our own, since a message may quote what was sent, and name what is none of a client's business. */
+const SAID: Readonly<Record<string, string>> = {
+  'payload.nul_character': 'a text has a NUL character',
+  'payload.lone_surrogate': 'a text has half of a surrogate pair',
+  'payload.unsafe_integer': 'an integer is beyond 2^53',
+  'payload.number_range': 'a number is out of range',
+  'payload.not_json': 'the body is not what its content-type says',
+  'payload.too_deep': 'the body is nested too deep',
+  'payload.too_large': 'the request is too large',
+  'payload.reserved_key': 'a key has a name that is reserved',
+  'payload.duplicate_key': 'an object has a key twice',
+  'event.invalid': 'the request is not one that the service takes',
+} satisfies Partial<Record<ErrorCode, string>>
 
 /**
- * Of what was refused before it was an event: the same shape as everywhere, with a status. Undefined where it is the
- * operator's affair.
+ * Of what was refused before it was an event: the same shape as everywhere, with a status. What was sent is not sent back, unless
+ * errors are exposed. Undefined where it is the operator's affair.
  */
-export function refusalResponse(error: OutbusError<string>): Response | undefined {
-  const { code } = error
+export function refusalResponse(error: OutbusError<string>, { exposeErrors }: ResponseOptions): Response | undefined {
+  const { code, path, limit } = error
   const unavailable = UNAVAILABLE[code]
   if (unavailable !== undefined) return errorResponse(503, { code, message: unavailable })
   if (OF_THE_OPERATOR.test(code)) return undefined
-  return errorResponse(STATUS_OF[code] ?? 400, error.toJSON())
+  const status = STATUS_OF[code] ?? 400
+  if (exposeErrors) return errorResponse(status, error.toJSON())
+  const message = SAID[code] ?? 'the request was refused'
+  return errorResponse(status, { code, message, ...(OF_THE_CLIENT.test(code) ? { path, limit } : {}) })
 }
 
 export function errorResponse(status: number, error: object, headers: Record<string, string> = {}): Response {

@@ -1,0 +1,29 @@
+/** What HTTP/1.1 does not allow in the head of a request and `node:http` lets pass: two readers could read it in two ways. */
+import type { IncomingMessage } from 'node:http'
+
+/** Those that say where a request goes, where it ends, or what its body is. Two of one name are two answers. */
+const ONCE = new Set(['content-length', 'content-type', 'content-encoding', 'host', 'transfer-encoding'])
+
+/** What is wrong; undefined where nothing is. */
+export function problemOfMessage(incoming: Pick<IncomingMessage, 'rawHeaders' | 'url'>): string | undefined {
+  const values = new Map<string, string>()
+  for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+    const name = (incoming.rawHeaders[i] as string).toLowerCase()
+    if (!ONCE.has(name)) continue
+    if (values.has(name)) return `has the header ${name} twice`
+    values.set(name, incoming.rawHeaders[i + 1] as string)
+  }
+  // RFC 9112, 6.1: the way to put a request into another one.
+  if (values.has('transfer-encoding') && values.has('content-length')) return 'says in two ways where it ends'
+  return problemOfTarget(incoming.url ?? '', values.get('host'))
+}
+
+/** A path, or the whole URL of the host that the header names (RFC 9112, 3.2.2). A server must go by the URL: no two hosts then. */
+function problemOfTarget(target: string, host: string | undefined): string | undefined {
+  if (target.startsWith('/')) return undefined
+  const url = URL.parse(target)
+  if (url === null || !/^https?:$/.test(url.protocol)) return 'has a target that is no path'
+  if (url.username !== '' || url.password !== '') return 'has credentials in its URL'
+  const named = host === undefined ? null : URL.parse(`${url.protocol}//${host}`)
+  return named?.host === url.host ? undefined : 'names two hosts'
+}

@@ -1,0 +1,259 @@
+/** Requests that two readers could read in two ways, or that are made to cost more than they should. */
+import { createServer } from 'node:http'
+import { gzipSync } from 'node:zlib'
+import { reply } from '@outbus/core'
+import { http, httpHandler, httpListener } from '@outbus/http'
+import { beforeAll, expect, test } from 'vitest'
+import { httpService, statusesOf } from './http-service.ts'
+
+const CLOSE = 'Connection: close\r\n\r\n'
+
+async function echo(options: Parameters<typeof httpListener>[1] = {}) {
+  const service = await httpService(options)
+  await service.route('echo', { path: '/*rest' }, ({ event }) => reply({ ...event }))
+  await service.bus.start()
+  return service
+}
+
+/** Of tests that leave nothing behind in it. */
+let shared: Awaited<ReturnType<typeof echo>>
+beforeAll(async () => {
+  shared = await echo()
+})
+
+test.for<[what: string, request: string]>([
+  ['two lengths', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\nContent-Length: 2\r\n${CLOSE}ab`],
+  [
+    'a length and chunks',
+    `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n${CLOSE}0\r\n\r\n`,
+  ],
+  [
+    'chunks and a length',
+    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n${CLOSE}0\r\n\r\n`,
+  ],
+  ['a coding that is none', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: xchunked\r\n${CLOSE}0\r\n\r\n`],
+  [
+    'chunks twice',
+    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n${CLOSE}0\r\n\r\n`,
+  ],
+  [
+    'a coding after chunks',
+    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked, identity\r\n${CLOSE}0\r\n\r\n`,
+  ],
+  ['a blank before a colon', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding : chunked\r\n${CLOSE}0\r\n\r\n`],
+  ['a folded header', `GET / HTTP/1.1\r\nHost: here\r\nX-A: a\r\n b\r\n${CLOSE}`],
+  ['a negative length', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: -1\r\n${CLOSE}`],
+  ['a length with a plus', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: +1\r\n${CLOSE}a`],
+  ['two hosts', `GET / HTTP/1.1\r\nHost: here\r\nHost: there\r\n${CLOSE}`],
+  ['no host', `GET / HTTP/1.1\r\n${CLOSE}`],
+  ['a host that is none', `GET / HTTP/1.1\r\nHost: a/b\r\n${CLOSE}`],
+  ['a host with credentials', `GET / HTTP/1.1\r\nHost: ada@here\r\n${CLOSE}`],
+  ['a URL of another host', `GET http://there/a HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
+  ['a URL with credentials', `GET http://ada:pa55@here/a HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
+  ['a URL that is no path', `GET file:///etc/passwd HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
+  ['a target that is no path', `GET here HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
+  ['a star', `OPTIONS * HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
+  ['a backslash', `GET /a\\..\\b HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
+  [
+    'two content types',
+    `POST / HTTP/1.1\r\nHost: here\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 2\r\n${CLOSE}{}`,
+  ],
+  ['a NUL in a header', `GET / HTTP/1.1\r\nHost: here\r\nX-A: a\0b\r\n${CLOSE}`],
+  ['a line feed alone', `GET / HTTP/1.1\nHost: here\n\n`],
+  ['a version that is none', `GET / HTTP/9.9\r\nHost: here\r\n${CLOSE}`],
+  ['no request', 'hello\r\n\r\n'],
+  ['TLS', '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03'],
+])('%s is a 400, nothing is written, and nothing else is read from the connection', async ([_what, request]) => {
+  const { db, raw } = shared
+  const { rows: before } = await db.pool.query('select from outbus.replies')
+  const next = 'GET /next HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n'
+  expect(statusesOf(await raw(`${request}${next}`))).toEqual(['400'])
+  expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
+  expect((await db.pool.query('select from outbus.replies')).rowCount).toBe(before.length)
+})
+
+test('a URL of this very host is a path', async () => {
+  const { raw } = shared
+  expect(await raw(`GET http://HERE:80/a?b=1 HTTP/1.1\r\nHost: here\r\n${CLOSE}`)).toContain('"path":"/a"')
+})
+
+test('a method is the one of the request line, whatever a header, the query or the body say', async () => {
+  const { call } = shared
+  const response = await call('/a?_method=DELETE', {
+    method: 'POST',
+    headers: {
+      'x-http-method-override': 'DELETE',
+      'x-http-method': 'PUT',
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: '_method=DELETE',
+  })
+  expect(await response.json()).toMatchObject({ method: 'POST' })
+  for (const method of ['TRACE', 'PROPFIND', 'get'])
+    expect(statusesOf(await shared.raw(`${method} / HTTP/1.1\r\nHost: here\r\n${CLOSE}`))[0]).toMatch(/^[45]0[01]$/)
+})
+
+test('names of prototypes are refused, or members like any other', async () => {
+  const { db, call, raw } = shared
+  expect((await call('/?__proto__=1')).status).toBe(400)
+  expect((await call('/?__proto__=1&__proto__=2')).status).toBe(400)
+  expect(statusesOf(await raw(`GET / HTTP/1.1\r\nHost: here\r\n__proto__: 1\r\n${CLOSE}`))).toEqual(['400'])
+  expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
+  const response = await call('/?constructor=1&toString=2&hasOwnProperty=3', {
+    headers: { constructor: 'a', valueof: 'b' },
+  })
+  expect(await response.json()).toMatchObject({
+    query: { constructor: '1', toString: '2', hasOwnProperty: '3' },
+    headers: { constructor: 'a', valueof: 'b' },
+  })
+  expect(Object.keys(Object.prototype)).toEqual([])
+})
+
+test.for<[path: string, rest: string]>([
+  ['/..%2f..%2fetc', '..%2F..%2Fetc'],
+  ['/%2e%2e%2fetc', '..%2Fetc'],
+  ['/..%5cetc', '..%5Cetc'],
+  ['/a%2f..%2f..%2fb', 'a%2F..%2F..%2Fb'],
+  ['/%2e%2e/%2e%2e/etc', 'etc'],
+  ['/a/.%2e/b', 'b'],
+  ['/%252e%252e%252fetc', '%2e%2e%2fetc'],
+  ['//there/a', '/there/a'],
+])('no parameter of %s leads out of its place: it is %s', async ([path, rest]) => {
+  const { raw } = shared
+  const answer = await raw(`GET ${path} HTTP/1.1\r\nHost: here\r\n${CLOSE}`)
+  const { params } = JSON.parse(answer.split('\r\n\r\n')[1] ?? '') as { params: { rest: string } }
+  expect(params.rest).toBe(rest)
+})
+
+test('a query of ten thousand names, or of ten thousand values of one, costs no more than its length', async () => {
+  const { bus } = shared
+  const handle = httpHandler(bus)
+  const names = Array.from({ length: 10_000 }, (_, i) => `n${i}=1`).join('&')
+  const values = Array.from({ length: 10_000 }, () => 'n=1').join('&')
+  for (const query of [names, values]) {
+    const response = await handle(new Request(`http://here/?${query}`))
+    expect(response.status).toBe(200)
+    const blockedMs = await blocked(() => handle(new Request(`http://here/?${query}`)))
+    // A name of ten thousand that looks for all of them took 3 s.
+    expect(blockedMs).toBeLessThan(1_000)
+  }
+})
+
+/** The longest time that nothing else of the process could run. */
+async function blocked(work: () => Promise<unknown>): Promise<number> {
+  let longest = 0
+  let last = performance.now()
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last)
+    last = performance.now()
+  }, 1)
+  await work()
+  clearInterval(timer)
+  return Math.max(longest, performance.now() - last)
+}
+
+test('a coding of a body is refused and not undone, so that a few bytes stay a few', async () => {
+  const { db, call } = shared
+  const body = gzipSync(Buffer.alloc(10_000_000))
+  for (const coding of ['gzip', 'br', 'deflate', 'gzip, gzip', 'x-own']) {
+    const headers = { 'content-type': 'text/plain', 'content-encoding': coding }
+    const response = await call('/', { method: 'POST', body, headers })
+    expect([coding, response.status, response.headers.get('accept-encoding')]).toEqual([coding, 415, 'identity'])
+  }
+  expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
+  expect((await call('/', { method: 'POST', body: 'a', headers: { 'content-encoding': 'identity' } })).status).toBe(200)
+})
+
+test('chunks over the limit end the connection, however many there are', async () => {
+  const { raw, db } = await echo({ maxBodyBytes: 1_000 })
+  const chunks = `3e8\r\n${'x'.repeat(1_000)}\r\n`.repeat(50)
+  expect(await raw(`POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`)).toMatch(
+    /^HTTP\/1\.1 413 /,
+  )
+  expect(statusesOf(await raw(`POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 99999999999\r\n${CLOSE}x`))).toEqual([
+    '413',
+  ])
+  expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
+})
+
+test('a content type that is odd is what it says at most: never more than bytes', async () => {
+  const { call } = shared
+  const asked = async (type: string, body: string) => {
+    const response = await call('/', { method: 'POST', body: Buffer.from(body), headers: { 'content-type': type } })
+    return response.status === 200 ? ((await response.json()) as { encoding: string }).encoding : response.status
+  }
+  expect(await asked('application/json;charset=utf-16', '{}')).toBe('json')
+  expect(await asked('APPLICATION/JSON', '{}')).toBe('json')
+  expect(await asked('application/json, text/plain', '{}')).toBe('base64')
+  expect(await asked('text/html', '<script>')).toBe('text')
+  expect(await asked(`application/${'+'.repeat(10_000)}`, '{}')).toBe('base64')
+  expect(await asked('application/jsonx', '{}')).toBe('base64')
+  expect(await asked('application/json', `${'['.repeat(60_000)}${']'.repeat(60_000)}`)).toBe(400)
+  expect(await asked('application/json', '{"a":'.repeat(20_000))).toBe(400)
+})
+
+test('an error says where, and repeats nothing of what was sent; it names no trigger, and no plugin', async () => {
+  const { bus, call } = shared
+  const json = (body: string): RequestInit => ({
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json' },
+  })
+  const tries: [string, RequestInit][] = [
+    ['/', json('{"a": hunter2}')],
+    ['/', json('{"hunter2":1,"hunter2":2}')],
+    ['/', json('{"a":["hunter2\\u0000"]}')],
+    ['/', json('{"a":"hunter2\\ud800"}')],
+    ['/', json('"hunter2" hunter2')],
+    ['/hunter2%zz', {}],
+    ['/?__proto__=hunter2', {}],
+    ['/', { headers: { 'content-encoding': 'hunter2' }, method: 'POST', body: 'x' }],
+  ]
+  for (const [path, init] of tries) {
+    const response = await call(path, init)
+    const text = await response.text()
+    expect([response.status >= 400, text.toLowerCase().includes('hunter2'), text]).toEqual([true, false, text])
+    expect(JSON.parse(text)).toMatchObject({ error: { code: expect.any(String), message: expect.any(String) } })
+  }
+  const shown = await httpHandler(bus, { exposeErrors: true })(new Request('http://here/', json('{"a": hunter2}')))
+  expect(await shown.text()).toContain('hunter2')
+})
+
+test('what a listener cannot know is told to its operator, and to its client only that it failed', async () => {
+  const told: unknown[] = []
+  const { call } = await echo({
+    onError: ({ error }) => told.push(error),
+    context: () => {
+      throw new Error('hunter2: the session store at 10.0.0.7 is away')
+    },
+  })
+  const response = await call('/')
+  expect([response.status, await response.json()]).toEqual([
+    500,
+    { error: { code: 'internal', message: 'the service failed' } },
+  ])
+  expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+  expect(told).toEqual([expect.objectContaining({ message: expect.stringContaining('hunter2') })])
+})
+
+test('the size of a head is bounded by the server, and what is beyond is left out of nothing', async () => {
+  const { raw } = shared
+  const headers = Array.from({ length: 400 }, (_, i) => `x-${i}: y\r\n`).join('')
+  const answer = await raw(`GET / HTTP/1.1\r\nHost: here\r\n${headers}X-Last: there\r\n${CLOSE}`)
+  expect(answer).toContain('"x-last":"there"')
+  expect(statusesOf(await raw(`GET / HTTP/1.1\r\nHost: here\r\nX-A: ${'y'.repeat(17_000)}\r\n${CLOSE}`))).toEqual([
+    '431',
+  ])
+  expect(statusesOf(await raw(`GET /${'y'.repeat(17_000)} HTTP/1.1\r\nHost: here\r\n${CLOSE}`))).toEqual(['431'])
+})
+
+test('one route takes no parameter of another, and none twice', async () => {
+  const { bus } = await httpService()
+  const { triggers } = bus.context()
+  for (const path of ['/:a/:a', '/:a/*a', '/:rest/*', '/:__proto__', '/*__proto__', '/a/:b%00', '/:a%2f', '/a*b', '/:'])
+    await expect(
+      triggers.create({ name: path, source: 'http', filter: { path }, target: { type: 'function', name: 'f' } }),
+    ).rejects.toMatchObject({ code: 'trigger.invalid' })
+  expect(http().name).toBe('http')
+  expect(createServer(httpListener(bus)).listening).toBe(false)
+})
