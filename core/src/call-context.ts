@@ -26,7 +26,7 @@ import type { Emitter, WrittenFor } from './outbox/emitter.ts'
 import { bothLanes, NO_LANES } from './outbox/emitter.ts'
 import type { Asker, SharedWrites } from './outbox/shared-writes.ts'
 import type { PreparedEvent, PrepareExtras, PrepareLimits } from './outbox/prepare.ts'
-import { prepareEvent } from './outbox/prepare.ts'
+import { pathOfEvent, prepareEvent } from './outbox/prepare.ts'
 import type { Plugins } from './plugins.ts'
 import type { Access } from './principals/access.ts'
 import type { Principals } from './principals/principals.ts'
@@ -367,10 +367,10 @@ abstract class BaseContext implements CoreContext {
     reservedId?: string,
   ): PreparedEvent {
     try {
-      return this.#prepare(source, event, options, { reservedId, path: `events[${i}]` })
+      return this.#prepare(source, event, options, { reservedId, place: i })
     } catch (error) {
       if (!isOutbusError(error)) throw error
-      throw error.under(`events[${i}]`)
+      throw error.under(pathOfEvent(i))
     }
   }
 }

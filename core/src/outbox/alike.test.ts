@@ -26,7 +26,7 @@ const plain: PreparedEvent = {
   replyTo: null,
   replyTimeoutMs: null,
   requireMatch: false,
-  path: '',
+  place: undefined,
 }
 const another: PreparedEvent = { ...plain, eventId: 'e2', rootId: 'e2', text: '1', orderingKey: 'k' }
 const trigger = (id: string, more: object = {}) =>

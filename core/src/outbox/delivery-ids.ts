@@ -50,6 +50,11 @@ export function emitted(eventId: string, deliveries: number, place: number, idsO
     const deliveryIds = deliveries === 0 ? NO_IDS : idsOf(place, deliveries, eventId)
     return { eventId, deliveries, deliveryIds, duplicate: false }
   }
+  return emittedToMany(eventId, deliveries, place, idsOf)
+}
+
+/** By itself, since what a getter reads later is an object for each call, also for one that needs no getter. */
+function emittedToMany(eventId: string, deliveries: number, place: number, idsOf: DeliveryIds): EmitResult {
   let read: readonly string[] | undefined
   return {
     eventId,

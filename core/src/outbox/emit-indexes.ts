@@ -51,10 +51,13 @@ export class EmitIndexes {
   /** All at one moment, the one in which they are used: another emit may put later ones in their place. */
   latest(events: readonly PreparedEvent[]): Indexes | undefined {
     const indexes = new Map<string, MatchingIndex>()
+    let last: string | undefined
     for (const { app } of events) {
+      // Neighbours are mostly of one app.
+      if (app === last) continue
       const index = this.#cache.latest(app)
       if (index === undefined) return undefined
-      indexes.set(app, index)
+      indexes.set((last = app), index)
     }
     return indexes
   }

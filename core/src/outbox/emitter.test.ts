@@ -28,7 +28,7 @@ const event = (app: string): PreparedEvent => ({
   replyTo: null,
   replyTimeoutMs: null,
   requireMatch: false,
-  path: '',
+  place: undefined,
 })
 const trigger = (more: object) => ({
   id: 't',

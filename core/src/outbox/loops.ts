@@ -15,7 +15,9 @@ export class Loops {
   }
 
   warn(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): void {
-    for (const [i, event] of events.entries()) if (event.chain !== null) this.#warnOf(event, matched[i] ?? [])
+    events.forEach((event, i) => {
+      if (event.chain !== null) this.#warnOf(event, matched[i] ?? [])
+    })
   }
 
   #warnOf({ app, chain }: PreparedEvent, matched: readonly IndexedTrigger[]): void {

@@ -19,8 +19,26 @@ import { parseWith } from '../validation/zod-error.ts'
 import type { EmitOptions, ParsedEmitOptions } from './emit.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, emitOptionsSchema } from './emit.ts'
 
-/** One event, ready to be matched and written. */
-export interface PreparedEvent {
+/** What was found out of an event, before it is one that can be written. */
+interface PreparedParts {
+  readonly scope: CallScope
+  readonly source: AnySource
+  readonly event: { op: string }
+  readonly text: string
+  readonly given: ParsedEmitOptions
+  readonly due: ReturnType<typeof resolveRunAt> | undefined
+  readonly orderingKey: string | undefined
+  readonly extras: PrepareExtras
+}
+
+/**
+ * One event, ready to be matched and written.
+ *
+ * A class, although it has no methods: V8 allocates the objects of a literal that mostly survive in its old space. The events of a
+ * batch do as long as the young one is small. From then on each dead event kept its texts alive until the next full collection,
+ * which was a quarter of the CPU time of a large emit. Instances of a class are always allocated in the young space.
+ */
+export class PreparedEvent {
   readonly app: string
   /** Whose call it is; null for the service. */
   readonly caller: string | null
@@ -47,8 +65,41 @@ export interface PreparedEvent {
   readonly replyTimeoutMs: number | null
   /** It is refused where no trigger matches it. */
   readonly requireMatch: boolean
-  /** Where it stands in what the caller gave, for errors. */
-  readonly path: string
+  /** Where it stands among the events that the caller gave, for errors; undefined where it is the only one. */
+  readonly place: number | undefined
+
+  constructor({ scope, source, event, text, given, due, orderingKey, extras }: PreparedParts) {
+    const { reservedId, reply, place } = extras
+    const eventId = reservedId ?? newEventId()
+    this.app = scope.app
+    this.caller = emitsFor(scope)?.id ?? null
+    this.source = source
+    this.event = event
+    this.eventId = eventId
+    this.text = text
+    this.priority = given.priority === undefined ? null : priorityLevel(given.priority)
+    this.delayMs = due !== undefined && 'delayMs' in due ? due.delayMs : 0
+    this.runAt = due !== undefined && 'runAt' in due ? due.runAt : null
+    this.depth = scope.depth + 1
+    this.rootId = scope.rootId ?? eventId
+    this.chain = scope.chain.length === 0 ? null : JSON.stringify(scope.chain)
+    this.orderingKey = orderingKey ?? null
+    this.traceContext = scope.traceContext ?? null
+    this.dedupeKey = given.dedupeKey ?? null
+    this.dedupeWindowMs =
+      given.dedupeKey === undefined || reservedId !== undefined
+        ? null
+        : (given.dedupeWindowMs ?? DEFAULT_DEDUPE_WINDOW_MS)
+    this.replyTo = reply?.replyTo ?? null
+    this.replyTimeoutMs = reply?.timeoutMs ?? null
+    this.requireMatch = given.requireMatch ?? false
+    this.place = place
+  }
+}
+
+/** Where an event stands in what the caller gave, for errors. */
+export function pathOfEvent(place: number): string {
+  return `events[${place}]`
 }
 
 export interface PrepareExtras {
@@ -58,11 +109,12 @@ export interface PrepareExtras {
   readonly reply?: { readonly replyTo: string; readonly timeoutMs: number | null }
   /** Members of the trigger event that the statement adds to it. */
   readonly late?: readonly string[] | undefined
-  /** Where the event stands in what the caller gave. Default: it is all of it. */
-  readonly path?: string
+  /** Where the event stands among those that the caller gave. Default: it is the only one. */
+  readonly place?: number
 }
 
 const NO_OPTIONS: ParsedEmitOptions = {}
+const NO_EXTRAS: PrepareExtras = {}
 
 export interface PrepareLimits {
   readonly maxEventBytes: number
@@ -75,8 +127,9 @@ export function prepareEvent(
   sourceName: string,
   input: unknown,
   options: EmitOptions | undefined,
-  { reservedId, reply, late, path = '' }: PrepareExtras = {},
+  extras: PrepareExtras = NO_EXTRAS,
 ): PreparedEvent {
+  const { late } = extras
   const source = plugins.source(sourceName)
   const event = parseEvent(source, input)
   const triggerEvent = askSource(source, 'serialize', () => source.serialize(event), TRIGGER_EVENT)
@@ -91,32 +144,7 @@ export function prepareEvent(
   const orderingKey =
     given.orderingKey ?? askSource(source, 'orderingKey', () => source.orderingKey?.(event), OPTIONAL_TEXT)
   if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key', path: 'orderingKey' })
-  const eventId = reservedId ?? newEventId()
-  return {
-    app: scope.app,
-    caller: emitsFor(scope)?.id ?? null,
-    source,
-    event,
-    eventId,
-    text,
-    priority: given.priority === undefined ? null : priorityLevel(given.priority),
-    delayMs: due !== undefined && 'delayMs' in due ? due.delayMs : 0,
-    runAt: due !== undefined && 'runAt' in due ? due.runAt : null,
-    depth: scope.depth + 1,
-    rootId: scope.rootId ?? eventId,
-    chain: scope.chain.length === 0 ? null : JSON.stringify(scope.chain),
-    orderingKey: orderingKey ?? null,
-    traceContext: scope.traceContext ?? null,
-    dedupeKey: given.dedupeKey ?? null,
-    dedupeWindowMs:
-      given.dedupeKey === undefined || reservedId !== undefined
-        ? null
-        : (given.dedupeWindowMs ?? DEFAULT_DEDUPE_WINDOW_MS),
-    replyTo: reply?.replyTo ?? null,
-    replyTimeoutMs: reply?.timeoutMs ?? null,
-    requireMatch: given.requireMatch ?? false,
-    path,
-  }
+  return new PreparedEvent({ scope, source, event, text, given, due, orderingKey, extras })
 }
 
 function without(event: unknown, members: readonly string[], source: AnySource): object {

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
 import { OutbusError } from '../errors.ts'
+import { pathOfEvent } from './prepare.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 /** Apps, sources and ops that are remembered, so that each is told once. What comes after so many is counted only. */
@@ -14,9 +15,9 @@ export function firstUnmatched(events: readonly PreparedEvent[], matched: Matche
   return events.find(({ requireMatch }, i) => requireMatch && matched[i]?.length === 0)
 }
 
-export function noMatch({ source, event, path }: PreparedEvent): OutbusError {
+export function noMatch({ source, event, place }: PreparedEvent): OutbusError {
   return new OutbusError('emit.no_match', `no trigger matches this event ${source.name}.${event.op}`, {
-    path,
+    path: place === undefined ? '' : pathOfEvent(place),
     hint: 'create and enable its triggers before the processes that emit it, or leave requireMatch out',
   })
 }
@@ -36,7 +37,9 @@ export class Unmatched {
   }
 
   note(events: readonly PreparedEvent[], matched: Matched): void {
-    for (const [i, event] of events.entries()) if (matched[i]?.length === 0) this.noteOne(event)
+    events.forEach((event, i) => {
+      if (matched[i]?.length === 0) this.noteOne(event)
+    })
   }
 
   noteOne({ app, source, event: { op }, replyTo }: PreparedEvent): void {

@@ -34,7 +34,7 @@ export class IndexCache {
 
   /** The index used last for the app: right unless a trigger changed since, which the emit statement notices. */
   latest(app: string): MatchingIndex | undefined {
-    return this.#usable(app).at(-1)
+    return this.#byApp.get(app)?.findLast(({ usable }) => usable)
   }
 
   /** The index of one epoch, if it is here; it becomes the latest. */
