@@ -6,7 +6,8 @@ import { areAlike } from './alike.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 const source = { name: 's', version: 1 } as AnySource
-const plain: PreparedEvent = {
+type Members = { readonly [Name in keyof PreparedEvent]: PreparedEvent[Name] }
+const plain: Members = {
   app: 'a',
   caller: null,
   source,
@@ -28,7 +29,7 @@ const plain: PreparedEvent = {
   requireMatch: false,
   place: undefined,
 }
-const another: PreparedEvent = { ...plain, eventId: 'e2', rootId: 'e2', text: '1', orderingKey: 'k' }
+const another: Members = { ...plain, eventId: 'e2', rootId: 'e2', text: '1', orderingKey: 'k' }
 const trigger = (id: string, more: object = {}) =>
   ({ id, ordered: false, single: IN_BATCHES, ...more }) as IndexedTrigger
 const [t, u] = [trigger('t'), trigger('u')]
