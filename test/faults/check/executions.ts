@@ -56,16 +56,20 @@ export class Executions {
     this.finish()
     this.#letters.clear()
     for (const [id, delivery] of this.#book.deliveries) {
-      const { operation, ended } = delivery
-      // A request is kept with its operation, whatever has become of its row.
+      const { operation, ended, letter } = delivery
+      const pair = pairOf(delivery)
+      const isCurrent = operation.deliveries.get(pair) === delivery
+      // A request is kept with its operation, whatever has become of its row; what handled a letter, for that letter.
       delivery.isOfLostServer = true
-      if (operation.deliveries.get(pairOf(delivery)) !== delivery) this.#book.deliveries.delete(id)
+      if (!isCurrent && letter === undefined) this.#book.deliveries.delete(id)
       else if (ended === undefined || ended.at >= since - SAID_LATE_MS) {
         if (hasRun(delivery)) delivery.ranBefore = true
         // What runs under a lease that the server knows of may still end by it.
         const running = delivery.executions.filter(({ end }) => end === undefined)
         delivery.executions.splice(0, Infinity, ...running)
         delete delivery.ended
+        // The letter may be announced once more, as another event, or come again with the delivery that dies once more.
+        if (isCurrent && letter !== undefined) operation.deliveries.delete(pair)
       }
     }
   }

@@ -71,6 +71,34 @@ const FINE: readonly [what: string, tell: (story: Story) => unknown][] = [
     },
   ],
   [
+    'a dead letter is lost with what its handler did, comes again, and is handled under another id',
+    (story) => {
+      rewound(
+        story,
+        ['a'],
+        () => {
+          story.emitted('a').ran('a', 'ordered').ran('a', 'transactional')
+          for (const trigger of ['ordered', 'transactional']) story.outcome('a', trigger, 1, 'done')
+          story.final.ledger = [{ op: 'a', trigger: 'transactional', attempt: 1 }]
+          for (let attempt = 1; attempt <= 2; attempt++) story.ran('a', 'plain', { attempt, how: 'failed' })
+        },
+        () => {
+          story.ran('a', 'plain', { attempt: 3, how: 'failed' }).outcome('a', 'plain', 3, 'dead')
+          story.ran('a', 'bury', { letter: '1', delivery: '8' })
+          story.say('dispatcher-1#1', {
+            kind: 'outcome',
+            delivery: '8',
+            trigger: 'bury',
+            attempt: 1,
+            outcome: 'handled',
+          })
+        },
+      )
+      story.ran('a', 'plain', { attempt: 3, how: 'failed' })
+      story.dead('a', 'plain').ran('a', 'bury', { letter: '1', delivery: '9' })
+    },
+  ],
+  [
     'whoever has a dedupe key asks again, and it is committed after all',
     (story) => {
       rewound(
