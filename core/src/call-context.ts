@@ -28,6 +28,9 @@ import type { Asker, SharedWrites } from './outbox/shared-writes.ts'
 import type { PreparedEvent, PrepareExtras, PrepareLimits } from './outbox/prepare.ts'
 import { pathOfEvent, prepareEvent } from './outbox/prepare.ts'
 import type { Plugins } from './plugins.ts'
+import type { Quotas } from './quotas/quotas.ts'
+import { statedBy } from './quotas/quotas.ts'
+import { readQuotas } from './sql/app-quotas.ts'
 import type { Access } from './principals/access.ts'
 import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
@@ -66,6 +69,8 @@ export interface ContextSurroundings {
   readonly writes: SharedWrites
   readonly requests: RequestDesk
   readonly limits: PrepareLimits
+  /** Of an app that has no others. */
+  readonly quotas: Quotas
   readonly wakeUpChannel: string
   readonly withdrawals: Withdrawals
   /** A child logger that names the source. */
@@ -171,9 +176,17 @@ abstract class BaseContext implements CoreContext {
   }
 
   #registry(): TriggerRegistry {
-    const { callSql, plugins, access } = this.#around
+    const { callSql, plugins, access, quotas } = this.#around
     const inTransaction: InTransaction = (work) => this.#inTransaction(work)
-    return new TriggerRegistry({ sql: callSql, plugins, on: this.#on(), inTransaction, scope: this.#scope, access })
+    return new TriggerRegistry({
+      sql: callSql,
+      plugins,
+      on: this.#on(),
+      inTransaction,
+      scope: this.#scope,
+      access,
+      mostTriggers: quotas.triggers,
+    })
   }
 
   async #inTransaction<T>(work: (sql: Sql, on: Queryable) => Promise<T>): Promise<T> {
@@ -278,6 +291,10 @@ abstract class BaseContext implements CoreContext {
       run: <P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P) =>
         callSql.run(this.#on(), stated, parameters),
       maxEventBytes: this.#around.limits.maxEventBytes,
+      quotas: async () => {
+        const [row] = await callSql.run(this.#on(), readQuotas, [this.app])
+        return { ...this.#around.quotas, ...statedBy(row?.quotas) }
+      },
       check: (event: EventInput<AnySource['events']>, options?: EmitOptions) =>
         void this.#prepare(source.name, event, options),
       emit: (event: EventInput<AnySource['events']>, options?: EmitOptions) => this.emit(source.name, event, options),

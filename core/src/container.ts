@@ -43,6 +43,9 @@ import type { AnySource, SourceHost } from './source.ts'
 import { Sql } from './sql/statement.ts'
 import { Timekeeper } from './timekeeper.ts'
 import { Upkeep } from './upkeep.ts'
+import { Admission } from './quotas/admission.ts'
+import { RootBudgets } from './quotas/root-budgets.ts'
+import { WaitingRows } from './quotas/waiting-rows.ts'
 import { IndexCache } from './triggers/index-cache.ts'
 import { cancelChannel, requestChannel, wakeUpChannel } from './wake-up-channel.ts'
 
@@ -81,6 +84,7 @@ const T = {
   functions: token<FunctionRegistry>('functions'),
   plugins: token<Plugins>('plugins'),
   indexes: token<IndexCache>('indexes'),
+  admission: token<Admission>('admission'),
   wakeUp: token<WakeUp>('wakeUp'),
   fairWakeUp: token<WakeUp>('fairWakeUp'),
   orderedWakeUp: token<WakeUp>('orderedWakeUp'),
@@ -129,7 +133,11 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
     return new DatabaseCalls({ pool, over: lifecycle.over, checkSchema: () => lifecycle.checkSchema() })
   })
   provide(T.callSql, (c) => new CallSql(c.resolve(T.sql), c.resolve(T.calls)))
-  provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins)))
+  provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins), settings.quotas))
+  provide(T.admission, (c) => {
+    const waiting = new WaitingRows({ sql: c.resolve(T.sql), calls: c.resolve(T.calls), log: c.resolve(T.log) })
+    return new Admission({ waiting, maxEventBytes: settings.maxEventBytes })
+  })
   provide(T.wakeUp, () => new WakeUp())
   provide(T.fairWakeUp, () => new WakeUp())
   provide(T.orderedWakeUp, () => new WakeUp())
@@ -142,6 +150,8 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         log: c.resolve(T.log),
         channel: wakeUpChannel(settings.schema),
         localDispatcherIsIdle: () => c.resolve(T.wakeUp).isHeard,
+        admission: c.resolve(T.admission),
+        roots: new RootBudgets(c.resolve(T.sql), c.resolve(T.log)),
       }),
   )
   provide(
@@ -212,6 +222,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       writes: c.resolve(T.writes),
       requests: c.resolve(T.requests),
       limits: { maxEventBytes: settings.maxEventBytes },
+      quotas: settings.quotas,
       wakeUpChannel: wakeUpChannel(settings.schema),
       withdrawals: c.resolve(T.withdrawals),
       logOf: (source) => pluginLogs(source),
@@ -296,6 +307,8 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       calls: c.resolve(T.calls),
       pool: c.resolve(T.database).pool,
       access: c.resolve(T.access),
+      quotas: settings.quotas,
+      onQuotasChanged: (app) => c.resolve(T.admission).forget(app),
       assertOpen: () => lifecycle.assertOpen(),
     }),
     hostOf: (source) => sourceHost(c, source),

@@ -33,6 +33,9 @@ export interface CallScope {
 /** How a call came about: what travels with every row, and over whatever a plugin carries it. */
 export type Causality = Pick<CallScope, 'depth' | 'rootId' | 'chain'>
 
+/** Of rows whose root event has caused as many as it may: deeper than any `maxTriggerDepth`, so that nobody runs them. */
+export const SPENT_DEPTH = 32_000
+
 const NO_CAUSE: Causality = { depth: 0, rootId: undefined, chain: [] }
 
 export function outermostScope(

@@ -35,6 +35,7 @@ export const ERROR_CODES = [
   'source.failed',
   'app.invalid',
   'app.in_use',
+  'quota.exceeded',
   // triggers
   'trigger.invalid',
   'trigger.duplicate_name',

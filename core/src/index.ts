@@ -44,7 +44,9 @@ export type {
   TriggerPatch,
   Triggers,
 } from './triggers/trigger.ts'
-export type { Apps, AppSummary, ErasedApp, EraseOptions } from './apps/apps.ts'
+export type { AppQuotas, Apps, AppSummary, ErasedApp, EraseOptions } from './apps/apps.ts'
+export { quotaExceeded } from './quotas/quotas.ts'
+export type { QuotaName, Quotas, QuotasPatch } from './quotas/quotas.ts'
 export type { Explanation } from './triggers/explain.ts'
 export type {
   CancelManyOptions,

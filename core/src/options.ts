@@ -9,6 +9,8 @@ import { OutbusError } from './errors.ts'
 import type { InboxResolver } from './inbox/resolver.ts'
 import type { Authorizer } from './principals/authorizer.ts'
 import type { PrincipalResolver } from './principals/resolver.ts'
+import type { Quotas } from './quotas/quotas.ts'
+import { DEFAULT_QUOTAS, quotasSchema } from './quotas/quotas.ts'
 import type { CustomStrategies } from './retry/next-attempt.ts'
 import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
@@ -38,6 +40,8 @@ export interface BusOptions<S extends readonly AnySource[]> {
   readonly app?: string
   /** Largest trigger event, in bytes of JSON. Default 262,144 (256 KiB). */
   readonly maxEventBytes?: number
+  /** Quotas of apps that have no others by `bus.apps.setQuotas`: docs/quotas.md. What is left out has the default that is stated there. */
+  readonly quotas?: Partial<Quotas>
   readonly dispatch?: DispatchOptions
   /** How a caller's process hears that its reply has come. Default: NOTIFY; `memoryInboxes()` for tests in one process. */
   readonly inboxes?: InboxResolver
@@ -96,6 +100,7 @@ const optionsSchema = z.strictObject({
   targets: z.array(z.unknown()).default([]),
   app: z.string().optional(),
   maxEventBytes: z.int().min(1_024).max(16_777_216).default(262_144),
+  quotas: quotasSchema.prefault({}),
   dispatch: z.unknown().optional(),
   strategies: z
     .record(
@@ -152,6 +157,7 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
     inboxes: options.inboxes,
     principals: options.principals,
     authorizer: options.authorizer,
+    quotas: { ...DEFAULT_QUOTAS, ...withoutUndefined(parsed.quotas) },
     dispatch: { ...dispatch, requestConcurrency },
   }
 }
@@ -162,6 +168,10 @@ function decidesNothing(key: 'authorizer' | 'principals'): OutbusError {
     path: key,
     hint: 'leave the key out for the default',
   })
+}
+
+function withoutUndefined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never
 }
 
 function defaultRequestConcurrency(concurrency: number): number {

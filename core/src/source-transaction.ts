@@ -34,6 +34,7 @@ export function sourceTransaction(
 ): SourceTransaction {
   const { app, source, tx, prepare, stage, onEmit } = of
   const reserved = new Map<string, string>()
+  let accepted = false
   const during = <T>(work: () => Promise<T>) => calls.during(stage, tx, work)
   return {
     run: async (stated, parameters) => {
@@ -54,10 +55,15 @@ export function sourceTransaction(
       return { takenBy: undefined, release }
     },
     expectMatch: async (events, options) => {
-      if (options?.some((given) => given?.requireMatch === true) !== true) return
-      assertTransaction(tx)
-      const prepared = events.map((event, i) => prepare(event, options[i], i, undefined))
-      await during(() => emitter.assertMatch(prepared, tx))
+      const mustMatch = options?.some((given) => given?.requireMatch === true) === true
+      // A transaction of the bus's own is rolled back by a refusal, whenever it comes.
+      const isInDoubt = stage === 'within' && emitter.isInDoubt(app, events.length)
+      if (mustMatch || isInDoubt) {
+        assertTransaction(tx)
+        const prepared = events.map((event, i) => prepare(event, options?.[i], i, undefined))
+        await during(() => emitter.assertAccepted(prepared, tx))
+      }
+      accepted = stage === 'within'
     },
     emit: async (events, options) => {
       assertTransaction(tx)
@@ -66,7 +72,7 @@ export function sourceTransaction(
         const key = given?.dedupeKey
         return prepare(event, given, i, key === undefined ? undefined : reserved.get(key))
       })
-      const { results, lanes } = await during(() => emitter.write(prepared, tx, { transactional: true }))
+      const { results, lanes } = await during(() => emitter.write(prepared, tx, { transactional: true, accepted }))
       onEmit(lanes)
       return results
     },

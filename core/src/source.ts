@@ -11,6 +11,7 @@ import type { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
 import type { JsonValue } from './json.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
+import type { Quotas } from './quotas/quotas.ts'
 import type { Statement } from './sql/statement.ts'
 import type { WriteTexts } from './sql/write-statement.ts'
 
@@ -124,6 +125,8 @@ export interface SourceContext<E extends EventSchemas = EventSchemas> {
   together<Item, Result>(write: SharedWrite<E, Item, Result>, item: Item): Promise<Result>
   /** Largest trigger event, in bytes of JSON: the bus's `maxEventBytes`. */
   readonly maxEventBytes: number
+  /** Quotas of the app as they are now, for a verb that counts what is its own: `quotaExceeded` makes its refusal. One read. */
+  quotas(): Promise<Quotas>
   /**
    * Refuses what `emit` would refuse of this event and these options, without any I/O. For a verb that writes
    * something of its own first, so that a caller's transaction is never left with half of it.
@@ -174,9 +177,10 @@ export interface SourceTransaction<E extends EventSchemas = EventSchemas> {
    */
   reserve(options: EmitOptions | undefined): Promise<Reservation>
   /**
-   * Refuses with `emit.no_match` the first event whose options say `requireMatch` and that no trigger matches. For a verb that
-   * writes something of its own before it emits: call it before that, so that a caller's transaction has nothing of either. Costs
-   * nothing where no options say so.
+   * Refuses what `emit` would refuse of all these events together: with `emit.no_match` the first one whose options say
+   * `requireMatch` and that no trigger matches, with `quota.exceeded` what is over a quota of the app. For a verb that writes
+   * something of its own before it emits: call it before that, so that a caller's transaction has nothing of either. Mostly it
+   * costs nothing.
    */
   expectMatch(events: readonly EventInput<E>[], options?: readonly (EmitOptions | undefined)[]): Promise<void>
   run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>

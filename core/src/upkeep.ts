@@ -13,6 +13,7 @@ import { deleteOldSetAside } from './sql/delete-old-set-aside.ts'
 import { deleteOldTriggerChanges } from './sql/delete-old-trigger-changes.ts'
 import { deleteUnusedLimits } from './sql/delete-unused-limits.ts'
 import { dropAttemptsPartitions } from './sql/drop-attempts-partitions.ts'
+import { deleteOldRootRows } from './sql/root-rows.ts'
 import type { Sql } from './sql/statement.ts'
 import type { Timekeeper } from './timekeeper.ts'
 
@@ -86,6 +87,7 @@ export class Upkeep {
     if (abandonedDays !== null) await inPortions(() => sql.run(pool, deleteOldSetAside, [abandonedDays, AT_A_TIME]))
     await sql.run(pool, deleteUnusedLimits, [])
     await inPortions(() => sql.run(pool, deleteOldTriggerChanges, [AT_A_TIME]))
+    await inPortions(() => sql.run(pool, deleteOldRootRows, [AT_A_TIME]))
     return { deadLetters, abandoned, historyDays: history?.dropped ?? 0 }
   }
 

@@ -7,6 +7,8 @@ grant select on
   {schema}.replies, {schema}.abandoned_executions, {schema}.dead_letters, {schema}.cancellations, {schema}.withdrawals, {schema}.attempts
   to {dispatcher};
 
+grant select on {schema}.app_quotas, {schema}.root_rows to {dispatcher};
+
 grant insert, update, delete on {schema}.outbox, {schema}.claim_notes, {schema}.dispatchers, {schema}.dedupe_keys to {dispatcher};
 -- Locked before they are removed, for which Postgres wants the right to update.
 grant select, update (taken_at), delete on {schema}.ordering_locks to {dispatcher};
@@ -28,6 +30,8 @@ grant usage on sequence {schema}.attempt_sequence to {dispatcher};
 -- How far ids have come: whether somebody has some of the newest rows in hands.
 grant select on sequence {schema}.outbox_id_seq to {dispatcher};
 grant execute on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date) to {dispatcher};
+-- What dead letters' handlers are emitted is noted for their roots, and forgotten by upkeep.
+grant insert, delete on {schema}.root_rows to {dispatcher};
 -- Upkeep: what no index needs any more.
 grant delete on {schema}.trigger_changes to {dispatcher};
 -- Rows that cannot be understood, and when nobody needs to know of them any more. Locked before they are deleted, for which

@@ -7,6 +7,7 @@ grant select on
   {schema}.pauses, {schema}.principals, {schema}.outbox, {schema}.dispatchers, {schema}.dedupe_keys, {schema}.replies,
   {schema}.abandoned_executions, {schema}.dead_letters, {schema}.attempts, {schema}.withdrawals, {schema}.set_aside
   to {emitter};
+grant select on {schema}.app_quotas, {schema}.root_rows to {emitter};
 
 -- Not its id, attempt, lease or errors: those are the dispatcher's to write.
 grant insert (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain, ordering_key,
@@ -14,7 +15,7 @@ grant insert (priority, due_at, app_id, event_id, event, event_version, trigger_
 -- A caller that leaves; rows that are withdrawn are set aside by `paused`. Processes of before also let go rows of resumed triggers.
 grant update (reply_by, paused) on {schema}.outbox to {emitter};
 grant insert, update, delete on {schema}.dedupe_keys to {emitter};
-grant insert on {schema}.withdrawals to {emitter};
+grant insert on {schema}.withdrawals, {schema}.root_rows to {emitter};
 -- A key's row is locked, for which Postgres wants the right to update. Never deleted.
 grant select, insert, update (taken_at) on {schema}.ordering_locks to {emitter};
 

@@ -48,6 +48,7 @@ async function fill(bus: Bus, app: string): Promise<void> {
   await cx.triggers.pause(limited.id)
   await cx.kv.set('dies', 'k', 1, { dedupeKey: 'once' })
   await outcomes.until((all) => all.some(({ outcome }) => outcome.kind === 'dead'))
+  await bus.apps.setQuotas(app, { triggers: 100 })
   await cx.docs.insert('users', { name: 'ada' })
   await cx.schedule.set('nightly', { recurrence: '0 3 * * *' })
   for (let i = 0; i < 5; i++) await cx.kv.set('later', `k${i}`, i, { delayMs: 3_600_000 })
@@ -86,6 +87,8 @@ test('an app is removed from every table, of plugins too, a dry run counts the s
     'dead_letters',
     'attempts',
     'pauses',
+    'app_quotas',
+    'schedule_apps',
     'kv_entries',
     'docs_documents',
     'schedules',
@@ -183,7 +186,8 @@ test('apps are listed with what they have, a page at a time, also those that hav
   await paused.triggers.disable(disabled.id)
   await paused.triggers.pauseAll()
   await paused.kv.set('a', 'k', 1)
-  const none = { triggers: 0, waiting: 0, deadLetters: 0, paused: false, pausedTriggers: 0 }
+  const quotas = expect.objectContaining({ triggers: 10_000, emitsPerSecond: null }) as object
+  const none = { triggers: 0, waiting: 0, deadLetters: 0, paused: false, pausedTriggers: 0, quotas }
   const expected = [
     { app: 'attic', ...none },
     {
@@ -193,6 +197,7 @@ test('apps are listed with what they have, a page at a time, also those that hav
       deadLetters: 1,
       paused: false,
       pausedTriggers: 1,
+      quotas: expect.objectContaining({ triggers: 100 }) as object,
     },
     // One that is disabled is not paused.
     { app: 'paused', ...none, triggers: 2, waiting: 1, paused: true },

@@ -97,7 +97,9 @@ async function fill({ db, bank, dispatching }: Awaited<ReturnType<typeof setUp>>
   await bank.triggers.pause(trigger?.id as string)
   await db.pool.query(`insert into outbus.cancellations (delivery_id, app_id, reason) values (1, 'bank', 'no');
     insert into outbus.withdrawals (app_id, delivery_id, outcome, dead_letter, reason) values ('bank', 1, 'dead', true, 'no');
-    insert into outbus.set_aside (app_id, kind, row_id, reason) values ('bank', 'dead_letter', '1', 'no')`)
+    insert into outbus.set_aside (app_id, kind, row_id, reason) values ('bank', 'dead_letter', '1', 'no');
+    insert into outbus.app_quotas (app_id, triggers) values ('bank', 100);
+    insert into outbus.root_rows (app_id, root_id, rows) values ('bank', gen_random_uuid(), 1)`)
   const { rows } = await db.pool.query<{ id: string }>('select id from outbus.outbox')
   const { items } = await bank.deadLetters.list()
   return {

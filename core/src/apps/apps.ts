@@ -11,6 +11,9 @@ import { isOutbusError, OutbusError } from '../errors.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
 import type { Access } from '../principals/access.ts'
+import type { QuotaName, Quotas, QuotasPatch } from '../quotas/quotas.ts'
+import { patchText, quotasPatchSchema, statedBy } from '../quotas/quotas.ts'
+import { putQuotas, readQuotasAndUse } from '../sql/app-quotas.ts'
 import { countRows, eraseByBlocks, eraseByIndex } from '../sql/erase-rows.ts'
 import { eraseEpoch, eraseTriggers, moveEpoch } from '../sql/erase-triggers.ts'
 import type { AppTableRow } from '../sql/list-app-tables.ts'
@@ -31,6 +34,18 @@ export interface AppSummary {
   readonly paused: boolean
   /** Triggers that are paused one by one. */
   readonly pausedTriggers: number
+  /** The limits that hold for it. */
+  readonly quotas: Quotas
+}
+
+/** What an app may have and do, and what it has. */
+export interface AppQuotas {
+  readonly app: string
+  /** The limits that hold. */
+  readonly limits: Quotas
+  /** Those of them that `setQuotas` has set for this app. */
+  readonly overrides: Partial<Record<QuotaName, number>>
+  readonly use: Readonly<Record<'triggers' | 'rowsWaiting', number>>
 }
 
 export interface EraseOptions {
@@ -64,6 +79,16 @@ export interface Apps {
    * transactions that are open for more than 30 s, or somebody goes on writing.
    */
   erase(app: string, options?: EraseOptions): Promise<ErasedApp>
+  /** The app's quotas, and how much of them it uses. Counts the outbox once. */
+  quotas(app: string): Promise<AppQuotas>
+  /**
+   * Overrides quotas of an app: `{ triggers: 500, rowsWaiting: null }` sets the one, and makes the other the default again. Each process
+   * honours it from its next emit for the app on. Needs the rights of the tables' owner, the migrator: what an app may do is not its
+   * emitters' to say. What the app has by now stays, also where it is more.
+   *
+   * Errors: `options.invalid`; `app.invalid`; `database.forbidden` for a login that may not.
+   */
+  setQuotas(app: string, quotas: QuotasPatch): Promise<AppQuotas>
 }
 
 const BATCH = 1_000
@@ -91,6 +116,9 @@ export interface AppStoreOptions {
   readonly calls: DatabaseCalls
   readonly pool: pg.Pool
   readonly access: Access
+  /** Of an app that has no others. */
+  readonly quotas: Quotas
+  onQuotasChanged(app: string): void
   assertOpen(): void
 }
 
@@ -118,6 +146,7 @@ export class AppStore implements Apps {
       deadLetters: row.dead_letters,
       paused: row.paused,
       pausedTriggers: row.paused_triggers,
+      quotas: { ...this.#options.quotas, ...statedBy(row.quotas) },
     }))
     return toPage(items, limit, (last) => encodeCursor(LISTING, last.app))
   }
@@ -132,6 +161,26 @@ export class AppStore implements Apps {
     if (!dryRun) await this.#assertErasable()
     const tables = dryRun ? await this.#count(app) : await this.#eraseAll(app)
     return { app, dryRun, rows: total(tables), tables: Object.fromEntries(tables) }
+  }
+
+  async quotas(app: string): Promise<AppQuotas> {
+    const { callSql, pool, quotas: defaults, assertOpen } = this.#options
+    assertAppId(app)
+    assertOpen()
+    const [row] = await callSql.run(pool, readQuotasAndUse, [app])
+    const overrides = statedBy(row?.quotas)
+    const use = { triggers: row?.triggers ?? 0, rowsWaiting: row?.waiting ?? 0 }
+    return { app, limits: { ...defaults, ...overrides }, overrides, use }
+  }
+
+  async setQuotas(app: string, quotas: QuotasPatch): Promise<AppQuotas> {
+    const { callSql, pool, onQuotasChanged, assertOpen } = this.#options
+    const patch = parseWith(quotasPatchSchema, quotas, { code: 'options.invalid', what: 'apps.setQuotas' })
+    assertAppId(app)
+    assertOpen()
+    await callSql.run(pool, putQuotas, [app, patchText(patch as QuotasPatch)])
+    onQuotasChanged(app)
+    return this.quotas(app)
   }
 
   /** Before anything is removed: half of an app would be worse than all of it. */

@@ -1,6 +1,7 @@
 /** One attempt, from the row to what becomes of it. `runAttempt` runs it, `decide` is pure. */
 import type { Logger } from 'pino'
 import type { CustomStrategies } from '../retry/next-attempt.ts'
+import { SPENT_DEPTH } from '../context.ts'
 import { capOf, nextAttempt, paced } from '../retry/next-attempt.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
@@ -105,7 +106,11 @@ export function runAttempt(delivery: RowDelivery, rules: AttemptRules): Result |
 function refusal(delivery: RowDelivery, rules: AttemptRules): Result | undefined {
   const { plan, row } = delivery
   if (row.depth > rules.maxTriggerDepth) {
-    const reason = `depth ${row.depth} is beyond maxTriggerDepth ${rules.maxTriggerDepth}: ${delivery.chain.join(' → ')}`
+    const why =
+      row.depth < SPENT_DEPTH
+        ? `depth ${row.depth} is beyond maxTriggerDepth ${rules.maxTriggerDepth}`
+        : 'its root event has caused as many rows as it may (quota rowsPerRoot)'
+    const reason = `${why}: ${delivery.chain.join(' → ')}`
     return { kind: 'skipped', reason }
   }
   if (plan.source !== undefined && delivery.eventVersion > plan.source.version) {

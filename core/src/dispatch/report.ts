@@ -12,8 +12,8 @@ import { OutcomeStats } from './stats.ts'
 /** Published after the commit of each outcome, for whoever subscribes by `node:diagnostics_channel`. */
 export const OUTCOME_CHANNEL = 'outbus.outcome'
 
-/** Of a trigger, in the log. */
-const RETRIES_EVERY_MS = 60_000
+/** What is alike of a trigger, in the log. */
+const EVERY_MS = 60_000
 
 export interface OutcomeMessage {
   readonly schema: string
@@ -33,7 +33,8 @@ export class OutcomeReport {
   readonly #onDeadLetter: () => void
   readonly #recorder: AttemptRecorder
   readonly #stats = new OutcomeStats()
-  readonly #retries = new Seldom(RETRIES_EVERY_MS)
+  readonly #retries = new Seldom(EVERY_MS)
+  readonly #skips = new Seldom(EVERY_MS)
   readonly #outcomes = channel(OUTCOME_CHANNEL)
 
   constructor(schema: string, log: Logger, recorder: AttemptRecorder, onDeadLetter: () => void) {
@@ -54,6 +55,7 @@ export class OutcomeReport {
     if (outcome.kind === 'dead') this.#onDeadLetter()
     // Asked before: a delivery's own logger costs more than a quick handler does.
     if (outcome.kind === 'retry') this.#logRetry(delivery, outcome)
+    else if (outcome.kind === 'skipped') this.#logSkipped(delivery, outcome)
     else if (outcome.kind !== 'done' && this.#log.isLevelEnabled(LEVELS[outcome.kind]))
       logOutcome(delivery.log, outcome)
     if (!this.#outcomes.hasSubscribers) return
@@ -80,6 +82,14 @@ export class OutcomeReport {
     else delivery.log.warn({ ...about, leftOut }, RETRIED)
   }
 
+  /** In the same way: triggers that feed themselves end in as many skipped rows as a root may cause. */
+  #logSkipped(delivery: RowDelivery, { reason }: Extract<Outcome, { kind: 'skipped' }>): void {
+    if (!this.#log.isLevelEnabled('warn')) return
+    const leftOut = this.#skips.ask(delivery.plan.triggerId, performance.now())
+    if (leftOut !== undefined) delivery.log.warn({ reason, leftOut }, 'skipped')
+    else if (this.#log.isLevelEnabled('debug')) delivery.log.debug({ reason }, 'skipped')
+  }
+
   interrupted(count: number): void {
     this.#stats.interrupted(count)
   }
@@ -93,7 +103,7 @@ export class OutcomeReport {
 
 const RETRIED = 'failed; will be retried'
 
-type Unexpected = Exclude<Outcome, { readonly kind: 'done' | 'retry' }>
+type Unexpected = Exclude<Outcome, { readonly kind: 'done' | 'retry' | 'skipped' }>
 
 const LEVELS = {
   dead: 'error',
@@ -103,7 +113,6 @@ const LEVELS = {
   failed: 'warn',
   abandoned: 'warn',
   postponed: 'info',
-  skipped: 'warn',
 } as const satisfies Record<Unexpected['kind'], string>
 
 function logOutcome(log: Logger, outcome: Unexpected): void {
@@ -126,7 +135,5 @@ function logOutcome(log: Logger, outcome: Unexpected): void {
       return say({}, 'a request was answered after its caller had gone')
     case 'postponed':
       return say({ delayMs: outcome.delayMs }, 'put back, not run')
-    case 'skipped':
-      return say({ reason: outcome.reason }, 'skipped')
   }
 }

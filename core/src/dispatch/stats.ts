@@ -7,7 +7,7 @@ export interface OutcomeCounts {
   readonly retried: number
   readonly dead: number
   readonly discarded: number
-  /** Beyond `maxTriggerDepth`. */
+  /** Beyond `maxTriggerDepth`, or beyond the quota `rowsPerRoot`. */
   readonly skipped: number
   /** Dead letters that a handler took care of. */
   readonly handled: number

@@ -48,6 +48,10 @@ export class EmitIndexes {
       if (this.#cache.latest(app) === undefined) await this.#cache.load(app, on)
   }
 
+  latestOf(app: string): MatchingIndex | undefined {
+    return this.#cache.latest(app)
+  }
+
   /** All at one moment, the one in which they are used: another emit may put later ones in their place. */
   latest(events: readonly PreparedEvent[]): Indexes | undefined {
     const indexes = new Map<string, MatchingIndex>()

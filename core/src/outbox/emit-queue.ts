@@ -76,6 +76,8 @@ class Line {
   #waiting: Waiting[] = []
   readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
+  /** In flight beside the line, for apps that were refused a moment ago. */
+  readonly #apart = new Set<Promise<void>>()
   /** Cuts the connection of a lane on which something is in flight. */
   #cut: (() => void) | undefined
   #emptied: (() => void) | undefined
@@ -94,14 +96,28 @@ class Line {
     const end = () => this.refuseAll()
     over.addEventListener('abort', end, { once: true })
     if (over.aborted) end()
-    while (this.#inFlight !== undefined || this.#paused.size > 0)
+    while (this.#inFlight !== undefined || this.#paused.size > 0 || this.#apart.size > 0)
       await (this.#inFlight ?? new Promise<void>((resolve) => (this.#emptied = resolve)))
     over.removeEventListener('abort', end)
   }
 
   #enqueue(waiting: Waiting): void {
+    const { emitter } = this.#options
+    const [first] = waiting.events
+    if (first !== undefined && emitter.isApart(first.app)) return this.#goApart(waiting)
     this.#waiting.push(waiting)
     this.#inFlight ??= this.#drain()
+  }
+
+  /** Beside the line: whoever is over a quota, and asks again and again, holds up nobody. */
+  #goApart(waiting: Waiting): void {
+    const refused = this.#options.emitter.refusedAtOnce(waiting.events)
+    if (refused !== undefined) return waiting.reject(refused)
+    const flushed = this.#flush([waiting], { onLane: false }).finally(() => {
+      this.#apart.delete(flushed)
+      this.#emptied?.()
+    })
+    this.#apart.add(flushed)
   }
 
   /** What was not sent was not written. What was sent is given up: its caller hears that nobody knows. */
@@ -157,12 +173,19 @@ class Line {
     return group
   }
 
-  async #flush(group: readonly Waiting[]): Promise<void> {
+  async #flush(group: readonly Waiting[], { onLane = true } = {}): Promise<void> {
     try {
       const events = group.flatMap((waiting) => waiting.events)
-      const results = (await this.#writeOnLane(events)) ?? (await elsewhereIfReadOnly(() => this.#writeOnPool(events)))
+      const leftOut = new Set<string>()
+      const results =
+        (onLane ? await this.#writeOnLane(events) : undefined) ??
+        (await elsewhereIfReadOnly(() => this.#writeOnPool(events, (app) => leftOut.add(app))))
       let from = 0
-      for (const waiting of group) waiting.resolve(results.slice(from, (from += waiting.events.length)))
+      for (const waiting of group) {
+        const own = results.slice(from, (from += waiting.events.length))
+        if (leftOut.has(waiting.events[0]?.app as string)) this.#goApart(waiting)
+        else waiting.resolve(own)
+      }
     } catch (error) {
       const [only] = group
       if (group.length === 1 && only !== undefined) {
@@ -202,13 +225,13 @@ class Line {
     }
   }
 
-  #writeOnPool(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
+  #writeOnPool(events: readonly PreparedEvent[], onLeftOut: (app: string) => void): Promise<EmitResult[]> {
     const { calls, emitter, onWritten } = this.#options
     return calls.borrow(async (client) => {
       const loading = emitter.load(events, client)
       if (loading !== undefined) await calls.during('reading', client, () => loading)
       const { results, lanes } = await calls.during('committing', client, () =>
-        emitter.write(events, client, { transactional: false }),
+        emitter.write(events, client, { transactional: false, onLeftOut }),
       )
       onWritten(lanes)
       return results

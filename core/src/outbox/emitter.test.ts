@@ -1,6 +1,8 @@
 import type { Logger } from 'pino'
 import { expect, test } from 'vitest'
 import type { AnySource } from '../source.ts'
+import type { Admission } from '../quotas/admission.ts'
+import type { RootBudgets } from '../quotas/root-budgets.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { IndexCache } from '../triggers/index-cache.ts'
@@ -55,6 +57,8 @@ test('each write says for which lanes it wrote, whoever else writes meanwhile', 
     log: { warn: () => undefined } as unknown as Logger,
     channel: 'c',
     localDispatcherIsIdle: () => false,
+    roots: { charge: () => undefined } as unknown as RootBudgets,
+    admission: { refusalOf: () => undefined, written: () => undefined } as unknown as Admission,
   })
   const written = ['ordered', 'limited', 'plain'].map((app) =>
     emitter.write([event(app)], {} as Queryable, { transactional: true }),

@@ -7,7 +7,7 @@
  */
 import type { Logger } from 'pino'
 import type { Lent } from '../dispatch/wake-up.ts'
-import { OutbusError } from '../errors.ts'
+import { isOutbusError, OutbusError } from '../errors.ts'
 import { emitAlike } from '../sql/emit-alike.ts'
 import { emitNoted } from '../sql/emit-noted.ts'
 import { emitOne } from '../sql/emit-one.ts'
@@ -18,6 +18,8 @@ import { readEpochs } from '../sql/read-epochs.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { EmitsWriting } from '../sql/emits-writing.ts'
 import type { WrittenRow } from '../sql/write-statement.ts'
+import type { Admission, Refusal } from '../quotas/admission.ts'
+import type { RootBudgets } from '../quotas/root-budgets.ts'
 import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
@@ -82,6 +84,16 @@ export interface EmitterOptions {
   readonly channel: string
   /** Whether a dispatcher of this very process is idle and will be told directly. */
   readonly localDispatcherIsIdle: () => boolean
+  /** Whether an emit is within the quotas of its app. */
+  readonly admission: Admission
+  /** How many rows a root event may still cause. */
+  readonly roots: RootBudgets
+}
+
+/** What is known of how an emit goes. */
+interface EmitHow {
+  readonly transactional: boolean
+  readonly impatient: boolean
 }
 
 export class Emitter {
@@ -105,17 +117,70 @@ export class Emitter {
   }
 
   /**
-   * Refuses what `requireMatch` of the events asks to refuse (`emit.no_match`), and writes nothing: for whoever writes something
-   * else first, in a transaction that may go on.
+   * Refuses what `requireMatch` of the events asks to refuse (`emit.no_match`), and what is over a quota (`quota.exceeded`), and
+   * writes nothing: for whoever writes something else first, in a transaction that may go on.
    */
-  async assertMatch(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
+  async assertAccepted(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const indexes = await this.#indexes.of(events, on)
-      const unmatched = firstUnmatched(events, matchAll(events, indexes))
-      if (unmatched === undefined) return
-      await this.#refuseUnlessStale(unmatched, indexes, on)
+      const matched = matchAll(events, indexes)
+      const unmatched = firstUnmatched(events, matched)
+      const refusal = unmatched === undefined ? this.#refusalOf(events, matched, indexes) : undefined
+      if (unmatched !== undefined) await this.#refuseUnlessStale(unmatched, indexes, on)
+      else if (refusal !== undefined) await this.#refuseUnlessMistaken(refusal, indexes, on)
+      else return
     }
     throw changingWithoutEnd()
+  }
+
+  /** Whether some quota of the app may refuse so many events: they have to be asked for one by one. In memory. */
+  isInDoubt(app: string, events: number): boolean {
+    const index = this.#indexes.latestOf(app)
+    return index === undefined || this.#options.admission.isInDoubt(app, events, index.size, index.quotas)
+  }
+
+  /** Whether the app was refused a moment ago for its quotas. Then its emits go by themselves, so that nobody waits for them. */
+  isApart(app: string): boolean {
+    return this.#options.admission.isApart(app)
+  }
+
+  /** What is certain to be refused. In memory: the database has said so a moment ago. */
+  refusedAtOnce(events: readonly PreparedEvent[]): OutbusError | undefined {
+    const { admission } = this.#options
+    const indexes = this.#indexes.latest(events)
+    if (indexes === undefined || !events.every(({ app }) => admission.isSure(app))) return undefined
+    const refusal = this.#refusalOf(events, matchAll(events, indexes), indexes)
+    return refusal && admission.refuse(refusal, false)
+  }
+
+  #refusalOf(
+    events: readonly PreparedEvent[],
+    matched: readonly (readonly IndexedTrigger[])[],
+    indexes: Indexes,
+  ): Refusal | undefined {
+    return this.#options.admission.refusalOf(events, matched, (app) => (indexes.get(app) as MatchingIndex).quotas)
+  }
+
+  /** Charges their rows to their roots. Undefined where that is done, as nearly always: else it needs a statement. */
+  #charge(
+    events: readonly PreparedEvent[],
+    matched: readonly (readonly IndexedTrigger[])[],
+    indexes: Indexes,
+    on: Queryable,
+  ): Promise<void> | undefined {
+    const { roots } = this.#options
+    const pending = roots.charge(events, matched, (app) => (indexes.get(app) as MatchingIndex).quotas)
+    return pending && roots.note(pending, on)
+  }
+
+  /** Resolves when the quotas or triggers have changed since the index was built, or there is room again. */
+  async #refuseUnlessMistaken(refusal: Refusal, indexes: Indexes, on: Queryable): Promise<void> {
+    const { admission } = this.#options
+    if (!(await admission.isRight(refusal, on))) return
+    if (admission.isSure(refusal.app)) throw admission.refuse(refusal, false)
+    const stale = await this.#indexes.staleOf(indexes, on)
+    if (!stale.has(refusal.app)) throw admission.refuse(refusal, true)
+    await this.#indexes.makeLatest(stale, on)
   }
 
   /** Resolves when the triggers have changed since the index was built, with the new index at hand. */
@@ -133,29 +198,67 @@ export class Emitter {
   /**
    * Writes all rows of all events on `on`, or none of them. `transactional`: the rows are seen when the caller's
    * transaction commits, so nobody in this process can be told before. `impatient`: rather than wait for somebody's lock it is
-   * refused (55P03).
+   * refused (55P03). `accepted`: that they are within their quotas was asked before. Events of an app whose quotas refuse them after
+   * another app's were written are left out, which `onLeftOut` hears.
    */
   async write(
     events: readonly PreparedEvent[],
     on: Queryable,
-    { transactional, impatient = !transactional }: { readonly transactional: boolean; readonly impatient?: boolean },
+    {
+      transactional,
+      impatient = !transactional,
+      accepted = false,
+      onLeftOut,
+    }: {
+      readonly transactional: boolean
+      readonly impatient?: boolean
+      readonly accepted?: boolean
+      readonly onLeftOut?: (app: string) => void
+    },
   ): Promise<Written> {
     const standIns = standInsByDedupeKey(events)
     const written = new Map<PreparedEvent, EmitResult>()
     let left = events.filter((event, i) => standIns[i] === event)
+    // Asked again where some app has another index than before: its quotas may be others.
+    let ask = !accepted
     let lanes = NO_LANES
     for (let round = 0; left.length > 0; round++) {
       if (round === MAX_ROUNDS) throw changingWithoutEnd()
-      const { again, for: writtenFor } = await this.#writeRound(left, on, { transactional, impatient }, written)
+      const how = { transactional, impatient, ask }
+      const { again, for: writtenFor, ask: askAgain } = await this.#writeRound(left, on, how, written)
       left = again
+      ask = askAgain && !accepted
       lanes = bothLanes(lanes, writtenFor)
     }
     const results = events.map((event, i) => {
       const first = standIns[i] as PreparedEvent
-      const result = written.get(first) as EmitResult
-      return first === event ? result : duplicateOf(result.eventId)
+      const result = written.get(first)
+      if (result === undefined) onLeftOut?.(event.app)
+      return first === event || result === undefined ? (result as EmitResult) : duplicateOf(result.eventId)
     })
     return { results, lanes }
+  }
+
+  /**
+   * Answers with the events that are still to be written: all of them, where the refusal was a mistake. Throws it where nothing is
+   * written so far. Else what is refused is left out, unless some of the app's events are written: those went as one with it.
+   */
+  async #withoutRefused(
+    refusal: Refusal,
+    events: readonly PreparedEvent[],
+    indexes: Indexes,
+    on: Queryable,
+    written: ReadonlyMap<PreparedEvent, EmitResult>,
+  ): Promise<{ again: PreparedEvent[]; ask: boolean }> {
+    try {
+      await this.#refuseUnlessMistaken(refusal, indexes, on)
+      return { again: [...events], ask: true }
+    } catch (error) {
+      if (written.size === 0 || !isOutbusError(error, 'quota.exceeded')) throw error
+      const { app: refused } = refusal
+      if ([...written.keys()].some(({ app }) => app === refused)) return { again: [...events], ask: false }
+      return { again: events.filter(({ app }) => app !== refused), ask: true }
+    }
   }
 
   /**
@@ -168,10 +271,19 @@ export class Emitter {
     if (indexes === undefined) return undefined
     const matched = matchAll(events, indexes)
     const [triggers = []] = matched
-    if (triggers.length === 0 || !areAlike(events, matched)) return undefined
+    if (triggers.length === 0) return undefined
+    const quotasOf = (app: string) => (indexes.get(app) as MatchingIndex).quotas
+    // What has to ask the database first goes another way.
+    if (this.#options.admission.refusalOf(events, matched, quotasOf) !== undefined) return undefined
+    if (this.#options.roots.charge(events, matched, quotasOf) !== undefined) return undefined
+    if (!areAlike(events, matched)) return undefined
     this.#loops.warn(events, matched)
     const written = this.#sendTo(lent, events, triggers, indexes)
-    return written.then((idsOf) => idsOf && events.map(({ eventId }, i) => emitted(eventId, triggers.length, i, idsOf)))
+    return written.then((idsOf) => {
+      if (idsOf === undefined) return undefined
+      for (const { app } of events) this.#options.admission.written(app, triggers.length)
+      return events.map(({ eventId }, i) => emitted(eventId, triggers.length, i, idsOf))
+    })
   }
 
   #sendTo(
@@ -211,12 +323,20 @@ export class Emitter {
         await this.#refuseUnlessStale(unmatched, indexes, on)
         continue
       }
+      const refusal = this.#refusalOf(events, matched, indexes)
+      if (refusal !== undefined) {
+        await this.#refuseUnlessMistaken(refusal, indexes, on)
+        continue
+      }
+      const charging = this.#charge(events, matched, indexes, on)
+      if (charging !== undefined) await charging
       this.#loops.warn(events, matched)
       const written = await this.#runWriting(events, matched, indexes, writing, on)
       if (written === undefined) return undefined
       if (written.stale === null) {
         const { idsOf } = written
         this.#unmatched.note(events, matched)
+        for (const [i, { app }] of events.entries()) this.#options.admission.written(app, countOf(matched, i))
         const results = events.map(({ eventId }, i) => emitted(eventId, countOf(matched, i), i, idsOf))
         return { results, lanes: written.for, late: written.late ?? [] }
       }
@@ -256,16 +376,21 @@ export class Emitter {
   async #writeRound(
     events: readonly PreparedEvent[],
     on: Queryable,
-    how: { readonly transactional: boolean; readonly impatient: boolean },
+    how: EmitHow & { readonly ask: boolean },
     written: Map<PreparedEvent, EmitResult>,
-  ): Promise<{ again: PreparedEvent[]; for: WrittenFor }> {
+  ): Promise<{ again: PreparedEvent[]; for: WrittenFor; ask: boolean }> {
     const indexes = await this.#indexes.of(events, on)
     const matched = matchAll(events, indexes)
     const unmatched = firstUnmatched(events, matched)
     if (unmatched !== undefined) {
       await this.#refuseUnlessStale(unmatched, indexes, on)
-      return { again: [...events], for: NO_LANES }
+      return { again: [...events], for: NO_LANES, ask: how.ask }
     }
+    const refusal = how.ask ? this.#refusalOf(events, matched, indexes) : undefined
+    if (refusal !== undefined)
+      return { ...(await this.#withoutRefused(refusal, events, indexes, on, written)), for: NO_LANES }
+    const charging = this.#charge(events, matched, indexes, on)
+    if (charging !== undefined) await charging
     this.#loops.warn(events, matched)
     const { stale, fresh, idsOf, for: writtenFor } = await this.#runStatement(events, matched, indexes, on, how)
     await this.#indexes.makeLatest(stale, on)
@@ -277,6 +402,7 @@ export class Emitter {
       else if (event.dedupeWindowMs === null || fresh.has(event.eventId)) {
         const count = countOf(matched, i)
         if (count === 0) this.#unmatched.noteOne(event)
+        this.#options.admission.written(event.app, count)
         written.set(event, emitted(event.eventId, count, i, idsOf))
       } else {
         const first = await this.#firstWithKeyOf(event, on)
@@ -285,7 +411,7 @@ export class Emitter {
         else written.set(event, duplicateOf(first))
       }
     }
-    return { again, for: writtenFor }
+    return { again, for: writtenFor, ask: stale.size > 0 }
   }
 
   async #runStatement(
@@ -293,7 +419,7 @@ export class Emitter {
     matched: readonly IndexedTrigger[][],
     indexes: Indexes,
     on: Queryable,
-    how: { readonly transactional: boolean; readonly impatient: boolean },
+    how: EmitHow,
   ): Promise<RoundWritten & { readonly for: WrittenFor }> {
     if ((matched[0] ?? []).length > 0 && areAlike(events, matched))
       return { ...(await this.#runAlike(events, matched, indexes, on, how.transactional)), for: NO_LANES }

@@ -26,7 +26,7 @@ export class Loops {
       if (this.#known.size >= MAX_REMEMBERED) this.#known.clear()
       this.#known.add(id)
       const message =
-        'a trigger fires itself: what its handler does matches it again, and maxTriggerDepth alone ends it'
+        'a trigger fires itself: what its handler does matches it again; maxTriggerDepth and rowsPerRoot alone end it'
       this.#log.warn({ app, triggerId: id, chain }, message)
     }
   }

@@ -50,8 +50,8 @@ export class PreparedEvent {
   readonly priority: number | null
   readonly delayMs: number
   readonly runAt: string | null
-  /** Of the rows: one deeper than the emitter. */
-  readonly depth: number
+  /** Of the rows: one deeper than the emitter, or `SPENT_DEPTH`. */
+  depth: number
   readonly rootId: string
   readonly chain: string | null
   readonly orderingKey: string | null

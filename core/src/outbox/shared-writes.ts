@@ -79,17 +79,13 @@ export class SharedWrites {
 
   /** In the caller's transaction, which nobody shares. */
   async within(tx: pg.ClientBase, write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
-    await this.#around.calls.during('within', tx, () => this.#assertMatch(tx, write, asker, item))
-    const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, { impatient: false, stage: 'within' })
+    const { calls, emitter } = this.#around
+    await calls.during('within', tx, () => assertAccepted(tx, write, { asker, item }, emitter))
+    // What is refused from here on would be refused with the write in the transaction.
+    const accepted = write.atOnce !== undefined
+    const how = { impatient: false, accepted, stage: 'within' } as const
+    const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, how)
     return results[0]
-  }
-
-  /** The caller's transaction may go on after a refusal: the write must not be in it. */
-  async #assertMatch(tx: pg.ClientBase, { atOnce }: AnyWrite, asker: Asker, item: unknown): Promise<void> {
-    if (atOnce === undefined) return
-    const { event, options } = atOnce.event(item)
-    if (options?.requireMatch === true)
-      await this.#around.emitter.assertMatch([asker.prepare(event, options, atOnce.late)], tx)
   }
 
   /** Resolves when all that was asked for has been answered. */
@@ -139,11 +135,14 @@ class Line {
 
   /** Of two that write the same, the second one goes when the first one is through. */
   #nextGroup(): Asked[] {
+    const { emitter } = this.#around
     const group = new Map<string, Asked>()
     const later: Asked[] = []
     for (const asked of this.#waiting) {
-      const { key } = asked
-      if (group.size < MAX_GROUP && !group.has(key) && !this.#alone.has(key)) group.set(key, asked)
+      const { key, asker } = asked
+      // Whoever is over a quota, and asks again and again, holds up nobody.
+      if (emitter.isApart(asker.app) && !group.has(key) && !this.#alone.has(key)) this.#redo(asked)
+      else if (group.size < MAX_GROUP && !group.has(key) && !this.#alone.has(key)) group.set(key, asked)
       else later.push(asked)
     }
     this.#waiting = later
@@ -162,7 +161,7 @@ class Line {
 
   /** Apart from the line: it waits for whatever lock it needs, and only what writes the same waits for it. */
   #redo(asked: Asked): void {
-    const done = this.#commit([asked], { impatient: false })
+    const done = this.#commitAlone(asked)
       .then(([result]) => asked.resolve(result), asked.reject)
       .finally(() => {
         this.#alone.delete(asked.key)
@@ -171,14 +170,28 @@ class Line {
     this.#alone.set(asked.key, done)
   }
 
-  async #commit(group: readonly Asked[], { impatient }: { readonly impatient: boolean }): Promise<readonly unknown[]> {
+  async #commitAlone(asked: Asked): Promise<readonly unknown[]> {
+    const { emitter, calls } = this.#around
+    const ask = (on: Queryable) => assertAccepted(on, this.#write, asked, emitter)
+    // Before it begins a transaction, and writes in it what would be rolled back.
+    const accepted = emitter.isApart(asked.asker.app)
+      ? await calls.borrow((on) => calls.during('reading', on, () => ask(on)))
+      : false
+    return this.#commit([asked], { impatient: false, accepted })
+  }
+
+  async #commit(
+    group: readonly Asked[],
+    { impatient, accepted = false }: { readonly impatient: boolean; readonly accepted?: boolean },
+  ): Promise<readonly unknown[]> {
     const { calls, onWritten } = this.#around
     const atOnce = this.#atOnce
     const write = async (on: pg.PoolClient) => {
       // Who waits for a lock goes by the triggers of the moment in which it has it: by two statements.
       const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, this.#around) : undefined
       if (written !== undefined) return written
-      const work = () => writeOn(on, this.#write, group, this.#around, { impatient, stage: 'writing' })
+      const how = { impatient, accepted, stage: 'writing' } as const
+      const work = () => writeOn(on, this.#write, group, this.#around, how)
       return calls.transactionOn(on, work, (tx) => beginOn(tx, impatient ? IMPATIENTLY : []))
     }
     const { results, lanes } = await elsewhereIfReadOnly(() => calls.borrow(write))
@@ -190,6 +203,24 @@ class Line {
 /** Somebody's transaction has what it needs. */
 function isHeld(error: unknown): boolean {
   return sqlStateOf(error) === SQL_STATE.lockNotAvailable
+}
+
+/**
+ * Refuses, before anything is written, an item whose event no trigger matches or that is over a quota: a caller's transaction may go on
+ * after a refusal, and the write must not be in it. False where it was not asked: by what this process knows nothing can refuse it,
+ * or the write does not say its event.
+ */
+async function assertAccepted(
+  on: Queryable,
+  { atOnce }: AnyWrite,
+  { asker, item }: Asking,
+  emitter: Emitter,
+): Promise<boolean> {
+  if (atOnce === undefined) return false
+  const { event, options } = atOnce.event(item)
+  if (options?.requireMatch !== true && !emitter.isInDoubt(asker.app, 1)) return false
+  await emitter.assertAccepted([asker.prepare(event, options, atOnce.late)], on)
+  return true
 }
 
 /** What a write answered of each item, and the lanes to wake once it is committed. */
@@ -231,7 +262,11 @@ async function writeOn(
   write: AnyWrite,
   group: readonly Asking[],
   { sql, calls, emitter }: Pick<SharedWritesSurroundings, 'sql' | 'calls' | 'emitter'>,
-  { impatient, stage }: { readonly impatient: boolean; readonly stage: 'writing' | 'within' },
+  {
+    impatient,
+    accepted,
+    stage,
+  }: { readonly impatient: boolean; readonly accepted: boolean; readonly stage: 'writing' | 'within' },
 ): Promise<WrittenItems> {
   let lanes = NO_LANES
   const emit = async (
@@ -239,7 +274,8 @@ async function writeOn(
     options: readonly (EmitOptions | undefined)[] = [],
   ): Promise<EmitResult[]> => {
     const prepared = events.map((event, i) => (group[i] as (typeof group)[0]).asker.prepare(event, options[i]))
-    const written = await calls.during(stage, tx, () => emitter.write(prepared, tx, { transactional: true, impatient }))
+    const how = { transactional: true, impatient, accepted }
+    const written = await calls.during(stage, tx, () => emitter.write(prepared, tx, how))
     lanes = bothLanes(lanes, written.lanes)
     return written.results
   }

@@ -36,6 +36,7 @@ export interface AppSummaryRow {
   readonly dead_letters: number
   readonly paused: boolean
   readonly paused_triggers: number
+  readonly quotas: Readonly<Record<string, unknown>> | null
 }
 
 /** Caller: Apps.list, for one page. The outbox has no index by app: it is read once. */
@@ -49,7 +50,8 @@ select a.app_id,
   coalesce(w.n, 0) as waiting,
   (select count(*)::float8 from {schema}.dead_letters d where d.app_id = a.app_id and d.resolution is null) as dead_letters,
   exists (select from {schema}.pauses p where p.app_id = a.app_id and p.trigger_id = '${ALL_TRIGGERS}' and p.paused) as paused,
-  (select count(*)::float8 from {schema}.pauses p where p.app_id = a.app_id and p.trigger_id <> '${ALL_TRIGGERS}' and p.paused) as paused_triggers
+  (select count(*)::float8 from {schema}.pauses p where p.app_id = a.app_id and p.trigger_id <> '${ALL_TRIGGERS}' and p.paused) as paused_triggers,
+  (select to_jsonb(q) from {schema}.app_quotas q where q.app_id = a.app_id) as quotas
 from unnest($1::text[]) as a (app_id) left join waiting w on w.app_id = a.app_id
 order by a.app_id`,
 )

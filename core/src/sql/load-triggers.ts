@@ -17,11 +17,16 @@ export interface LoadedTriggerRow {
   readonly concurrency: number | null
   readonly rate_limit: number | null
   readonly registrant: string | null
+  /** The row of `app_quotas`; null where the app has the defaults. */
+  readonly quotas?: Readonly<Record<string, unknown>> | null
 }
 
 /** Of a row of triggers by the name `t`. */
 export const LOADED_TRIGGER_COLUMNS =
   't.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant'
+
+/** Of the app $1. Postgres asks for it once a statement, not once a trigger. */
+export const QUOTAS_OF_APP = '(select to_jsonb(q) from {schema}.app_quotas q where q.app_id = $1) as quotas'
 
 /**
  * Caller: IndexCache. One statement, so one snapshot: the epoch and the triggers that it names. No row: the app
@@ -29,7 +34,7 @@ export const LOADED_TRIGGER_COLUMNS =
  */
 export const loadTriggers = statement<[appId: string], LoadedTriggerRow>(
   'load_triggers',
-  `select e.content_id as epoch, ${LOADED_TRIGGER_COLUMNS}
+  `select e.content_id as epoch, ${LOADED_TRIGGER_COLUMNS}, ${QUOTAS_OF_APP}
 from {schema}.trigger_epochs e
 left join {schema}.triggers t on t.app_id = e.app_id and t.enabled
 where e.app_id = $1`,

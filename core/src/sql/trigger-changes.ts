@@ -1,5 +1,5 @@
 import type { LoadedTriggerRow } from './load-triggers.ts'
-import { LOADED_TRIGGER_COLUMNS } from './load-triggers.ts'
+import { LOADED_TRIGGER_COLUMNS, QUOTAS_OF_APP } from './load-triggers.ts'
 import { statement } from './statement.ts'
 
 /**
@@ -46,7 +46,7 @@ export const loadTriggerChanges = statement<[appId: string, known: readonly stri
 ), last as (
   select content_id from (select epoch, content_id from since union all table known) as remembered order by epoch desc limit 1
 )
-select e.content_id as epoch, known.content_id as since, changed.trigger_id as changed, ${LOADED_TRIGGER_COLUMNS}
+select e.content_id as epoch, known.content_id as since, changed.trigger_id as changed, ${LOADED_TRIGGER_COLUMNS}, ${QUOTAS_OF_APP}
 from {schema}.trigger_epochs e
 cross join known
 join last on last.content_id = e.content_id and not exists (select from since where not in_line)

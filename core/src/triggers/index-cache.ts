@@ -6,6 +6,9 @@
  * number that a restored or reset database hands out again from being taken for what it meant before (G22).
  */
 import type { Plugins } from '../plugins.ts'
+import type { Quotas } from '../quotas/quotas.ts'
+import { statedBy } from '../quotas/quotas.ts'
+import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
 import { loadTriggers } from '../sql/load-triggers.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { TriggerChangeRow } from '../sql/trigger-changes.ts'
@@ -27,9 +30,13 @@ export class IndexCache {
   /** Newest use last, in both dimensions. */
   readonly #byApp = new Map<string, MatchingIndex[]>()
 
-  constructor(sql: Sql, plugins: Plugins) {
+  readonly #defaults: Quotas
+
+  /** `defaults`: the quotas of an app that has no others. */
+  constructor(sql: Sql, plugins: Plugins, defaults: Quotas) {
     this.#sql = sql
     this.#plugins = plugins
+    this.#defaults = defaults
   }
 
   /** The index used last for the app: right unless a trigger changed since, which the emit statement notices. */
@@ -54,14 +61,26 @@ export class IndexCache {
       known.length === 0 ? [] : await this.#sql.run(on, loadTriggerChanges, [app, known.map(({ epoch }) => epoch)])
     // Looked up again: another load may have taken the files of that one over meanwhile.
     const before = this.#usable(app).find(({ epoch }) => epoch === changes[0]?.since)
-    const index = before === undefined ? await this.#loadAll(app, on) : following(before, changes)
+    const index = before === undefined ? await this.#loadAll(app, on) : this.#following(before, changes)
     this.#keep(app, index)
     return index
   }
 
   async #loadAll(app: string, on: Queryable): Promise<MatchingIndex> {
     const rows = await this.#sql.run(on, loadTriggers, [app])
-    return new MatchingIndex(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources)
+    return this.#withQuotas(
+      new MatchingIndex(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources),
+      rows,
+    )
+  }
+
+  #following(before: MatchingIndex, rows: readonly TriggerChangeRow[]): MatchingIndex {
+    return this.#withQuotas(following(before, rows), rows)
+  }
+
+  #withQuotas(index: MatchingIndex, [row]: readonly LoadedTriggerRow[]): MatchingIndex {
+    index.quotas = { ...this.#defaults, ...statedBy(row?.quotas) }
+    return index
   }
 
   #usable(app: string): MatchingIndex[] {

@@ -10,6 +10,8 @@ import { OutbusError } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
 import { nested } from '../patterns/nested.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
+import type { Quotas } from '../quotas/quotas.ts'
+import { DEFAULT_QUOTAS } from '../quotas/quotas.ts'
 import type { AnySource } from '../source.ts'
 import { FiledTrigger } from './filed-trigger.ts'
 import type { IndexedTrigger, StoredTrigger } from './filed-trigger.ts'
@@ -31,6 +33,8 @@ let lookups = 0
 export class MatchingIndex {
   readonly app: string
   readonly epoch: string
+  /** Of the app, at this epoch. Set by whoever loads the index. */
+  quotas: Quotas = DEFAULT_QUOTAS
   readonly #sources: ReadonlyMap<string, AnySource>
   readonly #files: SharedFiles
   readonly #turn: number
@@ -71,6 +75,11 @@ export class MatchingIndex {
   /** False once a later epoch has taken the files over: it answers nothing any more. */
   get usable(): boolean {
     return this.#turn === this.#files.turn
+  }
+
+  /** How many triggers there are at most. One that has changed lately may count twice. */
+  get size(): number {
+    return this.#files.triggers.size + this.#over.size
   }
 
   /** The index of a later epoch, by what has changed since this one. */

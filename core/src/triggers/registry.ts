@@ -10,6 +10,7 @@ import type { Page } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, toPage } from '../page.ts'
 import type { Plugins } from '../plugins.ts'
 import type { Access } from '../principals/access.ts'
+import { quotaExceeded } from '../quotas/quotas.ts'
 import { serverErrorBehind } from '../postgres-errors.ts'
 import { priorityLevel, priorityOf } from '../priority.ts'
 import { parseRetryPolicy } from '../retry/policy.ts'
@@ -53,6 +54,8 @@ export interface TriggerRegistryOptions {
   readonly inTransaction: InTransaction
   readonly scope: CallScope
   readonly access: Access
+  /** The quota of an app that has no other. */
+  readonly mostTriggers: number
 }
 
 export class TriggerRegistry implements Triggers {
@@ -62,14 +65,16 @@ export class TriggerRegistry implements Triggers {
   readonly #scope: CallScope
   readonly #access: Access
   readonly #inTransaction: InTransaction
+  readonly #mostTriggers: number
 
-  constructor({ sql, plugins, on, inTransaction, scope, access }: TriggerRegistryOptions) {
+  constructor({ sql, plugins, on, inTransaction, scope, access, mostTriggers }: TriggerRegistryOptions) {
     this.#sql = sql
     this.#plugins = plugins
     this.#on = on
     this.#inTransaction = inTransaction
     this.#scope = scope
     this.#access = access
+    this.#mostTriggers = mostTriggers
   }
 
   async create(input: unknown): Promise<Trigger> {
@@ -95,8 +100,8 @@ export class TriggerRegistry implements Triggers {
     const retry = encodeRetry(source.name, given.retry === undefined ? {} : given.retry)
     await this.#access.assertRegistrant(this.#scope, this.#on)
     const { app, principal } = this.#scope
-    const write = (sql: Sql, on: Queryable) =>
-      sql.run(on, createTrigger, [
+    const write = async (sql: Sql, on: Queryable) => {
+      const [made] = await sql.run(on, createTrigger, [
         app,
         uuidv7(),
         given.name,
@@ -112,7 +117,13 @@ export class TriggerRegistry implements Triggers {
         given.rateLimit ?? null,
         principal?.id ?? null,
         given.enabled ?? true,
+        this.#mostTriggers,
       ])
+      // Thrown in the transaction: what is done beside it is undone.
+      if (made?.over_quota === true)
+        throw quotaExceeded(app, 'triggers', { use: made.triggers + 1, limit: made.most_triggers })
+      return made
+    }
     const writeAll = async (sql: Sql, on: Queryable) => {
       await this.#access.register(this.#scope, on)
       if (instead !== undefined) {
@@ -122,10 +133,10 @@ export class TriggerRegistry implements Triggers {
       return write(sql, on)
     }
     const isAlone = principal === undefined && instead === undefined
-    const rows = await this.#explainingRefusals(given.name, () =>
+    const made = await this.#explainingRefusals(given.name, () =>
       isAlone ? write(this.#sql, this.#on) : this.#inTransaction(writeAll),
     )
-    return this.#toTrigger(rows[0], given.name)
+    return this.#toTrigger(made, given.name)
   }
 
   async get(id: string): Promise<Trigger> {

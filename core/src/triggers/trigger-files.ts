@@ -40,6 +40,10 @@ export class TriggerFiles {
     return this.#bySource.has(source)
   }
 
+  get size(): number {
+    return this.#byId.size
+  }
+
   get hasBroken(): boolean {
     return this.#broken.size > 0
   }

@@ -11,6 +11,7 @@ import {
   pageLimit,
   pageSchema,
   parseWith,
+  quotaExceeded,
   toPage,
 } from '@outbus/core'
 import type { JsonValue, Page, PageOptions, SourceContext } from '@outbus/core'
@@ -59,7 +60,8 @@ export interface PreviewOptions {
 export interface ScheduleApi {
   /**
    * Makes the schedule `name` of the app, or changes it. `schedule.invalid` for a recurrence or a time zone that cannot be
-   * read, that has seconds, that occurs more than once a minute, or never again. Takes effect within seconds in whatever processes dispatch.
+   * read, that has seconds, that occurs more than once a minute, or never again; `quota.exceeded` for a new one where the app has as
+   * many as it may. Takes effect within seconds in whatever processes dispatch.
    */
   set(name: string, schedule: ScheduleInput): Promise<Schedule>
   /** Undefined when the app has none of this name. */
@@ -97,7 +99,8 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
       const given = parseWith(inputSchema, schedule, { code: 'schedule.invalid', what: 'schedule' })
       assertRecurrence(given, new Date(clock.wallClock()))
       const data = encodeJson(given.data ?? null, { path: 'data', maxBytes: context.maxEventBytes })
-      const rows = await context.run(putSchedule, [
+      const { schedules: most } = await context.quotas()
+      const [row] = await context.run(putSchedule, [
         randomUUID(),
         app,
         name,
@@ -107,8 +110,10 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
         data,
         given.enabled,
         context.caller?.id ?? null,
+        most,
       ])
-      return toSchedule(rows[0] as ScheduleRow)
+      if (row === undefined || row.over_quota) throw quotaExceeded(app, 'schedules', { use: most + 1, limit: most })
+      return toSchedule(row)
     },
     async get(name) {
       assertScheduleName(name)

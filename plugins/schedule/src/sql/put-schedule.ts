@@ -2,7 +2,10 @@ import { statement } from '@outbus/core'
 import type { ScheduleRow } from './schedule-row.ts'
 import { SCHEDULE_COLUMNS } from './schedule-row.ts'
 
-/** Caller: schedule.set. */
+/**
+ * Caller: schedule.set. A new schedule is counted under the lock of its app, by functions, which see what was committed until then. Nothing
+ * is written where the app has as many as it may; a change of one that is there always is.
+ */
 export const putSchedule = statement<
   [
     id: string,
@@ -14,15 +17,25 @@ export const putSchedule = statement<
     data: string,
     enabled: boolean,
     caller: string | null,
+    most: number,
   ],
-  ScheduleRow
+  ScheduleRow & { readonly over_quota: boolean }
 >(
   'schedule_put',
-  `insert into {schema}.schedules (id, app_id, name, recurrence, timezone, missed, data, enabled, caller)
-values ($1::uuid, $2, $3, $4, $5, $6, $7::json, $8, $9)
+  `with held as (
+  insert into {schema}.schedule_apps as a (app_id) values ($2) on conflict (app_id) do update set taken_at = clock_timestamp()
+  returning app_id
+), counted as materialized (
+  select app_id, {schema}.count_schedules(app_id, $10::bigint) >= $10::bigint and not {schema}.has_schedule(app_id, $3) as over_quota
+  from held
+), written as (
+insert into {schema}.schedules (id, app_id, name, recurrence, timezone, missed, data, enabled, caller)
+select $1::uuid, app_id, $3, $4, $5, $6, $7::json, $8, $9 from counted where not over_quota
 on conflict (app_id, name) where not deleted do update
 set recurrence = excluded.recurrence, timezone = excluded.timezone, missed = excluded.missed, data = excluded.data,
   enabled = excluded.enabled, caller = excluded.caller, updated_at = clock_timestamp(), revision = schedules.revision + 1, changed = true,
   look_again_at = '-infinity'
-returning ${SCHEDULE_COLUMNS}`,
+returning ${SCHEDULE_COLUMNS}
+)
+select written.*, counted.over_quota from counted left join written on true`,
 )

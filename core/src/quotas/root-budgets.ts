@@ -1,0 +1,123 @@
+/**
+ * How many rows one root event may cause, down all its triggers: the quota `rowsPerRoot`. What is beyond it is written all the same (G2),
+ * with a depth that no dispatcher runs: so it is skipped and counted, by every version of the bus.
+ *
+ * Each process counts the rows that it writes for a root. Up to a hundredth of the quota it asks nobody; beyond that it notes each further
+ * hundredth in the database, before it writes it, and hears what all processes have noted. So most emits cost a look into a map, and a
+ * root is ended within a hundredth of its quota a process.
+ */
+import type { Logger } from 'pino'
+import { SPENT_DEPTH } from '../context.ts'
+import type { PreparedEvent } from '../outbox/prepare.ts'
+import { noteRootRows } from '../sql/root-rows.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import type { Quotas } from './quotas.ts'
+
+/** Roots that are remembered; the least recently used goes first, and with it at most a hundredth of its budget. */
+const MAX_ROOTS = 10_000
+const PORTIONS = 100
+
+interface Root {
+  readonly budget: number
+  /** Rows that this process has written. The root's own first row is taken for one of them. */
+  used: number
+  /** Rows that it may write without asking. */
+  granted: number
+  isNoted: boolean
+  isSpent: boolean
+}
+
+/** An event whose rows have to be noted first. */
+interface Pending {
+  readonly event: PreparedEvent
+  readonly rows: number
+  readonly root: Root
+}
+
+export class RootBudgets {
+  readonly #sql: Sql
+  readonly #log: Logger
+  /** The least recently used first. */
+  readonly #roots = new Map<string, Root>()
+  /** They are asked again when their statement is repeated. */
+  readonly #charged = new WeakSet<PreparedEvent>()
+
+  constructor(sql: Sql, log: Logger) {
+    this.#sql = sql
+    this.#log = log
+  }
+
+  /** Charges the events' rows to their roots, as far as that needs no I/O. Answers with those that do, if there are any. */
+  charge(
+    events: readonly PreparedEvent[],
+    matched: readonly (readonly unknown[])[],
+    quotasOf: (app: string) => Quotas,
+  ): Pending[] | undefined {
+    let pending: Pending[] | undefined
+    for (const [i, event] of events.entries()) {
+      const rows = matched[i]?.length ?? 0
+      if (rows === 0) continue
+      const { rowsPerRoot: budget } = quotasOf(event.app)
+      const portion = portionOf(budget)
+      // Of an event that nothing caused, a few rows: what they cause is charged.
+      if ((event.depth <= 1 && rows < portion) || this.#charged.has(event)) continue
+      const root = this.#rootOf(event, budget, portion)
+      if (root.isSpent || root.used + rows > budget) this.#end(event, root)
+      else if (root.used + rows <= root.granted) this.#use(event, rows, root)
+      else (pending ??= []).push({ event, rows, root })
+    }
+    return pending
+  }
+
+  /** One after another: each may be the last for which there is room. */
+  async note(pending: readonly Pending[], on: Queryable): Promise<void> {
+    for (const { event, rows, root } of pending) {
+      if (!root.isSpent && root.used + rows > root.granted) await this.#note(event, rows, root, on)
+      if (root.isSpent || root.used + rows > root.granted) this.#end(event, root)
+      else this.#use(event, rows, root)
+    }
+  }
+
+  async #note({ app, rootId }: PreparedEvent, rows: number, root: Root, on: Queryable): Promise<void> {
+    // What was used before the first note is noted with it.
+    const unnoted = root.isNoted ? 0 : root.granted
+    const more = Math.max(portionOf(root.budget), root.used + rows - root.granted)
+    root.isNoted = true
+    const [noted] = await this.#sql.run(on, noteRootRows, [app, rootId, unnoted + more])
+    const left = root.budget - ((noted?.rows ?? 0) - more)
+    root.granted += Math.max(0, Math.min(more, left))
+  }
+
+  #use(event: PreparedEvent, rows: number, root: Root): void {
+    root.used += rows
+    this.#charged.add(event)
+  }
+
+  #end(event: PreparedEvent, root: Root): void {
+    if (!root.isSpent) {
+      root.isSpent = true
+      const { app, rootId, chain } = event
+      this.#log.warn(
+        { app, rootId, chain, rowsPerRoot: root.budget },
+        'a root event has caused as many rows as it may: what it causes from now on is written and skipped',
+      )
+    }
+    event.depth = SPENT_DEPTH
+    this.#charged.add(event)
+  }
+
+  #rootOf({ app, rootId, depth }: PreparedEvent, budget: number, portion: number): Root {
+    const key = `${rootId} ${app}`
+    let root = this.#roots.get(key)
+    if (root !== undefined) this.#roots.delete(key)
+    if (root?.budget !== budget)
+      root = { budget, used: depth > 1 ? 1 : 0, granted: portion, isNoted: false, isSpent: false }
+    this.#roots.set(key, root)
+    if (this.#roots.size > MAX_ROOTS) this.#roots.delete(this.#roots.keys().next().value as string)
+    return root
+  }
+}
+
+function portionOf(budget: number): number {
+  return Math.max(1, Math.floor(budget / PORTIONS))
+}

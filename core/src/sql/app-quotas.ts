@@ -1,0 +1,37 @@
+import { QUOTA_COLUMNS } from '../quotas/quotas.ts'
+import { statement } from './statement.ts'
+
+export interface AppQuotasRow {
+  /** The row of `app_quotas`; null where there is none. */
+  readonly quotas: Readonly<Record<string, unknown>> | null
+}
+
+const COLUMNS = Object.values(QUOTA_COLUMNS)
+const given = (column: string) => `($2::jsonb ->> '${column}')::${column === 'emits_per_second' ? 'float8' : 'bigint'}`
+
+/** Caller: Apps.setQuotas. A column that the patch does not name stays as it is. The database moves the app's epoch on. */
+export const putQuotas = statement<[appId: string, patch: string], AppQuotasRow>(
+  'put_quotas',
+  `insert into {schema}.app_quotas as q (app_id, ${COLUMNS.join(', ')})
+values ($1, ${COLUMNS.map(given).join(', ')})
+on conflict (app_id) do update set updated_at = clock_timestamp(),
+  ${COLUMNS.map((column) => `${column} = case when $2::jsonb ? '${column}' then excluded.${column} else q.${column} end`).join(',\n  ')}
+returning to_jsonb(q) as quotas`,
+)
+
+/** Caller: SourceContext.quotas, for plugins that count what is theirs. */
+export const readQuotas = statement<[appId: string], AppQuotasRow>(
+  'read_quotas',
+  `select (select to_jsonb(q) from {schema}.app_quotas q where q.app_id = $1) as quotas`,
+)
+
+/** Caller: Apps.quotas. Reads the outbox once. */
+export const readQuotasAndUse = statement<
+  [appId: string],
+  AppQuotasRow & { readonly triggers: number; readonly waiting: number }
+>(
+  'read_quotas_and_use',
+  `select (select to_jsonb(q) from {schema}.app_quotas q where q.app_id = $1) as quotas,
+  (select count(*)::float8 from {schema}.triggers where app_id = $1) as triggers,
+  (select count(*)::float8 from {schema}.outbox where app_id = $1) as waiting`,
+)
