@@ -107,6 +107,7 @@ function stored(source: string, i: number, filter: object): StoredTrigger {
     concurrency: null,
     rate_limit: null,
     registrant: null,
+    run_as: 'registrant',
   }
 }
 

@@ -32,8 +32,10 @@ import type { Quotas } from './quotas/quotas.ts'
 import { statedBy } from './quotas/quotas.ts'
 import { readQuotas } from './sql/app-quotas.ts'
 import type { Access } from './principals/access.ts'
+import { scopeAs } from './principals/act-as.ts'
 import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
+import { StandingSql } from './principals/standing-sql.ts'
 import type { SetAside } from './set-aside/set-aside.ts'
 import { SetAsideStore } from './set-aside/set-aside.ts'
 import { assertOptionsByPosition, isList } from './outbox/emit.ts'
@@ -125,7 +127,10 @@ abstract class BaseContext implements CoreContext {
     scope: CallScope,
     tx: pg.ClientBase | undefined,
   ) {
-    this.#around = around
+    this.#around =
+      scope.boundBy === undefined
+        ? around
+        : { ...around, callSql: new StandingSql(around.callSql, around.access, scope) }
     this.#make = make
     this.#scope = scope
     this.#tx = tx
@@ -242,10 +247,12 @@ abstract class BaseContext implements CoreContext {
   }
 
   async request(source: string, event: unknown, options?: RequestOptions): Promise<Reply> {
+    if (this.#scope.boundBy !== undefined) await this.#assertStanding()
     return this.#desk().request((reply) => this.#prepare(source, event, undefined, { reply }), options)
   }
 
   async submit(source: string, event: unknown, options?: SubmitOptions): Promise<SubmittedRequest | undefined> {
+    if (this.#scope.boundBy !== undefined) await this.#assertStanding()
     const desk = this.#desk()
     const { onlyTo } = parseSubmitOptions(options)
     if (onlyTo !== undefined) {
@@ -274,6 +281,10 @@ abstract class BaseContext implements CoreContext {
     return new RequestStore(this.#around.callSql, this.#on(), this.#scope)
   }
 
+  as(principal: Principal | undefined): Context {
+    return new this.#make(scopeAs(this.#scope, principal), this.#tx)
+  }
+
   with(tx: pg.ClientBase): Context {
     assertTransaction(tx)
     return new this.#make(this.#scope, tx)
@@ -300,6 +311,7 @@ abstract class BaseContext implements CoreContext {
       emit: (event: EventInput<AnySource['events']>, options?: EmitOptions) => this.emit(source.name, event, options),
       together: async <Item, Result>(write: SharedWrite<EventSchemas, Item, Result>, item: Item): Promise<Result> => {
         const { writes } = this.#around
+        if (this.#scope.boundBy !== undefined) await this.#assertStanding()
         const asker: Asker = {
           app: this.app,
           prepare: (event, options, late) => this.#prepare(source.name, event, options, { late }),
@@ -313,6 +325,7 @@ abstract class BaseContext implements CoreContext {
         return (await writes.ask(anyWrite, asker, item)) as Result
       },
       transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
+        if (this.#scope.boundBy !== undefined) await this.#assertStanding()
         if (this.#tx !== undefined) {
           assertTransaction(this.#tx)
           return work(this.#sourceTransaction(source, this.#tx, 'within'))
@@ -344,6 +357,7 @@ abstract class BaseContext implements CoreContext {
   async #emitPrepared(events: readonly PreparedEvent[]): Promise<EmitResult[]> {
     const { emitter, queue, calls } = this.#around
     const tx = this.#tx
+    if (this.#scope.boundBy !== undefined) await this.#assertStanding()
     if (tx === undefined) {
       this.#around.assertOpen()
       return queue.emit(events)
@@ -351,6 +365,11 @@ abstract class BaseContext implements CoreContext {
     assertTransaction(tx)
     const { results } = await calls.during('within', tx, () => emitter.write(events, tx, { transactional: true }))
     return results
+  }
+
+  /** Of a context that acts for somebody: whoever is gone by now does nothing any more. */
+  #assertStanding(): Promise<void> {
+    return this.#around.access.assertStanding(this.#scope, this.#on())
   }
 
   #desk(): RequestDesk {

@@ -20,6 +20,11 @@ export interface CallScope {
   readonly principal: Principal | undefined
   /** Who emitted what a handler handles; of a service's own call its principal. Undefined: the service. */
   readonly caller: Principal | undefined
+  /**
+   * Who else has to be allowed what is done: the context acts with the lesser of the rights of `principal` and of each of these. None
+   * where nobody else is asked; undefined where the context was not made by `as`, nor for a trigger that runs as its caller.
+   */
+  readonly boundBy?: readonly Principal[]
   /** 0 for a service's own call; a handler's context is one deeper than the emit that caused it. */
   readonly depth: number
   /** The root execution: everything that descends from one outside call shares it. A uuid. */
@@ -48,9 +53,12 @@ export function outermostScope(
 }
 
 /**
- * As rows carry it; null for the service. Empty where nobody has said: an older process wrote the row, or another program. No principal
- * has that id, so that nothing can be done in its name.
+ * The id of a caller that nobody has named: the row was written by an older process, or by another program. No principal has it, so that
+ * nothing can be done in its name.
  */
+export const UNKNOWN_CALLER = ''
+
+/** As rows carry it; null for the service. */
 export function callerOf(id: string | null): Principal | undefined {
   return id === null ? undefined : principalOf(id)
 }

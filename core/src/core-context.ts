@@ -23,6 +23,14 @@ export interface CoreContext<S extends AnySource = AnySource> {
    * the service. What is emitted through this context has the same caller.
    */
   readonly caller: Principal | undefined
+  /**
+   * The same context for `principal`, with the lesser of its rights and those of this one, which are asked for at each call. What is emitted
+   * through it has `principal` as its caller. Whoever is unknown, gone or disabled by then is refused (`access.forbidden`).
+   *
+   * A handler of the service's own trigger does with `cx.as(cx.caller)` what its caller may do, and no more. The service may act for
+   * anybody; a principal for itself and its caller. Where the caller is the service, `cx.as(cx.caller)` is the context as it is.
+   */
+  as(principal: Principal | undefined): Context<S>
   /** 0 for a service's own call; a handler's is one deeper than the emit that caused it. */
   readonly depth: number
   /** The root execution, once there is one. */

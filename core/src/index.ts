@@ -37,6 +37,7 @@ export { orderingKeyOf } from './ordering-key.ts'
 export { emitOptionsSchema } from './outbox/emit.ts'
 export type { EmitOptions, EmitResult } from './outbox/emit.ts'
 export type {
+  RunAs,
   TargetSpec,
   Trigger,
   TriggerInput,

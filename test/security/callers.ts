@@ -29,3 +29,4 @@ export async function setUpCallers(options: { principals?: PrincipalResolver } =
 export const ONCE = { maxAttempts: 1 }
 /** Two attempts, one after the other at once. */
 export const TWICE = { maxAttempts: 2, strategy: 'constant', baseDelayMs: 1, jitter: 'none' } as const
+export const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }

@@ -20,7 +20,7 @@ export interface HandlerArgs<Event = TriggerEvent, Cx = unknown> {
   readonly app: string
   /** The trigger event, parsed when first read. */
   readonly event: Event
-  /** A call context of the same app, one deeper than the emit, run as the trigger's registrant. */
+  /** A call context of the same app, one deeper than the emit, run as the trigger's registrant, or as its caller where the trigger says so. */
   readonly cx: Cx
   /** Counts from 1; at most the policy's `maxAttempts`. */
   readonly attempt: number
@@ -187,7 +187,7 @@ export class RowDelivery implements Delivery {
   #scope(): CallScope {
     return {
       app: this.plan.app,
-      principal: 'principal' in this.runsAs ? this.runsAs.principal : undefined,
+      ...('principal' in this.runsAs ? this.runsAs : { principal: undefined }),
       caller: this.caller,
       depth: this.row.depth,
       rootId: this.row.rootId,

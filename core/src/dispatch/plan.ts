@@ -7,7 +7,7 @@ import type { RetryPolicy } from '../retry/policy.ts'
 import type { AnySource } from '../source.ts'
 import type { AnyTarget } from '../target.ts'
 import type { TriggerSnapshot } from '../triggers/snapshot.ts'
-import { DEFAULT_TIMEOUT_MS } from '../triggers/trigger.ts'
+import { DEFAULT_TIMEOUT_MS, RUN_AS } from '../triggers/trigger.ts'
 import { DeliveryFailure } from './failure.ts'
 
 export interface Plan {
@@ -26,6 +26,7 @@ export interface Plan {
   readonly timeoutMs: number
   readonly transactional: boolean
   readonly registrant: string | null
+  readonly runsAsCaller: boolean
   /** Why this process cannot run it; it fails each attempt with this. */
   readonly problem: DeliveryFailure | undefined
 }
@@ -105,6 +106,7 @@ function readPlan(plugins: Plugins, text: string): Plan {
     timeoutMs: snapshot.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     transactional: snapshot.transactional ?? false,
     registrant: snapshot.registrant ?? null,
+    runsAsCaller: snapshot.runAs === 'caller',
     problem,
   }
 }
@@ -117,6 +119,8 @@ const readable = z.looseObject({
   target: z.looseObject({ type: z.string() }),
   timeoutMs: z.number().min(1).optional(),
   registrant: z.string().nullish(),
+  // Of a newer version that knows more than these, it fails rather than run as somebody else.
+  runAs: z.enum(RUN_AS).optional(),
 })
 
 /** Of a row that no emit of a bus has written, something that ends as a failed attempt: it must not stop the lane that claims it. */

@@ -1,21 +1,29 @@
-/** Whom deliveries run as: the registrants of their triggers, with the rights that they have now (G11). */
+/** Whom deliveries run as: the registrants of their triggers, or their callers, with the rights that they have now (G11). */
 import type { Principal } from '../context.ts'
-import { principalOf } from '../context.ts'
+import { principalOf, UNKNOWN_CALLER } from '../context.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
-import type { PrincipalKey, PrincipalResolver } from '../principals/resolver.ts'
+import type { PrincipalKey, PrincipalResolver, ResolvedPrincipal } from '../principals/resolver.ts'
 import type { Queryable } from '../sql/statement.ts'
 import type { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { Plan } from './plan.ts'
 
 /**
- * The principal of an execution, or why there is none and it does not run. `unresolved`: the bus's own query failed, so that the
- * delivery is put back, and nobody is charged (G16).
+ * The principal of an execution, or why there is none and it does not run. `boundBy`: who else has to be allowed what it does.
+ * `unresolved`: the bus's own query failed, so that the delivery is put back, and nobody is charged (G16).
  */
 export type RunsAs =
-  | { readonly principal: Principal | undefined }
+  | { readonly principal: Principal | undefined; readonly boundBy?: readonly Principal[] }
   | { readonly problem: DeliveryFailure }
   | { readonly unresolved: unknown }
+
+/** Of an app: whoever registered the trigger, and whoever emitted the event where the trigger runs as its caller. Null: the service. */
+interface Group {
+  readonly app: string
+  readonly registrant: string | null
+  readonly caller: string | null
+  readonly deliveries: RowDelivery[]
+}
 
 /**
  * Asks once for all of them, however their rows are held. Never rejects: where the bus's own resolver fails they are put back,
@@ -26,28 +34,15 @@ export async function resolveRunsAs(
   resolver: PrincipalResolver,
   on: Queryable,
 ): Promise<void> {
-  const asked = new Map<string, { key: PrincipalKey; deliveries: RowDelivery[] }>()
-  // Neighbours mostly share their plan.
-  let plan: Plan | undefined
-  let group: { readonly deliveries: RowDelivery[] } | undefined
-  for (const delivery of deliveries) {
-    if (delivery.plan !== plan) {
-      plan = delivery.plan
-      group = groupOf(plan, asked)
-    }
-    group?.deliveries.push(delivery)
-  }
-  if (asked.size === 0) return
-  const groups = [...asked.values()]
+  const groups = groupsOf(deliveries)
+  if (groups.length === 0) return
+  const keys = keysOf(groups)
   try {
-    const resolved = await resolver.resolve(
-      groups.map(({ key }) => key),
-      on,
-    )
-    for (const [i, { key, deliveries: own }] of groups.entries()) {
-      const principal = resolved[i]
-      const as = runsAs(key, principal)
-      for (const delivery of own) delivery.runsAs = as
+    const resolved = await resolver.resolve([...keys.values()], on)
+    const places = new Map([...keys.keys()].map((name, i) => [name, resolved[i]]))
+    for (const group of groups) {
+      const as = runsAs(group, (id) => places.get(nameOf(group.app, id)))
+      for (const delivery of group.deliveries) delivery.runsAs = as
     }
   } catch (cause) {
     const as = unresolved(resolver, cause)
@@ -56,33 +51,78 @@ export async function resolveRunsAs(
   }
 }
 
-function unresolved(resolver: PrincipalResolver, cause: unknown): RunsAs {
-  if (resolver instanceof AdminPrincipalResolver) return { unresolved: cause }
-  return { problem: new DeliveryFailure('unavailable', 'its principal could not be resolved', { cause }) }
+/** None for those that run as the service. */
+function groupsOf(deliveries: readonly RowDelivery[]): readonly Group[] {
+  const groups = new Map<string, Group>()
+  // Neighbours mostly share their plan, and their caller.
+  let plan: Plan | undefined
+  let caller: string | null = null
+  let group: Group | undefined
+  for (const delivery of deliveries) {
+    const ownCaller = delivery.plan.runsAsCaller ? delivery.row.caller : null
+    if (delivery.plan !== plan || ownCaller !== caller) {
+      plan = delivery.plan
+      caller = ownCaller
+      group = groupOf(plan, caller, groups)
+    }
+    group?.deliveries.push(delivery)
+  }
+  return [...groups.values()]
 }
 
-/** None where nobody registered the trigger. */
-function groupOf(
-  { app, registrant }: Plan,
-  asked: Map<string, { key: PrincipalKey; deliveries: RowDelivery[] }>,
-): { readonly deliveries: RowDelivery[] } | undefined {
-  if (registrant === null) return undefined
-  const name = `${app}\n${registrant}`
-  let group = asked.get(name)
-  if (group === undefined) {
-    group = { key: { app, id: registrant }, deliveries: [] }
-    asked.set(name, group)
-  }
+function groupOf({ app, registrant }: Plan, caller: string | null, groups: Map<string, Group>): Group | undefined {
+  if (registrant === null && caller === null) return undefined
+  const name = JSON.stringify([app, registrant, caller])
+  let group = groups.get(name)
+  if (group === undefined) groups.set(name, (group = { app, registrant, caller, deliveries: [] }))
   return group
 }
 
-function runsAs({ id }: PrincipalKey, resolved: Awaited<ReturnType<PrincipalResolver['resolve']>>[number]): RunsAs {
-  if (resolved === undefined || resolved.removed === true) return refused(id, 'principal_gone', 'is gone')
-  if (resolved.disabled) return refused(id, 'principal_disabled', 'is disabled')
+/** Each principal once. */
+function keysOf(groups: readonly Group[]): Map<string, PrincipalKey> {
+  const keys = new Map<string, PrincipalKey>()
+  for (const { app, registrant, caller } of groups)
+    for (const id of [registrant, caller])
+      if (id !== null && id !== UNKNOWN_CALLER) keys.set(nameOf(app, id), { app, id })
+  return keys
+}
+
+function nameOf(app: string, id: string): string {
+  return `${app}\n${id}`
+}
+
+function runsAs({ registrant, caller }: Group, resolved: (id: string) => ResolvedPrincipal | undefined): RunsAs {
+  const registered = registrant === null ? undefined : standing(registrant, resolved(registrant), REGISTERED)
+  if (registered !== undefined && 'problem' in registered) return registered
+  if (caller === null) return { principal: registered?.principal }
+  if (caller === UNKNOWN_CALLER) return refused('nobody has said who emitted the event', 'caller_unknown')
+  const called = standing(caller, resolved(caller), EMITTED)
+  if ('problem' in called || registered === undefined || caller === registrant) return called
+  return { ...called, boundBy: [registered.principal] }
+}
+
+const REGISTERED = 'registered the trigger'
+const EMITTED = 'emitted the event'
+
+function standing(
+  id: string,
+  resolved: ResolvedPrincipal | undefined,
+  did: typeof REGISTERED | typeof EMITTED,
+): { readonly principal: Principal } | { readonly problem: DeliveryFailure } {
+  const who = `the principal ${JSON.stringify(id)}, who ${did},`
+  if (resolved === undefined || resolved.removed === true) return refused(`${who} is gone`, 'principal_gone')
+  if (resolved.disabled) return refused(`${who} is disabled`, 'principal_disabled')
   return { principal: principalOf(resolved.id, resolved.roles) }
 }
 
-function refused(id: string, code: 'principal_gone' | 'principal_disabled', what: string): RunsAs {
-  const message = `the principal ${JSON.stringify(id)}, who registered the trigger, ${what}`
+function refused(
+  message: string,
+  code: 'principal_gone' | 'principal_disabled' | 'caller_unknown',
+): { readonly problem: DeliveryFailure } {
   return { problem: Object.assign(new DeliveryFailure('forbidden', message), { code }) }
+}
+
+function unresolved(resolver: PrincipalResolver, cause: unknown): RunsAs {
+  if (resolver instanceof AdminPrincipalResolver) return { unresolved: cause }
+  return { problem: new DeliveryFailure('unavailable', 'its principal could not be resolved', { cause }) }
 }

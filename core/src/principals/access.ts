@@ -16,16 +16,24 @@ export class Access {
 
   /** `access.forbidden`, unless the principal of `scope` may do this to what `owner` registered. */
   async assert(scope: CallScope, on: Queryable, action: Action, owner: string | null | undefined): Promise<void> {
-    const principal = await this.#resolve(scope, on)
-    if (await this.#allows(scope, principal, action, owner ?? undefined)) return
-    throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
+    for (const principal of await this.#resolve(scope, on)) {
+      if (await this.#allows(scope, principal, action, owner ?? undefined)) continue
+      throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
+    }
+  }
+
+  /** `access.forbidden`, where somebody whom the scope acts for is not known or is disabled. */
+  async assertStanding(scope: CallScope, on: Queryable): Promise<void> {
+    await this.#resolve(scope, on)
   }
 
   /** Before a trigger is registered. Writes nothing: whoever is refused is no better known than before. */
   async assertRegistrant(scope: CallScope, on: Queryable): Promise<void> {
-    const principal = await this.#resolve(scope, on, this.#newcomer(scope))
-    if (await this.#allows(scope, principal, 'trigger.create', principal?.id)) return
-    throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: trigger.create`, 'trigger.create')
+    const owner = scope.principal?.id
+    for (const principal of await this.#resolve(scope, on, this.#newcomer(scope))) {
+      if (await this.#allows(scope, principal, 'trigger.create', owner)) continue
+      throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: trigger.create`, 'trigger.create')
+    }
   }
 
   /** In the transaction that registers a trigger, after {@link assertRegistrant}: whoever registers one is known from then on. */
@@ -33,33 +41,45 @@ export class Access {
     if (principal !== undefined) await this.#resolver.register?.({ app, id: principal.id }, on)
   }
 
-  /** What a principal is that nobody knows yet, where a trigger makes it known: one without any roles. */
-  #newcomer({ principal }: CallScope): ResolvedPrincipal | undefined {
-    if (principal === undefined || this.#resolver.register === undefined) return undefined
+  /** What a principal is that nobody knows yet, where a trigger makes it known: one without any roles. Somebody acted for is known. */
+  #newcomer({ principal, boundBy }: CallScope): ResolvedPrincipal | undefined {
+    if (principal === undefined || boundBy !== undefined || this.#resolver.register === undefined) return undefined
     return { id: principal.id, roles: [], disabled: false }
   }
 
   /** How far a change of many reaches: undefined for everybody's, else the registrant whose letters are meant. */
   async reach(scope: CallScope, on: Queryable, action: Action): Promise<string | undefined> {
-    const principal = await this.#resolve(scope, on)
-    if (await this.#allows(scope, principal, action, undefined)) return undefined
-    if (principal !== undefined && (await this.#allows(scope, principal, action, principal.id))) return principal.id
-    throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
+    let reach: string | undefined
+    for (const principal of await this.#resolve(scope, on)) {
+      if (await this.#allows(scope, principal, action, undefined)) continue
+      const isOwn = principal !== undefined && (await this.#allows(scope, principal, action, principal.id))
+      // Of two who reach their own alone there is nothing that both do.
+      if (!isOwn || (reach !== undefined && reach !== principal.id))
+        throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
+      reach = principal.id
+    }
+    return reach
   }
 
+  /** All whose rights count; undefined is the service. `unknown`: what the first one is where nobody knows it. */
   async #resolve(
-    { app, principal }: CallScope,
+    { app, principal, boundBy = [] }: CallScope,
     on: Queryable,
     unknown?: ResolvedPrincipal,
-  ): Promise<ResolvedPrincipal | undefined> {
-    if (principal === undefined) return undefined
-    const { id } = principal
-    const [known] = await this.#resolver.resolve([{ app, id }], on)
-    const resolved = known ?? unknown
-    if (resolved?.removed === true) throw forbidden(`principal ${JSON.stringify(id)} was removed`, id)
-    if (resolved === undefined) throw forbidden(`principal ${JSON.stringify(id)} is not known`, id)
-    if (resolved.disabled) throw forbidden(`principal ${JSON.stringify(id)} is disabled`, id)
-    return resolved
+  ): Promise<readonly (ResolvedPrincipal | undefined)[]> {
+    if (principal === undefined) return [undefined]
+    const ids = [principal, ...boundBy].map(({ id }) => id)
+    const known = await this.#resolver.resolve(
+      ids.map((id) => ({ app, id })),
+      on,
+    )
+    return ids.map((id, i) => {
+      const resolved = known[i] ?? (i === 0 ? unknown : undefined)
+      if (resolved?.removed === true) throw forbidden(`principal ${JSON.stringify(id)} was removed`, id)
+      if (resolved === undefined) throw forbidden(`principal ${JSON.stringify(id)} is not known`, id)
+      if (resolved.disabled) throw forbidden(`principal ${JSON.stringify(id)} is disabled`, id)
+      return resolved
+    })
   }
 
   async #allows(

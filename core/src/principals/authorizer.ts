@@ -6,6 +6,8 @@ export type Action =
   | 'trigger.update'
   | 'trigger.delete'
   | 'trigger.pause'
+  /** To declare, or to change, a trigger that runs as its caller: what it does is done in the name of others. */
+  | 'trigger.run_as_caller'
   | 'delivery.cancel'
   | 'dead_letter.replay'
   | 'dead_letter.discard'

@@ -17,13 +17,14 @@ export interface LoadedTriggerRow {
   readonly concurrency: number | null
   readonly rate_limit: number | null
   readonly registrant: string | null
+  readonly run_as: string
   /** The row of `app_quotas`; null where the app has the defaults. */
   readonly quotas?: Readonly<Record<string, unknown>> | null
 }
 
 /** Of a row of triggers by the name `t`. */
 export const LOADED_TRIGGER_COLUMNS =
-  't.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant'
+  't.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant, t.run_as'
 
 /** Of the app $1. Postgres asks for it once a statement, not once a trigger. */
 export const QUOTAS_OF_APP = '(select to_jsonb(q) from {schema}.app_quotas q where q.app_id = $1) as quotas'

@@ -15,6 +15,7 @@ export interface TriggerRow {
   readonly concurrency: number | null
   readonly rate_limit: number | null
   readonly registrant: string | null
+  readonly run_as: string
   readonly enabled: boolean
   /** Itself, whatever its app is. */
   readonly paused: boolean
@@ -43,4 +44,4 @@ export function pausedColumn(of: string): string {
 }
 
 export const TRIGGER_COLUMNS =
-  'id, app_id, name, source, filter, target, retry, priority, timeout_ms, ordered, transactional, concurrency, rate_limit, registrant, enabled, created_at, updated_at'
+  'id, app_id, name, source, filter, target, retry, priority, timeout_ms, ordered, transactional, concurrency, rate_limit, registrant, run_as, enabled, created_at, updated_at'

@@ -24,6 +24,7 @@ export const updateTrigger = statement<
     enabled: boolean | null,
     /** What becomes of rows that are there, where it is enabled or disabled; null: nothing changes for them. */
     waiting: 'run' | 'park' | 'discard' | null,
+    runAs: string | null,
   ],
   TriggerRow
 >(
@@ -41,6 +42,7 @@ export const updateTrigger = statement<
     concurrency = case when $11::integer is null then t.concurrency else nullif($11::integer, 0) end,
     rate_limit = case when $12::double precision is null then t.rate_limit else nullif($12::double precision, 0) end,
     enabled = coalesce($13::boolean, t.enabled),
+    run_as = coalesce($15::text, t.run_as),
     updated_at = clock_timestamp()
 from bumped
 where t.app_id = bumped.app_id and t.id = $2::uuid

@@ -27,6 +27,7 @@ const DEFAULTS: TriggerPatch = {
   transactional: false,
   concurrency: null,
   rateLimit: null,
+  runAs: 'registrant',
 }
 
 /**

@@ -66,7 +66,7 @@ export class FiledTrigger implements IndexedTrigger {
   }
 
   get snapshot(): string {
-    const { name, source, target, retry, timeout_ms, transactional, registrant } = this.#row
+    const { name, source, target, retry, timeout_ms, transactional, registrant, run_as } = this.#row
     const content: TriggerSnapshot = {
       app: this.#app,
       id: this.id,
@@ -76,6 +76,7 @@ export class FiledTrigger implements IndexedTrigger {
       retry,
       timeoutMs: timeout_ms,
       registrant,
+      ...(run_as === 'caller' ? { runAs: 'caller' } : {}),
       ...(transactional ? { transactional } : {}),
       ...(this.#carriesFilter ? { filter: this.#row.filter } : {}),
     }

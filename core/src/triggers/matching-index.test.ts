@@ -38,6 +38,7 @@ function row(id: number, filter: unknown, source = 'letters'): StoredTrigger {
     rate_limit: null,
     timeout_ms: 1,
     registrant: null,
+    run_as: 'registrant',
   }
 }
 

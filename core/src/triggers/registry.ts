@@ -31,7 +31,7 @@ import { encodeJson } from '../validation/json.ts'
 import { assertName } from '../validation/names.ts'
 import { assertSaysSomething } from '../validation/given.ts'
 import { parseWith } from '../validation/zod-error.ts'
-import type { TargetSpec, Trigger, TriggerListOptions, TriggerPatch, Triggers, WaitingRows } from './trigger.ts'
+import type { RunAs, TargetSpec, Trigger, TriggerListOptions, TriggerPatch, Triggers, WaitingRows } from './trigger.ts'
 import {
   DEFAULT_TIMEOUT_MS,
   disableSchema,
@@ -99,6 +99,7 @@ export class TriggerRegistry implements Triggers {
     const target = this.#encodeTarget(given.target)
     const retry = encodeRetry(source.name, given.retry === undefined ? {} : given.retry)
     await this.#access.assertRegistrant(this.#scope, this.#on)
+    if (given.runAs === 'caller') await this.#assertMayRunAsCaller()
     const { app, principal } = this.#scope
     const write = async (sql: Sql, on: Queryable) => {
       const [made] = await sql.run(on, createTrigger, [
@@ -118,6 +119,7 @@ export class TriggerRegistry implements Triggers {
         principal?.id ?? null,
         given.enabled ?? true,
         this.#mostTriggers,
+        given.runAs ?? 'registrant',
       ])
       // Thrown in the transaction: what is done beside it is undone.
       if (made?.over_quota === true)
@@ -171,9 +173,10 @@ export class TriggerRegistry implements Triggers {
     if (given.name !== undefined) assertTriggerName(given.name)
     const waiting = waitingRowsOf(given)
     // Source and registrant cannot change, so reading them first and writing afterwards races with nothing.
-    const { source, registrant } = await this.get(id)
+    const { source, registrant, runAs } = await this.get(id)
     const filter = 'filter' in given ? encodeFilter(this.#plugins.source(source), given.filter) : null
     await this.#access.assert(this.#scope, this.#on, 'trigger.update', registrant)
+    if ((given.runAs ?? runAs) === 'caller') await this.#assertMayRunAsCaller()
     const rows = await this.#explainingRefusals(given.name ?? id, () =>
       this.#sql.run(this.#on, updateTrigger, [
         this.#scope.app,
@@ -190,10 +193,16 @@ export class TriggerRegistry implements Triggers {
         noneAsZero(given.rateLimit),
         given.enabled ?? null,
         waiting,
+        given.runAs ?? null,
       ]),
     )
     // What the statement answers of pauses is how they were before it.
     return waiting === null ? this.#toTrigger(rows[0], id) : this.get(id)
+  }
+
+  /** Whoever says what runs in the name of others, or changes it. */
+  #assertMayRunAsCaller(): Promise<void> {
+    return this.#access.assert(this.#scope, this.#on, 'trigger.run_as_caller', undefined)
   }
 
   async enable(id: string, options: { waiting?: 'run' | 'discard' } = {}): Promise<Trigger> {
@@ -290,6 +299,7 @@ export class TriggerRegistry implements Triggers {
       concurrency: row.concurrency ?? undefined,
       rateLimit: row.rate_limit ?? undefined,
       registrant: row.registrant ?? undefined,
+      runAs: row.run_as as RunAs,
       enabled: row.enabled,
       paused: row.paused || row.app_paused,
       pausedBy: [...(row.paused ? (['trigger'] as const) : []), ...(row.app_paused ? (['app'] as const) : [])],

@@ -10,6 +10,8 @@ export interface TriggerSnapshot {
   readonly retry: unknown
   readonly timeoutMs: number
   readonly registrant: string | null
+  /** Left out: as the registrant. */
+  readonly runAs?: 'caller'
   /** Its handler gets a transaction that its completion is part of. */
   readonly transactional?: boolean
   /** Of a source that binds its events to it. */

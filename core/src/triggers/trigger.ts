@@ -8,6 +8,13 @@ import type { RetryPolicy, RetryPolicyInput } from '../retry/policy.ts'
 import type { AnySource, SourceNamed } from '../source.ts'
 import { nameSchema } from '../validation/names.ts'
 
+/**
+ * Whom a trigger runs as. `registrant`: whoever registered it. `caller`: whoever emitted the event, with the lesser of its rights and those of
+ * the registrant.
+ */
+export const RUN_AS = ['registrant', 'caller'] as const
+export type RunAs = (typeof RUN_AS)[number]
+
 /** Default of a trigger's `timeoutMs`: 5 minutes. */
 export const DEFAULT_TIMEOUT_MS = 300_000
 /** Cap of a trigger's `timeoutMs`: 24 hours. */
@@ -55,6 +62,12 @@ interface TriggerSettings {
    * 1 / `rateLimit` seconds. As `concurrency` otherwise. Default, and null: no limit.
    */
   readonly rateLimit?: number | null
+  /**
+   * `caller`: its deliveries run as whoever emitted the event, with the rights held at that moment, and of those only what the registrant has
+   * too. A caller that is gone or disabled fails closed, as a registrant does. What the service emitted runs as the registrant. To say so
+   * takes the right `trigger.run_as_caller`, and so does each later change of the trigger. Default `registrant`.
+   */
+  readonly runAs?: RunAs
   /** Default true. A disabled trigger gets no rows; those that it already has are parked, unless `waiting` says otherwise. */
   readonly enabled?: boolean
 }
@@ -96,8 +109,9 @@ export interface Trigger {
   readonly transactional: boolean
   readonly concurrency: number | undefined
   readonly rateLimit: number | undefined
-  /** The id of the principal who registered it, and whom it runs as. */
+  /** The id of the principal who registered it, and whom it runs as unless `runAs` says otherwise. */
   readonly registrant: string | undefined
+  readonly runAs: RunAs
   readonly enabled: boolean
   /** It, or its whole app. */
   readonly paused: boolean
@@ -175,6 +189,7 @@ export const triggerSchema = z.strictObject({
   transactional: z.boolean().optional(),
   concurrency: z.int().min(1).max(MAX_CONCURRENCY).nullable().optional(),
   rateLimit: rateLimitSchema.nullable().optional(),
+  runAs: z.enum(RUN_AS).exactOptional(),
   enabled: z.boolean().exactOptional(),
 })
 

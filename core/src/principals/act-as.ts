@@ -1,0 +1,43 @@
+/** `cx.as`: the same context for somebody else, never with more rights than it had. Pure. */
+import { z } from 'zod'
+import type { CallScope, Principal } from '../context.ts'
+import { principalOf, UNKNOWN_CALLER } from '../context.ts'
+import { OutbusError } from '../errors.ts'
+import { principalIdSchema } from '../validation/names.ts'
+import { parseWith } from '../validation/zod-error.ts'
+
+const principalSchema = z.strictObject({ id: principalIdSchema(), roles: z.array(z.string()).optional() })
+
+/**
+ * Acts for `given`, with the lesser of its rights and those that the scope had. What is emitted is attributed to it.
+ *
+ * The service may act for anybody. A principal may act for itself and for its caller alone: whatever it emitted for somebody else would be
+ * taken for that one's own. Undefined stands for the service and is what `cx.caller` says where the service emitted; where somebody else
+ * did, it is refused, since it may have been meant to name somebody.
+ */
+export function scopeAs(scope: CallScope, given: Principal | undefined): CallScope {
+  const { principal, caller, boundBy = [] } = scope
+  if (given === undefined) {
+    if (caller === undefined) return scope
+    throw refused('as(undefined) would be the service, and somebody else called', given, 'cx.as(cx.caller)')
+  }
+  if ((given as Partial<Principal> | null)?.id === UNKNOWN_CALLER)
+    throw refused('nobody has said who the caller is: an older process or another program wrote the row', given)
+  const { id } = parseWith(principalSchema, given, { code: 'options.invalid', what: 'as', path: 'principal' })
+  const own = [...(principal === undefined ? [] : [principal]), ...boundBy]
+  if (principal !== undefined && caller?.id !== id && own.every((one) => one.id !== id))
+    throw refused(
+      `principal ${JSON.stringify(principal.id)} may act for itself and for its caller, and not for ${JSON.stringify(id)}`,
+      given,
+    )
+  const next = principalOf(id)
+  return { ...scope, principal: next, caller: next, boundBy: own.filter((one) => one.id !== id) }
+}
+
+function refused(message: string, received: unknown, hint?: string): OutbusError {
+  return new OutbusError('access.forbidden', message, {
+    path: 'principal',
+    received,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
