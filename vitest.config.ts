@@ -108,7 +108,8 @@ export default defineConfig(({ mode }) => ({
     exclude: ['**/node_modules/**', '**/dist/**', ...notHere],
     // Two cores, and Postgres wants one of them.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    // Far beyond what a test takes, for a machine that has other work to do.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     // A state that is waited for comes; a busy machine takes longer than the second that vitest waits by itself.
     expect: { poll: { timeout: 20_000 } },

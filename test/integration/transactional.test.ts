@@ -163,12 +163,16 @@ test('whoever lost its lease commits nothing', async () => {
   expect((await cx.deadLetters.list()).items).toEqual([])
 })
 
+/** A transaction is older than `frozenAfterMs` of the next test. */
+const OLD_TRANSACTION = `select exists (select from pg_stat_activity where datname = current_database()
+  and state = 'idle in transaction' and clock_timestamp() - xact_start > interval '600 milliseconds')`
+
 test('a handler that waits for something else keeps its transaction beyond frozenAfterMs', async () => {
-  const { bus, cx, trigger, outcomes, ledger } = await setUp({ frozenAfterMs: 300, holdMs: 20 })
+  const { db, bus, cx, trigger, outcomes, ledger } = await setUp({ frozenAfterMs: 300, holdMs: 20 })
   await trigger('work', { maxAttempts: 1 }, TRANSACTIONAL)
   bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt }) => {
     await write(tx, deliveryId, attempt, 'slow')
-    await new Promise((resolve) => setTimeout(resolve, 900))
+    await untilDatabaseSays(db.pool, OLD_TRANSACTION, true)
   })
   await cx.kv.set('jobs', 'a', 1)
   await bus.start()

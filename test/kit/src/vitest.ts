@@ -39,6 +39,9 @@ export interface UseTestDatabaseOptions extends CreateTestDatabaseOptions {
   readonly sources?: readonly AnySource[]
 }
 
+/** Kinds of server that this project starts for itself. */
+const OF_OUR_OWN: ReadonlySet<string> = new Set(['embedded', 'system'])
+
 type CleanUp = () => Promise<void>
 
 /** Vitest evaluates modules anew for every test file, so these are one file's; last in, first out. */
@@ -57,6 +60,8 @@ export async function useTestDatabase({ sources, ...options }: UseTestDatabaseOp
   const serverUrl = inject('postgresUrl')
   if (sources !== undefined && !process.env['OUTBUS_TEST_ROLES'])
     options = { template: await templateWith(serverUrl, sources), ...options }
+  // In memory a copy of files takes half the time of one by the log, and its drop a quarter. Elsewhere it costs two checkpoints.
+  if (OF_OUR_OWN.has(inject('postgresKind'))) options = { strategy: 'file_copy', ...options }
   const database = await createTestDatabase(serverUrl, options)
   const pool = openPool({ connectionString: database.url, max: 10 })
   const cleanUp = async () => {
