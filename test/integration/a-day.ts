@@ -17,8 +17,8 @@ import { untilDatabaseSays, watchOutcomes } from './workers/outcomes.ts'
 
 type SetEvent = KvEvent & { op: 'set' }
 
-/** Short, so that a handler outlives several of them. */
-const LEASE_MS = 600
+/** Short, so that a handler outlives its first lease, and long enough for a busy machine to extend it in time: every 500 ms. */
+const LEASE_MS = 1_500
 const NESTED = { text: 'zwölf', list: [1, 2.5, null, 'a,b{"}\\'], yes: true }
 
 const dayOptions = (db: UsedTestDatabase) => ({
@@ -80,7 +80,7 @@ export async function aDay(db: UsedTestDatabase, database?: BusOptions<[]>['data
       const { event, attempt, deliveryId } = args
       const key = `${event.collection}/${event.key}`
       runs.set(key, [...(runs.get(key) ?? []), attempt])
-      if (event.key === 'long') await untilExtended(observer, deliveryId, 4)
+      if (event.key === 'long') await untilExtended(observer, deliveryId, 3)
       if (event.collection === 'transactional') {
         await args.tx.query(WITHOUT_LIMITS)
         await args.tx.query('insert into public.ledger values ($1)', [event.key])
