@@ -5,12 +5,12 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { DeliveryFailure, isOutbusError, reply, withTransaction } from '@outbus/core'
+import { isOutbusError, reply, withTransaction } from '@outbus/core'
 import { httpListener } from '@outbus/http'
 import { expect, onTestFinished, test } from 'vitest'
 import { READS, REQUESTS, WRITES } from '../integration/every-call.ts'
 import type { Cx } from '../integration/every-call.ts'
-import { FORBIDDEN, ONCE, setUpCallers } from './callers.ts'
+import { FORBIDDEN, ONCE, setUpCallers, TWICE } from './callers.ts'
 
 const input = (name: string) =>
   ({ name, source: 'kv', filter: { collection: name }, target: { type: 'function', name: 'f' } }) as const
@@ -27,12 +27,7 @@ test('an HTTP handler that makes admins makes them for admins alone', async () =
   const { bus, service } = await withPeople()
   await bus.on('promote', 'http', { method: 'POST', path: '/promote' }, async ({ cx, event }) => {
     const { id } = event.body as { id: string }
-    try {
-      await cx.as(cx.caller).principals.put(id, { roles: ['admin'] })
-    } catch (error) {
-      if (isOutbusError(error, 'access.forbidden')) throw new DeliveryFailure('forbidden', error.message)
-      throw error
-    }
+    await cx.as(cx.caller).principals.put(id, { roles: ['admin'] })
     return reply('done')
   })
   const context = (request: Request) => ({ app: 'shop', principal: { id: request.headers.get('x-session') as string } })
@@ -55,6 +50,28 @@ test('an HTTP handler that makes admins makes them for admins alone', async () =
   expect(await service.principals.get('unknown')).toBeUndefined()
   expect(await promote('root', 'ada')).toBe(200)
   expect(await service.principals.get('ada')).toMatchObject({ roles: ['admin'] })
+})
+
+test('a delivery that does what its caller may not is refused once: nothing is gained by trying again', async () => {
+  const { bus, of, service, outcomes } = await withPeople()
+  let ran = 0
+  await bus.on(
+    'work',
+    'kv',
+    { collection: 'jobs' },
+    async ({ cx }) => {
+      ran++
+      await cx.as(cx.caller).principals.put('new')
+    },
+    { retry: { ...TWICE, maxAttempts: 5 } },
+  )
+  await bus.start()
+  await of('mallory').kv.set('jobs', 'a', 1)
+  await outcomes.until((all) => all.length === 1)
+  expect(ran).toBe(1)
+  const { items } = await service.deadLetters.list()
+  const errors = [{ kind: 'forbidden', code: 'access.forbidden' }]
+  expect(items).toMatchObject([{ attempts: 1, failureKind: 'forbidden', reason: 'not_retryable', errors }])
 })
 
 test.for<[registrant: string | undefined, caller: string | undefined, may: boolean]>([

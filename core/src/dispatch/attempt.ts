@@ -1,5 +1,6 @@
 /** One attempt, from the row to what becomes of it. `runAttempt` runs it, `decide` is pure. */
 import type { Logger } from 'pino'
+import { isOutbusError } from '../errors.ts'
 import type { CustomStrategies } from '../retry/next-attempt.ts'
 import { SPENT_DEPTH } from '../context.ts'
 import { capOf, nextAttempt, paced } from '../retry/next-attempt.ts'
@@ -208,6 +209,8 @@ function readThrown(thrown: unknown): Result {
     const after = thrown.retryAfterMs
     return { kind: 'failed', failure: thrown.kind, thrown, ...(after === undefined ? {} : { retryAfterMs: after }) }
   }
+  // Whom it runs as, or acts for, lacks a right or is gone: another attempt would be refused as well.
+  if (isOutbusError(thrown, 'access.forbidden')) return { kind: 'failed', failure: 'forbidden', thrown }
   return { kind: 'failed', failure: 'handler_error', thrown }
 }
 

@@ -168,6 +168,8 @@ export class RowDelivery implements Delivery {
       depth: this.row.depth,
       rootId: this.row.rootId,
       chain: this.chain,
+      // Left out where it is the service.
+      caller: this.row.caller ?? undefined,
     }))
   }
 
