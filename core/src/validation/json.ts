@@ -210,11 +210,34 @@ function encodePlain(value: Readonly<Record<string, unknown>>, walk: Walk): stri
       throw refuse('payload.reserved_key', 'an own constructor.prototype pollutes whoever merges it', walk, key)
     }
     const encoded = encode(member, walk)
-    if (encoded !== undefined) text += `${text === '{' ? '' : ','}${encodeText(key, walk)}:${encoded}`
+    if (encoded !== undefined) {
+      const name = encodeName(key, walk)
+      text += (text === '{' ? name.first : name.later) + encoded
+    }
     assertSize(text.length, walk)
     walk.path.pop()
   }
   return `${text}}`
+}
+
+interface EncodedName {
+  readonly first: string
+  readonly later: string
+}
+
+/** Of names of members, which are few and come again: to check and encode them was a fifth of the time of a small value. */
+const names = new Map<string, EncodedName>()
+/** What a value is made of is its sender's to say, so that what is kept of it has a bound. Names beyond it are encoded each time. */
+const MAX_NAMES = 1_000
+const MAX_NAME_LENGTH = 64
+
+function encodeName(name: string, walk: Walk): EncodedName {
+  const known = names.get(name)
+  if (known !== undefined) return known
+  const text = encodeText(name, walk)
+  const encoded = { first: `${text}:`, later: `,${text}:` }
+  if (names.size < MAX_NAMES && name.length <= MAX_NAME_LENGTH) names.set(name, encoded)
+  return encoded
 }
 
 function read<T>(walk: Walk, get: () => T): T {
