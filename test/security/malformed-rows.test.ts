@@ -65,6 +65,8 @@ test.for<[what: string, columns: Record<string, string>, letter: string]>([
   ['an event with a NUL', { event: `'"\\u0000"'` }, SET_ASIDE],
   ['an event with half a surrogate pair', { event: `'"\\ud800"'` }, SET_ASIDE],
   ['an emit at no time', { emitted_at: `'infinity'` }, ANNOUNCED],
+  ['a caller that is longer than any', { caller: `repeat('x', 1000000)` }, ANNOUNCED],
+  ['a caller of two lines and quotes', { caller: `E'a\\n=b"\\\\,{}'` }, ANNOUNCED],
   ['an emit before all time', { emitted_at: `'4000-01-01 BC'` }, ANNOUNCED],
 ])('%s holds up the dead-letter handlers of no other app', async ([, columns, letter]) => {
   const { db, dispatching, emitting, handled, shop, bank } = await setUp()

@@ -36,4 +36,5 @@ test('what is said is read, and what is left empty is not there', () => {
   expect([bare.leaseToken, bare.rootId, bare.traceContext, bare.chain]).toEqual([null, 'e', null, null])
   expect(bare.caller).toBeNull()
   expect(new OutboxRow(['7', 'e', '', '', '2\n1\n1\n2\n\n\n\n\n=']).caller).toBe('')
+  expect(new OutboxRow(['7', 'e', '', '', `2\n1\n1\n2\n\n\n\n\n=${'x'.repeat(129)}`]).caller).toBe('')
 })

@@ -1,6 +1,7 @@
 /** An outbox row as it was claimed. Reads the texts that Postgres sent where they are needed, and not before. */
+import { UNKNOWN_CALLER } from '../context.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
-import { CLAIMED_COLUMNS, REST } from '../sql/claim-batch.ts'
+import { CLAIMED_COLUMNS, MAX_CALLER_CHARACTERS, REST } from '../sql/claim-batch.ts'
 
 type Column = (typeof CLAIMED_COLUMNS)[number]
 
@@ -119,6 +120,12 @@ function readRest(text: string): Rest {
     otherRootId: orNull('root_id'),
     traceContext: orNull('trace_context'),
     chain: orNull('chain'),
-    caller: lines[REST.indexOf('caller')]?.slice(1) ?? null,
+    caller: readCaller(lines[REST.indexOf('caller')]),
   }
+}
+
+/** No line: null. Of what no bus has written, nobody that is known. */
+function readCaller(line: string | undefined): string | null {
+  if (line === undefined) return null
+  return line.length > MAX_CALLER_CHARACTERS + 1 ? UNKNOWN_CALLER : line.slice(1)
 }

@@ -88,7 +88,7 @@ function keysOf(groups: readonly Group[]): Map<string, PrincipalKey> {
 }
 
 function nameOf(app: string, id: string): string {
-  return `${app}\n${id}`
+  return JSON.stringify([app, id])
 }
 
 function runsAs({ registrant, caller }: Group, resolved: (id: string) => ResolvedPrincipal | undefined): RunsAs {

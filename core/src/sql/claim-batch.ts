@@ -23,12 +23,15 @@ export const REST = [
   'caller',
 ] as const
 
+/** Of a principal's id. An emitter may write the column past the bus: what is longer is nobody's, and is not read to its end. */
+export const MAX_CALLER_CHARACTERS = 128
+
 /** For the select list. */
 export const CLAIMED = `id, event_id, event, trigger,
     case when attempt <> 1 or depth <> 1 or event_version <> 1 or priority <> 1 or lease_token is not null or root_id <> event_id
       or trace_context is not null or chain is not null or caller is not null
     then concat_ws(E'\\n', attempt, depth, event_version, priority, coalesce(lease_token::text, ''),
-      coalesce(nullif(root_id, event_id)::text, ''), coalesce(trace_context, ''), coalesce(chain::text, ''), '=' || caller) end as rest`
+      coalesce(nullif(root_id, event_id)::text, ''), coalesce(trace_context, ''), coalesce(chain::text, ''), '=' || left(caller, ${MAX_CALLER_CHARACTERS + 1})) end as rest`
 
 /** What the lanes of rows in batches claim; the condition of their index. */
 export const IN_BATCHES = 'not alone and reply_to is null and ordering_key is null and single = 0 and not paused'
