@@ -251,6 +251,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       singleWakeUps: c.resolve(T.singleWakeUps),
       requestWakeUp: c.resolve(T.requestWakeUp),
       inboxes: c.resolve(T.inboxes),
+      aside: c.resolve(T.aside),
       announcer: new DeadLetterAnnouncer({
         sql: c.resolve(T.sql),
         plugins: c.resolve(T.plugins),
@@ -259,7 +260,13 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         log: c.resolve(T.log),
         onWritten: (lanes) => wakeLanes(c, lanes),
       }),
-      recorder: new AttemptRecorder(c.resolve(T.sql), c.resolve(T.database).pool, settings.history, c.resolve(T.log)),
+      recorder: new AttemptRecorder(
+        c.resolve(T.sql),
+        c.resolve(T.database).pool,
+        settings.history,
+        c.resolve(T.log),
+        c.resolve(T.aside),
+      ),
       answers: { maxBytes: settings.maxEventBytes, now: () => new Date(wallClock()) },
       plans: new Plans(c.resolve(T.plugins)),
       principals: c.resolve(T.principals),

@@ -22,7 +22,7 @@ grant select, insert, update (taken_at) on {schema}.ordering_locks to {emitter};
 grant insert, update, delete on {schema}.triggers to {emitter};
 grant insert, update on {schema}.trigger_epochs to {emitter};
 grant insert on {schema}.trigger_changes to {emitter};
-grant insert, update (concurrency, rate_limit) on {schema}.trigger_limits to {emitter};
+grant insert (trigger_id, app_id, concurrency, rate_limit), update (concurrency, rate_limit) on {schema}.trigger_limits to {emitter};
 grant insert, update, delete on {schema}.pauses to {emitter};
 grant usage on sequence {schema}.trigger_epoch_sequence to {emitter};
 -- Whoever registers a trigger becomes known, without any roles.

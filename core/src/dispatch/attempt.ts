@@ -124,11 +124,9 @@ function refusal(delivery: RowDelivery, rules: AttemptRules): Result | undefined
     const { problem } = delivery.runsAs
     return { kind: 'failed', failure: problem.kind, thrown: problem }
   }
-  if (plan.problem !== undefined || plan.target === undefined) {
-    const problem = plan.problem ?? new DeliveryFailure('not_found', 'no target')
-    return { kind: 'failed', failure: problem.kind, thrown: problem }
-  }
-  return undefined
+  const problem =
+    delivery.problem ?? (plan.target === undefined ? new DeliveryFailure('not_found', 'no target') : undefined)
+  return problem && { kind: 'failed', failure: problem.kind, thrown: problem }
 }
 
 /** Getters on a prototype, so that a target that asks for neither signal nor log does not pay for them. */

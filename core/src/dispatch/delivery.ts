@@ -9,6 +9,7 @@ import type { CallScope, Principal } from '../context.ts'
 import { callerOf } from '../context.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
 import type { TriggerEvent } from '../source.ts'
+import { readChainText } from '../stored-chain.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { Plan } from './plan.ts'
@@ -173,10 +174,18 @@ export class RowDelivery implements Delivery {
     }))
   }
 
-  /** Trigger ids from the root to this delivery's own. */
+  /** Trigger ids from the root to this delivery's own. Its own alone, where the row has none that a bus has written. */
   get chain(): readonly string[] {
-    const chain = this.row.chain
-    return [...(chain === null ? [] : (JSON.parse(chain) as string[])), this.plan.triggerId]
+    return [...(readChainText(this.row.chain) ?? []), this.plan.triggerId]
+  }
+
+  /** Why it cannot be run here: it fails each attempt with this. Undefined where it can. */
+  get problem(): DeliveryFailure | undefined {
+    const { chain, depth } = this.row
+    if (depth < 1) return new DeliveryFailure('payload_invalid', `no bus has written a row of depth ${depth}`)
+    if (chain !== null && readChainText(chain) === undefined)
+      return new DeliveryFailure('payload_invalid', 'the chain of triggers that the row carries cannot be read')
+    return this.plan.problem
   }
 
   /** For the dispatcher: what comes of the handler now changes nothing any more. */

@@ -18,6 +18,7 @@ import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
 import type { AttemptRecorder } from '../history/recorder.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
 import { busPool } from '../postgres/bus-client.ts'
+import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import type { Withdrawals } from '../outbox/withdrawals.ts'
 import type { BusClientConfig } from '../postgres/bus-client.ts'
 import type { PrincipalResolver } from '../principals/resolver.ts'
@@ -78,6 +79,7 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly inboxes: InboxResolver
   readonly answers: AnswerRules
   readonly announcer: DeadLetterAnnouncer
+  readonly aside: SetAsideRows
   readonly recorder: AttemptRecorder
   readonly principals: PrincipalResolver
   readonly log: Logger
@@ -276,9 +278,9 @@ export class Dispatcher {
 
   /** Sets aside the rows of triggers that were disabled or deleted. Never rejects: the next tick tries again. */
   async #sweepPauses(): Promise<void> {
-    const { sql, log } = this.#options
+    const { sql, aside, log } = this.#options
     try {
-      await sweepPauses(sql, this.#control, this.#stop.signal)
+      await sweepPauses({ sql, pool: this.#control, aside }, this.#stop.signal)
     } catch (error) {
       log.debug({ err: error }, 'rows of disabled triggers were not set aside yet')
     }
@@ -286,9 +288,9 @@ export class Dispatcher {
 
   /** Takes out what was withdrawn, and ends what runs here and is to be ended. Never rejects: the next tick tries again. */
   async #cancel(): Promise<void> {
-    const { sql, log, withdrawals, announcer } = this.#options
+    const { sql, log, withdrawals, announcer, aside } = this.#options
     try {
-      if ((await withdrawals.carryOutAll(this.#control)) > 0) announcer.wake()
+      if ((await withdrawals.carryOutAll(this.#control, aside)) > 0) announcer.wake()
       for (const { delivery_id, reason } of await sql.run(this.#control, listCancellations, [
         CANCELLATIONS_AT_A_TIME,
       ])) {

@@ -120,7 +120,8 @@ function readRest(text: string): Rest {
     otherRootId: orNull('root_id'),
     traceContext: orNull('trace_context'),
     chain: orNull('chain'),
-    caller: readCaller(lines[REST.indexOf('caller')]),
+    // The last one, and not there where it is null: an emitter may write any text as caller, with line breaks too.
+    caller: readCaller(lines.length < REST.length ? undefined : lines.slice(REST.indexOf('caller')).join('\n')),
   }
 }
 

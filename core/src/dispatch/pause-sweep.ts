@@ -11,23 +11,47 @@
 import type pg from 'pg'
 import { withTransaction } from '../database-calls.ts'
 import { biteOfOutbox } from '../sql/bite-of-outbox.ts'
+import { isFaultOfRow } from '../set-aside/fault.ts'
+import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import type { Sql } from '../sql/statement.ts'
-import { choosePause, moveSweep, setAside } from '../sql/sweep-pauses.ts'
+import type { ChosenPause } from '../sql/sweep-pauses.ts'
+import { choosePause, moveSweep, putOffSweep, setAside } from '../sql/sweep-pauses.ts'
 
 /** To withdraw so many takes half a second, to look at so many that are others' a few milliseconds. */
 const BITE_ROWS = 5_000
 /** For each tick of a dispatcher. */
 const MAX_BITES = 50
 
-export async function sweepPauses(sql: Sql, pool: pg.Pool, signal: AbortSignal): Promise<void> {
-  for (let bites = 0; bites < MAX_BITES && !signal.aborted; bites++)
-    if (!(await withTransaction(pool, (tx) => sweepBite(sql, tx)))) return
+export interface PauseSweep {
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly aside: SetAsideRows
+}
+
+export async function sweepPauses({ sql, pool, aside }: PauseSweep, signal: AbortSignal): Promise<void> {
+  for (let bites = 0; bites < MAX_BITES && !signal.aborted; bites++) {
+    let chosen: ChosenPause | undefined
+    const hold = (pause: ChosenPause) => (chosen = pause)
+    try {
+      if (!(await withTransaction(pool, (tx) => sweepBite(sql, tx, hold)))) return
+    } catch (error) {
+      const pause = chosen as ChosenPause | undefined
+      if (pause === undefined || !isFaultOfRow(error)) throw error
+      // One that cannot be swept would be the next one chosen, for ever.
+      const { app_id: app, trigger_id: id } = pause
+      await withTransaction(pool, async (tx) => {
+        await sql.run(tx, putOffSweep, [app, id])
+        await aside.put(tx, { app, kind: 'pause', id }, error)
+      })
+    }
+  }
 }
 
 /** False: there is nothing to sweep at the moment. */
-async function sweepBite(sql: Sql, tx: pg.ClientBase): Promise<boolean> {
+async function sweepBite(sql: Sql, tx: pg.ClientBase, hold: (pause: ChosenPause) => void): Promise<boolean> {
   const [pause] = await sql.run(tx, choosePause, [])
   if (pause === undefined) return false
+  hold(pause)
   const { app_id: app, trigger_id: trigger, discard_before: discardBefore, sweep_from: from, disabled } = pause
   // A disabled trigger gets no rows but those of transactions that began before; an enabled one goes on as soon as it can.
   const mayEnd = pause.is_over || !disabled

@@ -37,10 +37,17 @@ const UNREADABLE_ID = '00000000-0000-0000-0000-000000000000'
 
 /** Texts of triggers that changed long ago go first. */
 const MAX_PLANS = 10_000
+/** Of all texts that are kept: whoever writes rows past the bus may give each a trigger of its own. */
+const MAX_KEPT_CHARACTERS = 33_554_432
+/** No bus writes a longer one: a trigger is read while nothing else runs. */
+const MAX_TRIGGER_CHARACTERS = 1_000_000
+/** The most that a timer takes, in ms. */
+const MAX_TIMEOUT_MS = 2_147_483_647
 
 export class Plans {
   readonly #plugins: Plugins
   readonly #byText = new Map<string, Plan>()
+  #keptCharacters = 0
   #last: { readonly text: string; readonly plan: Plan } | undefined
 
   constructor(plugins: Plugins) {
@@ -60,10 +67,19 @@ export class Plans {
     let plan = this.#byText.get(text)
     if (plan === undefined) {
       plan = readPlan(this.#plugins, text)
-      this.#byText.set(text, plan)
-      if (this.#byText.size > MAX_PLANS) this.#byText.delete(this.#byText.keys().next().value as string)
+      this.#keep(text, plan)
     }
     return plan
+  }
+
+  #keep(text: string, plan: Plan): void {
+    this.#byText.set(text, plan)
+    this.#keptCharacters += text.length
+    while (this.#byText.size > MAX_PLANS || this.#keptCharacters > MAX_KEPT_CHARACTERS) {
+      const oldest = this.#byText.keys().next().value as string
+      this.#byText.delete(oldest)
+      this.#keptCharacters -= oldest.length
+    }
   }
 }
 
@@ -103,7 +119,7 @@ function readPlan(plugins: Plugins, text: string): Plan {
     config,
     filter: filter?.data,
     policy: readPolicy(snapshot.retry),
-    timeoutMs: snapshot.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    timeoutMs: Math.min(snapshot.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS),
     transactional: snapshot.transactional ?? false,
     registrant: snapshot.registrant ?? null,
     runsAsCaller: snapshot.runAs === 'caller',
@@ -111,26 +127,34 @@ function readPlan(plugins: Plugins, text: string): Plan {
   }
 }
 
+/** These go into statements about the rows of all apps: one that Postgres does not take would fail all of them. */
+const text = z.string().max(255).refine(isStorable)
+
 const readable = z.looseObject({
-  app: z.string(),
+  app: text,
   id: z.guid(),
-  name: z.string(),
-  source: z.string(),
-  target: z.looseObject({ type: z.string() }),
+  name: text,
+  source: text,
+  target: z.looseObject({ type: text }),
   timeoutMs: z.number().min(1).optional(),
-  registrant: z.string().nullish(),
+  transactional: z.boolean().optional(),
+  registrant: text.nullish(),
   // Of a newer version that knows more than these, it fails rather than run as somebody else.
   runAs: z.enum(RUN_AS).optional(),
 })
 
+function isStorable(value: string): boolean {
+  return !value.includes('\0') && value.isWellFormed()
+}
+
 /** Of a row that no emit of a bus has written, something that ends as a failed attempt: it must not stop the lane that claims it. */
-function readSnapshot(text: string): TriggerSnapshot {
-  const value: unknown = JSON.parse(text)
+function readSnapshot(snapshot: string): TriggerSnapshot {
+  const value: unknown = snapshot.length > MAX_TRIGGER_CHARACTERS ? undefined : JSON.parse(snapshot)
   const read = readable.safeParse(value)
   if (read.success) return value as TriggerSnapshot
-  const app = (value as { app?: unknown } | null)?.app
+  const app = text.safeParse((value as { app?: unknown } | null | undefined)?.app)
   return {
-    app: typeof app === 'string' ? app : '',
+    app: app.success ? app.data : '',
     id: UNREADABLE_ID,
     name: 'unreadable',
     source: '',

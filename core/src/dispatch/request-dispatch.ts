@@ -42,7 +42,7 @@ export class RequestDispatch {
 
   constructor(options: RequestDispatchOptions) {
     const { sql, pool, inboxes, answers, report, log, leaseMs, rules, transactions } = options
-    const settler = new RequestSettler(sql, pool, inboxes)
+    const settler = new RequestSettler(sql, pool, inboxes, log)
     const settle = settleRequest(settler, answers, (row, token, outcome) => putBackOn(sql, pool, row, token, outcome))
     const onSettled = (run: Run, outcome: Outcome) => {
       report.outcome(run.delivery, outcome)

@@ -1,6 +1,8 @@
 /** Writes replies in place of the rows that they answer, and tells the inboxes once that is committed. */
 import type pg from 'pg'
+import type { Logger } from 'pino'
 import { Grouping } from '../grouping.ts'
+import { isFaultOfRow } from '../set-aside/fault.ts'
 import { KEPT } from '../inbox/reply.ts'
 import type { InboxResolver } from '../inbox/resolver.ts'
 import type { AnsweredRow } from '../sql/settle-requests.ts'
@@ -24,9 +26,11 @@ export class RequestSettler {
   readonly #sql: Sql
   readonly #pool: pg.Pool
   readonly #inboxes: InboxResolver
+  readonly #log: Logger
   readonly #ended: Grouping<Ended, Answered>
 
-  constructor(sql: Sql, pool: pg.Pool, inboxes: InboxResolver) {
+  constructor(sql: Sql, pool: pg.Pool, inboxes: InboxResolver, log: Logger) {
+    this.#log = log
     this.#sql = sql
     this.#pool = pool
     this.#inboxes = inboxes
@@ -52,7 +56,16 @@ export class RequestSettler {
   }
 
   async #write(ended: readonly Ended[]): Promise<Answered[]> {
-    const rows = await this.#settle(this.#pool, ended)
+    let rows: AnsweredRow[]
+    try {
+      rows = await this.#settle(this.#pool, ended)
+    } catch (error) {
+      // One by one, so that nobody goes without an answer for a neighbour. Whose own fails finds its lease run out, and is tried again.
+      if (ended.length === 1 || !isFaultOfRow(error)) throw error
+      rows = (await Promise.allSettled(ended.map((one) => this.#settle(this.#pool, [one])))).flatMap((one) =>
+        one.status === 'fulfilled' ? one.value : [],
+      )
+    }
     this.#tell(rows)
     const byId = Map.groupBy(rows, (row) => row.delivery_id)
     return ended.map(({ id }) => answeredOf(byId.get(id) ?? [], id))
@@ -66,13 +79,19 @@ export class RequestSettler {
     ])
   }
 
+  /** After the commit of the replies, of which it is a hint. */
   #tell(rows: readonly AnsweredRow[]): void {
     const waiting = rows.filter((row) => !row.abandoned && row.reply_to !== KEPT)
     for (const [address, group] of Map.groupBy(waiting, (row) => row.reply_to)) {
-      this.#inboxes.tell(
-        address,
-        group.map((row) => row.request_id),
-      )
+      try {
+        this.#inboxes.tell(
+          address,
+          group.map((row) => row.request_id),
+        )
+      } catch (error) {
+        // Whoever writes rows past the bus may write any address. The inboxes of the others are told all the same.
+        this.#log.debug({ err: error }, 'an inbox was not told of its reply')
+      }
     }
   }
 }

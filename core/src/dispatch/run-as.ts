@@ -3,6 +3,7 @@ import type { Principal } from '../context.ts'
 import { principalOf, UNKNOWN_CALLER } from '../context.ts'
 import { AdminPrincipalResolver } from '../principals/resolver.ts'
 import type { PrincipalKey, PrincipalResolver, ResolvedPrincipal } from '../principals/resolver.ts'
+import { isFaultOfRow } from '../set-aside/fault.ts'
 import type { Queryable } from '../sql/statement.ts'
 import type { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
@@ -35,7 +36,19 @@ export async function resolveRunsAs(
   on: Queryable,
 ): Promise<void> {
   const groups = groupsOf(deliveries)
-  if (groups.length === 0) return
+  if (groups.length > 0) await resolveGroups(groups, resolver, on, { left: MOST_ASKED_AGAIN })
+}
+
+/** How often one batch asks again, for fewer, where it was not answered for all. */
+const MOST_ASKED_AGAIN = 32
+
+/** Those that cannot be resolved together are halved: one principal that nobody can resolve stops no other one's deliveries (G19). */
+async function resolveGroups(
+  groups: readonly Group[],
+  resolver: PrincipalResolver,
+  on: Queryable,
+  asks: { left: number },
+): Promise<void> {
   const keys = keysOf(groups)
   try {
     const resolved = await resolver.resolve([...keys.values()], on)
@@ -45,9 +58,18 @@ export async function resolveRunsAs(
       for (const delivery of group.deliveries) delivery.runsAs = as
     }
   } catch (cause) {
+    // Where Postgres is away, asking again says the same.
+    const mayHelp = isFaultOfRow(cause) || !(resolver instanceof AdminPrincipalResolver)
+    if (groups.length > 1 && mayHelp && asks.left >= 2) {
+      asks.left -= 2
+      const half = Math.ceil(groups.length / 2)
+      await resolveGroups(groups.slice(0, half), resolver, on, asks)
+      return resolveGroups(groups.slice(half), resolver, on, asks)
+    }
     const as = unresolved(resolver, cause)
     for (const { deliveries: own } of groups) for (const delivery of own) delivery.runsAs = as
-    deliveries[0]?.log.warn({ err: cause, deliveries: deliveries.length }, 'principals could not be resolved')
+    const [first] = groups
+    first?.deliveries[0]?.log.warn({ err: cause, principals: groups.length }, 'principals could not be resolved')
   }
 }
 

@@ -3,6 +3,7 @@ import pino from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
+import { SetAsideRows } from '../set-aside/set-aside.ts'
 import { Sql } from '../sql/statement.ts'
 import { AttemptRecorder } from './recorder.ts'
 
@@ -26,7 +27,9 @@ function setUp() {
     return { rows: [] }
   }
   const pool = { query } as unknown as pg.Pool
-  const recorder = new AttemptRecorder(new Sql('outbus', true), pool, 'failures', pino({ level: 'silent' }))
+  const log = pino({ level: 'silent' })
+  const sql = new Sql('outbus', true)
+  const recorder = new AttemptRecorder(sql, pool, 'failures', log, new SetAsideRows(sql, log))
   const planOf = (name: string) => ({ app: 'a', name, sourceName: 's', triggerId: 't' })
   const plan = planOf('n')
   const add = (id: number, of = plan) =>

@@ -8,7 +8,10 @@ import { clearTimeout, performance, setImmediate, setTimeout } from '../clock.ts
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
 import type { Plan } from '../dispatch/plan.ts'
+import { storable } from '../dispatch/attempt-error.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
+import { isFaultOfRow } from '../set-aside/fault.ts'
+import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import { jsonArray, plainArray, textArray } from '../sql/arrays.ts'
 import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
 import { recordAttempts } from '../sql/record-attempts.ts'
@@ -24,6 +27,7 @@ const MOST_KEPT = 50_000
 const TRY_AGAIN_MS = 1_000
 /** After a write, unless there is a statement's worth before: each costs a commit. What fails after a quiet moment does not wait. */
 const PAUSE_MS = 50
+const MAX_REASON_CHARACTERS = 500
 
 interface Ended {
   readonly delivery: RowDelivery
@@ -36,13 +40,15 @@ export class AttemptRecorder {
   readonly #pool: pg.Pool
   readonly #mode: HistoryMode
   readonly #log: Logger
+  readonly #aside: SetAsideRows
   #ended: Ended[] = []
   #writing: Promise<void> | undefined
   #stopped = false
   /** Ends the pause. */
   #resume: (() => void) | undefined
 
-  constructor(sql: Sql, pool: pg.Pool, mode: HistoryMode, log: Logger) {
+  constructor(sql: Sql, pool: pg.Pool, mode: HistoryMode, log: Logger, aside: SetAsideRows) {
+    this.#aside = aside
     this.#sql = sql
     this.#pool = pool
     this.#mode = mode
@@ -95,6 +101,28 @@ export class AttemptRecorder {
 
   async #write(ended: readonly Ended[]): Promise<void> {
     try {
+      await this.#insertInPartition(ended)
+    } catch (error) {
+      if (!isFaultOfRow(error)) throw error
+      await this.#writeOneByOne(ended)
+    }
+  }
+
+  /** What cannot be kept is given up alone: attempts of all apps are written together. */
+  async #writeOneByOne(ended: readonly Ended[]): Promise<void> {
+    for (const one of ended) {
+      try {
+        await this.#insertInPartition([one])
+      } catch (error) {
+        if (!isFaultOfRow(error)) throw error
+        const { deliveryId, attempt, plan } = one.delivery
+        await this.#aside.put(this.#pool, { app: plan.app, kind: 'attempt', id: `${deliveryId}.${attempt}` }, error)
+      }
+    }
+  }
+
+  async #insertInPartition(ended: readonly Ended[]): Promise<void> {
+    try {
       await this.#insert(ended)
     } catch (error) {
       // There is no partition for the day yet.
@@ -122,7 +150,10 @@ export class AttemptRecorder {
       plainArray(ended.map(({ delivery, at }) => microseconds(now - (delivery.endedAt ?? at)))),
       plainArray(ended.map(({ outcome }) => outcome.kind)),
       jsonArray(ended.map(({ outcome }) => ('error' in outcome ? JSON.stringify(outcome.error) : null))),
-      textArray(ended.map(({ outcome }) => ('reason' in outcome ? outcome.reason : null))),
+      // A handler's own word, which may have a NUL in it.
+      textArray(
+        ended.map(({ outcome }) => ('reason' in outcome ? storable(outcome.reason, MAX_REASON_CHARACTERS) : null)),
+      ),
       textArray(ended.map(({ delivery }) => delivery.row.caller)),
     ])
   }

@@ -9,6 +9,9 @@
  */
 import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
 import { carryOutWithdrawals } from '../sql/carry-out-withdrawals.ts'
+import { isFaultOfRow } from '../set-aside/fault.ts'
+import type { SetAsideRows } from '../set-aside/set-aside.ts'
+import { listWithdrawals } from '../sql/list-withdrawals.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { withdrawDeliveries } from '../sql/withdraw-deliveries.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
@@ -64,13 +67,34 @@ export class Withdrawals {
     return { waiting, running }
   }
 
-  /** Of all apps, whatever there is. Answers with how many became dead letters. */
-  async carryOutAll(on: Queryable): Promise<number> {
+  /**
+   * Of all apps, whatever there is. Answers with how many became dead letters. Where they cannot be carried out together they are
+   * one by one, and one that cannot be is put aside: its delivery stays where it is, and nobody runs it.
+   */
+  async carryOutAll(on: Queryable, aside: SetAsideRows): Promise<number> {
     for (let letters = 0; ;) {
-      const { over, buried } = await this.#carryOut(on, null, null)
-      letters += buried
-      if (over < WITHDRAWN_AT_A_TIME) return letters
+      try {
+        const { over, buried } = await this.#carryOut(on, null, null)
+        letters += buried
+        if (over < WITHDRAWN_AT_A_TIME) return letters
+      } catch (error) {
+        if (!isFaultOfRow(error)) throw error
+        return letters + (await this.#carryOutOneByOne(on, aside))
+      }
     }
+  }
+
+  async #carryOutOneByOne(on: Queryable, aside: SetAsideRows): Promise<number> {
+    let letters = 0
+    for (const { app_id: app, delivery_id: id } of await this.#sql.run(on, listWithdrawals, [WITHDRAWN_AT_A_TIME])) {
+      try {
+        letters += (await this.#carryOut(on, app, [id])).buried
+      } catch (error) {
+        if (!isFaultOfRow(error)) throw error
+        await aside.put(on, { app, kind: 'withdrawal', id }, error)
+      }
+    }
+    return letters
   }
 
   async #carryOut(on: Queryable, app: string | null, ids: readonly string[] | null) {

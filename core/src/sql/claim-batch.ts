@@ -9,8 +9,11 @@ export const CLAIMED_COLUMNS = ['id', 'event_id', 'event', 'trigger', 'rest'] as
 
 export type ClaimedTexts = readonly (string | null)[]
 
-/** The lines of `rest`; it is null where all are `ORDINARY`. Empty for null, and for a root that is the row's own event. The caller comes after a
- * `=`, since one that nobody has named is empty. */
+/**
+ * The lines of `rest`; it is null where all are `ORDINARY`. Empty for null, and for a root that is the row's own event. The caller comes after a
+ * `=`, since one that nobody has named is empty. An emitter may write any text as trace context and caller, and JSON with line breaks
+ * as chain: the first goes without them, JSON has blanks for them, and the caller comes last.
+ */
 export const REST = [
   'attempt',
   'depth',
@@ -31,7 +34,8 @@ export const CLAIMED = `id, event_id, event, trigger,
     case when attempt <> 1 or depth <> 1 or event_version <> 1 or priority <> 1 or lease_token is not null or root_id <> event_id
       or trace_context is not null or chain is not null or caller is not null
     then concat_ws(E'\\n', attempt, depth, event_version, priority, coalesce(lease_token::text, ''),
-      coalesce(nullif(root_id, event_id)::text, ''), coalesce(trace_context, ''), coalesce(chain::text, ''), '=' || left(caller, ${MAX_CALLER_CHARACTERS + 1})) end as rest`
+      coalesce(nullif(root_id, event_id)::text, ''), coalesce(translate(trace_context, E'\\n', ''), ''),
+      coalesce(translate(chain::text, E'\\n', ' '), ''), '=' || left(caller, ${MAX_CALLER_CHARACTERS + 1})) end as rest`
 
 /** What the lanes of rows in batches claim; the condition of their index. */
 export const IN_BATCHES = 'not alone and reply_to is null and ordering_key is null and single = 0 and not paused'

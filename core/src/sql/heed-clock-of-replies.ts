@@ -7,7 +7,7 @@ export const heedClockOfReplies = statement<[limit: number], never>(
 set reply_by = reply_by - (emitted_at - clock_timestamp()), emitted_at = clock_timestamp()
 where request_id = any (array(
   select request_id from {schema}.replies
-  where taken_at is null and reply_by is not null and emitted_at > clock_timestamp() + interval '1 second'
+  where taken_at is null and reply_by is not null and isfinite(emitted_at) and emitted_at > clock_timestamp() + interval '1 second'
   limit $1 for update skip locked
 ))`,
 )

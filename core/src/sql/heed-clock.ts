@@ -17,8 +17,9 @@ export const heedClock = statement<[limit: number], { moved: number }>(
     emitted_at = case when reply_by is not null then least(emitted_at, clock_timestamp()) else emitted_at end
   where id = any (array(
     select id from {schema}.outbox
-    where (coalesce(due_set_at, emitted_at) > clock_timestamp() + interval '1 second' and due_at > clock_timestamp())
-      or (reply_by is not null and emitted_at > clock_timestamp() + interval '1 second')
+    where isfinite(emitted_at) and isfinite(due_at)
+      and ((coalesce(due_set_at, emitted_at) > clock_timestamp() + interval '1 second' and due_at > clock_timestamp())
+        or (reply_by is not null and emitted_at > clock_timestamp() + interval '1 second'))
     limit $1 for update skip locked
   ))
   returning 1

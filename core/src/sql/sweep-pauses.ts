@@ -66,7 +66,13 @@ export const moveSweep = statement<
 set sweep_from = coalesce($3::bigint, 0), sweep_is_clean = $4, swept = $5,
   discard_before = case when $5 then null else discard_before end,
   sweep_after = case when $3::bigint is null and not $5
-    then clock_timestamp() + least(interval '1 minute', greatest(interval '1 second', (clock_timestamp() - changed_at) / 2))
+    then clock_timestamp() + least(interval '1 minute', greatest(interval '1 second', case when isfinite(changed_at) then (clock_timestamp() - changed_at) / 2 end))
     else sweep_after end
 where app_id = $1 and trigger_id = $2::uuid`,
+)
+
+/** Caller: sweepPauses, of a pause that cannot be swept: the others come first, and this one is tried again in an hour. */
+export const putOffSweep = statement<[appId: string, triggerId: string], never>(
+  'put_off_sweep',
+  `update {schema}.pauses set sweep_after = clock_timestamp() + interval '1 hour' where app_id = $1 and trigger_id = $2::uuid`,
 )

@@ -1,7 +1,13 @@
 /** Fragments about the limits of triggers: `l` is a row of `trigger_limits`. */
 
+/**
+ * The limit, or null for none and for one that no bus writes. An emitter may write any number past the bus, and 0, NaN or 1e-300 would
+ * fail the statement for the triggers of all apps.
+ */
+const RATE = `case when l.rate_limit >= 1e-6 and l.rate_limit <= 1e6 then l.rate_limit end`
+
 /** Within how many seconds starts count: one, or what one start takes where there is less than one a second. */
-const WINDOW = `make_interval(secs => greatest(1, 1 / l.rate_limit))`
+const WINDOW = `make_interval(secs => greatest(1, 1 / (${RATE})))`
 
 /**
  * Times are compared with the one at which the statement began, so that an index finds them. By that time rather more starts and
@@ -28,7 +34,7 @@ export function freeSlots(most: string, runningFrom?: string): string {
       where r.single > 0 and r.trigger_id = l.trigger_id and r.lease_token is not null${runningFrom === undefined ? '' : ` and r.due_set_at >= ${runningFrom}`} and r.due_at > statement_timestamp()
       order by r.due_set_at
     ) as running), ${most}),
-    case when l.rate_limit is null then ${most} else greatest(1, l.rate_limit)::bigint - (${STARTS})::bigint end))`
+    case when (${RATE}) is null then ${most} else greatest(1, ${RATE})::bigint - (${STARTS})::bigint end))`
 }
 
 /** The limits whose rows `locked` locked, in a transaction that goes on: its next statement asks {@link isLimitHeld}. Their rows get no new version. */
@@ -45,5 +51,5 @@ export const STARTS_NOTED = `started as (
   insert into {schema}.trigger_starts (trigger_id, app_id, started_at, deliveries)
   select l.trigger_id, l.app_id, clock_timestamp(), taken.rows
   from (select trigger_id, count(*) as rows from due group by 1) as taken
-  join {schema}.trigger_limits l on l.trigger_id = taken.trigger_id and l.rate_limit is not null
+  join {schema}.trigger_limits l on l.trigger_id = taken.trigger_id and (${RATE}) is not null
 )`

@@ -17,7 +17,8 @@ import {
 import type { JsonValue, Page, PageOptions, SourceContext } from '@outbus/core'
 import { z } from 'zod'
 import type { scheduleEvents } from './events.ts'
-import { assertRecurrence, preview } from './recurrence.ts'
+import { calculator } from './calculator.ts'
+import { preview } from './recurrence.ts'
 import { deleteSchedule } from './sql/delete-schedule.ts'
 import { getSchedule } from './sql/get-schedule.ts'
 import { listSchedules } from './sql/list-schedules.ts'
@@ -44,6 +45,8 @@ export interface Schedule {
   readonly missed: 'skip' | 'once'
   readonly data: JsonValue
   readonly enabled: boolean
+  /** Why it cannot be carried out: it does not occur until it is set again, and is looked at again in an hour. Undefined where it can. */
+  readonly problem: string | undefined
   readonly createdAt: Date
   readonly updatedAt: Date
 }
@@ -60,8 +63,9 @@ export interface PreviewOptions {
 export interface ScheduleApi {
   /**
    * Makes the schedule `name` of the app, or changes it. `schedule.invalid` for a recurrence or a time zone that cannot be
-   * read, that has seconds, that occurs more than once a minute, or never again; `quota.exceeded` for a new one where the app has as
-   * many as it may. Takes effect within seconds in whatever processes dispatch.
+   * read, that has seconds, that occurs more than once a minute, or never again; `schedule.too_complex` for one that takes long to
+   * calculate; `quota.exceeded` for a new one where the app has as many as it may. Takes effect within seconds in whatever
+   * processes dispatch.
    */
   set(name: string, schedule: ScheduleInput): Promise<Schedule>
   /** Undefined when the app has none of this name. */
@@ -97,7 +101,7 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
     async set(name, schedule) {
       assertScheduleName(name)
       const given = parseWith(inputSchema, schedule, { code: 'schedule.invalid', what: 'schedule' })
-      assertRecurrence(given, new Date(clock.wallClock()))
+      await calculator.assert(given, new Date(clock.wallClock()))
       const data = encodeJson(given.data ?? null, { path: 'data', maxBytes: context.maxEventBytes })
       const { schedules: most } = await context.quotas()
       const [row] = await context.run(putSchedule, [
@@ -143,8 +147,18 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
 }
 
 function toSchedule(row: ScheduleRow): Schedule {
-  const { name, recurrence, timezone, missed, data, enabled } = row
-  return { name, recurrence, timezone, missed, data, enabled, createdAt: row.created_at, updatedAt: row.updated_at }
+  const { name, recurrence, timezone, missed, data, enabled, problem, created_at, updated_at } = row
+  return {
+    name,
+    recurrence,
+    timezone,
+    missed,
+    data,
+    enabled,
+    problem: problem ?? undefined,
+    createdAt: created_at,
+    updatedAt: updated_at,
+  }
 }
 
 function assertScheduleName(name: unknown): void {

@@ -6,27 +6,37 @@
  *   once a minute: what pg-boss has is compared with the table, since a restore may bring back the one without the other
  */
 import { createHash } from 'node:crypto'
-import { clock } from '@outbus/core'
+import { types } from 'node:util'
+import { clock, isOutbusError } from '@outbus/core'
 import type { SourceHost } from '@outbus/core'
 import type { JobWithMetadata, PgBoss, Schedule } from 'pg-boss'
 import type { scheduleEvents } from './events.ts'
-import { DUE_FOR_MS, handOver, preview } from './recurrence.ts'
+import { calculator } from './calculator.ts'
+import { DUE_FOR_MS } from './recurrence.ts'
 import { findDue } from './sql/find-due.ts'
 import type { ChangedRow } from './sql/list-changed.ts'
 import { listChanged } from './sql/list-changed.ts'
 import type { KeptRow } from './sql/list-schedules-of-all-apps.ts'
 import { listSchedulesOfAllApps } from './sql/list-schedules-of-all-apps.ts'
 import type { ScheduleRow } from './sql/schedule-row.ts'
+import { markProblem } from './sql/mark-problem.ts'
 import { settleChange } from './sql/settle-change.ts'
 
 const QUEUE = 'outbus_schedules'
 const CHANGES_AT_A_TIME = 500
+/** Of one round. The others' turn comes with the next one: a bus that starts waits for the first, and some take long. */
+const ROUND_MS = 2_000
 const COMPARED_AT_A_TIME = 1_000
 /** In rounds of looking for changes: once a minute. */
 const COMPARE_EVERY = 12
 /** A job that fails, for Postgres was away, is tried again; what it emitted before it emits once. */
 const RETRIES = 20
 const DEDUPE_WINDOW_MS = 86_400_000
+/** One at a time they would be one a second: a schedule of one app would wait for those of all others. */
+const JOBS_AT_A_TIME = 100
+const MAX_PROBLEM_CHARACTERS = 500
+/** Data, constraints and limits of the server: the same row would be refused again. */
+const ABOUT_VALUES = /^(21|22|23|54)/
 const ASIDE_MS = 3_600_000
 const QUEUE_OPTIONS = { retryLimit: RETRIES, retryDelay: 5, deleteAfterSeconds: 3_600 }
 
@@ -55,9 +65,14 @@ export class Clockwork {
     await boss.createQueue(QUEUE, QUEUE_OPTIONS)
     const clockwork = new Clockwork(host, boss, options)
     await clockwork.#sync()
-    const work = { pollingIntervalSeconds: 1, includeMetadata: true } as const
+    const work = {
+      pollingIntervalSeconds: 1,
+      includeMetadata: true,
+      batchSize: JOBS_AT_A_TIME,
+      burstWhenBatchFull: true,
+    } as const
     await boss.work(QUEUE, work, async (jobs: JobWithMetadata<{ id: string }>[]) => {
-      for (const job of jobs) await clockwork.#fire(job)
+      await clockwork.#fireAll(jobs)
     })
     return clockwork
   }
@@ -73,7 +88,11 @@ export class Clockwork {
     const { run, log } = this.#host
     try {
       if (this.#rounds++ % COMPARE_EVERY === 0) await this.#compare()
-      for (const row of await run(listChanged, [CHANGES_AT_A_TIME])) await this.#tryHandOver(row)
+      const endsAt = clock.performance.now() + ROUND_MS
+      for (const row of await run(listChanged, [CHANGES_AT_A_TIME])) {
+        await this.#tryHandOver(row)
+        if (clock.performance.now() > endsAt) break
+      }
     } catch (error) {
       log.warn({ err: error }, 'changed schedules could not be handed to pg-boss yet')
     }
@@ -91,7 +110,7 @@ export class Clockwork {
       for (const row of rows) {
         const isKnown = isSame(told.get(row.id), row)
         told.delete(row.id)
-        if (!isKnown && !row.changed) await this.#tryHandOver(row)
+        if (!isKnown && !row.changed && !row.rests) await this.#tryHandOver(row)
       }
       after = rows.at(-1)?.id ?? null
       if (rows.length < COMPARED_AT_A_TIME) break
@@ -105,16 +124,19 @@ export class Clockwork {
       await this.#handOver(row)
     } catch (error) {
       const { id, app_id: app } = row
-      this.#host.log.warn({ err: error, schedule: id, app }, 'a schedule could not be handed to pg-boss yet')
-      if (isUnreadable(error)) await this.#setAside(row)
+      if (isUnreadable(error)) await this.#setAside(row, error)
+      else this.#host.log.warn({ err: error, schedule: id, app }, 'a schedule could not be handed to pg-boss yet')
     }
   }
 
   /** So that it is in nobody's way, and in the logs once a minute, when all are compared. A change of it is looked at as any other. */
-  async #setAside({ id, revision, now }: ChangedRow): Promise<void> {
+  async #setAside({ id, app_id: app, revision, now }: ChangedRow, because: unknown): Promise<void> {
+    const { run, aside } = this.#host
     try {
       await this.#boss.unschedule(QUEUE, id)
-      await this.#host.run(settleChange, [id, revision, new Date(now.getTime() + ASIDE_MS).toISOString()])
+      const again = new Date(now.getTime() + ASIDE_MS).toISOString()
+      await run(settleChange, [id, revision, again, problemOf(because)])
+      await aside.put(app, id, because)
     } catch (error) {
       // Postgres is away: it is still marked.
       this.#host.log.debug({ err: error, schedule: id }, 'a schedule could not be set aside yet')
@@ -122,8 +144,8 @@ export class Clockwork {
   }
 
   async #handOver(row: ChangedRow): Promise<void> {
-    const { id, missed, revision } = row
-    const told = row.enabled && !row.deleted ? handOver(row, row.now) : undefined
+    const { id, app_id: app, missed, revision } = row
+    const told = row.enabled && !row.deleted ? await calculator.handOver(row, row.now) : undefined
     if (told !== undefined) {
       const { recurrence, timezone: tz, until } = told
       const data = { id, until: until?.getTime() ?? null, digest: digestOf(recurrence, tz) } satisfies Told
@@ -132,20 +154,44 @@ export class Clockwork {
       await this.#boss.unschedule(QUEUE, id)
     }
     // One that has come to its end, and was not changed, stays with pg-boss, which may still have to say what was missed.
-    await this.#host.run(settleChange, [id, revision, told?.until?.toISOString() ?? null])
+    await this.#host.run(settleChange, [id, revision, told?.until?.toISOString() ?? null, null])
+    if (row.set_aside) await this.#host.aside.takeBack(app, id)
   }
 
-  async #fire({ id: jobId, data, createdOn }: JobWithMetadata<{ id: string }>): Promise<void> {
-    const [row] = await this.#host.run(findDue, [data.id])
+  /** Where one fails the others are fired all the same. All are tried again then, and those that were emitted are not emitted again. */
+  async #fireAll(jobs: readonly JobWithMetadata<{ id: string }>[]): Promise<void> {
+    const fired = []
+    for (const job of jobs) fired.push(...(await Promise.allSettled([this.#tryFire(job)])))
+    for (const one of fired) if (one.status === 'rejected') throw one.reason
+  }
+
+  /** Rejects where Postgres is away, and then it is tried again. What cannot be emitted is not: it would be in the way of the others. */
+  async #tryFire(job: JobWithMetadata<{ id: string }>): Promise<void> {
+    const [row] = await this.#host.run(findDue, [String(job.data?.id)])
     // Deleted or disabled between the two.
     if (row === undefined) return
+    const { id, app_id: app } = row
+    try {
+      await this.#fire(job, row)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      await this.#host.run(markProblem, [id, problemOf(error)])
+      await this.#host.aside.put(app, id, error)
+      return
+    }
+    if (row.problem === null) return
+    await this.#host.run(markProblem, [id, null])
+    await this.#host.aside.takeBack(app, id)
+  }
+
+  async #fire({ id: jobId, createdOn }: JobWithMetadata, row: ScheduleRow): Promise<void> {
     // For whoever set it: what somebody asked for later is no more the service's than what was asked for at once.
     await this.#host.context(row.app_id, { caller: row.caller }).emit(
       {
         op: 'fired',
         schedule: row.name,
         firedAt: createdOn.toISOString(),
-        scheduledFor: occurrenceAt(row, createdOn)?.toISOString() ?? null,
+        scheduledFor: (await occurrenceAt(row, createdOn))?.toISOString() ?? null,
         data: row.data,
       },
       { dedupeKey: jobId, dedupeWindowMs: DEDUPE_WINDOW_MS },
@@ -165,10 +211,23 @@ async function schedulesOf(boss: PgBoss): Promise<Map<string, Schedule>> {
   }
 }
 
-/** Not Postgres said so: the recurrence is one that an earlier version took, or that somebody wrote past the bus. */
+/** It is about this row: one that an earlier version took, or that somebody wrote past the bus. */
 function isUnreadable(error: unknown): boolean {
-  const code = (error as { readonly code?: unknown } | null)?.code
-  return code === 'schedule.invalid' || code === 'ERR_ASSERTION'
+  if (error instanceof TypeError || error instanceof RangeError) return true
+  const { code, sqlState } = (error ?? {}) as { readonly code?: unknown; readonly sqlState?: unknown }
+  if (code === 'ERR_ASSERTION') return true
+  // What Postgres refused, by itself or in an error of core.
+  const state = sqlState ?? (typeof code === 'string' && !code.includes('.') ? code : undefined)
+  if (typeof state === 'string') return ABOUT_VALUES.test(state)
+  return isOutbusError<string>(error) && ABOUT_THE_ROW.test(error.code)
+}
+
+/** What the bus refuses of an event of the schedule, or says of a trigger of its app. */
+const ABOUT_THE_ROW = /^(schedule|event|payload|source|quota|trigger|app)\./
+
+function problemOf(error: unknown): string {
+  const text = types.isNativeError(error) ? error.message : String(error)
+  return text.slice(0, MAX_PROBLEM_CHARACTERS).toWellFormed().replaceAll('\0', '\u{fffd}')
 }
 
 /** What pg-boss keeps with a schedule, and gives to its jobs. Older processes write the id alone. */
@@ -199,7 +258,7 @@ function isSame(told: Schedule | undefined, row: KeptRow): boolean {
 }
 
 /** The last one that was due when it fired; none, when it stands for those that were missed. */
-function occurrenceAt(row: ScheduleRow, firedAt: Date): Date | undefined {
-  const due = preview(row, new Date(firedAt.getTime() - DUE_FOR_MS), 3)
+async function occurrenceAt(row: ScheduleRow, firedAt: Date): Promise<Date | undefined> {
+  const due = await calculator.preview(row, new Date(firedAt.getTime() - DUE_FOR_MS), 3)
   return due.findLast((at) => at <= firedAt)
 }

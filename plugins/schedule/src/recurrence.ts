@@ -1,6 +1,7 @@
 /** Cron expressions and recurrence rules: what is accepted, when they occur, and what pg-boss is told of them. Pure. */
 import { types } from 'node:util'
 import { PgBoss } from 'pg-boss'
+import { assertSimple } from './complexity.ts'
 import { ScheduleError } from './errors.ts'
 import { isRule, readRecurrence, shown } from './rule.ts'
 import { jumpBetween, localAt, place } from './wall-clock.ts'
@@ -75,6 +76,7 @@ export function assertRecurrence(given: Recurrence, now: Date): void {
  * for the zone itself they lose the day or the hour of a change, or fail: see the README.
  */
 export function preview(given: Recurrence, from: Date, count: number): Date[] {
+  assertSimple(given.recurrence)
   return reporting(given, () => occurrences(given, from.getTime(), count).map((at) => new Date(at)))
 }
 
@@ -161,6 +163,7 @@ export interface HandOver {
  * the one before and the one after. Undefined where it never occurs again.
  */
 export function handOver(given: Recurrence, now: Date): HandOver | undefined {
+  assertSimple(given.recurrence)
   return reporting(given, () => {
     const at = now.getTime()
     const from = at - DUE_FOR_MS

@@ -1,19 +1,25 @@
 import type { JsonValue } from '@outbus/core'
 
-export interface ScheduleRow {
+/** What is calculated of a schedule. */
+export interface RecurrenceRow {
   readonly id: string
   readonly app_id: string
-  readonly name: string
   readonly recurrence: string
   readonly timezone: string
   readonly missed: 'skip' | 'once'
-  readonly data: JsonValue
   readonly enabled: boolean
+}
+
+export interface ScheduleRow extends RecurrenceRow {
+  readonly name: string
+  readonly data: JsonValue
+  /** Of what was last handed over; null once it was set again. */
+  readonly problem: string | null
   readonly created_at: Date
   readonly updated_at: Date
   /** Who set it; null for the service. */
   readonly caller: string | null
 }
 
-export const SCHEDULE_COLUMNS =
-  'id, app_id, name, recurrence, timezone, missed, data, enabled, created_at, updated_at, caller'
+export const SCHEDULE_COLUMNS = `id, app_id, name, recurrence, timezone, missed, data, enabled, created_at, updated_at, caller,
+  case when not changed then problem end as problem`
