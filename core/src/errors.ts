@@ -123,6 +123,8 @@ const MESSAGE_MAX_CHARACTERS = 2_000
 const PATH_MAX_CHARACTERS = 1_000
 /** Up to the last `@`, since a password that was not escaped may have any character in it. */
 const PASSWORD_IN_URL = /(:\/\/[^\s/@:]*:)[^\s]*@/g
+/** Of a text that was cut before the `@`. */
+const CUT_PASSWORD_IN_URL = /(:\/\/[^\s/@:]*:)[^\s@]*$/
 /** As a parameter of a URL, or in a connection string of words. */
 const PASSWORD_PARAMETER = /\b(pass(?:word|wd)?|pwd)=(?:'[^']*'|[^\s&]*)/gi
 const SECRET = /pass(word|wd)?|secret|token|authorization|api[-_]?key|credential/i
@@ -150,7 +152,7 @@ export class OutbusError<Code extends string = ErrorCode> extends Error {
     if (details.path !== undefined) this.path = cut(details.path, PATH_MAX_CHARACTERS)
     if ('received' in details) this.received = showReceived(details.received, details.path)
     if (details.limit !== undefined) this.limit = details.limit
-    if (details.hint !== undefined) this.hint = withoutPasswords(details.hint)
+    if (details.hint !== undefined) this.hint = withoutPasswords(cut(details.hint, MESSAGE_MAX_CHARACTERS))
     if (details.sqlState !== undefined) this.sqlState = details.sqlState
   }
 
@@ -232,12 +234,14 @@ function showReceived(value: unknown, path: string | undefined): string {
     // The value was refused because it cannot be shown (circular, a throwing getter): its kind has to do.
     text = `a value of type ${typeof value} that cannot be shown`
   }
-  return cut(withoutPasswords(text), RECEIVED_MAX_CHARACTERS)
+  // Cut before passwords are looked for: that looks on from each colon, and a text of 256 KB of colons took minutes.
+  return cut(withoutPasswords(text.slice(0, MESSAGE_MAX_CHARACTERS)), RECEIVED_MAX_CHARACTERS)
 }
 
 /** The text with the passwords of URLs and connection strings in it hidden. */
 function withoutPasswords(text: string): string {
-  return text.replaceAll(PASSWORD_IN_URL, '$1[hidden]@').replaceAll(PASSWORD_PARAMETER, '$1=[hidden]')
+  const whole = text.replaceAll(PASSWORD_IN_URL, '$1[hidden]@').replaceAll(PASSWORD_PARAMETER, '$1=[hidden]')
+  return text.length < MESSAGE_MAX_CHARACTERS ? whole : whole.replace(CUT_PASSWORD_IN_URL, '$1[hidden]')
 }
 
 function cut(text: string, max: number): string {

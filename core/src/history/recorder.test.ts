@@ -33,7 +33,10 @@ function setUp() {
   const planOf = (name: string) => ({ app: 'a', name, sourceName: 's', triggerId: 't' })
   const plan = planOf('n')
   const add = (id: number, of = plan) =>
-    recorder.add({ plan: of, deliveryId: String(id), attempt: 1 } as unknown as RowDelivery, FAILED)
+    recorder.add(
+      { plan: of, deliveryId: String(id), attempt: 1, row: { caller: null } } as unknown as RowDelivery,
+      FAILED,
+    )
   const untilWritten = async (statements: number) => {
     while (written.length < statements) await new Promise<void>((resolve) => (heard = resolve))
   }

@@ -8,6 +8,7 @@ import type { JsonPrimitive, JsonValue } from '../json.ts'
 import { Shelves, TextShelves } from '../shelves.ts'
 import type { CompiledPattern, EventObject, Leaf, Needs, ObjectTest } from './pattern.ts'
 import { compileRule, isObject, needsOf, own } from './pattern.ts'
+import { takeSteps } from './steps.ts'
 import { folded } from './values.ts'
 
 /** A path at which nothing is filed yet costs every lookup a little, so it has to be worth this many candidates. */
@@ -15,10 +16,20 @@ const COST_OF_A_PATH = 4
 /** Above this many members the event's own are looked through, if they are fewer. */
 const MANY_MEMBERS = 16
 
+/** The pattern of an item, whichever of its rules led to it. */
+interface Whole {
+  readonly test: (event: JsonValue) => boolean
+  /** The lookup that tested it last, and what that found. */
+  testedBy: number
+  isTrue: boolean
+}
+
 /** An item, for one rule of its pattern. */
 interface Filed<T> {
   readonly item: T
-  readonly whole: (event: JsonValue) => boolean
+  readonly whole: Whole
+  /** The lookup that found it last: an event may have the same thing in every place of a list, and one test says it for all. */
+  foundBy: number
   /** What is left to be tested once its leaf has been found; undefined where that does not say enough. */
   readonly rest: Rest | undefined
   /** Undefined: among those that an event need not have anything for. */
@@ -29,6 +40,9 @@ interface Rest {
   readonly asked: string
   readonly test: ObjectTest
   users: number
+  /** As those of {@link Whole}. */
+  testedBy: number
+  isTrue: boolean
 }
 
 export class PatternIndex<T> {
@@ -38,15 +52,17 @@ export class PatternIndex<T> {
   readonly #filed = new Map<T, Filed<T>[]>()
   /** By what they ask for, as text. */
   readonly #rests = new Map<string, Rest>()
+  #lookup = 0
 
   get size(): number {
     return this.#filed.size
   }
 
   add(pattern: CompiledPattern, item: T): void {
+    const whole: Whole = { test: pattern.testNested, testedBy: 0, isTrue: false }
     this.#filed.set(
       item,
-      pattern.rules.map((rule) => this.#file(pattern, rule, item)),
+      pattern.rules.map((rule) => this.#file(whole, rule, item)),
     )
   }
 
@@ -63,25 +79,37 @@ export class PatternIndex<T> {
 
   /** Calls `visit` with every item whose pattern matches, some of them several times. The event is `nested` already. */
   visit(event: JsonValue, visit: (item: T) => void): void {
-    for (const { item, whole } of this.#always) if (whole(event)) visit(item)
+    const lookup = ++this.#lookup
+    // Each test once a lookup, whatever leads to it.
+    const isTrue = (test: Whole | Rest, of: EventObject) => {
+      if (test.testedBy !== lookup) {
+        test.testedBy = lookup
+        test.isTrue = test.test(of)
+      }
+      return test.isTrue
+    }
+    for (const { item, whole } of this.#always) if (isTrue(whole, event as EventObject)) visit(item)
     if (!isObject(event)) return
-    const found = ({ item, whole, rest }: Filed<T>, isEnough: boolean) => {
-      if (isEnough && rest !== undefined ? rest.test(event) : whole(event)) visit(item)
+    const found = (filed: Filed<T>, isEnough: boolean) => {
+      takeSteps(1)
+      if (filed.foundBy === lookup) return
+      filed.foundBy = lookup
+      const { item, whole, rest } = filed
+      if (isTrue(isEnough && rest !== undefined ? rest : whole, event)) visit(item)
     }
     visitObject(event, this.#root, false, found)
   }
 
-  #file(pattern: CompiledPattern, rule: readonly Leaf[], item: T): Filed<T> {
-    const whole = pattern.testNested
+  #file(whole: Whole, rule: readonly Leaf[], item: T): Filed<T> {
     const leaf = this.#mostTelling(rule)
     if (leaf === undefined) {
-      const filed: Filed<T> = { item, whole, rest: undefined, at: undefined }
+      const filed: Filed<T> = { item, whole, foundBy: 0, rest: undefined, at: undefined }
       this.#always.add(filed)
       return filed
     }
     const place = this.#at(leaf.members)
     const rest = needsOf(leaf).enough ? this.#restOf(rule.filter((other) => other !== leaf)) : undefined
-    const filed: Filed<T> = { item, whole, rest, at: { place, leaf } }
+    const filed: Filed<T> = { item, whole, foundBy: 0, rest, at: { place, leaf } }
     place.file(leaf, filed)
     return filed
   }
@@ -89,7 +117,8 @@ export class PatternIndex<T> {
   #restOf(leaves: readonly Leaf[]): Rest {
     const asked = JSON.stringify(leaves.map(({ members, wanted }) => [members, wanted]))
     let rest = this.#rests.get(asked)
-    if (rest === undefined) this.#rests.set(asked, (rest = { asked, test: compileRule(leaves), users: 0 }))
+    if (rest === undefined)
+      this.#rests.set(asked, (rest = { asked, test: compileRule(leaves), users: 0, testedBy: 0, isTrue: false }))
     rest.users++
     return rest
   }
@@ -174,10 +203,15 @@ type ShelvesOf<K, T> = Pick<Shelves<K, Filed<T>>, 'countAt' | 'add' | 'delete'>
 
 /** Beginnings, or ends, and which lengths they have. */
 class Affixes<T extends object> extends TextShelves<T> {
-  readonly lengths: number[] = []
+  readonly #known = new Set<number>()
+  /** The shortest first, so that a short value ends the search. */
+  lengths: readonly number[] = []
 
   override add(text: string, item: T): void {
-    if (!this.lengths.includes(text.length)) this.lengths.push(text.length)
+    if (!this.#known.has(text.length)) {
+      this.#known.add(text.length)
+      this.lengths = [...this.#known].toSorted((a, b) => a - b)
+    }
     super.add(text, item)
   }
 }
@@ -213,7 +247,12 @@ function visitPrimitive<T>(value: JsonPrimitive, place: Place<T>, inList: boolea
   for (const filed of present) found(filed, false)
   if (typeof value !== 'string') return
   if (foldedExact.size > 0) foldedExact.visit(folded(value), visit)
-  for (const length of prefixes.lengths) if (length <= value.length) prefixes.visitPart(value, 0, length, visit)
-  for (const length of suffixes.lengths)
-    if (length <= value.length) suffixes.visitPart(value, value.length - length, value.length, visit)
+  for (const length of prefixes.lengths) {
+    if (length > value.length) break
+    prefixes.visitPart(value, 0, length, visit)
+  }
+  for (const length of suffixes.lengths) {
+    if (length > value.length) break
+    suffixes.visitPart(value, value.length - length, value.length, visit)
+  }
 }

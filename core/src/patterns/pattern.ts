@@ -11,7 +11,10 @@ import { isOutbusError, OutbusError } from '../errors.ts'
 import type { JsonPrimitive, JsonValue } from '../json.ts'
 import type { ValueTest } from './values.ts'
 import { MAX_STEPS, nested } from './nested.ts'
-import { compileOperator, folded, refuse } from './values.ts'
+import { takeSteps, withinSteps } from './steps.ts'
+import type { Interval } from './value-tests.ts'
+import { isMany, oneOfAffixes, oneOfFolded, oneOfIntervals } from './value-tests.ts'
+import { blockOf, compileOperator, folded, intervalOf, oneOfBlocks, refuse } from './values.ts'
 import { literalEnds } from './wildcard.ts'
 
 export interface Pattern {
@@ -65,7 +68,7 @@ export class CompiledPattern implements Pattern {
     // Made when it is first asked: of most patterns an index tests only what it has not found out by itself.
     let test: ObjectTest | undefined
     this.testNested = (event) => (test ??= someOf(rules.map(compileRule)))(isObject(event) ? event : NOTHING)
-    this.test = (event) => this.testNested(nested(event))
+    this.test = (event) => withinSteps(() => this.testNested(nested(event)))
   }
 
   get [BRAND](): true {
@@ -191,9 +194,9 @@ function compileNode(node: Node): ObjectTest {
     [...node.members].map(([name, { leaf, members }]): ObjectTest => {
       const inner = members.size === 0 ? undefined : compileNode({ leaf: undefined, members })
       if (leaf !== undefined && inner !== undefined)
-        return (event) => leaf(own(event, name)) && someObject(own(event, name), inner)
-      if (leaf !== undefined) return (event) => leaf(own(event, name))
-      return (event) => inner === undefined || someObject(own(event, name), inner)
+        return (event) => leaf(memberOf(event, name)) && someObject(memberOf(event, name), inner)
+      if (leaf !== undefined) return (event) => leaf(memberOf(event, name))
+      return (event) => inner === undefined || someObject(memberOf(event, name), inner)
     }),
   )
 }
@@ -207,6 +210,12 @@ function someOf<T>(tests: readonly ((of: T) => boolean)[]): (of: T) => boolean {
 function everyOf<T>(tests: readonly ((of: T) => boolean)[]): (of: T) => boolean {
   const [only] = tests
   return only !== undefined && tests.length === 1 ? only : (of) => tests.every((test) => test(of))
+}
+
+/** Each member of a pattern is looked for in each object of a list. */
+function memberOf(event: EventObject, name: string): JsonValue | undefined {
+  takeSteps(1)
+  return own(event, name)
 }
 
 export function own(event: EventObject, name: string): JsonValue | undefined {
@@ -226,6 +235,37 @@ function collectObjects(value: JsonValue | undefined, objects: EventObject[]): v
   else if (isObject(value)) objects.push(value)
 }
 
+/** Operators of a leaf of which many are looked up together. */
+interface Alike {
+  readonly prefix: string[]
+  readonly suffix: string[]
+  readonly folded: string[]
+  readonly intervals: Interval[]
+  readonly blocks: Interval[]
+}
+
+/** Whether the operator is one of them, and has been added. */
+function isAlike(alike: Alike, operator: string, operand: unknown, path: string): boolean {
+  const block = operator === 'cidr' ? blockOf(operand, path) : undefined
+  if (block !== undefined) return alike.blocks.push(block) > 0
+  if (operator === 'numeric') return alike.intervals.push(intervalOf(operand, path)) > 0
+  if (typeof operand !== 'string') return false
+  if (operator === 'prefix' || operator === 'suffix') return alike[operator].push(operand) > 0
+  return operator === 'equals-ignore-case' && alike.folded.push(operand) > 0
+}
+
+function testsOfAlike({ prefix, suffix, folded: texts, intervals, blocks }: Alike): ValueTest[] {
+  const tests: ValueTest[] = []
+  for (const [side, affixes] of [['prefix', prefix] as const, ['suffix', suffix] as const]) {
+    if (isMany(affixes.length)) tests.push(oneOfAffixes(affixes, side))
+    else for (const text of affixes) tests.push(compileOperator(side, text, ''))
+  }
+  if (texts.length > 0) tests.push(oneOfFolded(texts))
+  if (intervals.length > 0) tests.push(oneOfIntervals(intervals))
+  if (blocks.length > 0) tests.push(oneOfBlocks(blocks))
+  return tests
+}
+
 /** False too where there is none. */
 function somePrimitive(value: JsonValue | undefined, test: ValueTest): boolean {
   if (Array.isArray(value)) return value.some((member) => somePrimitive(member, test))
@@ -240,6 +280,7 @@ function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: nu
   if (wanted.length === 0) throw refuse('an empty list matches nothing', path, wanted)
   count(parts, wanted.length, path)
   const exact = new Set<JsonPrimitive>()
+  const alike: Alike = { prefix: [], suffix: [], folded: [], intervals: [], blocks: [] }
   const tests: ValueTest[] = []
   let present = false
   let absent = false
@@ -252,7 +293,7 @@ function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: nu
       const [operator, operand] = operatorOf(one, at)
       if (operator !== 'exists') {
         if (Array.isArray(operand)) count(parts, operand.length, at)
-        tests.push(compileOperator(operator, operand, at))
+        if (!isAlike(alike, operator, operand, at)) tests.push(compileOperator(operator, operand, at))
       } else if (typeof operand !== 'boolean') throw refuse('exists is true or false', at, operand)
       else if (operand) present = true
       else absent = true
@@ -263,7 +304,13 @@ function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: nu
     const [only] = exact
     tests.push((value) => value === only)
   } else if (exact.size > 1) tests.push((value) => exact.has(value))
-  const test = someOf(tests)
+  tests.push(...testsOfAlike(alike))
+  const only = someOf(tests)
+  const cost = tests.length
+  const test: ValueTest = (value) => {
+    takeSteps(cost)
+    return only(value)
+  }
   if (absent) return (value) => somePrimitive(value, test) || !hasPrimitive(value)
   return (value) => somePrimitive(value, test)
 }

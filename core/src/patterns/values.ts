@@ -2,6 +2,9 @@
 import { BlockList, isIP } from 'node:net'
 import { OutbusError } from '../errors.ts'
 import type { JsonPrimitive } from '../json.ts'
+import { takeSteps } from './steps.ts'
+import type { Interval } from './value-tests.ts'
+import { oneOfIntervals } from './value-tests.ts'
 import { compileWildcard } from './wildcard.ts'
 
 export type ValueTest = (value: JsonPrimitive) => boolean
@@ -26,7 +29,7 @@ export function compileOperator(operator: string, operand: unknown, path: string
       return (value) => typeof value === 'string' && matches(value)
     }
     case 'numeric':
-      return numeric(operand, path)
+      return oneOfIntervals([intervalOf(operand, path)])
     case 'cidr':
       return cidr(operand, path)
     case 'anything-but':
@@ -61,15 +64,10 @@ function affix(operand: unknown, path: string, has: (value: string, text: string
   return (value) => typeof value === 'string' && has(folded(value), text)
 }
 
-const COMPARISONS: Record<string, (a: number, b: number) => boolean> = {
-  '=': (a, b) => a === b,
-  '<': (a, b) => a < b,
-  '<=': (a, b) => a <= b,
-  '>': (a, b) => a > b,
-  '>=': (a, b) => a >= b,
-}
+const COMPARISONS = new Set(['=', '<', '<=', '>', '>='])
 
-function numeric(operand: unknown, path: string): ValueTest {
+/** What a comparison, or a range, asks of a number. */
+export function intervalOf(operand: unknown, path: string): Interval {
   if (!Array.isArray(operand) || (operand.length !== 2 && operand.length !== 4))
     throw refuse('takes one comparison, or a lower and an upper bound', path, operand)
   const parts = operand as unknown[]
@@ -77,7 +75,7 @@ function numeric(operand: unknown, path: string): ValueTest {
   for (let i = 0; i < parts.length; i += 2) {
     const operator = parts[i]
     const bound = parts[i + 1]
-    if (typeof operator !== 'string' || !Object.hasOwn(COMPARISONS, operator))
+    if (typeof operator !== 'string' || !COMPARISONS.has(operator))
       throw refuse('compares by one of =, <, <=, >, >=', path, operator)
     if (typeof bound !== 'number' || !Number.isFinite(bound)) throw refuse('compares with a finite number', path, bound)
     compiled.push({ operator, bound })
@@ -88,21 +86,67 @@ function numeric(operand: unknown, path: string): ValueTest {
       throw refuse('a range is a lower bound, then an upper bound', path, operand)
     if (lower.bound >= upper.bound) throw refuse('the lower bound is below the upper bound', path, operand)
   }
-  return (value) =>
-    typeof value === 'number' && compiled.every(({ operator, bound }) => COMPARISONS[operator]?.(value, bound) === true)
+  return intervalBetween(compiled)
 }
 
-function cidr(operand: unknown, path: string): ValueTest {
+function intervalBetween(comparisons: readonly { readonly operator: string; readonly bound: number }[]): Interval {
+  let interval: Interval = { from: -Infinity, to: Infinity, withFrom: true, withTo: true }
+  for (const { operator, bound } of comparisons) {
+    const isExact = operator.endsWith('=')
+    if (operator !== '<' && operator !== '<=') interval = { ...interval, from: bound, withFrom: isExact }
+    if (operator !== '>' && operator !== '>=') interval = { ...interval, to: bound, withTo: isExact }
+  }
+  return interval
+}
+
+/** What an address block asks of an address of version 4, as a number; undefined for one of version 6. */
+export function blockOf(operand: unknown, path: string): Interval | undefined {
+  const { address, bits, family } = readBlock(operand, path)
+  if (family === 6) return undefined
+  const size = 2 ** (32 - bits)
+  const from = Math.floor((addressOf(address) as number) / size) * size
+  return { from, to: from + size, withFrom: true, withTo: false }
+}
+
+/** An address of version 4 as a number; undefined for what is none. */
+export function addressOf(value: string): number | undefined {
+  if (value.length > 15 || isIP(value) !== 4) return undefined
+  return value.split('.').reduce((address, part) => address * 256 + Number(part), 0)
+}
+
+function readBlock(operand: unknown, path: string): { address: string; bits: number; family: 4 | 6 } {
   const text = textOf(operand, path)
   const [address = '', bits, ...more] = text.split('/')
   const family = isIP(address)
   const most = family === 4 ? 31 : 127
   if (family === 0 || bits === undefined || more.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > most)
     throw refuse('takes an address block such as "10.0.0.0/24"', path, operand)
+  return { address, bits: Number(bits), family: family === 4 ? 4 : 6 }
+}
+
+/** What a look at an address of version 6 costs. */
+const STEPS_AN_ADDRESS = 30
+
+function cidr(operand: unknown, path: string): ValueTest {
+  const interval = blockOf(operand, path)
+  if (interval !== undefined) return oneOfBlocks([interval])
+  const { address, bits } = readBlock(operand, path)
   const block = new BlockList()
-  const kind = family === 4 ? 'ipv4' : 'ipv6'
-  block.addSubnet(address, Number(bits), kind)
-  return (value) => typeof value === 'string' && isIP(value) === family && block.check(value, kind)
+  block.addSubnet(address, bits, 'ipv6')
+  return (value) => {
+    if (typeof value !== 'string' || !value.includes(':')) return false
+    takeSteps(STEPS_AN_ADDRESS)
+    return isIP(value) === 6 && block.check(value, 'ipv6')
+  }
+}
+
+/** One of several, of version 4. */
+export function oneOfBlocks(blocks: readonly Interval[]): ValueTest {
+  const test = oneOfIntervals(blocks)
+  return (value) => {
+    const address = typeof value === 'string' ? addressOf(value) : undefined
+    return address !== undefined && test(address)
+  }
 }
 
 function anythingBut(operand: unknown, path: string): ValueTest {

@@ -5,8 +5,9 @@
  * An epoch that follows another shares its files and lays the few triggers that changed over them; many changes later they
  * are put into the files, which then are the newer epoch's alone. So one added trigger costs one trigger, not all of them.
  */
+import { withinSteps } from '../patterns/steps.ts'
 import { askSource, CONTENT, KEYS, RANK } from '../ask-source.ts'
-import { OutbusError } from '../errors.ts'
+import { isOutbusError, OutbusError } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
 import { nested } from '../patterns/nested.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
@@ -127,14 +128,16 @@ export class MatchingIndex {
       candidate.seenBy = id
       if (matches(source, event, candidate)) matched.push(candidate)
     }
-    const changes = this.#changes
-    if (changes.size === 0) files.visit(source.name, lookup, visit)
-    else {
-      files.visit(source.name, lookup, (candidate) => {
-        if (!changes.has(candidate.id)) visit(candidate)
-      })
-      this.#over.visit(source.name, lookup, visit)
-    }
+    withinSteps(() => {
+      const changes = this.#changes
+      if (changes.size === 0) files.visit(source.name, lookup, visit)
+      else {
+        files.visit(source.name, lookup, (candidate) => {
+          if (!changes.has(candidate.id)) visit(candidate)
+        })
+        this.#over.visit(source.name, lookup, visit)
+      }
+    })
     return matched
   }
 
@@ -181,6 +184,8 @@ function matches(source: AnySource, event: { op: string }, candidate: FiledTrigg
   try {
     matched = source.matches({ event, filter: candidate.filter })
   } catch (error) {
+    // What the event takes too many of is not this trigger's fault.
+    if (isOutbusError(error, 'pattern.too_complex')) throw error
     throw pluginFailed(source, candidate, 'matches threw', error)
   }
   if (typeof matched !== 'boolean')

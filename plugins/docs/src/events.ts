@@ -2,7 +2,7 @@
 import { assertKey, assertName, keySchema, nameSchema, patternSchema } from '@outbus/core'
 import type { JsonObject } from '@outbus/core'
 import { z } from 'zod'
-import { isPath, pathsOverlap } from './changed-paths.ts'
+import { isPath, PathIndex } from './changed-paths.ts'
 
 const about = {
   collection: nameSchema(),
@@ -37,6 +37,9 @@ export type Carry = 'both' | 'before' | 'after' | 'none'
 
 const OPS = ['created', 'updated', 'deleted'] as const
 
+/** Paths that a filter may name. */
+const MAX_CHANGED_PATHS = 200
+
 export const docsFilter = z.strictObject({
   /** Default every collection. */
   collection: nameSchema('trigger.invalid').optional(),
@@ -45,12 +48,18 @@ export const docsFilter = z.strictObject({
     .array(z.enum(OPS))
     .min(1)
     .default([...OPS]),
-  /** Paths such as `address.city`: one of them, or something within it, or what it is within, has changed. Default anything. */
+  /** At most 200 paths such as `address.city`: one of them, or something within it, or what it is within, has changed. Default anything. */
   changed: z
     .array(
-      z.string().refine(isPath, 'is a path: members between dots, one with a dot or a quote in it as a JSON string'),
+      z
+        .string()
+        .refine(
+          isPath,
+          'is a path of at most 64 members and 1,000 characters: members between dots, one with a dot or a quote in it as a JSON string',
+        ),
     )
     .min(1)
+    .max(MAX_CHANGED_PATHS)
     .optional(),
   /** Of the content as it is now; of a document that was deleted, as it was. Default any content. */
   pattern: patternSchema().optional(),
@@ -79,8 +88,17 @@ export function docsMatches({ event, filter }: { event: Matched; filter: DocsFil
   return (
     (collection === undefined || collection === event.collection) &&
     (ops as readonly string[]).includes(event.op) &&
-    (changed === undefined || changed.some((wanted) => event.changed.some((path) => pathsOverlap(path, wanted))))
+    (changed === undefined || changed.some((wanted) => pathsOf(event.changed).overlaps(wanted)))
   )
+}
+
+/** Made when the first filter asks for it, and asked by all filters of the event. */
+const indexes = new WeakMap<readonly string[], PathIndex>()
+
+export function pathsOf(changed: readonly string[]): PathIndex {
+  let index = indexes.get(changed)
+  if (index === undefined) indexes.set(changed, (index = new PathIndex(changed)))
+  return index
 }
 
 /** What a filter's pattern speaks of. */
