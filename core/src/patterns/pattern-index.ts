@@ -97,7 +97,7 @@ export class PatternIndex<T> {
       const { item, whole, rest } = filed
       if (isTrue(isEnough && rest !== undefined ? rest : whole, event)) visit(item)
     }
-    visitObject(event, this.#root, false, found)
+    visitObject(event, this.#root, false, lookup, found)
   }
 
   #file(whole: Whole, rule: readonly Leaf[], item: T): Filed<T> {
@@ -170,6 +170,8 @@ class Place<T> {
   readonly suffixes = new Affixes<Filed<T>>()
   /** Those that only ask for a value. */
   readonly present = new Set<Filed<T>>()
+  /** The lookup that visited those last: any value leads to all of them. */
+  presentBy = 0
 
   /** The most that a lookup which finds the leaf finds beside it. */
   cost(needs: Needs): number {
@@ -219,32 +221,46 @@ class Affixes<T extends object> extends TextShelves<T> {
 /** `isEnough`: what was found is true of the event, and not only of one of several objects in a list. */
 type Found<T> = (filed: Filed<T>, isEnough: boolean) => void
 
-function visitObject<T>(event: EventObject, place: Place<T>, inList: boolean, found: Found<T>): void {
+/** From this many on the values of a list are visited once each. */
+const MANY_VALUES = 16
+
+function visitObject<T>(event: EventObject, place: Place<T>, inList: boolean, lookup: number, found: Found<T>): void {
   const { members } = place
   if (members.size > MANY_MEMBERS) {
     for (const name of Object.keys(event)) {
       const within = members.get(name)
-      if (within !== undefined) visitValue(event[name] as JsonValue, within, inList, found)
+      if (within !== undefined) visitValue(event[name] as JsonValue, within, inList, lookup, found)
     }
     return
   }
   for (const [name, within] of members) {
     const value = own(event, name)
-    if (value !== undefined) visitValue(value, within, inList, found)
+    if (value !== undefined) visitValue(value, within, inList, lookup, found)
   }
 }
 
-function visitValue<T>(value: JsonValue, place: Place<T>, inList: boolean, found: Found<T>): void {
-  if (Array.isArray(value)) for (const one of value) visitValue(one, place, inList || value.length > 1, found)
-  else if (isObject(value)) visitObject(value, place, inList, found)
-  else visitPrimitive(value, place, inList, found)
+function visitValue<T>(value: JsonValue, place: Place<T>, inList: boolean, lookup: number, found: Found<T>): void {
+  if (Array.isArray(value)) {
+    const values = value.length < MANY_VALUES ? value : new Set(value)
+    for (const one of values) visitValue(one, place, inList || value.length > 1, lookup, found)
+  } else if (isObject(value)) visitObject(value, place, inList, lookup, found)
+  else visitPrimitive(value, place, inList, lookup, found)
 }
 
-function visitPrimitive<T>(value: JsonPrimitive, place: Place<T>, inList: boolean, found: Found<T>): void {
+function visitPrimitive<T>(
+  value: JsonPrimitive,
+  place: Place<T>,
+  inList: boolean,
+  lookup: number,
+  found: Found<T>,
+): void {
   const { exact, foldedExact, prefixes, suffixes, present } = place
   const visit = (filed: Filed<T>) => found(filed, !inList)
   exact.visit(value, visit)
-  for (const filed of present) found(filed, false)
+  if (place.presentBy !== lookup) {
+    place.presentBy = lookup
+    for (const filed of present) found(filed, false)
+  }
   if (typeof value !== 'string') return
   if (foldedExact.size > 0) foldedExact.visit(folded(value), visit)
   for (const length of prefixes.lengths) {
