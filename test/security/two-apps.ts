@@ -26,7 +26,7 @@ export async function setUpTwoApps({
   history = 'off',
   sources: more = [],
 }: TwoAppsOptions = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), ...more] })
   const log = pino({ level: 'silent' })
   const sources = [kv(), ...more]
   await prepareRoles(db.adminUrl)

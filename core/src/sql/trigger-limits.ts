@@ -4,7 +4,7 @@
  * The limit, or null for none and for one that no bus writes. An emitter may write any number past the bus, and 0, NaN or 1e-300 would
  * fail the statement for the triggers of all apps.
  */
-const RATE = `case when l.rate_limit >= 1e-6 and l.rate_limit <= 1e6 then l.rate_limit end`
+export const RATE = `case when l.rate_limit >= 1e-6 and l.rate_limit <= 1e6 then l.rate_limit end`
 
 /** Within how many seconds starts count: one, or what one start takes where there is less than one a second. */
 const WINDOW = `make_interval(secs => greatest(1, 1 / (${RATE})))`
