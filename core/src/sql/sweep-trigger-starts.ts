@@ -1,4 +1,5 @@
 import { statement } from './statement.ts'
+import { RATE } from './trigger-limits.ts'
 
 /**
  * Caller: Dispatcher's housekeeping. Starts that no rate limit counts any more, those of the future among them: they were noted before the
