@@ -33,6 +33,7 @@ const onOne = [
   'test/integration/hostile-arguments.test.ts',
   'test/integration/older-processes.test.ts',
   'test/integration/handlers-that-end-processes.test.ts',
+  'test/security/columns.test.ts',
 ]
 
 /** Of what the embedded Postgres does not bring along: `pg_dump`, `pg_restore`, `pg_basebackup`, JIT. */

@@ -1,0 +1,346 @@
+/** The run of columns.ts: `shop` writes, `bank` must not notice. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createBus, enableRowSecurity, grantRoles, OUTCOME_CHANNEL, reply } from '@outbus/core'
+import type { OutcomeMessage } from '@outbus/core'
+import { docs } from '@outbus/docs'
+import { kv } from '@outbus/kv'
+import { schedule } from '@outbus/schedule'
+import { createTestDatabase, prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
+import { withClient } from '@outbus/test-kit/connections'
+import pg from 'pg'
+import pino from 'pino'
+import { pick, seeded } from '../faults/random.ts'
+import type { Measured, Work } from './second-app.ts'
+import { measure, noticed } from './second-app.ts'
+import type { WritableColumn } from './writable-columns.ts'
+import { hostileValue, keysOf, writableColumns } from './writable-columns.ts'
+
+export interface FuzzOptions {
+  /** A superuser's. */
+  readonly serverUrl: string
+  readonly seed: number
+  readonly seconds: number
+}
+
+export interface FuzzResult {
+  readonly idle: Measured
+  readonly loaded: Measured
+  /** Why the second app has noticed. */
+  readonly noticed: readonly string[]
+  readonly statements: number
+  readonly setAside: number
+  readonly deadLetters: number
+  readonly columns: readonly { table: string; column: string; accepted: number; refused: number }[]
+}
+
+/** Of the whole run, for the second app alone. */
+const IDLE_SHARE = 0.15
+/** After this many statements the first app gets back what the fuzz has taken from it. */
+const REFILL_EVERY = 200
+/** So that the first app is no load by itself: what it may write at all is for quotas to say. */
+const PAUSE_MS = 3
+
+export async function fuzzColumns({ serverUrl, seed, seconds }: FuzzOptions): Promise<FuzzResult> {
+  const database = await createTestDatabase(serverUrl)
+  try {
+    return await fuzzDatabase(database.url, seed, seconds)
+  } finally {
+    await database.drop()
+  }
+}
+
+async function fuzzDatabase(url: string, seed: number, seconds: number): Promise<FuzzResult> {
+  const sources = () => [kv(), docs(), schedule({ syncMs: 200 })] as const
+  const log = pino({ level: 'silent' })
+  await prepareRoles(url)
+  const migrator = urlAs(url, 'outbus_migrator')
+  const migrating = await createBus({ database: migrator, sources: sources(), migrate: true, log })
+  await migrating.stop({ graceMs: 0 })
+  await grantRoles(migrator, { roles: TEST_ROLES })
+  await enableRowSecurity(migrator, { allApps: [TEST_ROLES.dispatcher, TEST_ROLES.reader] })
+  const admin = new pg.Pool({ connectionString: url, max: 2 })
+  admin.on('error', () => undefined)
+  await admin.query(`insert into outbus.role_apps values ('outbus_emitting', 'shop')`)
+  const bus = await createBus({ database: urlAs(url, 'outbus_service'), sources: sources(), history: 'all', log })
+  const bank = await secondApp(bus, admin)
+  const fill = () => fillFirstApp(bus, admin)
+  try {
+    await bus.start()
+    await fill()
+    const idle = await measure(bank.works, AbortSignal.timeout(Math.max(2_000, seconds * 1_000 * IDLE_SHARE)))
+    const over = AbortSignal.timeout(seconds * 1_000 * (1 - IDLE_SHARE))
+    const [loaded, written] = await Promise.all([measure(bank.works, over), write({ url, seed, over, fill })])
+    const { rows } = await admin.query<{ letters: number; aside: number }>(
+      `select (select count(*)::integer from outbus.dead_letters where app_id = 'shop') as letters, (select count(*)::integer from outbus.set_aside) as aside`,
+    )
+    const { letters = 0, aside = 0 } = rows[0] ?? {}
+    return { idle, loaded, noticed: noticed(idle, loaded), setAside: aside, deadLetters: letters, ...written }
+  } finally {
+    bank.stop()
+    await bus.stop({ graceMs: 1_000 })
+    await admin.end()
+  }
+}
+
+type FuzzBus = Awaited<
+  ReturnType<
+    typeof createBus<
+      ReturnType<() => readonly [ReturnType<typeof kv>, ReturnType<typeof docs>, ReturnType<typeof schedule>]>
+    >
+  >
+>
+
+/** Everything that a bus does, for one app, each piece with its own way to know that it was done. */
+async function secondApp(bus: FuzzBus, admin: pg.Pool): Promise<{ readonly works: readonly Work[]; stop(): void }> {
+  const cx = bus.context({ app: 'bank' })
+  const waiting = new Map<string, () => void>()
+  const done = (key: unknown) => waiting.get(String(key))?.()
+  bus.handle<{ key: string }>('work', ({ app, event }) => void (app === 'bank' && done(event.key)))
+  bus.handle('fail', () => Promise.reject(new Error('no')))
+  bus.handle<{ event?: { key?: unknown } | null }>(
+    'bury',
+    ({ app, event }) => void (app === 'bank' && done(event.event?.key)),
+  )
+  bus.handle('answer', () => reply('yes'))
+  for (const app of ['bank', 'shop']) await createTriggers(bus, app)
+  const ended = new Set<() => void>()
+  const listener = (message: unknown) => {
+    const { app, outcome } = message as OutcomeMessage
+    if (app === 'bank' && outcome.kind === 'dead') for (const end of ended) end()
+  }
+  subscribe(OUTCOME_CHANNEL, listener)
+  let n = 0
+  const until = (signal: AbortSignal, key: string) =>
+    new Promise<void>((resolve, reject) => {
+      waiting.set(key, resolve)
+      signal.addEventListener('abort', () => reject(new Error(`${key} was not done in time`)), { once: true })
+    }).finally(() => waiting.delete(key))
+  const delivered = (name: string): Work => ({
+    name,
+    isTimed: true,
+    run: async (signal) => {
+      const key = `${name}-${++n}`
+      await Promise.all([until(signal, key), cx.kv.set(name, key, 1)])
+    },
+  })
+  const works: Work[] = [
+    ...['plain', 'limited', 'transactional', 'ordered'].map(delivered),
+    delivered('failing'),
+    {
+      name: 'request',
+      isTimed: true,
+      run: async () => {
+        const answer = await cx.request(
+          'kv',
+          { op: 'set', collection: 'questions', key: 'q', value: 1, version: 1 },
+          { timeoutMs: 10_000 },
+        )
+        if (!answer.ok) throw new Error(`the request was answered ${answer.failure}: ${answer.message}`)
+      },
+    },
+    {
+      name: 'document',
+      isTimed: true,
+      run: async () => {
+        await cx.docs.insert('c', { a: { b: n } })
+      },
+    },
+    {
+      name: 'schedule',
+      isTimed: false,
+      run: async (signal) => {
+        await cx.schedule.set('own', { recurrence: '0 9 * * 1', data: ++n })
+        await untilSaid(
+          admin,
+          signal,
+          `select not changed and problem is null from outbus.schedules where app_id = 'bank' and name = 'own'`,
+        )
+      },
+    },
+    {
+      name: 'withdrawal',
+      isTimed: false,
+      run: async (signal) => {
+        const { deliveryIds } = await cx.kv.set('plain', `later-${++n}`, 1, { delayMs: 60_000 })
+        await cx.deliveries.cancel(deliveryIds[0] as string)
+        await untilSaid(admin, signal, `select not exists (select from outbus.outbox where id = ${deliveryIds[0]})`)
+      },
+    },
+    {
+      name: 'history',
+      isTimed: false,
+      run: async (signal) => {
+        const { eventId } = await cx.kv.set('plain', `kept-${++n}`, 1)
+        await untilSaid(admin, signal, `select exists (select from outbus.attempts where event_id = '${eventId}')`)
+      },
+    },
+    {
+      name: 'pause',
+      isTimed: false,
+      run: async (signal) => {
+        const { items } = await cx.triggers.list()
+        const id = items.find(({ name }) => name === 'pausing')?.id as string
+        await cx.triggers.disable(id)
+        await untilSaid(
+          admin,
+          signal,
+          `select coalesce(bool_and(swept), true) from outbus.pauses where app_id = 'bank' and disabled`,
+        )
+        await cx.triggers.enable(id)
+      },
+    },
+  ]
+  return {
+    works,
+    stop: () => {
+      unsubscribe(OUTCOME_CHANNEL, listener)
+    },
+  }
+}
+
+async function untilSaid(pool: pg.Pool, signal: AbortSignal, query: string): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query<unknown[]>({ text: query, rowMode: 'array' })
+    if (rows[0]?.[0] === true) return
+    if (signal.aborted) throw new Error(`this was not so in time: ${query}`)
+    await sleep(50)
+  }
+}
+
+async function createTriggers(bus: FuzzBus, app: string): Promise<void> {
+  const { triggers } = bus.context({ app })
+  const there = new Set((await triggers.list({ limit: 1_000 })).items.map(({ name }) => name))
+  const create = async (name: string, collection: string, handler: string, settings: object = {}) => {
+    if (there.has(name)) return
+    await triggers.create({
+      name,
+      source: 'kv',
+      filter: { collection },
+      target: { type: 'function', name: handler },
+      retry: { maxAttempts: 1 },
+      ...settings,
+    } as Parameters<typeof triggers.create>[0])
+  }
+  await create('plain', 'plain', 'work')
+  await create('pausing', 'pausing', 'work')
+  await create('limited', 'limited', 'work', { concurrency: 10, rateLimit: 1_000 })
+  await create('transactional', 'transactional', 'work', { transactional: true })
+  await create('ordered', 'ordered', 'work', { ordered: true })
+  await create('failing', 'failing', 'fail')
+  await create('answering', 'questions', 'answer')
+  if (!there.has('burying'))
+    await triggers.create({
+      name: 'burying',
+      source: 'dead_letter',
+      filter: {},
+      target: { type: 'function', name: 'bury' },
+    })
+}
+
+/** Something of the first app in every table, for the fuzz to copy and to change. What the fuzz has broken of it is made anew. */
+async function fillFirstApp(bus: FuzzBus, admin: pg.Pool): Promise<void> {
+  await admin.query(`delete from outbus.triggers where app_id = 'shop';
+    delete from outbus.trigger_epochs where app_id = 'shop'; delete from outbus.trigger_changes where app_id = 'shop';
+    delete from outbus.pauses where app_id = 'shop'; delete from outbus.outbox where app_id = 'shop' and not alone and lease_token is null;
+    delete from outbus.schedules where app_id = 'shop'; delete from outbus.docs_documents where app_id = 'shop'`)
+  await createTriggers(bus, 'shop')
+  const cx = bus.context({ app: 'shop' })
+  for (const collection of ['plain', 'limited', 'transactional', 'ordered', 'failing'])
+    await cx.kv.set(
+      collection,
+      'template',
+      { a: 1 },
+      { delayMs: 86_400_000, dedupeKey: `${collection}-${Math.random()}` },
+    )
+  await cx.submit('kv', { op: 'set', collection: 'questions', key: 'q', value: 1, version: 1 })
+  await cx.kv.set('failing', 'dies', 1)
+  await cx.docs.insert('c', { a: 1 })
+  await cx.schedule.set('own', { recurrence: '0 9 * * 1' })
+  await cx.triggers.disable((await cx.triggers.list()).items.find(({ name }) => name === 'pausing')?.id as string)
+  await admin.query(`insert into outbus.withdrawals (app_id, delivery_id, outcome, dead_letter, reason)
+    select 'shop', id, 'dead', true, 'no' from outbus.outbox where app_id = 'shop' limit 1 on conflict do nothing;
+    insert into outbus.replies (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply_to, reply, emitted_at)
+    select gen_random_uuid(), 'shop', 1, 'kv', gen_random_uuid(), 't', 'kept', '{"ok":true}', now();
+    insert into outbus.abandoned_executions (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at)
+    select gen_random_uuid(), 'shop', 1, 'kv', gen_random_uuid(), 't', '{"ok":true}', now(), now();
+    insert into outbus.ordering_locks (app_id, trigger_id, key_hash) values ('shop', gen_random_uuid(), 1);
+    insert into outbus.principals (app_id, id) values ('shop', 'u_' || gen_random_uuid())`)
+}
+
+interface WriteOptions {
+  readonly url: string
+  readonly seed: number
+  readonly over: AbortSignal
+  fill(): Promise<void>
+}
+
+/** Which dispatchers read for all apps. */
+const SHARED = new Set(['outbox', 'pauses', 'withdrawals', 'schedules', 'trigger_limits'])
+
+/** As the first app's login, statement after statement. What Postgres refuses is refused. */
+async function write({ url, seed, over, fill }: WriteOptions): Promise<Pick<FuzzResult, 'statements' | 'columns'>> {
+  const random = seeded(seed)
+  return withClient({ connectionString: urlAs(url, 'outbus_emitting') }, async (emitting) => {
+    const columns = await writableColumns(emitting)
+    const keys = await keysOf(emitting)
+    const shared = columns.filter(({ table }) => SHARED.has(table))
+    const counts = new Map(columns.map((column) => [column, { accepted: 0, refused: 0 }]))
+    let statements = 0
+    await emitting.query(`set statement_timeout = '5s'; set lock_timeout = '1s'`)
+    while (!over.aborted) {
+      // Each column in turn, so that a short run has all of them; of what the second app has to share a table with, more.
+      const isShared = statements % 2 === 1
+      const from = isShared ? shared : columns
+      const column = from[Math.floor(statements / 2) % from.length] as WritableColumn
+      const count = counts.get(column) as { accepted: number; refused: number }
+      try {
+        const { rowCount } = await emitting.query(statementFor(column, columns, keys, random))
+        if ((rowCount ?? 0) > 0) count.accepted++
+      } catch (error) {
+        // By Postgres: a type, a constraint, a policy. Of anything else the run would be about nothing.
+        if ((error as { severity?: unknown }).severity === undefined) throw error
+        count.refused++
+      }
+      if (++statements % REFILL_EVERY === 0) await fill()
+      await sleep(PAUSE_MS)
+    }
+    return {
+      statements,
+      columns: columns.map((column) => ({
+        table: column.table,
+        column: column.column,
+        ...(counts.get(column) as { accepted: number; refused: number }),
+      })),
+    }
+  })
+}
+
+function statementFor(
+  fuzzed: WritableColumn,
+  columns: readonly WritableColumn[],
+  keys: ReadonlyMap<string, readonly string[]>,
+  random: () => number,
+): string {
+  const { table, column, insert, update } = fuzzed
+  const value = hostileValue(fuzzed, random)
+  if (update && (!insert || random() < 0.5)) {
+    const one = `ctid = (select ctid from outbus.${table} where app_id = 'shop' order by random() limit 1)`
+    return `update outbus.${table} set ${column} = ${value} where app_id = 'shop' and ${one}`
+  }
+  const key = keys.get(table) ?? []
+  const inserted = columns.filter((one) => one.table === table && one.insert)
+  const fresh = (one: WritableColumn) => {
+    if (one.column === column) return value
+    // Of several hostile columns at once each may hide the others: mostly one is.
+    if (random() < 0.03) return hostileValue(one, random)
+    if (table === 'outbox' && one.column === 'due_at') return 'clock_timestamp()'
+    if (table === 'outbox' && one.column === 'paused') return 'false'
+    if (one.column === 'app_id' || !key.includes(one.column)) return one.column
+    if (one.type === 'uuid') return pick([one.column, 'gen_random_uuid()'], random)
+    if (one.type === 'bigint') return '(random() * 1e9)::bigint'
+    return one.type === 'text' ? `${one.column} || '-' || (random() * 1e9)::bigint` : one.column
+  }
+  return `insert into outbus.${table} (${inserted.map((one) => one.column).join(', ')})
+    select ${inserted.map(fresh).join(', ')} from outbus.${table} where app_id = 'shop' order by random() limit 1 on conflict do nothing`
+}

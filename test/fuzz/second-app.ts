@@ -1,0 +1,85 @@
+/**
+ * An app that must not notice what another one does: it goes on with its own work all the while, and says how long each piece took. What
+ * it took while nobody else did anything is the measure (G19).
+ */
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+
+/** One kind of work. Rejects, or does not end in time, where the other app is in its way. */
+export interface Work {
+  readonly name: string
+  /** Whether its time counts for the percentile. Work that waits for a clock, such as a schedule, only has to end. */
+  readonly isTimed: boolean
+  run(signal: AbortSignal): Promise<unknown>
+}
+
+export interface Measured {
+  /** Of the pieces of work, in ms. */
+  readonly p50: number
+  readonly p99: number
+  readonly pieces: number
+  /** For how long the process did nothing else, at most, in ms. */
+  readonly blockedMs: number
+  /** What did not end well, each once. */
+  readonly failures: readonly string[]
+}
+
+/** A piece that takes longer is a failure. */
+const MOST_MS = 15_000
+/** Between two pieces of one kind. */
+const PAUSE_MS = 20
+
+/** Works until the signal aborts. Never rejects. */
+export async function measure(works: readonly Work[], over: AbortSignal): Promise<Measured> {
+  const took: number[] = []
+  const failures = new Set<string>()
+  const delay = monitorEventLoopDelay({ resolution: 10 })
+  delay.enable()
+  await Promise.all(
+    works.map(async ({ name, isTimed, run }) => {
+      while (!over.aborted) {
+        const from = performance.now()
+        try {
+          await run(AbortSignal.timeout(MOST_MS))
+          if (isTimed) took.push(performance.now() - from)
+        } catch (error) {
+          // Said in the report.
+          failures.add(`${name}: ${error instanceof Error ? error.message : String(error)}`)
+        }
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      }
+    }),
+  )
+  delay.disable()
+  const sorted = took.toSorted((a, b) => a - b)
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  return {
+    p50: at(0.5),
+    p99: at(0.99),
+    pieces: sorted.length,
+    blockedMs: delay.max / 1e6,
+    failures: [...failures],
+  }
+}
+
+/** Under load the p99 may be this many times what it is while nobody else does anything. */
+const MOST_TIMES = 5
+/** What is below is noise, on whatever machine: a percentile of milliseconds says nothing. */
+const FLOOR_MS = 250
+
+/** Why the second app has noticed, each a sentence. */
+export function noticed(idle: Measured, loaded: Measured): string[] {
+  const most = Math.max(FLOOR_MS, MOST_TIMES * idle.p99)
+  return [
+    ...loaded.failures,
+    ...(loaded.pieces === 0 ? ['the second app did nothing'] : []),
+    ...(loaded.p99 > most
+      ? [
+          `the p99 of the second app is ${loaded.p99.toFixed(0)} ms; idle it is ${idle.p99.toFixed(0)} ms, and ${most.toFixed(0)} ms are allowed`,
+        ]
+      : []),
+  ]
+}
+
+export function textOf(name: string, { p50, p99, pieces, blockedMs }: Measured): string {
+  return `${name}: ${pieces} pieces of work, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, event loop blocked for ${blockedMs.toFixed(0)} ms at most`
+}
