@@ -40,26 +40,23 @@ function many<T>(size: number, of: (i: number) => T): T[] {
 const times = <T>(count: number, of: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => of(i))
 
 function indexOf(source: AnySource, filters: readonly unknown[]): MatchingIndex {
-  const rows = filters.map(
-    (filter, i): StoredTrigger =>
-      ({
-        epoch: '1',
-        id: `00000000-0000-0000-0000-${String(i).padStart(12, '0')}`,
-        name: `t${i}`,
-        source: source.name,
-        filter,
-        target: { type: 'function', name: 'f' },
-        retry: {},
-        priority: 1,
-        timeout_ms: 1_000,
-        ordered: false,
-        transactional: false,
-        concurrency: null,
-        rate_limit: null,
-        registrant: null,
-        run_as: 'registrant',
-      }) as StoredTrigger,
-  )
+  const rows = filters.map((filter, i): StoredTrigger => ({
+    epoch: '1',
+    id: `00000000-0000-0000-0000-${String(i).padStart(12, '0')}`,
+    name: `t${i}`,
+    source: source.name,
+    filter,
+    target: { type: 'function', name: 'f' },
+    retry: {},
+    priority: 1,
+    timeout_ms: 1_000,
+    ordered: false,
+    transactional: false,
+    concurrency: null,
+    rate_limit: null,
+    registrant: null,
+    run_as: 'registrant',
+  }))
   return new MatchingIndex('app', '1', rows, new Map([[source.name, source]]))
 }
 

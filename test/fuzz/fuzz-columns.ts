@@ -7,8 +7,8 @@ import { docs } from '@outbus/docs'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
 import { createTestDatabase, prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
-import { withClient } from '@outbus/test-kit/connections'
-import pg from 'pg'
+import { openPool, withClient } from '@outbus/test-kit/connections'
+import type pg from 'pg'
 import pino from 'pino'
 import { pick, seeded } from '../faults/random.ts'
 import type { Measured, Work } from './second-app.ts'
@@ -59,8 +59,7 @@ async function fuzzDatabase(url: string, seed: number, seconds: number): Promise
   await migrating.stop({ graceMs: 0 })
   await grantRoles(migrator, { roles: TEST_ROLES })
   await enableRowSecurity(migrator, { allApps: [TEST_ROLES.dispatcher, TEST_ROLES.reader] })
-  const admin = new pg.Pool({ connectionString: url, max: 2 })
-  admin.on('error', () => undefined)
+  const admin = openPool({ connectionString: url, max: 2 })
   await admin.query(`insert into outbus.role_apps values ('outbus_emitting', 'shop')`)
   const bus = await createBus({ database: urlAs(url, 'outbus_service'), sources: sources(), history: 'all', log })
   const bank = await secondApp(bus, admin)
@@ -220,7 +219,7 @@ async function createTriggers(bus: FuzzBus, app: string): Promise<void> {
       target: { type: 'function', name: handler },
       retry: { maxAttempts: 1 },
       ...settings,
-    } as Parameters<typeof triggers.create>[0])
+    })
   }
   await create('plain', 'plain', 'work')
   await create('pausing', 'pausing', 'work')

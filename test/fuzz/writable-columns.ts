@@ -10,13 +10,6 @@ export interface WritableColumn {
   readonly update: boolean
 }
 
-export interface WritableTable {
-  readonly name: string
-  /** Those that an insert may name. */
-  readonly inserted: readonly string[]
-  readonly key: readonly string[]
-}
-
 /** For an emitter's own connection. */
 export async function writableColumns(emitting: pg.Client): Promise<WritableColumn[]> {
   const { rows } = await emitting.query<WritableColumn>(

@@ -145,12 +145,13 @@ test.for<[what: string, trigger: string]>([
 test.for(['0', `'NaN'`, `'Infinity'`, `'-Infinity'`, '1e-300', '1e300', '-1'])(
   'a rate limit of %s holds up the limited triggers of no other app',
   async (rate) => {
-    const { db, dispatching, emitting, shop, bank } = await setUpTwoApps()
+    const { db, dispatching, emitting, shop, bank, ran } = await setUpTwoApps()
     await shop.kv.set('limited', 'fine', 1)
     await emitting.query(`update outbus.trigger_limits set rate_limit = ${rate}`)
     await bank.kv.set('limited', 'other', 1)
     await dispatching.start()
     await untilDatabaseSays(db.pool, BANK_HAS_RUN, true)
+    expect(ran).toContain('bank work other')
   },
 )
 
@@ -210,6 +211,7 @@ test('a pause that was changed at no time keeps the rows of no other app from be
   )
   await dispatching.start()
   await untilDatabaseSays(db.pool, `select swept from outbus.pauses where app_id = 'bank'`, true)
+  expect((await bank.setAside.list()).items).toEqual([])
 })
 
 test.for<[what: string, column: string, value: string]>([

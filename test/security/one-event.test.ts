@@ -17,7 +17,7 @@ test('a filter of 37,000 paths is refused; those of 200 cost a document of 15,00
       source: 'docs',
       filter: { changed },
       target: { type: 'function', name: 'work' },
-    } as never)
+    })
   await expect(
     create(
       'too many',

@@ -114,7 +114,7 @@ test('one whose event cannot be emitted is not tried again, and the others fire'
     source: 'schedule',
     filter: {},
     target: { type: 'function', name: 'tick' },
-  } as never)
+  })
   await bank.schedule.set('fine', { recurrence: '* * * * *' })
   await dispatching.start()
   expect(await fired.promise).toMatchObject({ schedule: 'fine' })

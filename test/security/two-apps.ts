@@ -68,7 +68,7 @@ export async function setUpTwoApps({
         target: { type: 'function', name: handler },
         retry: { maxAttempts: 1 },
         ...settings,
-      } as Parameters<typeof cx.triggers.create>[0])
+      })
     await on('working', 'jobs', 'work')
     await on('failing', 'failing', 'fail')
     await on('discarding', 'discarding', 'discard')

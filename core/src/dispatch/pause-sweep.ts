@@ -30,12 +30,12 @@ export interface PauseSweep {
 
 export async function sweepPauses({ sql, pool, aside }: PauseSweep, signal: AbortSignal): Promise<void> {
   for (let bites = 0; bites < MAX_BITES && !signal.aborted; bites++) {
-    let chosen: ChosenPause | undefined
-    const hold = (pause: ChosenPause) => (chosen = pause)
+    const chosen: ChosenPause[] = []
+    const hold = (pause: ChosenPause) => void chosen.push(pause)
     try {
       if (!(await withTransaction(pool, (tx) => sweepBite(sql, tx, hold)))) return
     } catch (error) {
-      const pause = chosen as ChosenPause | undefined
+      const [pause] = chosen
       if (pause === undefined || !isFaultOfRow(error)) throw error
       // One that cannot be swept would be the next one chosen, for ever.
       const { app_id: app, trigger_id: id } = pause

@@ -9,7 +9,7 @@ import { Shelves, TextShelves } from '../shelves.ts'
 import type { CompiledPattern, EventObject, Leaf, Needs, ObjectTest } from './pattern.ts'
 import { compileRule, isObject, needsOf, own } from './pattern.ts'
 import { takeSteps } from './steps.ts'
-import { folded } from './values.ts'
+import { folded } from './value-tests.ts'
 
 /** A path at which nothing is filed yet costs every lookup a little, so it has to be worth this many candidates. */
 const COST_OF_A_PATH = 4

@@ -1,6 +1,7 @@
 /** Many tests of one value as one: what a leaf's operators have in common is looked up, not tried one after the other. Pure. */
-import type { ValueTest } from './values.ts'
-import { folded } from './values.ts'
+import type { JsonPrimitive } from '../json.ts'
+
+export type ValueTest = (value: JsonPrimitive) => boolean
 
 /** A comparison, or a range. */
 export interface Interval {
@@ -73,4 +74,14 @@ function touches(a: Interval, b: Interval): boolean {
 function joined(a: Interval, b: Interval): Interval {
   const withTo = a.to === b.to ? a.withTo || b.withTo : a.to > b.to ? a.withTo : b.withTo
   return { from: a.from, withFrom: a.withFrom, to: Math.max(a.to, b.to), withTo }
+}
+
+/** Letter by letter: one that has no single counterpart is only equal to itself. */
+export function folded(text: string): string {
+  let result = ''
+  for (const letter of text) {
+    const lower = letter.toLowerCase()
+    result += lower.length === letter.length && lower.toUpperCase() === letter.toUpperCase() ? lower : letter
+  }
+  return result
 }

@@ -1,13 +1,10 @@
 /** What a pattern says of one value: compiled from one member of a leaf's list. Pure. */
 import { BlockList, isIP } from 'node:net'
 import { OutbusError } from '../errors.ts'
-import type { JsonPrimitive } from '../json.ts'
 import { takeSteps } from './steps.ts'
-import type { Interval } from './value-tests.ts'
-import { oneOfIntervals } from './value-tests.ts'
+import type { Interval, ValueTest } from './value-tests.ts'
+import { folded, oneOfIntervals } from './value-tests.ts'
 import { compileWildcard } from './wildcard.ts'
-
-export type ValueTest = (value: JsonPrimitive) => boolean
 
 export function refuse(message: string, path: string, received: unknown): OutbusError {
   return new OutbusError('pattern.invalid', message, { path, received })
@@ -42,16 +39,6 @@ export function compileOperator(operator: string, operand: unknown, path: string
 function textOf(operand: unknown, path: string): string {
   if (typeof operand === 'string') return operand
   throw refuse('a string is compared with a string', path, operand)
-}
-
-/** Letter by letter: one that has no single counterpart is only equal to itself. */
-export function folded(text: string): string {
-  let result = ''
-  for (const letter of text) {
-    const lower = letter.toLowerCase()
-    result += lower.length === letter.length && lower.toUpperCase() === letter.toUpperCase() ? lower : letter
-  }
-  return result
 }
 
 function affix(operand: unknown, path: string, has: (value: string, text: string) => boolean): ValueTest {
@@ -109,7 +96,7 @@ export function blockOf(operand: unknown, path: string): Interval | undefined {
 }
 
 /** An address of version 4 as a number; undefined for what is none. */
-export function addressOf(value: string): number | undefined {
+function addressOf(value: string): number | undefined {
   if (value.length > 15 || isIP(value) !== 4) return undefined
   return value.split('.').reduce((address, part) => address * 256 + Number(part), 0)
 }

@@ -112,9 +112,15 @@ describe('changed paths', () => {
       let inner: object = { leaf }
       for (let i = 0; i < 60; i++) inner = { n: inner }
       const list = [1]
-      Object.defineProperty(list, '0', { enumerable: true, get: () => reads.push('list') * 0 + 1 })
+      Object.defineProperty(list, '0', {
+        enumerable: true,
+        get: () => {
+          reads.push('list')
+          return 1
+        },
+      })
       let at = inner as { n?: object }
-      while (at.n !== undefined) at = at.n as { n?: object }
+      while (at.n !== undefined) at = at.n
       Object.assign(at, { list })
       return inner as JsonObject
     }

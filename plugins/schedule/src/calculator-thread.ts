@@ -1,6 +1,6 @@
 /** The thread of calculator.ts. */
 import { parentPort } from 'node:worker_threads'
-import { isOutbusError } from '@outbus/core'
+import { clock, isOutbusError } from '@outbus/core'
 import type { Question, Said } from './calculator.ts'
 import { assertRecurrence, handOver, preview } from './recurrence.ts'
 
@@ -49,7 +49,7 @@ function valueOf(question: Question): unknown {
 /** Of this thread; where Node does not say, the time that has passed. */
 function cpuMs(): number {
   const { threadCpuUsage } = process as { threadCpuUsage?: () => { readonly user: number; readonly system: number } }
-  if (threadCpuUsage === undefined) return performance.now()
+  if (threadCpuUsage === undefined) return clock.performance.now()
   const { user, system } = threadCpuUsage.call(process)
   return (user + system) / 1_000
 }

@@ -40,7 +40,7 @@ interface Asked {
   readonly promise: PromiseWithResolvers<unknown>
 }
 
-export class Calculator {
+class Calculator {
   readonly #waiting: Asked[] = []
   #thread: Worker | undefined
   #asked: Asked | undefined
@@ -80,6 +80,7 @@ export class Calculator {
     }
     this.#thread ??= this.#begin()
     this.#thread.ref()
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
     this.#thread.postMessage(this.#asked.question)
   }
 

@@ -167,7 +167,7 @@ export class Clockwork {
 
   /** Rejects where Postgres is away, and then it is tried again. What cannot be emitted is not: it would be in the way of the others. */
   async #tryFire(job: JobWithMetadata<{ id: string }>): Promise<void> {
-    const [row] = await this.#host.run(findDue, [String(job.data?.id)])
+    const [row] = await this.#host.run(findDue, [job.data.id])
     // Deleted or disabled between the two.
     if (row === undefined) return
     const { id, app_id: app } = row
