@@ -6,8 +6,9 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { httpListener } from '@outbus/http'
-import { reply, withTransaction } from '@outbus/core'
+import { defineTarget, reply, withTransaction } from '@outbus/core'
 import { expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays } from '../integration/workers/outcomes.ts'
 import { Worker } from '../integration/workers/worker.ts'
 import { ONCE, setUpCallers, TWICE } from './callers.ts'
@@ -44,6 +45,23 @@ test('the principal of an HTTP request reaches its handler, and what headers and
     },
   })
   expect(seen).toEqual([[{ id: 'mallory' }, { id: 'mallory' }, undefined]])
+})
+
+test('a target sees the caller of what it delivers, and acts for it', async () => {
+  const seen = Promise.withResolvers<unknown>()
+  const target = defineTarget({
+    type: 'relay',
+    config: z.strictObject({}),
+    async run({ delivery }) {
+      const cx = delivery.cx as ReturnType<typeof of>
+      seen.resolve([delivery.caller, cx.caller, cx.as(cx.caller).principal])
+    },
+  })
+  const { bus, of, service } = await setUpCallers({ targets: [target] })
+  await service.triggers.create({ name: 'relay', source: 'kv', filter: {}, target: { type: 'relay' } })
+  await bus.start()
+  await of('mallory').kv.set('jobs', 'a', 1)
+  expect(await seen.promise).toEqual([{ id: 'mallory' }, { id: 'mallory' }, { id: 'mallory' }])
 })
 
 test('no event, no option of an emit, no trace context and no option of a context names a caller', async () => {

@@ -1,6 +1,6 @@
 /** A bus of app `shop` with every source, and what its handlers see of their callers. */
 import { createBus } from '@outbus/core'
-import type { PrincipalResolver } from '@outbus/core'
+import type { AnyTarget, PrincipalResolver } from '@outbus/core'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { onTestFinished } from 'vitest'
@@ -8,7 +8,7 @@ import { asks } from '../integration/ask-source.ts'
 import { everySource } from '../integration/every-call.ts'
 import { watchOutcomes } from '../integration/workers/outcomes.ts'
 
-export async function setUpCallers(options: { principals?: PrincipalResolver } = {}) {
+export async function setUpCallers(options: { principals?: PrincipalResolver; targets?: AnyTarget[] } = {}) {
   const db = await useTestDatabase()
   const bus = await createBus({
     database: db.url,
