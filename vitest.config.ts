@@ -131,6 +131,7 @@ export default defineConfig(({ mode }) => ({
                   'test/*.test.ts',
                   'test/kit/src/**/*.test.ts',
                   'test/faults/**/*.test.ts',
+                  'test/fuzz/**/*.test.ts',
                 ],
           exclude: ['**/*.int.test.ts'],
         },

@@ -22,54 +22,55 @@ beforeAll(async () => {
 })
 
 test.for<[what: string, request: string]>([
-  ['two lengths', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\nContent-Length: 2\r\n${CLOSE}ab`],
+  ['two lengths', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab`],
   [
     'a length and chunks',
-    `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n${CLOSE}0\r\n\r\n`,
+    `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
   ],
   [
     'chunks and a length',
-    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n${CLOSE}0\r\n\r\n`,
+    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`,
   ],
-  ['a coding that is none', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: xchunked\r\n${CLOSE}0\r\n\r\n`],
+  ['a coding that is none', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`],
   [
     'chunks twice',
-    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n${CLOSE}0\r\n\r\n`,
+    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
   ],
-  [
-    'a coding after chunks',
-    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked, identity\r\n${CLOSE}0\r\n\r\n`,
-  ],
-  ['a blank before a colon', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding : chunked\r\n${CLOSE}0\r\n\r\n`],
-  ['a folded header', `GET / HTTP/1.1\r\nHost: here\r\nX-A: a\r\n b\r\n${CLOSE}`],
-  ['a negative length', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: -1\r\n${CLOSE}`],
-  ['a length with a plus', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: +1\r\n${CLOSE}a`],
-  ['two hosts', `GET / HTTP/1.1\r\nHost: here\r\nHost: there\r\n${CLOSE}`],
-  ['no host', `GET / HTTP/1.1\r\n${CLOSE}`],
-  ['a host that is none', `GET / HTTP/1.1\r\nHost: a/b\r\n${CLOSE}`],
-  ['a host with credentials', `GET / HTTP/1.1\r\nHost: ada@here\r\n${CLOSE}`],
-  ['a URL of another host', `GET http://there/a HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
-  ['a URL with credentials', `GET http://ada:pa55@here/a HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
-  ['a URL that is no path', `GET file:///etc/passwd HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
-  ['a target that is no path', `GET here HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
-  ['a star', `OPTIONS * HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
-  ['a backslash', `GET /a\\..\\b HTTP/1.1\r\nHost: here\r\n${CLOSE}`],
+  ['a coding after chunks', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`],
+  ['a blank before a colon', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n`],
+  ['a folded header', `GET / HTTP/1.1\r\nHost: here\r\nX-A: a\r\n b\r\n\r\n`],
+  ['a negative length', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: -1\r\n\r\n`],
+  ['a length with a plus', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: +1\r\n\r\na`],
+  ['two hosts', `GET / HTTP/1.1\r\nHost: here\r\nHost: there\r\n\r\n`],
+  ['a host that is none', `GET / HTTP/1.1\r\nHost: a/b\r\n\r\n`],
+  ['a host with credentials', `GET / HTTP/1.1\r\nHost: ada@here\r\n\r\n`],
+  ['a URL of another host', `GET http://there/a HTTP/1.1\r\nHost: here\r\n\r\n`],
+  ['a URL with credentials', `GET http://ada:pa55@here/a HTTP/1.1\r\nHost: here\r\n\r\n`],
+  ['a URL that is no path', `GET file:///etc/passwd HTTP/1.1\r\nHost: here\r\n\r\n`],
+  ['a target that is no path', `GET here HTTP/1.1\r\nHost: here\r\n\r\n`],
+  ['a star', `OPTIONS * HTTP/1.1\r\nHost: here\r\n\r\n`],
+  ['a backslash', `GET /a\\..\\b HTTP/1.1\r\nHost: here\r\n\r\n`],
   [
     'two content types',
-    `POST / HTTP/1.1\r\nHost: here\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 2\r\n${CLOSE}{}`,
+    `POST / HTTP/1.1\r\nHost: here\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`,
   ],
-  ['a NUL in a header', `GET / HTTP/1.1\r\nHost: here\r\nX-A: a\0b\r\n${CLOSE}`],
+  ['a NUL in a header', `GET / HTTP/1.1\r\nHost: here\r\nX-A: a\0b\r\n\r\n`],
   ['a line feed alone', `GET / HTTP/1.1\nHost: here\n\n`],
-  ['a version that is none', `GET / HTTP/9.9\r\nHost: here\r\n${CLOSE}`],
+  ['a version that is none', `GET / HTTP/9.9\r\nHost: here\r\n\r\n`],
   ['no request', 'hello\r\n\r\n'],
   ['TLS', '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03'],
 ])('%s is a 400, nothing is written, and nothing else is read from the connection', async ([_what, request]) => {
   const { db, raw } = shared
   const { rows: before } = await db.pool.query('select from outbus.replies')
+  // The connection of the first is not to be closed by its own word: what comes after it must not be read for another reason.
   const next = 'GET /next HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n'
   expect(statusesOf(await raw(`${request}${next}`))).toEqual(['400'])
   expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
   expect((await db.pool.query('select from outbus.replies')).rowCount).toBe(before.length)
+})
+
+test('HTTP/1.1 without a host is a 400', async () => {
+  expect(statusesOf(await shared.raw('GET / HTTP/1.1\r\n\r\n'))).toEqual(['400'])
 })
 
 test('a URL of this very host is a path', async () => {

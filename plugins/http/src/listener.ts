@@ -46,16 +46,22 @@ export function httpListener(bus: HttpBus, options: HttpListenerOptions = {}): R
       return errorResponse(500, { code: 'internal', message: 'the service failed' })
     },
   })
+  // What came after a refused request on its connection may be a part of it. Node has parsed it by the time the connection is closed.
+  const refused = new WeakSet<object>()
   return (incoming, outgoing) => {
+    if (refused.has(incoming.socket)) return
     // What is left unread of a request would be taken for the next one on its connection.
     if (hasUnreadBody(incoming)) outgoing.shouldKeepAlive = false
     if (problemOfMessage(incoming) === undefined) return void listener(incoming, outgoing)
+    const body = JSON.stringify({ error: REFUSED })
     const headers = {
       ...Object.fromEntries(responseHeaders()),
       'content-type': 'application/json',
+      'content-length': body.length,
       connection: 'close',
     }
-    outgoing.writeHead(400, headers).end(JSON.stringify({ error: REFUSED }))
+    refused.add(incoming.socket)
+    outgoing.writeHead(400, headers).end(body)
   }
 }
 

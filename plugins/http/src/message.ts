@@ -15,15 +15,21 @@ export function problemOfMessage(incoming: Pick<IncomingMessage, 'rawHeaders' | 
   }
   // RFC 9112, 6.1: the way to put a request into another one.
   if (values.has('transfer-encoding') && values.has('content-length')) return 'says in two ways where it ends'
-  return problemOfTarget(incoming.url ?? '', values.get('host'))
+  const host = values.get('host') ?? ''
+  if (!HOST.test(host) || (host !== '' && URL.parse(`http://${host}`) === null)) return 'has a host that is none'
+  return problemOfTarget(incoming.url ?? '', host)
 }
 
+/** A name, an IPv4 address or an IPv6 one in brackets, and a port. Empty: the target has no host, or HTTP/1.0 says none. */
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])?(?::\d{1,5})?$/i
+
 /** A path, or the whole URL of the host that the header names (RFC 9112, 3.2.2). A server must go by the URL: no two hosts then. */
-function problemOfTarget(target: string, host: string | undefined): string | undefined {
+function problemOfTarget(target: string, host: string): string | undefined {
+  // Some readers take a backslash for a slash.
+  if (/^[^?]*\\/.test(target)) return 'has a backslash in its path'
   if (target.startsWith('/')) return undefined
   const url = URL.parse(target)
   if (url === null || !/^https?:$/.test(url.protocol)) return 'has a target that is no path'
   if (url.username !== '' || url.password !== '') return 'has credentials in its URL'
-  const named = host === undefined ? null : URL.parse(`${url.protocol}//${host}`)
-  return named?.host === url.host ? undefined : 'names two hosts'
+  return URL.parse(`${url.protocol}//${host}`)?.host === url.host ? undefined : 'names two hosts'
 }
