@@ -73,3 +73,17 @@ export function matchAll(events: readonly PreparedEvent[], indexes: Indexes): In
     return replyTo === null ? index.match(source, event) : index.answering(source, event)
   })
 }
+
+/** Why events cannot be matched: a filter that its source cannot read, a matcher that threw. */
+export interface Unmatchable {
+  readonly error: unknown
+}
+
+export function matchOrError(events: readonly PreparedEvent[], indexes: Indexes): IndexedTrigger[][] | Unmatchable {
+  try {
+    return matchAll(events, indexes)
+  } catch (error) {
+    // Whoever asked looks whether the index is the latest, and throws it where it is.
+    return { error }
+  }
+}

@@ -34,7 +34,8 @@ import { Loops } from './loops.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Indexes } from './emit-indexes.ts'
-import { EmitIndexes, matchAll } from './emit-indexes.ts'
+import type { Unmatchable } from './emit-indexes.ts'
+import { EmitIndexes, matchAll, matchOrError } from './emit-indexes.ts'
 import { standInsByDedupeKey } from './stand-ins.ts'
 import { firstUnmatched, noMatch, Unmatched } from './unmatched.ts'
 
@@ -123,7 +124,11 @@ export class Emitter {
   async assertAccepted(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const indexes = await this.#indexes.of(events, on)
-      const matched = matchAll(events, indexes)
+      const matched = matchOrError(events, indexes)
+      if (!Array.isArray(matched)) {
+        await this.#failUnlessStale(matched, indexes, on)
+        continue
+      }
       const unmatched = firstUnmatched(events, matched)
       const refusal = unmatched === undefined ? this.#refusalOf(events, matched, indexes) : undefined
       if (unmatched !== undefined) await this.#refuseUnlessStale(unmatched, indexes, on)
@@ -180,6 +185,16 @@ export class Emitter {
     if (admission.isSure(refusal.app)) throw admission.refuse(refusal, false)
     const stale = await this.#indexes.staleOf(indexes, on)
     if (!stale.has(refusal.app)) throw admission.refuse(refusal, true)
+    await this.#indexes.makeLatest(stale, on)
+  }
+
+  /**
+   * The same for events that cannot be matched: the trigger whose filter cannot be read may be gone by now, and without this nobody
+   * would look again, since no statement is sent.
+   */
+  async #failUnlessStale({ error }: Unmatchable, indexes: Indexes, on: Queryable): Promise<void> {
+    const stale = await this.#indexes.staleOf(indexes, on)
+    if (stale.size === 0) throw error
     await this.#indexes.makeLatest(stale, on)
   }
 
@@ -269,7 +284,8 @@ export class Emitter {
   send(events: readonly PreparedEvent[], lent: Lent): Promise<EmitResult[] | undefined> | undefined {
     const indexes = this.#indexes.latest(events)
     if (indexes === undefined) return undefined
-    const matched = matchAll(events, indexes)
+    const matched = matchOrError(events, indexes)
+    if (!Array.isArray(matched)) return undefined
     const [triggers = []] = matched
     if (triggers.length === 0) return undefined
     const quotasOf = (app: string) => (indexes.get(app) as MatchingIndex).quotas
@@ -317,7 +333,11 @@ export class Emitter {
   ): Promise<(Written & { readonly late: readonly WrittenRow['late'][] }) | undefined> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const indexes = await this.#indexes.of(events, on)
-      const matched = matchAll(events, indexes)
+      const matched = matchOrError(events, indexes)
+      if (!Array.isArray(matched)) {
+        await this.#failUnlessStale(matched, indexes, on)
+        continue
+      }
       const unmatched = firstUnmatched(events, matched)
       if (unmatched !== undefined) {
         await this.#refuseUnlessStale(unmatched, indexes, on)
@@ -380,7 +400,11 @@ export class Emitter {
     written: Map<PreparedEvent, EmitResult>,
   ): Promise<{ again: PreparedEvent[]; for: WrittenFor; ask: boolean }> {
     const indexes = await this.#indexes.of(events, on)
-    const matched = matchAll(events, indexes)
+    const matched = matchOrError(events, indexes)
+    if (!Array.isArray(matched)) {
+      await this.#failUnlessStale(matched, indexes, on)
+      return { again: [...events], for: NO_LANES, ask: how.ask }
+    }
     const unmatched = firstUnmatched(events, matched)
     if (unmatched !== undefined) {
       await this.#refuseUnlessStale(unmatched, indexes, on)
