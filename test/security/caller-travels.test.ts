@@ -292,14 +292,16 @@ test('a schedule fires for whoever set it last, or the service', async () => {
   const all = Promise.withResolvers<void>()
   await bus.on('tick', 'schedule', {}, ({ cx, event }) => {
     seen.set(event.schedule, cx.caller)
-    if (seen.size === 4) all.resolve()
+    if (seen.size === 5) all.resolve()
   })
   const recurrence = '* * * * *'
   await of('mallory').schedule.set('of mallory', { recurrence })
   await service.schedule.set('of the service', { recurrence })
   await service.schedule.set('changed', { recurrence })
   await of('mallory').schedule.set('changed', { recurrence })
-  await db.pool.query(`insert into outbus.schedules (id, app_id, name, recurrence, timezone, missed, data, enabled)
+  await service.schedule.set('changed by an older process', { recurrence })
+  await db.pool.query(`update outbus.schedules set data = '1', revision = revision + 1 where name like '%older%';
+    insert into outbus.schedules (id, app_id, name, recurrence, timezone, missed, data, enabled)
     values (gen_random_uuid(), 'shop', 'before', '* * * * *', 'UTC', 'skip', 'null', true)`)
   await bus.start()
   await all.promise
@@ -308,6 +310,7 @@ test('a schedule fires for whoever set it last, or the service', async () => {
     'of the service': undefined,
     changed: { id: 'mallory' },
     before: { id: '' },
+    'changed by an older process': { id: '' },
   })
 })
 

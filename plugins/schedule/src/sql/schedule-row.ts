@@ -17,9 +17,10 @@ export interface ScheduleRow extends RecurrenceRow {
   readonly problem: string | null
   readonly created_at: Date
   readonly updated_at: Date
-  /** Who set it; null for the service. */
+  /** Who set it; null for the service, empty where an older process did. */
   readonly caller: string | null
 }
 
-export const SCHEDULE_COLUMNS = `id, app_id, name, recurrence, timezone, missed, data, enabled, created_at, updated_at, caller,
+export const SCHEDULE_COLUMNS = `id, app_id, name, recurrence, timezone, missed, data, enabled, created_at, updated_at,
+  case when caller_revision = revision then caller else '' end as caller,
   case when not changed then problem end as problem`
