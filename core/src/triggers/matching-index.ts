@@ -6,6 +6,7 @@
  * are put into the files, which then are the newer epoch's alone. So one added trigger costs one trigger, not all of them.
  */
 import { withinSteps } from '../patterns/steps.ts'
+import { Turns } from '../turns.ts'
 import { askSource, CONTENT, KEYS, RANK } from '../ask-source.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
@@ -54,10 +55,7 @@ export class MatchingIndex {
     this.#sources = sources
     this.#files = following?.files ?? { turn: 0, triggers: new TriggerFiles() }
     const files = this.#files.triggers
-    for (const row of rows) {
-      const trigger = row.id === null ? undefined : this.#filed(row as StoredTrigger)
-      if (trigger !== undefined) files.put(trigger)
-    }
+    for (const row of rows) this.#file(row)
     let changes: FiledChanges = following?.changes ?? new Map()
     if (changes.size > MAX_CHANGES_OVER) {
       // From here on the files are no longer those of the epochs before.
@@ -71,6 +69,25 @@ export class MatchingIndex {
     this.#turn = this.#files.turn
     this.#changes = changes
     for (const trigger of changes.values()) if (trigger !== undefined) this.#over.put(trigger)
+  }
+
+  /**
+   * The same, some triggers at a time: to read a thousand large filters takes a second, in which nobody else would have a turn. Nobody has
+   * the index before it is complete.
+   */
+  static async inTurns(
+    app: string,
+    epoch: string,
+    rows: readonly LoadedTriggerRow[],
+    sources: ReadonlyMap<string, AnySource>,
+  ): Promise<MatchingIndex> {
+    const index = new MatchingIndex(app, epoch, [], sources)
+    const turns = new Turns()
+    for (const row of rows) {
+      index.#file(row)
+      if (turns.isOver) await turns.next()
+    }
+    return index
   }
 
   /** False once a later epoch has taken the files over: it answers nothing any more. */
@@ -88,6 +105,11 @@ export class MatchingIndex {
     const changes = new Map(this.#changes)
     for (const [id, row] of changed) changes.set(id, row === undefined ? undefined : this.#filed(row))
     return new MatchingIndex(this.app, epoch, [], this.#sources, { files: this.#files, changes })
+  }
+
+  #file(row: LoadedTriggerRow): void {
+    const trigger = row.id === null ? undefined : this.#filed(row as StoredTrigger)
+    if (trigger !== undefined) this.#files.triggers.put(trigger)
   }
 
   #filed(row: StoredTrigger): FiledTrigger | undefined {
