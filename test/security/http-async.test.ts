@@ -63,3 +63,21 @@ test('small ones count as well', async () => {
   for (let i = 0; i < 30; i++) await call('/jobs', { headers: ASYNC })
   expect((await db.pool.query('select from outbus.outbox')).rowCount).toBeLessThan(13)
 })
+
+test('an app over its quota is a 429 for its client, who hears no figure of it', async () => {
+  const { bus, db, route, call } = await httpService()
+  await route('echo', { path: '/echo' }, ({ event }) => reply(event.body))
+  await bus.start()
+  expect((await call('/echo')).status).toBe(204)
+  await bus.apps.setQuotas('shop', { bytesPerEmit: 1_000 })
+  const asked = () =>
+    call('/echo', { method: 'POST', body: 'x'.repeat(2_000), headers: { 'content-type': 'text/plain' } })
+  // Processes read quotas now and then.
+  let response = await asked()
+  while (response.status === 200) response = await asked()
+  expect([response.status, await response.json()]).toEqual([
+    429,
+    { error: { code: 'quota.exceeded', message: 'the request was refused' } },
+  ])
+  expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
+})
