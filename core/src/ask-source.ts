@@ -23,6 +23,11 @@ export const RANK: Answer<number> = {
   what: 'a number',
 }
 
+export const YES_OR_NO: Answer<boolean> = {
+  is: (answer): answer is boolean => typeof answer === 'boolean',
+  what: 'true or false',
+}
+
 export const OPTIONAL_TEXT: Answer<string | undefined> = {
   is: (answer): answer is string | undefined => answer === undefined || typeof answer === 'string',
   what: 'a string, or undefined for none',

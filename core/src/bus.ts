@@ -26,6 +26,8 @@ import { checkSchema, migrate } from './migrate/migrate.ts'
 import type { AppliedLine, MigrationLine } from './migrate/migrate.ts'
 import type { BusOptions } from './options.ts'
 import { parseOptions } from './options.ts'
+import type { Audience } from './principals/audience.ts'
+import { audienceSchema } from './principals/audience.ts'
 import { startPlugins, stopPlugins } from './plugin-lifecycle.ts'
 import type { StartablePlugin } from './plugin-lifecycle.ts'
 import type { AnySource, SourceNamed, TriggerEvent } from './source.ts'
@@ -53,6 +55,12 @@ export type TriggerEventOf<S extends AnySource, Name extends string> = ReturnTyp
 
 type OnOptions<S extends AnySource> = Omit<TriggerInput<S>, 'name' | 'source' | 'filter' | 'target'> & ContextOptions
 
+export interface HandleOptions {
+  /** Whose triggers, beside the service's and those of administrators, may name the function. Default the service alone. */
+  readonly triggerableBy?: Audience
+}
+
+const handleSchema = z.strictObject({ triggerableBy: audienceSchema().exactOptional() })
 const stopSchema = z.strictObject({ graceMs: z.number().min(0).max(MAX_GRACE_MS).default(10_000) })
 
 export interface BusStats extends OutcomeCounts {
@@ -138,12 +146,16 @@ export class CoreBus<S extends AnySource = AnySource> {
    * Registers the in-process function that triggers name as `{ type: 'function', name }`, for every app. May be called
    * before or after `start`; the last handler under a name is the one that runs.
    *
+   * A principal registers triggers with it, and has it run in its name, where `triggerableBy` says so. A process that only writes
+   * triggers registers the functions for that as well.
+   *
    * A handler that blocks the event loop for longer than `dispatch.frozenAfterMs` costs its batch a second run:
    * Postgres takes the process for frozen. Work of that kind belongs in a worker or another process.
    */
-  handle<Event = TriggerEvent>(name: string, handler: BusHandler<S, Event>): this {
+  handle<Event = TriggerEvent>(name: string, handler: BusHandler<S, Event>, options: HandleOptions = {}): this {
     assertHandler(name, handler)
-    this.#parts.functions.set(name, handler as Handler)
+    const { triggerableBy = 'service' } = parseWith(handleSchema, options, { code: 'options.invalid', what: 'handle' })
+    this.#parts.functions.set(name, handler as Handler, triggerableBy)
     return this
   }
 
@@ -167,7 +179,9 @@ export class CoreBus<S extends AnySource = AnySource> {
     const [context, settings] = splitOptions({ ...options })
     const scope = scopeOf(context, this.#app)
     const declared = { name, source, filter, target: { type: 'function', name }, ...settings }
-    const handling = () => this.#parts.functions.setFor(scope.app, name, handler as Handler)
+    const { principal } = scope
+    const triggerableBy = principal === undefined ? 'service' : [{ principal: principal.id }]
+    const handling = () => this.#parts.functions.setFor(scope.app, name, handler as Handler, triggerableBy)
     await this.#parts.contextFor(scope)[DECLARE](declared, handling)
   }
 

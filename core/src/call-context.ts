@@ -31,8 +31,10 @@ import type { Plugins } from './plugins.ts'
 import type { Quotas } from './quotas/quotas.ts'
 import { statedBy } from './quotas/quotas.ts'
 import { readQuotas } from './sql/app-quotas.ts'
-import type { Access } from './principals/access.ts'
 import { scopeAs } from './principals/act-as.ts'
+import { priorityOf } from './priority.ts'
+import type { Access, Question } from './principals/access.ts'
+import type { SourceAction } from './principals/actions.ts'
 import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
 import { StandingSql } from './principals/standing-sql.ts'
@@ -53,7 +55,7 @@ import type { DatabaseCalls } from './database-calls.ts'
 import { elsewhereIfReadOnly } from './postgres/check-out.ts'
 import type { PrepareForSource } from './source-transaction.ts'
 import { sourceTransaction } from './source-transaction.ts'
-import { verbsOf } from './verbs.ts'
+import { guardedVerbs, verbsOf } from './verbs.ts'
 import { assertTransaction } from './transaction-status.ts'
 
 /** What all contexts of a bus share. */
@@ -84,6 +86,7 @@ export interface ContextSurroundings {
 
 /** No verb of a context: only the bus has it. */
 export const DECLARE = Symbol('declare')
+const VERBS = Symbol('verbs')
 
 export type ContextFactory = (
   scope: CallScope,
@@ -107,7 +110,7 @@ export function contextFactory(around: ContextSurroundings): ContextFactory {
       enumerable: true,
       get(this: BaseContext) {
         let api = apis.get(this)
-        if (api === undefined) apis.set(this, (api = verbsOf(source, this.sourceContext(source))))
+        if (api === undefined) apis.set(this, (api = this[VERBS](source)))
         return api
       },
     })
@@ -222,7 +225,7 @@ abstract class BaseContext implements CoreContext {
   }
 
   get history(): History {
-    return new HistoryStore(this.#around.callSql, this.#on(), this.#scope)
+    return new HistoryStore(this.#around.callSql, this.#on(), this.#scope, this.#around.access)
   }
 
   get principals(): Principals {
@@ -234,7 +237,9 @@ abstract class BaseContext implements CoreContext {
   }
 
   async emit(source: string, event: unknown, options?: EmitOptions): Promise<EmitResult> {
-    const [result] = await this.#emitPrepared([this.#prepare(source, event, options)])
+    const prepared = this.#prepare(source, event, options)
+    if (this.#scope.principal !== undefined) await this.#ask('event.emit', prepared)
+    const [result] = await this.#emitPrepared([prepared])
     return result as EmitResult
   }
 
@@ -243,17 +248,21 @@ abstract class BaseContext implements CoreContext {
       throw new OutbusError('event.invalid', 'emitMany takes an array of events', { path: 'events', received: events })
     assertOptionsByPosition(events, options)
     const prepared = events.map((event, i) => this.#prepareNumbered(source, event, options?.[i], i))
+    if (this.#scope.principal !== undefined) for (const one of prepared) await this.#ask('event.emit', one)
     return prepared.length === 0 ? [] : this.#emitPrepared(prepared)
   }
 
   async request(source: string, event: unknown, options?: RequestOptions): Promise<Reply> {
     if (this.#scope.boundBy !== undefined) await this.#assertStanding()
-    return this.#desk().request((reply) => this.#prepare(source, event, undefined, { reply }), options)
+    const desk = this.#desk()
+    await this.#askToRequest(source, event)
+    return desk.request((reply) => this.#prepare(source, event, undefined, { reply }), options)
   }
 
   async submit(source: string, event: unknown, options?: SubmitOptions): Promise<SubmittedRequest | undefined> {
     if (this.#scope.boundBy !== undefined) await this.#assertStanding()
     const desk = this.#desk()
+    await this.#askToRequest(source, event)
     const { onlyTo } = parseSubmitOptions(options)
     if (onlyTo !== undefined) {
       const trigger = await this.#answering(source, event)
@@ -268,17 +277,19 @@ abstract class BaseContext implements CoreContext {
 
   async #answering(source: string, event: unknown): Promise<IndexedTrigger | undefined> {
     const prepared = this.#prepare(source, event, undefined, { reply: { replyTo: KEPT, timeoutMs: null } })
+    if (this.#scope.principal !== undefined) await this.#ask('event.request', prepared)
     const { calls, emitter } = this.#around
     return calls.reading(this.#on(), (on) => emitter.answering(prepared, on))
   }
 
   async explain(source: string, event: unknown): Promise<Explanation[]> {
     const prepared = this.#prepare(source, event)
+    if (this.#scope.principal !== undefined) await this.#ask('event.explain', prepared)
     return explain(this.#registry(), prepared.source, prepared.event)
   }
 
   get requests(): Requests {
-    return new RequestStore(this.#around.callSql, this.#on(), this.#scope)
+    return new RequestStore(this.#around.callSql, this.#on(), this.#scope, this.#around.access)
   }
 
   as(principal: Principal | undefined): Context {
@@ -292,7 +303,7 @@ abstract class BaseContext implements CoreContext {
 
   /** For the getter of a source's verbs. */
   sourceContext(source: AnySource): SourceContext {
-    const { callSql, calls } = this.#around
+    const { callSql, calls, access } = this.#around
     return {
       app: this.#scope.app,
       principal: this.#scope.principal,
@@ -306,9 +317,17 @@ abstract class BaseContext implements CoreContext {
         const [row] = await callSql.run(this.#on(), readQuotas, [this.app])
         return { ...this.#around.quotas, ...statedBy(row?.quotas) }
       },
+      authorize: (verb, resource, owner) => {
+        if (this.#scope.principal === undefined) return undefined
+        return access.ask(this.#scope, () => this.#on(), questionOf(source, verb, resource, owner))
+      },
+      reach: (verb, resource) => access.reach(this.#scope, this.#on(), questionOf(source, verb, resource, undefined)),
       check: (event: EventInput<AnySource['events']>, options?: EmitOptions) =>
         void this.#prepare(source.name, event, options),
-      emit: (event: EventInput<AnySource['events']>, options?: EmitOptions) => this.emit(source.name, event, options),
+      emit: async (event: EventInput<AnySource['events']>, options?: EmitOptions) => {
+        const [result] = await this.#emitPrepared([this.#prepare(source.name, event, options)])
+        return result as EmitResult
+      },
       together: async <Item, Result>(write: SharedWrite<EventSchemas, Item, Result>, item: Item): Promise<Result> => {
         const { writes } = this.#around
         if (this.#scope.boundBy !== undefined) await this.#assertStanding()
@@ -340,6 +359,32 @@ abstract class BaseContext implements CoreContext {
         return result
       },
     }
+  }
+
+  /** For the getter of a source's verbs. Those of the service are the source's own, and cost nothing more. */
+  [VERBS](source: AnySource): object {
+    const context = this.sourceContext(source)
+    const verbs = verbsOf(source, context)
+    if (this.#scope.principal === undefined) return verbs
+    return guardedVerbs(source, verbs, (verb) => context.authorize(verb, {}))
+  }
+
+  async #askToRequest(source: string, event: unknown): Promise<void> {
+    if (this.#scope.principal !== undefined) await this.#ask('event.request', this.#prepare(source, event))
+  }
+
+  #ask(
+    action: 'event.emit' | 'event.request' | 'event.explain',
+    { source, event, priority }: PreparedEvent,
+  ): Promise<void> | undefined {
+    const resource = {
+      source: source.name,
+      op: event.op,
+      event,
+      priority: priority === null ? undefined : priorityOf(priority),
+    }
+    const audiences = [source.verbsFor ?? 'everyone']
+    return this.#around.access.ask(this.#scope, () => this.#on(), { action, resource, audiences })
   }
 
   /** `onEmit`: which lanes there are to wake after the commit. Postgres notifies them of a caller's own commit. */
@@ -408,5 +453,21 @@ abstract class BaseContext implements CoreContext {
       if (!isOutbusError(error)) throw error
       throw error.under(pathOfEvent(i))
     }
+  }
+}
+
+function questionOf(
+  source: AnySource,
+  verb: string,
+  resource: Readonly<Record<string, unknown>>,
+  owner: string | null | undefined,
+): Question<SourceAction> {
+  const declared = source.actions?.[verb]
+  return {
+    action: `${source.name}.${verb}` as const,
+    resource,
+    owner,
+    audiences: [source.verbsFor ?? 'everyone'],
+    allows: (declared === 'free' ? undefined : declared?.allows) ?? 'open',
   }
 }

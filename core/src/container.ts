@@ -205,7 +205,8 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   provide(T.access, (c) => {
     // What a caller's own resolver throws is the caller's.
     const principals = settings.principals ?? new AdminPrincipalResolver(c.resolve(T.callSql))
-    return new Access(principals, settings.authorizer ?? ownerAndAdmin)
+    const authorizer = settings.authorizer ?? ownerAndAdmin
+    return new Access({ resolver: principals, authorizer, priorities: settings.priorities })
   })
   provide(T.contextFor, (c) => {
     const pluginLogs = pluginContainers(c)
@@ -256,6 +257,13 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         sql: c.resolve(T.sql),
         plugins: c.resolve(T.plugins),
         emitter: c.resolve(T.emitter),
+        resolver: c.resolve(T.principals),
+        mayRead: (app, principal, { id, source, trigger_id, trigger_name: name }, owner) =>
+          c.resolve(T.access).mayRun(app, principal, {
+            action: 'dead_letter.read',
+            resource: { letter: { id, source, trigger: { id: trigger_id, name } } },
+            owner,
+          }),
         aside: c.resolve(T.aside),
         log: c.resolve(T.log),
         onWritten: (lanes) => wakeLanes(c, lanes),
@@ -269,7 +277,27 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       ),
       answers: { maxBytes: settings.maxEventBytes, now: () => new Date(wallClock()) },
       plans: new Plans(c.resolve(T.plugins)),
-      principals: c.resolve(T.principals),
+      principals: {
+        resolver: c.resolve(T.principals),
+        mayRun: ({ app, triggerId: id, name, sourceName, source, target, config, registrant }, principal) => {
+          // What this process cannot run fails by itself.
+          if (target === undefined) return true
+          const opened = target.triggersFor?.(config, { app }) ?? 'service'
+          return c.resolve(T.access).mayRun(app, principal, {
+            action: 'delivery.run',
+            resource: {
+              trigger: {
+                id,
+                name,
+                source: sourceName,
+                target: { ...(config as object | undefined), type: target.type },
+              },
+            },
+            owner: registrant,
+            audiences: [opened, source?.triggersFor ?? 'everyone'],
+          })
+        },
+      },
       rules: {
         maxTriggerDepth: settings.dispatch.maxTriggerDepth,
         strategies: settings.strategies,

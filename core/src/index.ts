@@ -24,6 +24,7 @@ export type {
   SharedWrite,
   SourceTransaction,
   TriggerEvent,
+  VerbAction,
   WriteAtOnce,
 } from './source.ts'
 export { defineTarget } from './target.ts'
@@ -97,7 +98,21 @@ export type {
 } from './inbox/requests.ts'
 export type { InboxListener, InboxResolver, OpenInbox } from './inbox/resolver.ts'
 
-export type { AccessRequest, Action, Authorizer } from './principals/authorizer.ts'
+export { CORE_ACTIONS } from './principals/actions.ts'
+export type {
+  Action,
+  ActionResources,
+  ActionRow,
+  CoreAction,
+  Default,
+  RowFacts,
+  SourceAction,
+  TriggerFacts,
+} from './principals/actions.ts'
+export { audienceSchema, readAudiences } from './principals/audience.ts'
+export type { Audience, SourceAudiences } from './principals/audience.ts'
+export { isAbout, ownerAndAdmin } from './principals/authorizer.ts'
+export type { AccessRequest, Authorizer } from './principals/authorizer.ts'
 export type { PrincipalPatch, Principals } from './principals/principals.ts'
 export type { PrincipalKey, PrincipalResolver, ResolvedPrincipal } from './principals/resolver.ts'
 

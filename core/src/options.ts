@@ -7,6 +7,9 @@ import { dispatchSchema } from './dispatch/options.ts'
 import { assertPostgresUrl } from './postgres/url.ts'
 import { OutbusError } from './errors.ts'
 import type { InboxResolver } from './inbox/resolver.ts'
+import type { Priority } from './priority.ts'
+import type { Audience } from './principals/audience.ts'
+import { audienceSchema } from './principals/audience.ts'
 import type { Authorizer } from './principals/authorizer.ts'
 import type { PrincipalResolver } from './principals/resolver.ts'
 import type { Quotas } from './quotas/quotas.ts'
@@ -49,6 +52,11 @@ export interface BusOptions<S extends readonly AnySource[]> {
   readonly principals?: PrincipalResolver
   /** Who may change what. Default: the service itself, whoever has the role `admin`, and owners what is their own. */
   readonly authorizer?: Authorizer
+  /**
+   * Who, beside the service and administrators, may say each priority, of triggers and of emits. Default: `high` is the service's, the others
+   * everyone's.
+   */
+  readonly priorities?: Partial<Readonly<Record<Priority, Audience>>>
   /** Retry strategies by the name that a `custom` policy gives. Default none. */
   readonly strategies?: CustomStrategies
   /** Which attempts are kept, to be read by `cx.history`. Default `failures`. */
@@ -115,6 +123,13 @@ const optionsSchema = z.strictObject({
   inboxes: z.unknown().optional(),
   principals: z.unknown().optional(),
   authorizer: z.unknown().optional(),
+  priorities: z
+    .strictObject({
+      high: audienceSchema().exactOptional(),
+      normal: audienceSchema().exactOptional(),
+      low: audienceSchema().exactOptional(),
+    })
+    .exactOptional(),
 })
 
 export function parseOptions(options: BusOptions<readonly AnySource[]>) {
@@ -158,8 +173,15 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
     principals: options.principals,
     authorizer: options.authorizer,
     quotas: { ...DEFAULT_QUOTAS, ...withoutUndefined(parsed.quotas) },
+    priorities: { ...DEFAULT_PRIORITIES, ...parsed.priorities },
     dispatch: { ...dispatch, requestConcurrency },
   }
+}
+
+const DEFAULT_PRIORITIES: Readonly<Record<Priority, Audience>> = {
+  high: 'service',
+  normal: 'everyone',
+  low: 'everyone',
 }
 
 /** The default would decide, and it may allow what the one that was meant does not. */

@@ -63,6 +63,10 @@ const SOURCE_MEMBERS: readonly (keyof AnySource)[] = [
   'bind',
   'rank',
   'orderingKey',
+  'reaches',
+  'verbsFor',
+  'triggersFor',
+  'actions',
   'start',
   'stop',
   'api',
@@ -73,6 +77,7 @@ const TARGET_MEMBERS: readonly (keyof AnyTarget)[] = [
   'config',
   'run',
   'resolves',
+  'triggersFor',
   'start',
   'stop',
 ]

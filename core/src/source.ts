@@ -12,6 +12,7 @@ import type { CallScope, Principal } from './context.ts'
 import type { JsonValue } from './json.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { Quotas } from './quotas/quotas.ts'
+import type { Audience } from './principals/audience.ts'
 import type { Statement } from './sql/statement.ts'
 import type { WriteTexts } from './sql/write-statement.ts'
 
@@ -88,6 +89,21 @@ export interface EventSource<
   /** What "in order" means for this source; stored with each row, at most 255 bytes. Pure. */
   orderingKey?(event: EventOf<E>): string
   /**
+   * Whether the trigger of `registrant` (undefined: the service) may hear of the event at all, for a source whose events are somebody's.
+   * Called once per matching trigger and emit. Pure. Default: every trigger of the app may.
+   */
+  reaches?(args: { event: EventOf<E>; registrant: string | undefined }): boolean
+  /** Who, beside the service and administrators, may call its verbs, and emit and request its events. Default everyone. */
+  readonly verbsFor?: Audience
+  /** Who, beside the service and administrators, may register triggers on it. Default everyone. */
+  readonly triggersFor?: Audience
+  /**
+   * What the `Authorizer` is asked about, by verb: each verb that stands here asks by {@link SourceContext.authorize} or
+   * {@link SourceContext.reach} before it does anything. A verb that does not is asked about by core, without a resource. `'free'`: it
+   * reads and writes nothing, and nobody is asked.
+   */
+  readonly actions?: Readonly<Record<string, VerbAction | 'free'>>
+  /**
    * Called by `bus.start()`, before anything is dispatched: for a source that makes events happen by itself. Rejects to
    * keep the bus from starting.
    */
@@ -96,6 +112,14 @@ export interface EventSource<
   stop?(): Promise<void>
   /** The source's verbs, mounted at `cx[name]`. Called at most once per call context; the verbs may do I/O. */
   api(context: SourceContext<E>): Api
+}
+
+/** What the `Authorizer` is asked about a verb, as `docs/authorizer.md` and the test kit read it. */
+export interface VerbAction {
+  /** Its members, and what they say. */
+  readonly resource: Readonly<Record<string, string>>
+  /** What the default allows to a principal that is no administrator. Default `open`: whatever `verbsFor` allows. */
+  readonly allows?: 'open' | 'own and open'
 }
 
 /** What a source's verbs are handed: never the container, never another plugin. */
@@ -108,6 +132,14 @@ export interface SourceContext<E extends EventSchemas = EventSchemas> {
    */
   readonly caller: Principal | undefined
   readonly scope: CallScope
+  /**
+   * Asks whether this context may call the verb, as `<source>.<verb>`; rejects, or throws, with `access.forbidden`. Undefined, at once, for
+   * the service and where the answer is at hand. A `priority` in the resource has to be open to the principal as well. `owner`: whose
+   * it is (`caller` of a context that wrote it); null for the service's.
+   */
+  authorize(verb: string, resource: Readonly<Record<string, unknown>>, owner?: string | null): Promise<void> | undefined
+  /** The same for a listing: undefined where everybody's are meant, else the id of the principal whose own are. */
+  reach(verb: string, resource: Readonly<Record<string, unknown>>): Promise<string | undefined>
   /** A child of the bus's logger that names the source. */
   readonly log: Logger
   /** Runs one statement in the caller's transaction when there is one, else by itself. */

@@ -5,6 +5,8 @@ import type { Logger } from 'pino'
 import type { z } from 'zod'
 import type { Delivery } from './dispatch/delivery.ts'
 import type { Verdict } from './dispatch/verdict.ts'
+import type { TargetSpec } from './triggers/trigger.ts'
+import type { Audience } from './principals/audience.ts'
 
 export interface Target<Type extends string = string, C extends z.ZodType = z.ZodType> {
   /** Unique among the targets of a bus: `function`, `webhook`, … */
@@ -26,6 +28,11 @@ export interface Target<Type extends string = string, C extends z.ZodType = z.Zo
   }): Promise<Verdict | void> | Verdict | void
   /** Whether this process can run the config now. Shown with a trigger as `unresolved`; never refuses one. */
   resolves?(config: z.output<C>, where: { readonly app: string }): boolean
+  /**
+   * For whom the service opened this target with this config: who, beside the service and administrators, may register triggers with it,
+   * and in whose name it runs. Asked when a trigger is written, and again for each batch of deliveries. Pure. Default the service alone.
+   */
+  triggersFor?(config: z.output<C>, where: { readonly app: string }): Audience
   /** Called once by `bus.start()`, before anything is claimed. */
   start?(): Promise<void>
   /** Called once by `bus.stop()`, after the last delivery. */
@@ -39,3 +46,8 @@ export function defineTarget<const Type extends string, C extends z.ZodType>(tar
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a list of targets with different configs: only `any` takes every one
 export type AnyTarget = Target<string, any>
+
+/** For whom a trigger's target is open. */
+export function audienceOfTarget(target: AnyTarget, { type: _type, ...config }: TargetSpec, app: string): Audience {
+  return target.triggersFor?.(config, { app }) ?? 'service'
+}

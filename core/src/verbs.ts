@@ -18,6 +18,29 @@ export function verbsOf(source: AnySource, context: SourceContext): object {
   throw sourceFailed(source, 'api', 'api returned no object', 'api has to return an object with the verbs, at once')
 }
 
+/**
+ * For a principal. A verb that the source's `actions` do not name asks for nothing by itself: `ask` is called before it.
+ */
+export function guardedVerbs(
+  source: AnySource,
+  verbs: object,
+  ask: (verb: string) => Promise<void> | undefined,
+): object {
+  const guarded = Object.create(verbs) as Record<string, unknown>
+  for (const name of verbNames(verbs)) {
+    const verb = (verbs as Record<string, unknown>)[name]
+    if (typeof verb !== 'function') continue
+    const asks = source.actions !== undefined && Object.hasOwn(source.actions, name)
+    const call = (args: readonly unknown[]): unknown => Reflect.apply(verb, verbs, args)
+    const guard = async (...args: readonly unknown[]) => {
+      await ask(name)
+      return call(args)
+    }
+    guarded[name] = asks ? (...args: readonly unknown[]) => call(args) : guard
+  }
+  return guarded
+}
+
 /** Once, when the bus is made, so that a clash is found before anything runs. */
 export function assertVerbs(source: AnySource, context: SourceContext): void {
   const seen = new Map<string, string>()

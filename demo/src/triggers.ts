@@ -54,20 +54,24 @@ export function repair(bus: DemoBus, state: HandlerState): void {
 }
 
 function handle(bus: DemoBus, { runId, pool, committedAt }: HandlerState, name: string, broken: boolean): void {
-  bus.handle<KvEvent & { op: 'set' }>(name, async ({ event, attempt }) => {
-    const startedAt = performance.now()
-    if (broken) throw new Error('the deployment target is down')
-    if (name === FLAKY && attempt === 1) throw retryAfter(25)
-    await applyEffect(pool, {
-      runId,
-      trigger: name,
-      delivery: event.key,
-      starts: attempt,
-      // A handler may start before the caller's COMMIT has been answered.
-      latencyMs: Math.max(0, startedAt - (committedAt.get(event.key) ?? startedAt)),
-      counted: countedBy(name, event),
-    })
-  })
+  bus.handle<KvEvent & { op: 'set' }>(
+    name,
+    async ({ event, attempt }) => {
+      const startedAt = performance.now()
+      if (broken) throw new Error('the deployment target is down')
+      if (name === FLAKY && attempt === 1) throw retryAfter(25)
+      await applyEffect(pool, {
+        runId,
+        trigger: name,
+        delivery: event.key,
+        starts: attempt,
+        // A handler may start before the caller's COMMIT has been answered.
+        latencyMs: Math.max(0, startedAt - (committedAt.get(event.key) ?? startedAt)),
+        counted: countedBy(name, event),
+      })
+    },
+    { triggerableBy: 'everyone' },
+  )
 }
 
 function countedBy(

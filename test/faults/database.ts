@@ -54,6 +54,14 @@ export async function prepareDatabase(
   const migrating = await createBus({ database: migrator, migrate: true, ...options })
   await migrating.stop()
   await grantRoles(migrator, { schema: SCHEMA, roles: TEST_ROLES })
+  // The functions are in other processes, so that nobody opens them here: whoever registers the triggers is an administrator.
+  await withClient({ connectionString: url }, async (client) => {
+    for (const app of APPS)
+      await client.query(`insert into ${SCHEMA}.principals (app_id, id, roles) values ($1, $2, '{admin}')`, [
+        app,
+        registrantOf(app),
+      ])
+  })
   await using bus = await createBus({ database: urlAs(url, LOGINS.emitter), ...options })
   for (const app of APPS) {
     const cx = bus.context({ app, principal: { id: registrantOf(app) } })

@@ -30,6 +30,7 @@ const TARGET = { type: 'function', name: 'nobody' } as const
 
 /** Something of an app in every table that has an app, by way of the API. */
 async function fill(bus: Bus, app: string): Promise<void> {
+  await bus.context({ app }).principals.put('ada', { roles: ['admin'] })
   const cx = bus.context({ app, principal: { id: 'ada' } })
   const outcomes = watchOutcomes(app)
   await bus.on('dies', 'kv', { collection: 'dies' }, () => Promise.reject(new Error('on purpose')), {

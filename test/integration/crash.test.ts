@@ -20,6 +20,7 @@ async function setUp() {
     log: pino({ level: 'silent' }),
   })
   onTestFinished(() => bus.stop())
+  await bus.context().principals.put('tester', { roles: ['admin'] })
   const cx = bus.context({ principal: { id: 'tester' } })
   await cx.triggers.create({
     name: 'work',

@@ -134,7 +134,7 @@ async function cut(pool: pg.Pool, answer: Promise<string>): Promise<string> {
 }
 
 /** Functions that ask no server, `isAnswered` as soon as the app's triggers are in memory. */
-const PURE = new Set(['schedule.preview', 'with', 'sourceContext', 'isAnswered'])
+const PURE = new Set(['schedule.preview', 'with', 'as', 'sourceContext', 'isAnswered'])
 
 test('no call of a context is left out', async () => {
   const { cx } = await prepared()

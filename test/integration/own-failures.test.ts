@@ -39,6 +39,7 @@ async function setUp(seen: (trigger: string, message: string) => void) {
     dispatch: { pollMs: 5, overloadedAfterMs: 60_000 },
   })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
+  await bus.context().principals.put('u_1', { roles: ['admin'] })
   const cx = bus.context({ principal: { id: 'u_1' } })
   const started: [string, number][] = []
   bus.handle('work', ({ trigger, attempt }) => void started.push([trigger.name, attempt]))
@@ -69,7 +70,9 @@ test('principals that cannot be asked for charge nobody an attempt, and what wai
   await cx.deliveries.cancel(rows[0]?.id as string)
   await db.pool.query('alter table outbus.principals rename to principals_away')
   await bus.start()
-  const replies = Object.keys(REQUESTS).map((topic) => cx.request('asks', { op: 'ask', topic }, { timeoutMs: 20_000 }))
+  const replies = Object.keys(REQUESTS).map((topic) =>
+    bus.context().request('asks', { op: 'ask', topic }, { timeoutMs: 20_000 }),
+  )
   await allRefused.promise
   await db.pool.query('alter table outbus.principals_away rename to principals')
   for (const reply of await Promise.all(replies)) expect(reply).toMatchObject({ ok: true })

@@ -112,6 +112,7 @@ test('a pause in a transaction that is rolled back pauses nothing; deleting a pa
 test('who may pause: the owner its own trigger, an admin the app', async () => {
   const { bus, cx, trigger } = await setUpBus()
   const { id } = await trigger('work')
+  await bus.context().principals.put('u_1', { roles: [] })
   await bus.context().principals.put('u_2', {})
   const stranger = bus.context({ principal: { id: 'u_2' } })
   await expect(stranger.triggers.pause(id)).rejects.toMatchObject({ code: 'access.forbidden' })

@@ -23,6 +23,7 @@ async function setUpTrickle(more: object) {
   bus.handle('count', () => {
     if (--left === 0) done.resolve()
   })
+  await bus.context().principals.put('u_1', { roles: ['admin'] })
   const cx = bus.context({ principal: { id: 'u_1' } })
   const { id } = await cx.triggers.create({
     name: 'count',

@@ -48,6 +48,7 @@ async function setUp() {
     log,
   })
   onTestFinished(() => bus.stop(foreign('{ graceMs: 0 }')))
+  await bus.context().principals.put('u_1', { roles: ['admin'] })
   const cx = bus.context(foreign(`{ principal: { id: 'u_1', roles: ['a'] } }`))
   return { db, bus, cx, outcomes: watchOutcomes('shop') }
 }

@@ -44,6 +44,7 @@ test('an emitting and a dispatching process, each with its own rights, do all th
   const { db, as, busAs, denied, outcomes } = await setUp()
   const emitting = await busAs('outbus_emitting')
   const dispatching = await busAs('outbus_dispatching', { history: 'all' })
+  await db.pool.query(`insert into outbus.principals (app_id, id, roles) values ('shop', 'u_1', '{admin}')`)
   const cx = emitting.context({ principal: { id: 'u_1' } })
   for (const trigger of [
     on('jobs'),

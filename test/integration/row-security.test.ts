@@ -46,6 +46,8 @@ async function setUp() {
   dispatching.handle<Instructions>('answer', answer)
   const shop = emitting.context({ app: 'shop', principal: { id: 'u_1' } })
   const bank = migrating.context({ app: 'bank', principal: { id: 'u_2' } })
+  await migrating.context({ app: 'shop' }).principals.put('u_1', { roles: ['admin'] })
+  await migrating.context({ app: 'bank' }).principals.put('u_2', { roles: ['admin'] })
   for (const cx of [shop, bank]) {
     await cx.triggers.create({
       name: 'work',
@@ -173,6 +175,7 @@ test('through the bus an app that is not its own is refused, and empty where it 
   const all = await setUp()
   const { deadLetterId, triggerId, requestId, deliveryId } = await fill(all)
   const { emitting, db } = all
+  emitting.handle('work', () => undefined, { triggerableBy: 'everyone' })
   const strayed = emitting.context({ app: 'bank', principal: { id: 'u_2' } })
   const before = await db.pool.query(
     'select (select count(*) from outbus.outbox) as rows, (select array_agg(t.*::text) from outbus.triggers t) as triggers',

@@ -11,6 +11,7 @@ async function setUp() {
   const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, log: pino({ level: 'silent' }) })
   onTestFinished(() => bus.stop())
+  await bus.context({ app: 'shop' }).principals.put('u_1', { roles: ['admin'] })
   const cx = bus.context({ app: 'shop', principal: { id: 'u_1' } })
   const input = (name: string, more: object = {}) => ({
     name,

@@ -17,6 +17,7 @@ test('an emitter names the caller of what it emits, and changes it of nothing th
   const emitting = await createBus({ database: as('outbus_emitting'), sources: [kv()], log })
   const dispatching = await createBus({ database: as('outbus_dispatching'), sources: [kv()], log })
   for (const bus of [emitting, dispatching]) onTestFinished(() => bus.stop({ graceMs: 0 }))
+  emitting.handle('work', () => undefined, { triggerableBy: 'everyone' })
   const mallory = emitting.context({ app: 'shop', principal: { id: 'mallory' } })
   await mallory.triggers.create({
     name: 'work',
@@ -27,11 +28,12 @@ test('an emitter names the caller of what it emits, and changes it of nothing th
   })
   const died = Promise.withResolvers<void>()
   const seen: unknown[] = []
-  dispatching.handle('work', ({ cx, event }) => {
+  const work: Parameters<typeof dispatching.handle>[1] = ({ cx, event }) => {
     seen.push(cx.caller)
     if ((event as { key: string }).key === 'dies') throw new Error('no')
     died.resolve()
-  })
+  }
+  dispatching.handle('work', work, { triggerableBy: 'everyone' })
   await mallory.kv.set('jobs', 'waits', 1, { delayMs: 3_600_000 })
   await mallory.kv.set('jobs', 'dies', 1)
   await mallory.kv.set('jobs', 'done', 1)

@@ -298,6 +298,8 @@ test('a schedule fires for whoever set it last, or the service', async () => {
   await of('mallory').schedule.set('of mallory', { recurrence })
   await service.schedule.set('of the service', { recurrence })
   await service.schedule.set('changed', { recurrence })
+  // Whoever changes what is the service's is an administrator.
+  await service.principals.put('mallory', { roles: ['admin'] })
   await of('mallory').schedule.set('changed', { recurrence })
   await service.schedule.set('changed by an older process', { recurrence })
   await db.pool.query(`update outbus.schedules set data = '1', revision = revision + 1 where name like '%older%';

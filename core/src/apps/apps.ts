@@ -157,7 +157,7 @@ export class AppStore implements Apps {
     assertAppId(app)
     const scope = scopeOf({ app, ...who } as ContextOptions, undefined)
     assertOpen()
-    await access.assert(scope, pool, 'app.erase', undefined)
+    await access.assert(scope, pool, { action: 'app.erase', resource: { dryRun } })
     if (!dryRun) await this.#assertErasable()
     const tables = dryRun ? await this.#count(app) : await this.#eraseAll(app)
     return { app, dryRun, rows: total(tables), tables: Object.fromEntries(tables) }

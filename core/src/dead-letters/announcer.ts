@@ -17,6 +17,9 @@ import type { Emitter, WrittenFor } from '../outbox/emitter.ts'
 import { bothLanes, NO_LANES } from '../outbox/emitter.ts'
 import { prepareEvent } from '../outbox/prepare.ts'
 import type { Plugins } from '../plugins.ts'
+import type { PrincipalKey, PrincipalResolver, ResolvedPrincipal } from '../principals/resolver.ts'
+import { AdminPrincipalResolver } from '../principals/resolver.ts'
+import { deadLetterHandlers } from '../sql/dead-letter-handlers.ts'
 import { isFaultOfRow } from '../set-aside/fault.ts'
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import { leaveUnannounced } from '../sql/leave-unannounced.ts'
@@ -33,6 +36,14 @@ export interface DeadLetterAnnouncerOptions {
   readonly emitter: Emitter
   readonly aside: SetAsideRows
   readonly log: Logger
+  readonly resolver: PrincipalResolver
+  /** Whether a principal may read a letter that is another one's. */
+  mayRead(
+    app: string,
+    principal: ResolvedPrincipal,
+    letter: UnannouncedDeadLetter,
+    owner: string | null,
+  ): boolean | Promise<boolean>
   /** After a commit that may have written rows. */
   onWritten(lanes: WrittenFor): void
 }
@@ -134,13 +145,14 @@ export class DeadLetterAnnouncer {
     const { sql, plugins, emitter } = this.#options
     const letters = await sql.run(tx, takeUnannouncedDeadLetters, [limit, after])
     for (const letter of letters) hold(letter)
+    const readers = await this.#readersOf(letters, tx)
     const events = letters.map((letter) =>
       prepareEvent(
         plugins,
         LIMITS,
         scopeOf(letter),
         DEAD_LETTER_SOURCE,
-        { op: 'died', letter: eventOf(letter) },
+        { op: 'died', letter: eventOf(letter), owner: ownerOf(letter), readers: readers.get(letter.id) ?? [] },
         undefined,
       ),
     )
@@ -148,6 +160,57 @@ export class DeadLetterAnnouncer {
     const { lanes } = await emitter.write(events, tx, { transactional: true })
     return { letters: letters.length, lanes }
   }
+
+  /** By letter: the principals with handlers of dead letters who may read it, although it is another one's. */
+  async #readersOf(letters: readonly UnannouncedDeadLetter[], tx: pg.ClientBase): Promise<Map<string, string[]>> {
+    const { sql, resolver, mayRead } = this.#options
+    const readers = new Map<string, string[]>()
+    if (letters.length === 0) return readers
+    const handlers = await sql.run(tx, deadLetterHandlers, [[...new Set(letters.map(({ app_id }) => app_id))]])
+    // Its owner reads it anyway: nobody else has to be known for that.
+    const isAnothers = (app: string, id: string) =>
+      letters.some((letter) => letter.app_id === app && ownerOf(letter) !== id)
+    const keys = handlers
+      .map(({ app_id: app, registrant: id }) => ({ app, id }))
+      .filter(({ app, id }) => isAnothers(app, id))
+    if (keys.length === 0) return readers
+    const principals = await resolveEach(resolver, keys, tx)
+    for (const letter of letters) {
+      const owner = ownerOf(letter)
+      const some: string[] = []
+      for (const [i, { app, id }] of keys.entries()) {
+        const principal = principals[i]
+        if (app !== letter.app_id || id === owner || principal === undefined || principal.disabled) continue
+        if (await mayRead(app, principal, letter, owner)) some.push(id)
+      }
+      readers.set(letter.id, some)
+    }
+    return readers
+  }
+}
+
+/** Of somebody whom a resolver of the application cannot resolve, nothing is known, and others are announced to all the same (G19). */
+async function resolveEach(
+  resolver: PrincipalResolver,
+  keys: readonly PrincipalKey[],
+  tx: pg.ClientBase,
+): Promise<readonly (ResolvedPrincipal | undefined)[]> {
+  try {
+    return await resolver.resolve(keys, tx)
+  } catch (error) {
+    // The bus's own asked Postgres, which is away.
+    if (resolver instanceof AdminPrincipalResolver) throw error
+    const each = await Promise.allSettled(keys.map((key) => resolver.resolve([key], tx)))
+    return each.map((settled) => (settled.status === 'fulfilled' ? settled.value[0] : undefined))
+  }
+}
+
+/**
+ * Empty where the row does not say it, since no bus has written it: no principal has that id. Null: the service's own.
+ */
+function ownerOf({ trigger }: UnannouncedDeadLetter): string | null {
+  const { registrant = '' } = (trigger ?? {}) as { readonly registrant?: unknown }
+  return typeof registrant === 'string' || registrant === null ? registrant : ''
 }
 
 /**

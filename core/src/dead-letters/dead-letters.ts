@@ -11,7 +11,7 @@ import { FAILURE_KINDS } from '../retry/failure.ts'
 import type { DeadLetter, Resolution } from './dead-letter.ts'
 import { toDeadLetter } from './dead-letter.ts'
 import { countDeadLetters } from '../sql/count-dead-letters.ts'
-import type { DeadLetterFilterParameters, LetterRange } from '../sql/dead-letter-row.ts'
+import type { DeadLetterFilterParameters, DeadLetterRow, LetterRange } from '../sql/dead-letter-row.ts'
 import { discardDeadLetters } from '../sql/discard-dead-letters.ts'
 import { getDeadLetter } from '../sql/get-dead-letter.ts'
 import { listDeadLetters } from '../sql/list-dead-letters.ts'
@@ -57,6 +57,8 @@ export interface DeadLetters {
   discardAll(selection: DeadLetterSelection, options?: { readonly dryRun?: boolean }): Promise<{ count: number }>
 }
 
+type LetterAction = 'dead_letter.read' | 'dead_letter.replay' | 'dead_letter.discard'
+
 const RESOLUTIONS = ['handled', 'handler_failed', 'replayed', 'discarded'] as const
 
 /** What Postgres and ISO text agree on. */
@@ -101,20 +103,20 @@ export class DeadLetterStore implements DeadLetters {
     const listing = ['dead_letters', ...parameters.map(String)]
     const limit = pageLimit(given.limit)
     const before = decodeCursor(listing, given.cursor, (position) => assertRowId(position, 'a dead letter id'))
-    const rows = await this.#sql.run(this.#on, listDeadLetters, [...parameters, before ?? null, limit + 1])
+    const question = { action: 'dead_letter.read', resource: { letter: undefined } } as const
+    const reached = ofRegistrant(parameters, await this.#access.reach(this.#scope, this.#on, question))
+    const rows = await this.#sql.run(this.#on, listDeadLetters, [...reached, before ?? null, limit + 1])
     return toPage(rows.map(toDeadLetter), limit, (last) => encodeCursor(listing, last.id))
   }
 
   async get(id: string): Promise<DeadLetter> {
-    const [row] = await this.#sql.run(this.#on, getDeadLetter, [this.#scope.app, assertRowId(id, 'a dead letter id')])
-    if (row === undefined) throw notFound(id)
-    return toDeadLetter(row)
+    return toDeadLetter(await this.#find('dead_letter.read', assertRowId(id, 'a dead letter id')))
   }
 
   async replay(id: string, options: { force?: boolean } = {}): Promise<void> {
     const { force = false } = parseWith(replaySchema, options, { code: 'options.invalid', what: 'deadLetters.replay' })
     const letter = oneLetter(id)
-    await this.#assertMay('dead_letter.replay', id)
+    await this.#find('dead_letter.replay', id)
     const replayed = await this.#replay(this.#parameters({ resolution: 'any' }), letter, force)
     if (replayed.count === 0) await this.#refuseResolved(id, 'replay it again with { force: true }')
   }
@@ -125,7 +127,7 @@ export class DeadLetterStore implements DeadLetters {
 
   async discard(id: string): Promise<void> {
     const letter = oneLetter(id)
-    await this.#assertMay('dead_letter.discard', id)
+    await this.#find('dead_letter.discard', id)
     const discarded = await this.#discard(this.#parameters({ resolution: 'any' }), letter)
     if (discarded.count === 0) await this.#refuseResolved(id)
   }
@@ -146,7 +148,8 @@ export class DeadLetterStore implements DeadLetters {
       what: `deadLetters.${verb}All`,
     })
     const restricted = this.#selection(selection)
-    const parameters = ofRegistrant(restricted, await this.#access.reach(this.#scope, this.#on, `dead_letter.${verb}`))
+    const question = { action: `dead_letter.${verb}`, resource: { letter: undefined } } as const
+    const parameters = ofRegistrant(restricted, await this.#access.reach(this.#scope, this.#on, question))
     const [selected] = await this.#sql.run(this.#on, countDeadLetters, parameters)
     const last = selected?.last_id ?? undefined
     if (dryRun || last === undefined) return { count: selected?.count ?? 0 }
@@ -169,10 +172,13 @@ export class DeadLetterStore implements DeadLetters {
     return { count: rows[0]?.discarded ?? 0, lastId: rows[0]?.last_id ?? undefined }
   }
 
-  async #assertMay(action: 'dead_letter.replay' | 'dead_letter.discard', id: string): Promise<void> {
+  async #find(action: LetterAction, id: string): Promise<DeadLetterRow> {
     const [row] = await this.#sql.run(this.#on, getDeadLetter, [this.#scope.app, id])
     if (row === undefined) throw notFound(id)
-    await this.#access.assert(this.#scope, this.#on, action, row.trigger.registrant)
+    const letter = { id: row.id, source: row.source, trigger: { id: row.trigger_id, name: row.trigger_name } }
+    const owner = row.trigger.registrant
+    await this.#access.assert(this.#scope, this.#on, { action, resource: { letter }, owner })
+    return row
   }
 
   async #refuseResolved(id: string, hint?: string): Promise<never> {

@@ -55,7 +55,15 @@ export const deadLetterSource = defineSource({
   name: DEAD_LETTER_SOURCE,
   version: 1,
   // Made by the bus itself from its own table: there is nothing to check.
-  events: { died: z.object({ letter: z.custom<DeadLetterEvent>(() => true) }) },
+  events: {
+    died: z.object({
+      letter: z.custom<DeadLetterEvent>(() => true),
+      /** Who registered the trigger that failed; null for the service. */
+      owner: z.string().nullable(),
+      /** Other principals who may read it. */
+      readers: z.array(z.string()),
+    }),
+  },
   filter,
   keys: ({ trigger }) => [trigger === undefined ? EVERY_TRIGGER : `=${trigger}`],
   keysOf: ({ letter }) => [`=${letter.trigger.name}`, EVERY_TRIGGER],
@@ -64,6 +72,9 @@ export const deadLetterSource = defineSource({
     (wanted.trigger === undefined || wanted.trigger === letter.trigger.name) &&
     (wanted.failureKinds?.includes(letter.failureKind) ?? true),
   content: ({ letter }) => letter,
+  // A handler reads what the letter has: it is its owner's, the service's and administrators' to handle, and settles it.
+  reaches: ({ event: { owner, readers }, registrant }) =>
+    registrant === undefined || registrant === owner || readers.includes(registrant),
   serialize: ({ letter }): DeadLetterEvent => letter,
   api: () => ({}),
 })

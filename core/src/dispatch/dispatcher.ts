@@ -21,7 +21,7 @@ import { busPool } from '../postgres/bus-client.ts'
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import type { Withdrawals } from '../outbox/withdrawals.ts'
 import type { BusClientConfig } from '../postgres/bus-client.ts'
-import type { PrincipalResolver } from '../principals/resolver.ts'
+import type { RunsAsRules } from './run-as.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
 import { decide, settledOutcome } from './attempt.ts'
 import type { DeliverySurroundings, RowDelivery } from './delivery.ts'
@@ -81,7 +81,7 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly announcer: DeadLetterAnnouncer
   readonly aside: SetAsideRows
   readonly recorder: AttemptRecorder
-  readonly principals: PrincipalResolver
+  readonly principals: RunsAsRules
   readonly log: Logger
   readonly settings: DispatchSettings
 }

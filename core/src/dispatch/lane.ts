@@ -32,8 +32,8 @@ import type { EmittedClaim } from './emitted-claims.ts'
 import { EmittedClaims } from './emitted-claims.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import type { Plans } from './plan.ts'
-import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Run } from './run.ts'
+import type { RunsAsRules } from './run-as.ts'
 import { resolveRunsAs } from './run-as.ts'
 import { Settlement } from './settle.ts'
 import type { Woken } from './wake-up.ts'
@@ -58,7 +58,7 @@ export interface LaneSurroundings extends DeliverySurroundings, BatchSurrounding
   readonly notesOn: pg.Pool
   readonly leases: LeaseKeeper
   readonly plans: Plans
-  readonly principals: PrincipalResolver
+  readonly principals: RunsAsRules
   readonly log: Logger
   /** Begins to run a delivery that is under the lease `token`. */
   start(delivery: RowDelivery, token: string): Run

@@ -16,7 +16,6 @@ import { failedReply } from '../inbox/reply.ts'
 import { CALLER_GONE, PAUSED, PREVIOUS_TOKEN, takeRequests } from '../sql/take-requests.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { FailureKind } from '../retry/failure.ts'
-import type { PrincipalResolver } from '../principals/resolver.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { Outcome } from './attempt.ts'
 import type { DeliverySurroundings } from './delivery.ts'
@@ -33,6 +32,7 @@ import { answerOf } from './request-outcome.ts'
 import type { RequestSettler } from './request-settler.ts'
 import type { Run } from './run.ts'
 import type { Starts } from './starts.ts'
+import type { RunsAsRules } from './run-as.ts'
 import { resolveRunsAs } from './run-as.ts'
 import type { WakeUp } from './wake-up.ts'
 
@@ -46,7 +46,7 @@ export interface RequestLaneOptions {
   readonly settler: RequestSettler
   readonly around: DeliverySurroundings
   readonly plans: Plans
-  readonly principals: PrincipalResolver
+  readonly principals: RunsAsRules
   readonly answers: AnswerRules
   readonly wakeUp: WakeUp
   readonly starts: Pick<Starts, 'requests'>

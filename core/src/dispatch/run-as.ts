@@ -18,6 +18,12 @@ export type RunsAs =
   | { readonly problem: DeliveryFailure }
   | { readonly unresolved: unknown }
 
+export interface RunsAsRules {
+  readonly resolver: PrincipalResolver
+  /** Whether the plan may run in the name of its registrant, as the service has opened things now. */
+  mayRun(plan: Plan, principal: ResolvedPrincipal): boolean | Promise<boolean>
+}
+
 /** Of an app: whoever registered the trigger, and whoever emitted the event where the trigger runs as its caller. Null: the service. */
 interface Group {
   readonly app: string
@@ -32,11 +38,11 @@ interface Group {
  */
 export async function resolveRunsAs(
   deliveries: readonly RowDelivery[],
-  resolver: PrincipalResolver,
+  rules: RunsAsRules,
   on: Queryable,
 ): Promise<void> {
   const groups = groupsOf(deliveries)
-  if (groups.length > 0) await resolveGroups(groups, resolver, on, { left: MOST_ASKED_AGAIN })
+  if (groups.length > 0) await resolveGroups(groups, rules, on, { left: MOST_ASKED_AGAIN })
 }
 
 /** How often one batch asks again, for fewer, where it was not answered for all. */
@@ -45,17 +51,30 @@ const MOST_ASKED_AGAIN = 32
 /** Those that cannot be resolved together are halved: one principal that nobody can resolve stops no other one's deliveries (G19). */
 async function resolveGroups(
   groups: readonly Group[],
-  resolver: PrincipalResolver,
+  rules: RunsAsRules,
   on: Queryable,
   asks: { left: number },
 ): Promise<void> {
+  const { resolver, mayRun } = rules
   const keys = keysOf(groups)
   try {
     const resolved = await resolver.resolve([...keys.values()], on)
     const places = new Map([...keys.keys()].map((name, i) => [name, resolved[i]]))
     for (const group of groups) {
-      const as = runsAs(group, (id) => places.get(nameOf(group.app, id)))
-      for (const delivery of group.deliveries) delivery.runsAs = as
+      const { app, registrant } = group
+      const as = runsAs(group, (id) => places.get(nameOf(app, id)))
+      const registered = registrant === null || 'problem' in as ? undefined : places.get(nameOf(app, registrant))
+      // Neighbours mostly share their plan.
+      let asked: Plan | undefined
+      let answer: RunsAs = as
+      for (const delivery of group.deliveries) {
+        if (registered !== undefined && delivery.plan !== asked) {
+          asked = delivery.plan
+          const may = mayRun(asked, registered)
+          answer = (typeof may === 'boolean' ? may : await may) ? as : notAllowed(registered.id, asked)
+        }
+        delivery.runsAs = answer
+      }
     }
   } catch (cause) {
     // Where Postgres is away, asking again says the same.
@@ -63,8 +82,8 @@ async function resolveGroups(
     if (groups.length > 1 && mayHelp && asks.left >= 2) {
       asks.left -= 2
       const half = Math.ceil(groups.length / 2)
-      await resolveGroups(groups.slice(0, half), resolver, on, asks)
-      return resolveGroups(groups.slice(half), resolver, on, asks)
+      await resolveGroups(groups.slice(0, half), rules, on, asks)
+      return resolveGroups(groups.slice(half), rules, on, asks)
     }
     const as = unresolved(resolver, cause)
     for (const { deliveries: own } of groups) for (const delivery of own) delivery.runsAs = as
@@ -139,7 +158,7 @@ function standing(
 
 function refused(
   message: string,
-  code: 'principal_gone' | 'principal_disabled' | 'caller_unknown',
+  code: 'principal_gone' | 'principal_disabled' | 'principal_not_allowed' | 'caller_unknown',
 ): { readonly problem: DeliveryFailure } {
   return { problem: Object.assign(new DeliveryFailure('forbidden', message), { code }) }
 }
@@ -147,4 +166,10 @@ function refused(
 function unresolved(resolver: PrincipalResolver, cause: unknown): RunsAs {
   if (resolver instanceof AdminPrincipalResolver) return { unresolved: cause }
   return { problem: new DeliveryFailure('unavailable', 'its principal could not be resolved', { cause }) }
+}
+
+function notAllowed(id: string, { target, sourceName }: Plan): RunsAs {
+  const what = `may not run a target of type ${target?.type} for events of ${sourceName}`
+  const message = `the principal ${JSON.stringify(id)}, who registered the trigger, ${what}: the service has not opened them to it`
+  return refused(message, 'principal_not_allowed')
 }

@@ -8,6 +8,7 @@ import { idempotencyKeyOf } from '../idempotency-key.ts'
 import { assertRowId, assertUuid } from '../ids.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { Access } from '../principals/access.ts'
 import type { AttemptRow } from '../sql/list-attempts.ts'
 import { listAttempts } from '../sql/list-attempts.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
@@ -68,8 +69,10 @@ export class HistoryStore implements History {
   readonly #sql: Sql
   readonly #on: Queryable
   readonly #scope: CallScope
+  readonly #access: Access
 
-  constructor(sql: Sql, on: Queryable, scope: CallScope) {
+  constructor(sql: Sql, on: Queryable, scope: CallScope, access: Access) {
+    this.#access = access
     this.#sql = sql
     this.#on = on
     this.#scope = scope
@@ -85,7 +88,9 @@ export class HistoryStore implements History {
     const listing = ['attempts', this.#scope.app, ...restricted.map(String)]
     const limit = pageLimit(wanted)
     const before = decodeCursor(listing, cursor, (position) => assertRowId(position, 'an attempt id'))
-    const parameters = [this.#scope.app, ...restricted, before ?? null, limit + 1] as const
+    const question = { action: 'history.read', resource: { filter: given } } as const
+    const registrant = (await this.#access.reach(this.#scope, this.#on, question)) ?? null
+    const parameters = [this.#scope.app, ...restricted, before ?? null, limit + 1, registrant] as const
     const rows = await this.#sql.run(this.#on, listAttempts, [...parameters])
     const { items, ...rest } = toPage(rows, limit, (last) => encodeCursor(listing, last.id))
     return { ...rest, items: items.map(toAttempt) }

@@ -7,6 +7,7 @@ import type { EmitQueue } from '../outbox/emit-queue.ts'
 import type { PreparedEvent } from '../outbox/prepare.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { Access } from '../principals/access.ts'
 import { findRequest } from '../sql/find-request.ts'
 import { listAbandoned } from '../sql/list-abandoned.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
@@ -162,8 +163,10 @@ export class RequestStore implements Requests {
   readonly #sql: Sql
   readonly #on: Queryable
   readonly #scope: CallScope
+  readonly #access: Access
 
-  constructor(sql: Sql, on: Queryable, scope: CallScope) {
+  constructor(sql: Sql, on: Queryable, scope: CallScope, access: Access) {
+    this.#access = access
     this.#sql = sql
     this.#on = on
     this.#scope = scope
@@ -172,6 +175,8 @@ export class RequestStore implements Requests {
   async get(requestId: string): Promise<RequestState | undefined> {
     const [found] = await this.#sql.run(this.#on, findRequest, [this.#scope.app, assertUuid(requestId, 'a request id')])
     if (found === undefined) return undefined
+    const question = { action: 'request.read', resource: { requestId }, owner: found.caller } as const
+    await this.#access.assert(this.#scope, this.#on, question)
     if (found.state === 'pending') return { state: 'pending', requestId }
     return { state: found.state, requestId, reply: toReply({ ...found, request_id: requestId }) }
   }
@@ -181,7 +186,9 @@ export class RequestStore implements Requests {
     const listing = ['abandoned', this.#scope.app]
     const limit = pageLimit(given.limit)
     const after = decodeCursor(listing, given.cursor, (position) => assertUuid(position, 'a request id'))
-    const rows = await this.#sql.run(this.#on, listAbandoned, [this.#scope.app, after ?? null, limit + 1])
+    const question = { action: 'request.read', resource: { requestId: undefined } } as const
+    const caller = (await this.#access.reach(this.#scope, this.#on, question)) ?? null
+    const rows = await this.#sql.run(this.#on, listAbandoned, [this.#scope.app, after ?? null, limit + 1, caller])
     const items = rows.map((row) => ({
       requestId: row.request_id,
       deliveryId: row.delivery_id,

@@ -151,16 +151,24 @@ export class DeliveryStore implements Deliveries {
   async get(id: string): Promise<PendingDelivery> {
     const [row] = await this.#sql.run(this.#on, getDelivery, [this.#scope.app, assertRowId(id, 'a delivery id')])
     if (row === undefined) throw notFound('id', id)
+    const { id: triggerId, name, source, registrant } = row.trigger
+    await this.#access.assert(this.#scope, this.#on, {
+      action: 'delivery.read',
+      resource: { delivery: { id: row.id, source, trigger: { id: triggerId, name } } },
+      owner: registrant,
+    })
     return toDelivery(row)
   }
 
   async list(filter: DeliveryFilter & PageOptions = {}): Promise<Page<PendingDelivery>> {
     const what = 'deliveries.list'
     const { limit: wanted, cursor, ...given } = parseWith(listSchema, filter, { code: 'options.invalid', what })
-    const restriction = restrictionOf(this.#scope.app, given, '')
-    const listing = ['deliveries', ...restriction.map(String)]
+    const restricted = restrictionOf(this.#scope.app, given, '')
+    const listing = ['deliveries', ...restricted.map(String)]
     const limit = pageLimit(wanted)
     const after = decodeCursor(listing, cursor, (position) => assertRowId(position, 'a delivery id'))
+    const question = { action: 'delivery.read', resource: { delivery: undefined } } as const
+    const restriction = ofRegistrant(restricted, await this.#access.reach(this.#scope, this.#on, question))
     const until = performance.now() + LONGEST_PAGE_MS
     const rows: DeliveryRow[] = []
     for (let from = after ?? BEFORE_ALL; ;) {
@@ -226,14 +234,16 @@ export class DeliveryStore implements Deliveries {
   /** Each by whoever may end what its trigger's registrant registered. */
   async #endThese(ids: readonly string[], ending: Ending): Promise<Ended> {
     const registrants = await this.#sql.run(this.#on, registrantsOf, [this.#scope.app, ids])
+    const about = { action: 'delivery.cancel', resource: { deliveries: ids } } as const
     for (const { registrant } of registrants)
-      await this.#access.assert(this.#scope, this.#on, 'delivery.cancel', registrant)
+      await this.#access.assert(this.#scope, this.#on, { ...about, owner: registrant })
     return registrants.length === 0 ? NONE_ENDED : this.#ask(ids, ending)
   }
 
   async #endAll(selection: unknown, what: string, dryRun: boolean, ending: Ending): Promise<Ended> {
     const restricted = readSelection(this.#scope.app, selection, what)
-    const reach = await this.#access.reach(this.#scope, this.#on, 'delivery.cancel')
+    const question = { action: 'delivery.cancel', resource: { deliveries: undefined } } as const
+    const reach = await this.#access.reach(this.#scope, this.#on, question)
     const restriction = ofRegistrant(restricted, reach)
     let ended: Ended = NONE_ENDED
     if (dryRun) {

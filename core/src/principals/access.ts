@@ -1,72 +1,140 @@
-/** The one place where changes are allowed or refused. */
+/**
+ * The one place where something is allowed or refused. Every verb asks here, with what it is about.
+ *
+ *   assert, reach   Changes and listings. The principal is resolved for each call.
+ *   ask             Emits and verbs of sources. The service is not asked, and pays nothing. A principal is resolved once a second.
+ */
+import { performance } from '../clock.ts'
 import type { CallScope } from '../context.ts'
 import { OutbusError } from '../errors.ts'
+import { isPool } from '../postgres/check-out.ts'
+import type { Priority } from '../priority.ts'
 import type { Queryable } from '../sql/statement.ts'
-import type { Action, Authorizer } from './authorizer.ts'
+import { isThenable } from '../validation/kinds.ts'
+import type { Action, ActionResources, CoreAction, Default } from './actions.ts'
+import { CORE_ACTIONS } from './actions.ts'
+import type { Audience } from './audience.ts'
+import { admits } from './audience.ts'
+import type { AccessRequest, Authorizer } from './authorizer.ts'
 import type { PrincipalResolver, ResolvedPrincipal } from './resolver.ts'
+
+export interface Question<A extends Action = Action> {
+  readonly action: A
+  readonly resource: A extends CoreAction ? ActionResources[A] : Readonly<Record<string, unknown>>
+  readonly owner?: string | null | undefined
+  /** For whom the service opened what this is about. Default everyone. */
+  readonly audiences?: readonly Audience[]
+  /** Of the verb of a source, what the default allows. Those of core have it in their table. */
+  readonly allows?: Default
+}
+
+/** How long what is known of a principal answers for emits and verbs. */
+const KNOWN_FOR_MS = 1_000
+const MAX_KNOWN = 10_000
+
+export interface AccessOptions {
+  readonly resolver: PrincipalResolver
+  readonly authorizer: Authorizer
+  /** For whom each priority is. */
+  readonly priorities: Readonly<Record<Priority, Audience>>
+}
 
 export class Access {
   readonly #resolver: PrincipalResolver
   readonly #authorizer: Authorizer
+  readonly #priorities: Readonly<Record<Priority, Audience>>
+  readonly #known = new Map<string, { readonly principal: ResolvedPrincipal; readonly until: number }>()
 
-  constructor(resolver: PrincipalResolver, authorizer: Authorizer) {
+  constructor({ resolver, authorizer, priorities }: AccessOptions) {
     this.#resolver = resolver
     this.#authorizer = authorizer
+    this.#priorities = priorities
   }
 
-  /** `access.forbidden`, unless the principal of `scope` may do this to what `owner` registered. */
-  async assert(scope: CallScope, on: Queryable, action: Action, owner: string | null | undefined): Promise<void> {
-    for (const principal of await this.#resolve(scope, on)) {
-      if (await this.#allows(scope, principal, action, owner ?? undefined)) continue
-      throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
-    }
+  /** `access.forbidden`, unless all whom `scope` acts for may do this. The service is asked where the table of actions says so. */
+  async assert<A extends Action>(scope: CallScope, on: Queryable, question: Question<A>): Promise<void> {
+    if (this.#asksNobody(scope, question.action)) return
+    await this.#answer(scope, await this.#resolve(scope, on, question.action), question)
   }
 
   /** `access.forbidden`, where somebody whom the scope acts for is not known or is disabled. */
   async assertStanding(scope: CallScope, on: Queryable): Promise<void> {
-    await this.#resolve(scope, on)
+    await this.#resolve(scope, on, undefined)
   }
 
-  /** Before a trigger is registered. Writes nothing: whoever is refused is no better known than before. */
-  async assertRegistrant(scope: CallScope, on: Queryable): Promise<void> {
-    const owner = scope.principal?.id
-    for (const principal of await this.#resolve(scope, on, this.#newcomer(scope))) {
-      if (await this.#allows(scope, principal, 'trigger.create', owner)) continue
-      throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: trigger.create`, 'trigger.create')
-    }
-  }
-
-  /** In the transaction that registers a trigger, after {@link assertRegistrant}: whoever registers one is known from then on. */
+  /** In the transaction that registers a trigger, after {@link assert}: whoever registers one is known from then on. */
   async register({ app, principal }: CallScope, on: Queryable): Promise<void> {
     if (principal !== undefined) await this.#resolver.register?.({ app, id: principal.id }, on)
   }
 
-  /** What a principal is that nobody knows yet, where a trigger makes it known: one without any roles. Somebody acted for is known. */
-  #newcomer({ principal, boundBy }: CallScope): ResolvedPrincipal | undefined {
-    if (principal === undefined || boundBy !== undefined || this.#resolver.register === undefined) return undefined
-    return { id: principal.id, roles: [], disabled: false }
-  }
-
-  /** How far a change of many reaches: undefined for everybody's, else the registrant whose letters are meant. */
-  async reach(scope: CallScope, on: Queryable, action: Action): Promise<string | undefined> {
+  /** How far a call about many reaches: undefined for everybody's, else the id of the principal whose own is meant. */
+  async reach<A extends Action>(scope: CallScope, on: Queryable, question: Question<A>): Promise<string | undefined> {
+    if (this.#asksNobody(scope, question.action)) return undefined
     let reach: string | undefined
-    for (const principal of await this.#resolve(scope, on)) {
-      if (await this.#allows(scope, principal, action, undefined)) continue
-      const isOwn = principal !== undefined && (await this.#allows(scope, principal, action, principal.id))
+    for (const principal of await this.#resolve(scope, on, question.action)) {
+      if (await this.#decide(scope, principal, question)) continue
+      const own = { ...question, owner: principal?.id }
+      const isOwn = principal !== undefined && (await this.#decide(scope, principal, own))
       // Of two who reach their own alone there is nothing that both do.
-      if (!isOwn || (reach !== undefined && reach !== principal.id))
-        throw forbidden(`principal ${JSON.stringify(principal?.id)} may not do this: ${action}`, action)
+      if (!isOwn || (reach !== undefined && reach !== principal.id)) throw this.#forbidden(principal, question)
       reach = principal.id
     }
     return reach
   }
 
-  /** All whose rights count; undefined is the service. `unknown`: what the first one is where nobody knows it. */
+  /** As {@link assert}, for calls that are made often. Undefined where the answer was at hand, which it always is for the service. */
+  ask<A extends Action>(scope: CallScope, on: () => Queryable, question: Question<A>): Promise<void> | undefined {
+    const { app, principal, boundBy } = scope
+    if (principal === undefined) return undefined
+    // Who acts for somebody is looked up each time.
+    const known = boundBy === undefined ? this.#known.get(keyOf(app, principal.id)) : undefined
+    if (known === undefined || known.until < performance.now())
+      return this.#resolve(scope, on(), question.action).then((resolved) => this.#answer(scope, resolved, question))
+    return this.#answer(scope, [assertActive(known.principal)], question)
+  }
+
+  /** Of the principal that a delivery runs as, which was resolved for it: whether this may run in its name. */
+  mayRun<A extends Action>(
+    app: string,
+    principal: ResolvedPrincipal,
+    question: Question<A>,
+  ): boolean | Promise<boolean> {
+    return this.#decide({ app }, principal, question)
+  }
+
+  /** A principal was changed here: what this process knew of it is no longer true. */
+  forget(app: string, id: string): void {
+    this.#known.delete(keyOf(app, id))
+  }
+
+  #asksNobody({ principal }: CallScope, action: Action): boolean {
+    return principal === undefined && !asksEverybody(action)
+  }
+
+  #answer(
+    scope: CallScope,
+    principals: readonly (ResolvedPrincipal | undefined)[],
+    question: Question,
+  ): Promise<void> | undefined {
+    for (const [i, principal] of principals.entries()) {
+      const allowed = this.#decide(scope, principal, question)
+      if (typeof allowed !== 'boolean')
+        return allowed.then((isAllowed) => {
+          if (!isAllowed) throw this.#forbidden(principal, question)
+          return this.#answer(scope, principals.slice(i + 1), question)
+        })
+      if (!allowed) throw this.#forbidden(principal, question)
+    }
+    return undefined
+  }
+
+  /** All whose rights count; undefined is the service. */
   async #resolve(
-    { app, principal, boundBy = [] }: CallScope,
+    scope: CallScope,
     on: Queryable,
-    unknown?: ResolvedPrincipal,
+    action: Action | undefined,
   ): Promise<readonly (ResolvedPrincipal | undefined)[]> {
+    const { app, principal, boundBy = [] } = scope
     if (principal === undefined) return [undefined]
     const ids = [principal, ...boundBy].map(({ id }) => id)
     const known = await this.#resolver.resolve(
@@ -74,26 +142,101 @@ export class Access {
       on,
     )
     return ids.map((id, i) => {
-      const resolved = known[i] ?? (i === 0 ? unknown : undefined)
-      if (resolved?.removed === true) throw forbidden(`principal ${JSON.stringify(id)} was removed`, id)
-      if (resolved === undefined) throw forbidden(`principal ${JSON.stringify(id)} is not known`, id)
-      if (resolved.disabled) throw forbidden(`principal ${JSON.stringify(id)} is disabled`, id)
-      return resolved
+      const resolved = known[i] ?? this.#newcomer(scope, id, action)
+      if (resolved === undefined) throw refused(`principal ${JSON.stringify(id)} is not known`, id)
+      // What a transaction has not committed is nobody else's to know.
+      if (isPool(on)) this.#keep(app, resolved)
+      return assertActive(resolved)
     })
   }
 
-  async #allows(
-    { app }: CallScope,
+  /**
+   * Of whom nothing is known yet, where a trigger would make it known: a principal without any roles, which changes nothing but what it
+   * registers. Somebody acted for is known.
+   */
+  #newcomer({ boundBy }: CallScope, id: string, action: Action | undefined): ResolvedPrincipal | undefined {
+    if (action === undefined || boundBy !== undefined || this.#resolver.register === undefined) return undefined
+    const isChange = asksEverybody(action) && action !== 'trigger.create'
+    return isChange ? undefined : { id, roles: [], disabled: false }
+  }
+
+  #keep(app: string, principal: ResolvedPrincipal): void {
+    const key = keyOf(app, principal.id)
+    this.#known.delete(key)
+    this.#known.set(key, { principal, until: performance.now() + KNOWN_FOR_MS })
+    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.keys().next().value as string)
+  }
+
+  #decide(
+    { app }: Pick<CallScope, 'app'>,
     principal: ResolvedPrincipal | undefined,
-    action: Action,
-    owner: string | undefined,
-  ): Promise<boolean> {
+    question: Question,
+  ): boolean | Promise<boolean> {
+    const { action, resource, owner } = question
+    const request: AccessRequest = {
+      app,
+      principal,
+      action,
+      owner: owner ?? undefined,
+      resource,
+      opened: this.#opens(principal, question),
+      allows: question.allows ?? defaultOf(action),
+    }
     // `true` and nothing else: an authorizer that forgets to answer refuses.
-    const allowed: unknown = await this.#authorizer.allows({ app, principal, action, owner })
-    return allowed === true
+    const allowed: unknown = this.#authorizer.allows(request)
+    return isThenable(allowed) ? Promise.resolve(allowed).then((answer) => answer === true) : allowed === true
+  }
+
+  #opens(principal: ResolvedPrincipal | undefined, { audiences, resource }: Question): boolean {
+    if (principal === undefined) return true
+    const { priority } = resource as { readonly priority?: unknown }
+    const isPriority = typeof priority === 'string' && Object.hasOwn(this.#priorities, priority)
+    if (isPriority && !admits(this.#priorities[priority as Priority], principal)) return false
+    return audiences === undefined || audiences.every((audience) => admits(audience, principal))
+  }
+
+  #forbidden(principal: ResolvedPrincipal | undefined, question: Question): OutbusError {
+    const { action } = question
+    const whom = principal === undefined ? 'the service' : `principal ${JSON.stringify(principal.id)}`
+    const hint = this.#opens(principal, question) ? undefined : CLOSED
+    return refused(`${whom} may not do this: ${action}`, action, hint)
+  }
+
+  /** For whom triggers of a priority are. */
+  audienceOf(priority: Priority): Audience {
+    return this.#priorities[priority]
   }
 }
 
-function forbidden(message: string, received: string): OutbusError {
-  return new OutbusError('access.forbidden', message, { path: 'principal', received })
+function keyOf(app: string, id: string): string {
+  return `${app}\n${id}`
+}
+
+function isCore(action: Action): action is CoreAction {
+  return Object.hasOwn(CORE_ACTIONS, action)
+}
+
+function asksEverybody(action: Action): boolean {
+  return isCore(action) && CORE_ACTIONS[action].of === 'everybody'
+}
+
+function defaultOf(action: Action): Default {
+  return isCore(action) ? CORE_ACTIONS[action].allows : 'open'
+}
+
+function assertActive(principal: ResolvedPrincipal): ResolvedPrincipal {
+  const { id, removed, disabled } = principal
+  if (removed === true) throw refused(`principal ${JSON.stringify(id)} was removed`, id)
+  if (disabled) throw refused(`principal ${JSON.stringify(id)} is disabled`, id)
+  return principal
+}
+
+const CLOSED = 'the service has not opened it to this principal: see triggerableBy, triggersFor and priorities'
+
+function refused(message: string, received: string, hint?: string): OutbusError {
+  return new OutbusError('access.forbidden', message, {
+    path: 'principal',
+    received,
+    ...(hint === undefined ? {} : { hint }),
+  })
 }

@@ -60,6 +60,11 @@ export class PrincipalStore implements Principals {
 
   async get(id: string): Promise<ResolvedPrincipal | undefined> {
     const found = await this.#find(id)
+    await this.#access.assert(this.#scope, this.#on, {
+      action: 'principal.read',
+      resource: { id },
+      owner: found?.id ?? id,
+    })
     return found === undefined || found.removed ? undefined : toPrincipal(found)
   }
 
@@ -68,19 +73,25 @@ export class PrincipalStore implements Principals {
     const listing = ['principals', this.#scope.app]
     const limit = pageLimit(given.limit)
     const after = decodeCursor(listing, given.cursor, assertSomeId)
-    const rows = await this.#sql.run(this.#on, listPrincipals, [this.#scope.app, after ?? null, limit + 1, null])
+    const question = { action: 'principal.read', resource: { id: undefined } } as const
+    const alone = (await this.#access.reach(this.#scope, this.#on, question)) ?? null
+    const rows = await this.#sql.run(this.#on, listPrincipals, [this.#scope.app, after ?? null, limit + 1, alone])
     return toPage(rows.map(known), limit, ({ id }) => encodeCursor(listing, id))
   }
 
   async put(id: string, patch: PrincipalPatch = {}): Promise<ResolvedPrincipal> {
     const { roles, disabled } = parseWith(patchSchema, patch, { code: 'options.invalid', what: 'principal' })
-    await this.#access.assert(this.#scope, this.#on, 'principal.change', undefined)
+    const resource = { id, change: 'put', roles, disabled } as const
+    await this.#access.assert(this.#scope, this.#on, { action: 'principal.change', resource })
     // One that has an id which nobody may have any more can still be changed, such as disabled.
     const putId = (await this.#find(id))?.id ?? readPrincipalId(id, { path: 'id' })
     const revives = this.#scope.principal === undefined
     const parameters = [this.#scope.app, putId, roles ?? null, disabled ?? null, revives] as const
     const [row] = await this.#sql.run(this.#on, putPrincipal, [...parameters])
-    if (row !== undefined) return known(row)
+    if (row !== undefined) {
+      this.#access.forget(this.#scope.app, putId)
+      return known(row)
+    }
     throw new OutbusError('access.forbidden', `principal ${JSON.stringify(putId)} was removed`, {
       path: 'id',
       received: putId,
@@ -90,11 +101,13 @@ export class PrincipalStore implements Principals {
 
   async remove(id: string): Promise<boolean> {
     assertSomeId(id)
-    await this.#access.assert(this.#scope, this.#on, 'principal.change', undefined)
+    const resource = { id, change: 'remove', roles: undefined, disabled: undefined } as const
+    await this.#access.assert(this.#scope, this.#on, { action: 'principal.change', resource })
     const found = await this.#find(id)
-    return (
-      found !== undefined && (await this.#sql.run(this.#on, removePrincipal, [this.#scope.app, found.id])).length > 0
-    )
+    if (found === undefined) return false
+    const removed = await this.#sql.run(this.#on, removePrincipal, [this.#scope.app, found.id])
+    this.#access.forget(this.#scope.app, found.id)
+    return removed.length > 0
   }
 
   /** By its id as it was given, or in normal form. Ids of before the rule for them are found as well. */

@@ -14,10 +14,19 @@ export interface AbandonedRow {
 }
 
 /** Caller: Requests.abandoned. Oldest request first: their ids are in order of time. */
-export const listAbandoned = statement<[appId: string, after: string | null, limit: number], AbandonedRow>(
+export const listAbandoned = statement<
+  [
+    appId: string,
+    after: string | null,
+    limit: number,
+    /** Only those that it asked. Null does not restrict. */
+    caller: string | null,
+  ],
+  AbandonedRow
+>(
   'list_abandoned',
   `select request_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at, abandoned_at, caller
 from {schema}.abandoned_executions
-where app_id = $1 and ($2::uuid is null or request_id > $2::uuid)
+where app_id = $1 and ($2::uuid is null or request_id > $2::uuid) and ($4::text is null or caller = $4)
 order by request_id limit $3`,
 )

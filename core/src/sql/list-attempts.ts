@@ -27,6 +27,8 @@ export const listAttempts = statement<
     outcome: string | null,
     before: string | null,
     limit: number,
+    /** Only of triggers that are there and are theirs. Null does not restrict. */
+    registrant: string | null,
   ],
   AttemptRow
 >(
@@ -39,6 +41,7 @@ where app_id = $1
   and ($4::text is null or trigger_name = $4)
   and ($5::text is null or outcome = $5)
   and ($6::bigint is null or id < $6)
+  and ($8::text is null or trigger_id in (select t.id from {schema}.triggers t where t.app_id = $1 and t.registrant = $8))
 order by id desc
 limit $7`,
 )

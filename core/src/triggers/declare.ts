@@ -2,7 +2,7 @@
 import type { Logger } from 'pino'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { TriggerRegistry } from './registry.ts'
-import { REPLACE } from './registry.ts'
+import { FIND, REPLACE } from './registry.ts'
 import type { TargetSpec, Trigger, TriggerPatch } from './trigger.ts'
 import { DEFAULT_TIMEOUT_MS } from './trigger.ts'
 
@@ -74,7 +74,7 @@ export async function assertDeclarable(
   name: string,
   { registrant }: Declarer,
 ): Promise<Trigger | undefined> {
-  const present = await registry.getByName(name)
+  const present = await registry[FIND](name)
   if (present === undefined || registrant === undefined || present.registrant === registrant) return present
   throw new OutbusError('access.forbidden', `trigger ${JSON.stringify(name)} was registered by somebody else`, {
     path: 'name',

@@ -1,6 +1,5 @@
 /** Why a trigger matches an event, or does not: by the clauses of its filter. */
 import type { AnySource } from '../source.ts'
-import { Turns } from '../turns.ts'
 import { patternOf } from './filed-trigger.ts'
 import type { Trigger, Triggers } from './trigger.ts'
 
@@ -23,14 +22,9 @@ const AT_A_TIME = 1_000
 /** All triggers of the app, by name. Reads every one of them: for people and tools, not for a hot path. */
 export async function explain(triggers: Triggers, source: AnySource, event: { op: string }): Promise<Explanation[]> {
   const explained: Explanation[] = []
-  const turns = new Turns()
   for (let cursor: string | undefined; ;) {
     const page = await triggers.list({ limit: AT_A_TIME, ...(cursor === undefined ? {} : { cursor }) })
-    for (const trigger of page.items) {
-      explained.push(explainTrigger(source, event, trigger))
-      // Each filter is read anew, as a whole and clause by clause.
-      if (turns.isOver) await turns.next()
-    }
+    for (const trigger of page.items) explained.push(explainTrigger(source, event, trigger))
     cursor = page.nextCursor
     if (cursor === undefined) return explained
   }

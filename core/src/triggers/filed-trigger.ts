@@ -33,6 +33,8 @@ export class FiledTrigger implements IndexedTrigger {
   readonly ordered: boolean
   readonly single: Single
   readonly source: string
+  /** Null: the service. */
+  readonly registrant: string | null
   /** What core tests of the event's content, where the source leaves that to core. */
   readonly pattern: CompiledPattern | undefined
   /** The source's keys for the filter. None where it cannot read the filter, or its `keys` threw. */
@@ -51,6 +53,7 @@ export class FiledTrigger implements IndexedTrigger {
     this.ordered = row.ordered
     this.single = singleOf(row)
     this.source = source.name
+    this.registrant = row.registrant
     this.#app = app
     this.#row = row
     this.#carriesFilter = source.bind !== undefined

@@ -69,7 +69,7 @@ export class IndexCache {
   async #loadAll(app: string, on: Queryable): Promise<MatchingIndex> {
     const rows = await this.#sql.run(on, loadTriggers, [app])
     return this.#withQuotas(
-      await MatchingIndex.inTurns(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources),
+      new MatchingIndex(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources),
       rows,
     )
   }

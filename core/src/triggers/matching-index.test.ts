@@ -169,27 +169,3 @@ describe('patterns of a source that says what its content is', () => {
     expect(found.map(({ id }) => id).toSorted()).toEqual(ids)
   })
 })
-
-test('an index of many triggers is built in turns, in which others have theirs, and is the same', async () => {
-  let read = 0
-  const slow = defineSource({
-    ...letters,
-    // As long as a large filter takes, and no longer than one turn.
-    filter: letters.filter.refine(() => {
-      read++
-      for (const until = performance.now() + 2; performance.now() < until;);
-      return true
-    }),
-  })
-  const rows = Array.from({ length: 50 }, (_, i) => row(i, { any: 'ab' }))
-  const readAtOtherTurns: number[] = []
-  const building = MatchingIndex.inTurns('app', '1', rows, new Map([['letters', slow as AnySource]]))
-  while (read < rows.length) {
-    await new Promise((resolve) => setImmediate(resolve))
-    readAtOtherTurns.push(read)
-  }
-  const index = await building
-  expect(index.match(slow as AnySource, { op: 'said', letters: 'b' } as { op: string })).toHaveLength(50)
-  // Not all at once.
-  expect(new Set(readAtOtherTurns).size).toBeGreaterThan(4)
-})

@@ -6,8 +6,7 @@
  * are put into the files, which then are the newer epoch's alone. So one added trigger costs one trigger, not all of them.
  */
 import { withinSteps } from '../patterns/steps.ts'
-import { Turns } from '../turns.ts'
-import { askSource, CONTENT, KEYS, RANK } from '../ask-source.ts'
+import { askSource, CONTENT, KEYS, RANK, YES_OR_NO } from '../ask-source.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
 import { nested } from '../patterns/nested.ts'
@@ -55,7 +54,10 @@ export class MatchingIndex {
     this.#sources = sources
     this.#files = following?.files ?? { turn: 0, triggers: new TriggerFiles() }
     const files = this.#files.triggers
-    for (const row of rows) this.#file(row)
+    for (const row of rows) {
+      const trigger = row.id === null ? undefined : this.#filed(row as StoredTrigger)
+      if (trigger !== undefined) files.put(trigger)
+    }
     let changes: FiledChanges = following?.changes ?? new Map()
     if (changes.size > MAX_CHANGES_OVER) {
       // From here on the files are no longer those of the epochs before.
@@ -69,25 +71,6 @@ export class MatchingIndex {
     this.#turn = this.#files.turn
     this.#changes = changes
     for (const trigger of changes.values()) if (trigger !== undefined) this.#over.put(trigger)
-  }
-
-  /**
-   * The same, some triggers at a time: to read a thousand large filters takes a second, in which nobody else would have a turn. Nobody has
-   * the index before it is complete.
-   */
-  static async inTurns(
-    app: string,
-    epoch: string,
-    rows: readonly LoadedTriggerRow[],
-    sources: ReadonlyMap<string, AnySource>,
-  ): Promise<MatchingIndex> {
-    const index = new MatchingIndex(app, epoch, [], sources)
-    const turns = new Turns()
-    for (const row of rows) {
-      index.#file(row)
-      if (turns.isOver) await turns.next()
-    }
-    return index
   }
 
   /** False once a later epoch has taken the files over: it answers nothing any more. */
@@ -105,11 +88,6 @@ export class MatchingIndex {
     const changes = new Map(this.#changes)
     for (const [id, row] of changed) changes.set(id, row === undefined ? undefined : this.#filed(row))
     return new MatchingIndex(this.app, epoch, [], this.#sources, { files: this.#files, changes })
-  }
-
-  #file(row: LoadedTriggerRow): void {
-    const trigger = row.id === null ? undefined : this.#filed(row as StoredTrigger)
-    if (trigger !== undefined) this.#files.triggers.put(trigger)
   }
 
   #filed(row: StoredTrigger): FiledTrigger | undefined {
@@ -148,7 +126,7 @@ export class MatchingIndex {
     const visit = (candidate: FiledTrigger) => {
       if (candidate.seenBy === id) return
       candidate.seenBy = id
-      if (matches(source, event, candidate)) matched.push(candidate)
+      if (matches(source, event, candidate) && reaches(source, event, candidate)) matched.push(candidate)
     }
     withinSteps(() => {
       const changes = this.#changes
@@ -217,6 +195,13 @@ function matches(source: AnySource, event: { op: string }, candidate: FiledTrigg
       `matches returned ${isThenable(matched) ? 'a promise' : typeof matched}, not true or false`,
     )
   return matched
+}
+
+/** Whether it may hear of the event at all. Asked last: most sources have events that are nobody's. */
+function reaches(source: AnySource, event: { op: string }, { registrant }: FiledTrigger): boolean {
+  if (source.reaches === undefined) return true
+  const ask = () => source.reaches?.({ event, registrant: registrant ?? undefined })
+  return askSource(source, 'reaches', ask, YES_OR_NO)
 }
 
 function pluginFailed(source: AnySource, trigger: IndexedTrigger, what: string, cause?: unknown): OutbusError {

@@ -11,7 +11,10 @@ import { decodeCursor, encodeCursor, pageLimit, toPage } from '../page.ts'
 import type { Plugins } from '../plugins.ts'
 import type { Access } from '../principals/access.ts'
 import { quotaExceeded } from '../quotas/quotas.ts'
+import type { TriggerFacts } from '../principals/actions.ts'
+import type { Audience } from '../principals/audience.ts'
 import { serverErrorBehind } from '../postgres-errors.ts'
+import type { Priority } from '../priority.ts'
 import { priorityLevel, priorityOf } from '../priority.ts'
 import { parseRetryPolicy } from '../retry/policy.ts'
 import { countWaiting } from '../sql/count-waiting.ts'
@@ -27,6 +30,7 @@ import type { Queryable, Sql } from '../sql/statement.ts'
 import type { TriggerRow } from '../sql/trigger-row.ts'
 import { updateTrigger } from '../sql/update-trigger.ts'
 import type { AnySource } from '../source.ts'
+import { audienceOfTarget } from '../target.ts'
 import { encodeJson } from '../validation/json.ts'
 import { assertName } from '../validation/names.ts'
 import { assertSaysSomething } from '../validation/given.ts'
@@ -43,6 +47,8 @@ import {
 
 /** For `bus.on`, which replaces a trigger of another registrant. No verb of `cx.triggers`. */
 export const REPLACE = Symbol('replace')
+/** For `bus.on`, which refuses to adopt what others registered, and so has to see it. */
+export const FIND = Symbol('find')
 
 /** Runs `work` in the caller's transaction, or in one of the bus's own. */
 export type InTransaction = <T>(work: (sql: Sql, on: Queryable) => Promise<T>) => Promise<T>
@@ -86,7 +92,12 @@ export class TriggerRegistry implements Triggers {
    * not its filter, its pause, its registrant or its id. Rows that it has run as they would have run.
    */
   async [REPLACE](squatter: Trigger, input: unknown): Promise<Trigger> {
-    await this.#access.assert(this.#scope, this.#on, 'trigger.delete', squatter.registrant)
+    const question = {
+      action: 'trigger.delete',
+      resource: { trigger: factsOf(squatter) },
+      owner: squatter.registrant,
+    } as const
+    await this.#access.assert(this.#scope, this.#on, question)
     return this.#create(input, squatter)
   }
 
@@ -98,8 +109,15 @@ export class TriggerRegistry implements Triggers {
     const filter = encodeFilter(source, 'filter' in given ? given.filter : {})
     const target = this.#encodeTarget(given.target)
     const retry = encodeRetry(source.name, given.retry === undefined ? {} : given.retry)
-    await this.#access.assertRegistrant(this.#scope, this.#on)
-    if (given.runAs === 'caller') await this.#assertMayRunAsCaller()
+    const { priority = 'normal', enabled = true } = given
+    await this.#access.assert(this.#scope, this.#on, {
+      action: 'trigger.create',
+      resource: { trigger: { ...given, filter: 'filter' in given ? given.filter : {}, priority, enabled } },
+      owner: this.#scope.principal?.id,
+      audiences: this.#audiencesOf({ source, target: given.target, priority }),
+    })
+    if (given.runAs === 'caller')
+      await this.#assertMayRunAsCaller({ ...given, filter: 'filter' in given ? given.filter : {}, priority, enabled })
     const { app, principal } = this.#scope
     const write = async (sql: Sql, on: Queryable) => {
       const [made] = await sql.run(on, createTrigger, [
@@ -142,11 +160,29 @@ export class TriggerRegistry implements Triggers {
   }
 
   async get(id: string): Promise<Trigger> {
+    const trigger = await this.#find(id)
+    await this.#assertReadable(trigger)
+    return trigger
+  }
+
+  async #find(id: string): Promise<Trigger> {
     const rows = await this.#sql.run(this.#on, getTrigger, [this.#scope.app, assertUuid(id, 'a trigger id'), null])
     return this.#toTrigger(rows[0], id)
   }
 
+  async #assertReadable(trigger: Trigger): Promise<void> {
+    const resource = { trigger: factsOf(trigger) }
+    await this.#access.assert(this.#scope, this.#on, { action: 'trigger.read', resource, owner: trigger.registrant })
+  }
+
   async getByName(name: string): Promise<Trigger | undefined> {
+    const trigger = await this[FIND](name)
+    if (trigger !== undefined) await this.#assertReadable(trigger)
+    return trigger
+  }
+
+  /** Whoever registered it. */
+  async [FIND](name: string): Promise<Trigger | undefined> {
     assertTriggerName(name)
     const rows = await this.#sql.run(this.#on, getTrigger, [this.#scope.app, null, name])
     return rows[0] === undefined ? undefined : this.#toTrigger(rows[0], name)
@@ -157,13 +193,11 @@ export class TriggerRegistry implements Triggers {
     const { source = null, enabled = null } = given
     const listing = ['triggers', this.#scope.app, String(source), String(enabled)]
     const limit = pageLimit(given.limit)
-    const rows = await this.#sql.run(this.#on, listTriggers, [
-      this.#scope.app,
-      decodeCursor(listing, given.cursor, assertTriggerName) ?? null,
-      source,
-      enabled,
-      limit + 1,
-    ])
+    const after = decodeCursor(listing, given.cursor, assertTriggerName) ?? null
+    const question = { action: 'trigger.read', resource: { trigger: undefined } } as const
+    const registrant = (await this.#access.reach(this.#scope, this.#on, question)) ?? null
+    const parameters = [this.#scope.app, after, source, enabled, registrant, limit + 1] as const
+    const rows = await this.#sql.run(this.#on, listTriggers, [...parameters])
     const triggers = rows.map((row) => this.#toTrigger(row, row.id))
     return toPage(triggers, limit, (last) => encodeCursor(listing, last.name))
   }
@@ -173,10 +207,17 @@ export class TriggerRegistry implements Triggers {
     if (given.name !== undefined) assertTriggerName(given.name)
     const waiting = waitingRowsOf(given)
     // Source and registrant cannot change, so reading them first and writing afterwards races with nothing.
-    const { source, registrant, runAs } = await this.get(id)
+    const before = await this.#find(id)
+    const { source, registrant } = before
     const filter = 'filter' in given ? encodeFilter(this.#plugins.source(source), given.filter) : null
-    await this.#access.assert(this.#scope, this.#on, 'trigger.update', registrant)
-    if ((given.runAs ?? runAs) === 'caller') await this.#assertMayRunAsCaller()
+    await this.#access.assert(this.#scope, this.#on, {
+      action: 'trigger.update',
+      resource: { trigger: { ...factsOf(before), ...settingsOf(given) }, before: factsOf(before) },
+      owner: registrant,
+      audiences: this.#audiencesOfChange(before, given),
+    })
+    if ((given.runAs ?? before.runAs) === 'caller')
+      await this.#assertMayRunAsCaller({ ...factsOf(before), ...settingsOf(given) })
     const rows = await this.#explainingRefusals(given.name ?? id, () =>
       this.#sql.run(this.#on, updateTrigger, [
         this.#scope.app,
@@ -197,12 +238,12 @@ export class TriggerRegistry implements Triggers {
       ]),
     )
     // What the statement answers of pauses is how they were before it.
-    return waiting === null ? this.#toTrigger(rows[0], id) : this.get(id)
+    return waiting === null ? this.#toTrigger(rows[0], id) : this.#find(id)
   }
 
   /** Whoever says what runs in the name of others, or changes it. */
-  #assertMayRunAsCaller(): Promise<void> {
-    return this.#access.assert(this.#scope, this.#on, 'trigger.run_as_caller', undefined)
+  #assertMayRunAsCaller(trigger: TriggerFacts): Promise<void> {
+    return this.#access.assert(this.#scope, this.#on, { action: 'trigger.run_as_caller', resource: { trigger } })
   }
 
   async enable(id: string, options: { waiting?: 'run' | 'discard' } = {}): Promise<Trigger> {
@@ -217,8 +258,13 @@ export class TriggerRegistry implements Triggers {
 
   async delete(id: string, options: { waiting?: WaitingRows } = {}): Promise<void> {
     const { waiting } = parseWith(disableSchema, options, { code: 'options.invalid', what: 'triggers.delete' })
-    const { registrant, enabled, paused } = await this.get(id)
-    await this.#access.assert(this.#scope, this.#on, 'trigger.delete', registrant)
+    const trigger = await this.#find(id)
+    const { registrant: owner, enabled, paused } = trigger
+    await this.#access.assert(this.#scope, this.#on, {
+      action: 'trigger.delete',
+      resource: { trigger: factsOf(trigger) },
+      owner,
+    })
     const triggerId = assertUuid(id, 'a trigger id')
     const runs = enabled && !paused
     if (waiting === undefined && !runs) await this.#assertNothingWaits(triggerId, enabled ? 'paused' : 'disabled')
@@ -233,7 +279,7 @@ export class TriggerRegistry implements Triggers {
 
   async release(id: string): Promise<boolean> {
     const triggerId = assertUuid(id, 'a trigger id')
-    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', undefined)
+    await this.#assertPauses(undefined)
     return (await this.#sql.run(this.#on, releaseRows, [this.#scope.app, triggerId])).length > 0
   }
 
@@ -249,27 +295,60 @@ export class TriggerRegistry implements Triggers {
   }
 
   async pause(id: string): Promise<Trigger> {
-    const trigger = await this.get(id)
-    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', trigger.registrant)
+    const trigger = await this.#find(id)
+    await this.#assertPauses(trigger)
     await this.#sql.run(this.#on, pauseTriggers, [this.#scope.app, trigger.id])
-    return this.get(id)
+    return this.#find(id)
   }
 
   async resume(id: string): Promise<Trigger> {
-    const trigger = await this.get(id)
-    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', trigger.registrant)
+    const trigger = await this.#find(id)
+    await this.#assertPauses(trigger)
     await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, trigger.id])
-    return this.get(id)
+    return this.#find(id)
   }
 
   async pauseAll(): Promise<void> {
-    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', undefined)
+    await this.#assertPauses(undefined)
     await this.#sql.run(this.#on, pauseTriggers, [this.#scope.app, ALL_TRIGGERS])
   }
 
   async resumeAll(): Promise<void> {
-    await this.#access.assert(this.#scope, this.#on, 'trigger.pause', undefined)
+    await this.#assertPauses(undefined)
     await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, ALL_TRIGGERS])
+  }
+
+  async #assertPauses(trigger: Trigger | undefined): Promise<void> {
+    const resource = { trigger: trigger === undefined ? undefined : factsOf(trigger) }
+    const owner = trigger?.registrant
+    await this.#access.assert(this.#scope, this.#on, { action: 'trigger.pause', resource, owner })
+  }
+
+  /** For whom the service opened what the trigger will be about. */
+  #audiencesOf(of: {
+    readonly source?: AnySource | undefined
+    readonly target?: TargetSpec | undefined
+    readonly priority?: Priority | undefined
+  }): Audience[] {
+    const { source, target, priority } = of
+    const audiences: Audience[] = []
+    if (source !== undefined) audiences.push(source.triggersFor ?? 'everyone')
+    if (target !== undefined)
+      audiences.push(audienceOfTarget(this.#plugins.target(target.type), target, this.#scope.app))
+    if (priority !== undefined) audiences.push(this.#access.audienceOf(priority))
+    return audiences
+  }
+
+  /** Of what the patch names, and of all of it where the trigger is enabled again. */
+  #audiencesOfChange(before: Trigger, patch: z.output<typeof triggerPatchSchema>): Audience[] {
+    const { target, priority } = patch
+    const isEnabled = patch.enabled === true
+    const source = isEnabled || 'filter' in patch ? this.#plugins.source(before.source) : undefined
+    return this.#audiencesOf({
+      source,
+      target: target ?? (isEnabled ? before.target : undefined),
+      priority: priority ?? (isEnabled ? before.priority : undefined),
+    })
   }
 
   #encodeTarget(spec: TargetSpec): string {
@@ -332,6 +411,16 @@ export class TriggerRegistry implements Triggers {
       })
     }
   }
+}
+
+/** What the authorizer is told of a trigger. */
+function factsOf(trigger: Trigger): TriggerFacts {
+  return { ...trigger }
+}
+
+function settingsOf(patch: object): Partial<TriggerFacts> {
+  const given = Object.entries(patch).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given)
 }
 
 function assertTriggerName(name: unknown): void {

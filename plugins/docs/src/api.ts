@@ -49,6 +49,7 @@ export function docsApi(context: Context): DocsApi {
       const { id = idFor(parsed.dedupeKey), ...emitOptions } = parsed as DocsInsertOptions
       assertDocumentId(id)
       const { value: after, text } = read(given, 'content')
+      await context.authorize('insert', { collection, id, content: after, priority: emitOptions.priority })
       const event = {
         op: 'created' as const,
         collection,
@@ -72,6 +73,7 @@ export function docsApi(context: Context): DocsApi {
 
     async get(collection, id) {
       assertAddress(collection, id)
+      await context.authorize('get', { collection, id })
       const [row] = await context.run(getDocument, [app, collection, id])
       return row === undefined ? undefined : toDocument(row)
     },
@@ -79,18 +81,20 @@ export function docsApi(context: Context): DocsApi {
     async update(collection, id, patch, options = {}) {
       assertAddress(collection, id)
       const { value } = read(patch, 'patch')
-      return change(context, collection, id, options, (before) => mergePatch(before, value) as JsonObject)
+      const ask = { verb: 'update', more: { patch: value } }
+      return change(context, ask, collection, id, options, (before) => mergePatch(before, value) as JsonObject)
     },
 
     async replace(collection, id, content, options = {}) {
       assertAddress(collection, id)
       const { value } = read(content, 'content')
-      return change(context, collection, id, options, () => value)
+      const ask = { verb: 'replace', more: { content: value } }
+      return change(context, ask, collection, id, options, () => value)
     },
 
     async delete(collection, id, options = {}) {
       assertAddress(collection, id)
-      return change(context, collection, id, options, () => undefined)
+      return change(context, { verb: 'delete', more: {} }, collection, id, options, () => undefined)
     },
 
     async find(collection, options = {}) {
@@ -102,6 +106,7 @@ export function docsApi(context: Context): DocsApi {
       const { text } = 'where' in given && given.where !== undefined ? read(given.where, 'where') : { text: '{}' }
       // JSON leaves out what is undefined.
       assertSaysSomething(given, { code: 'options.invalid', what: 'docs.find', path: '' })
+      await context.authorize('find', { collection, where: 'where' in given ? given.where : undefined })
       const listing = ['docs', app, collection, text]
       const size = pageLimit(limit)
       const after = decodeCursor(listing, cursor, assertDocumentId)
@@ -114,6 +119,7 @@ export function docsApi(context: Context): DocsApi {
 /** Locks the document, and writes and emits what `to` makes of it; undefined from `to` deletes it. */
 async function change(
   context: Context,
+  ask: { readonly verb: string; readonly more: object },
   collection: string,
   id: string,
   options: DocsChangeOptions,
@@ -122,6 +128,7 @@ async function change(
   const { app } = context
   const parsed = parseWith(changeOptions, options, { code: 'options.invalid', what: 'docs' })
   const { ifVersion, ...emitOptions } = parsed as DocsChangeOptions
+  await context.authorize(ask.verb, { collection, id, ...ask.more, priority: emitOptions.priority })
   return context.transaction(async (tx) => {
     const reservation = await tx.reserve(emitOptions)
     if (reservation.takenBy !== undefined) return duplicateOf(app, tx, collection, id, reservation.takenBy)

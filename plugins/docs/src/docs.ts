@@ -1,17 +1,19 @@
 /** A document store on Postgres whose every mutation is an event that says what changed, emitted in the same transaction. */
-import { defineSource, orderingKeyOf, OutbusError } from '@outbus/core'
+import { defineSource, orderingKeyOf, OutbusError, readAudiences } from '@outbus/core'
+import type { SourceAudiences } from '@outbus/core'
+import { docsActions } from './actions.ts'
 import { docsApi } from './api.ts'
 import type { Carry, DocsEvent } from './events.ts'
 import { carrying, docsContent, docsEvents, docsFilter, docsKeys, docsKeysOf, docsMatches } from './events.ts'
 
-export interface DocsOptions {
+export interface DocsOptions extends SourceAudiences {
   /** Which contents an event carries to its targets; filters see both. Default `both`. */
   readonly carry?: Carry
 }
 
 const CARRIES: readonly string[] = ['both', 'before', 'after', 'none'] satisfies Carry[]
 
-export function docs({ carry = 'both' }: DocsOptions = {}) {
+export function docs({ carry = 'both', ...audiences }: DocsOptions = {}) {
   if (!CARRIES.includes(carry)) {
     const hint = `known: ${CARRIES.join(', ')}`
     throw new OutbusError('options.invalid', 'docs: carry says which contents an event carries', {
@@ -22,6 +24,8 @@ export function docs({ carry = 'both' }: DocsOptions = {}) {
   }
   return defineSource({
     name: 'docs',
+    ...readAudiences(audiences, 'docs'),
+    actions: docsActions,
     version: 1,
     events: docsEvents,
     filter: docsFilter,

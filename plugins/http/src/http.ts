@@ -1,14 +1,30 @@
-import { defineSource } from '@outbus/core'
+import { audienceSchema, defineSource, parseWith } from '@outbus/core'
+import type { Audience } from '@outbus/core'
+import { z } from 'zod'
 import type { HttpRequestEvent } from './events.ts'
 import { httpContent, httpEvents, httpFilter, httpKeys, httpKeysOf, httpMatches, httpRank, paramsOf } from './events.ts'
+
+export interface HttpSourceOptions {
+  /**
+   * Who, beside the service and administrators, may register routes. Whoever may can answer any path that the service has no more specific
+   * route for. Default the service alone.
+   */
+  readonly routesFor?: Audience
+}
+
+const optionsSchema = z.strictObject({ routesFor: audienceSchema().exactOptional() })
 
 /**
  * HTTP requests as events: a trigger of this source is a route. What arrives comes in by `httpHandler` or
  * `httpListener`; of several routes that match, the most specific one answers.
  */
-export function http() {
+export function http(options: HttpSourceOptions = {}) {
+  const { routesFor = 'service' } = parseWith(optionsSchema, options, { code: 'options.invalid', what: 'http' })
   return defineSource({
     name: 'http',
+    triggersFor: routesFor,
+    // Requests are emitted by the listener. `cx.http` has no verbs.
+    actions: {},
     version: 1,
     events: httpEvents,
     filter: httpFilter,

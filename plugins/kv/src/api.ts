@@ -108,6 +108,7 @@ export function kvApi(context: Context): KvApi {
   return {
     async get(collection, key) {
       readAddress(collection, key)
+      await context.authorize('get', { collection, key })
       const [row] = await context.run(getEntry, [app, collection, key])
       return row === undefined ? undefined : toEntry(row)
     },
@@ -117,6 +118,8 @@ export function kvApi(context: Context): KvApi {
       const { ifVersion, ...emitOptions } = parseOptions(setOptions, options, 'kv.set') as KvSetOptions
       const { text, value } = read(given, 'value')
       const event = { op: 'set' as const, collection, key, value }
+      const asked = context.authorize('set', { collection, key, value, priority: emitOptions.priority })
+      if (asked !== undefined) await asked
       // Before anything is written, with the longest version there is.
       context.check({ ...event, version: Number.MAX_SAFE_INTEGER }, emitOptions)
       if (ifVersion === undefined && emitOptions.dedupeKey === undefined)
@@ -147,6 +150,9 @@ export function kvApi(context: Context): KvApi {
       assertDistinct(writes)
       for (const [i, { collection, key, value }] of writes.entries())
         checkWrite(context, { op: 'set', collection, key, value, version: Number.MAX_SAFE_INTEGER }, i)
+      await context.authorize('setMany', {
+        writes: writes.map(({ collection, key, value }) => ({ collection, key, value })),
+      })
       if (writes.length === 0) return []
       return context.transaction(async (tx) => {
         const expected = writes.map(({ collection, key, value }) => {
@@ -171,6 +177,7 @@ export function kvApi(context: Context): KvApi {
     async delete(collection, key, options = {}) {
       readAddress(collection, key)
       const { ifVersion, ...emitOptions } = parseOptions(deleteOptions, options, 'kv.delete') as KvDeleteOptions
+      await context.authorize('delete', { collection, key })
       return context.transaction(async (tx) => {
         await tx.expectMatch([{ op: 'delete', collection, key, version: Number.MAX_SAFE_INTEGER }], [emitOptions])
         const [row] = await tx.run(deleteEntry, [app, collection, key, ifVersion ?? null])
@@ -188,6 +195,7 @@ export function kvApi(context: Context): KvApi {
       assertCollection(collection)
       const { prefix = '', limit, cursor } = parseOptions(listOptions, options, 'kv.list')
       if (prefix !== '') assertEntryKey(prefix, 'prefix')
+      await context.authorize('list', { collection, prefix })
       const listing = ['kv', app, collection, prefix]
       const size = pageLimit(limit)
       const after = decodeCursor(listing, cursor, assertEntryKey)

@@ -1,13 +1,17 @@
 /** A key-value store on Postgres whose every mutation is an event, emitted in the same transaction. */
-import { defineSource, orderingKeyOf } from '@outbus/core'
+import { defineSource, orderingKeyOf, readAudiences } from '@outbus/core'
+import type { SourceAudiences } from '@outbus/core'
+import { kvActions } from './actions.ts'
 import { kvApi } from './api.ts'
 import type { KvEvent } from './events.ts'
 import { kvContent, kvEvents, kvFilter, kvMatches } from './events.ts'
 import { kvKeys, kvKeysOf } from './filing.ts'
 
-export function kv() {
+export function kv(options: SourceAudiences = {}) {
   return defineSource({
     name: 'kv',
+    ...readAudiences(options, 'kv'),
+    actions: kvActions,
     version: 1,
     events: kvEvents,
     filter: kvFilter,

@@ -32,7 +32,15 @@ export function pubsubApi(context: SourceContext<typeof pubsubEvents>): PubsubAp
   }
 
   return {
-    publish: async (topic, message, options) => context.emit(eventOf(topic, message), options),
+    async publish(topic, message, options) {
+      const event = eventOf(topic, message)
+      if (context.principal !== undefined) {
+        // An authorizer decides about valid topics.
+        context.check(event, options)
+        await context.authorize('publish', { topic, message: event.message, priority: options?.priority })
+      }
+      return context.emit(event, options)
+    },
 
     async publishMany(given) {
       const publications = parseWith(publicationsSchema, given, {
@@ -52,6 +60,10 @@ export function pubsubApi(context: SourceContext<typeof pubsubEvents>): PubsubAp
           throw error.under(`publications[${i}]`)
         }
       }
+      const asked = events.map(({ topic, message }, i) => ({ topic, message, options: options[i] }))
+      await context.authorize('publishMany', { publications: asked })
+      for (const { topic, message, options: given } of asked)
+        await context.authorize('publish', { topic, message, priority: given?.priority })
       return context.transaction((tx) => tx.emit(events, options))
     },
   }

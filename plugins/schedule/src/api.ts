@@ -97,6 +97,17 @@ const listSchema = z.strictObject(pageSchema)
 
 export function scheduleApi(context: SourceContext<typeof scheduleEvents>): ScheduleApi {
   const { app } = context
+
+  /** Whose schedule a principal changes, once it may. The service changes anybody's, and nobody is asked. */
+  async function ownerFor(verb: string, name: string, resource: object, ofNew: string | null): Promise<string | null> {
+    if (context.principal === undefined) return null
+    const [row] = await context.run(getSchedule, [app, name])
+    const owner = row === undefined ? ofNew : row.owner
+    // One that is not there is whoever's to delete.
+    await context.authorize(verb, { ...resource }, row === undefined ? context.principal.id : owner)
+    return owner
+  }
+
   return {
     async set(name, schedule) {
       assertScheduleName(name)
@@ -104,24 +115,33 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
       await calculator.assert(given, new Date(clock.wallClock()))
       const data = encodeJson(given.data ?? null, { path: 'data', maxBytes: context.maxEventBytes })
       const { schedules: most } = await context.quotas()
-      const [row] = await context.run(putSchedule, [
-        randomUUID(),
-        app,
-        name,
-        given.recurrence,
-        given.timezone,
-        given.missed,
-        data,
-        given.enabled,
-        context.caller?.id ?? null,
-        most,
-      ])
-      if (row === undefined || row.over_quota) throw quotaExceeded(app, 'schedules', { use: most + 1, limit: most })
-      return toSchedule(row)
+      const self = context.principal?.id ?? null
+      for (;;) {
+        const ownedBy = await ownerFor('set', name, { name, schedule: given }, self)
+        const [row] = await context.run(putSchedule, [
+          randomUUID(),
+          app,
+          name,
+          given.recurrence,
+          given.timezone,
+          given.missed,
+          data,
+          given.enabled,
+          context.caller?.id ?? null,
+          most,
+          self,
+          ownedBy,
+          context.principal === undefined,
+        ])
+        if (row === undefined || row.over_quota) throw quotaExceeded(app, 'schedules', { use: most + 1, limit: most })
+        if (row.id !== null) return toSchedule(row)
+        // Somebody else has made one of this name meanwhile: it is asked again, about that one.
+      }
     },
     async get(name) {
       assertScheduleName(name)
       const [row] = await context.run(getSchedule, [app, name])
+      await context.authorize('get', { name }, row === undefined ? context.principal?.id : row.owner)
       return row === undefined ? undefined : toSchedule(row)
     },
     async list(options = {}) {
@@ -129,12 +149,14 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
       const listing = ['schedules', app]
       const limit = pageLimit(given.limit)
       const after = decodeCursor(listing, given.cursor, assertScheduleName)
-      const rows = await context.run(listSchedules, [app, after ?? null, limit + 1])
+      const owner = (await context.reach('list', {})) ?? null
+      const rows = await context.run(listSchedules, [app, after ?? null, limit + 1, owner])
       return toPage(rows.map(toSchedule), limit, (last) => encodeCursor(listing, last.name))
     },
     async delete(name) {
       assertScheduleName(name)
-      return (await context.run(deleteSchedule, [app, name])).length > 0
+      const ownedBy = await ownerFor('delete', name, { name }, null)
+      return (await context.run(deleteSchedule, [app, name, ownedBy, context.principal === undefined])).length > 0
     },
     preview(recurrence, options = {}) {
       const { timezone, from, count } = parseWith(previewSchema, options, {
@@ -146,7 +168,7 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
   }
 }
 
-function toSchedule(row: ScheduleRow): Schedule {
+function toSchedule(row: Omit<ScheduleRow, 'id'>): Schedule {
   const { name, recurrence, timezone, missed, data, enabled, problem, created_at, updated_at } = row
   return {
     name,

@@ -1,5 +1,7 @@
 /** Cron and RRULE schedules: time as an event source. pg-boss keeps the time, the outbox does the rest. */
-import { defineSource } from '@outbus/core'
+import { defineSource, readAudiences } from '@outbus/core'
+import type { SourceAudiences } from '@outbus/core'
+import { scheduleActions } from './actions.ts'
 import { scheduleApi } from './api.ts'
 import { Clockwork } from './clockwork.ts'
 import type { ScheduleEvent } from './events.ts'
@@ -12,15 +14,17 @@ import {
   scheduleMatches,
 } from './events.ts'
 
-export interface ScheduleSourceOptions {
+export interface ScheduleSourceOptions extends SourceAudiences {
   /** How often a dispatching process looks for schedules that were set or deleted, in ms. Default 5,000. */
   readonly syncMs?: number
 }
 
-export function schedule({ syncMs = 5_000 }: ScheduleSourceOptions = {}) {
+export function schedule({ syncMs = 5_000, ...audiences }: ScheduleSourceOptions = {}) {
   let clockwork: Clockwork | undefined
   return defineSource({
     name: 'schedule',
+    ...readAudiences(audiences, 'schedule'),
+    actions: scheduleActions,
     version: 1,
     events: scheduleEvents,
     filter: scheduleFilter,

@@ -19,7 +19,7 @@ const CLIENTS = 4
 /** How much slower the other app may get. */
 const MOST_TIMES = 5
 /** Under this a percentile is what the machine does, not what the service does. */
-const FLOOR_MS = 50
+const FLOOR_MS = 20
 const WARM_UP_MS = 3_000
 /** Nobody fuzzes and somebody does, in turns: so both are measured on a machine that is as busy with other things. */
 const IDLE_MS = 2_000

@@ -29,7 +29,7 @@ interface Draft {
 }
 
 /** Paths of the routes of `service.ts`. */
-const PATHS = ['/echo', '/value', '/text', '/made', '/store/a', '/store/b', '/jobs', '/files/a/b', '/nowhere', '/']
+const PATHS = ['/echo', '/text', '/made', '/store/a', '/store/b', '/jobs', '/files/a/b', '/nowhere', '/']
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'QUERY']
 const ODD_METHODS = [
   'TRACE',
@@ -235,25 +235,6 @@ const ODDITIES: Readonly<Record<string, Oddity>> = {
     if (draft.framing === 'none') draft.framing = 'length'
   },
   'body: type': (draft, random) => void draft.headers.push(['Content-Type', pick(VALUES, random)]),
-  'body: a response': (draft, random) => {
-    const response = { 'outbus.http.response': pick(RESPONSES, random) }
-    const value = random() < 0.5 ? response : { as: 'http.response', ok: true, value: response }
-    draft.method = pick(['POST', 'PUT'], random)
-    draft.target = pick(['/value', '/store/a', '/made'], random)
-    draft.headers = [
-      ['Host', 'here'],
-      ['Content-Type', 'application/json'],
-    ]
-    draft.body = Buffer.from(JSON.stringify(value))
-    if (draft.framing === 'none') draft.framing = 'length'
-  },
-  'header: causality': (draft, random) => {
-    const chain = random() < 0.5 ? '' : '01890000-0000-7000-8000-000000000002'
-    draft.headers.push(['outbus-causality', `depth=${Math.floor(random() * 20)};chain=${chain}`])
-    if (random() < 0.5)
-      draft.headers.push(['outbus-causality-signature', `t=${Math.floor(random() * 2e9)},v1=${'a'.repeat(64)}`])
-  },
-  'header: prefer': (draft) => void draft.headers.push(['Prefer', 'respond-async']),
   'framing: chunked': (draft) => void (draft.framing = 'chunked'),
   'framing: a length that is wrong': (draft, random) =>
     void draft.headers.push(['Content-Length', String(Math.floor(random() * 300))]),

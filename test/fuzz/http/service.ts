@@ -55,10 +55,6 @@ await route(fuzzed, '/echo', ({ event, cx }) => {
   assertOuter(cx)
   return reply(event)
 })
-await route(fuzzed, '/value', ({ event, cx }) => {
-  assertOuter(cx)
-  return reply((event as { body: unknown }).body)
-})
 await route(fuzzed, '/files/*rest', ({ event, cx }) => {
   assertOuter(cx)
   const { rest } = (event as { params: { rest: string } }).params

@@ -18,8 +18,14 @@ export const putSchedule = statement<
     enabled: boolean,
     caller: string | null,
     most: number,
+    /** Of a new one. */
+    owner: string | null,
+    /** Whose it is, where it is there. Another one's is not written, and there is no row. */
+    ownedBy: string | null,
+    /** Whoever owns it. */
+    ofAnybody: boolean,
   ],
-  ScheduleRow & { readonly over_quota: boolean }
+  Omit<ScheduleRow, 'id'> & { readonly id: string | null; readonly over_quota: boolean }
 >(
   'schedule_put',
   `with held as (
@@ -29,13 +35,14 @@ export const putSchedule = statement<
   select app_id, {schema}.count_schedules(app_id, $10::bigint) >= $10::bigint and not {schema}.has_schedule(app_id, $3) as over_quota
   from held
 ), written as (
-insert into {schema}.schedules (id, app_id, name, recurrence, timezone, missed, data, enabled, caller, caller_revision)
-select $1::uuid, app_id, $3, $4, $5, $6, $7::json, $8, $9, 1 from counted where not over_quota
+insert into {schema}.schedules (id, app_id, name, recurrence, timezone, missed, data, enabled, caller, caller_revision, owner)
+select $1::uuid, app_id, $3, $4, $5, $6, $7::json, $8, $9, 1, $11 from counted where not over_quota
 on conflict (app_id, name) where not deleted do update
 set recurrence = excluded.recurrence, timezone = excluded.timezone, missed = excluded.missed, data = excluded.data,
   enabled = excluded.enabled, caller = excluded.caller, updated_at = clock_timestamp(), changed = true,
   revision = schedules.revision + 1, caller_revision = schedules.revision + 1,
   look_again_at = '-infinity'
+where $13 or schedules.owner is not distinct from $12
 returning ${SCHEDULE_COLUMNS}
 )
 select written.*, counted.over_quota from counted left join written on true`,

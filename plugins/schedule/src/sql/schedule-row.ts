@@ -19,8 +19,10 @@ export interface ScheduleRow extends RecurrenceRow {
   readonly updated_at: Date
   /** Who set it; null for the service, empty where an older process did. */
   readonly caller: string | null
+  /** Whose it is; null for the service's. */
+  readonly owner: string | null
 }
 
-export const SCHEDULE_COLUMNS = `id, app_id, name, recurrence, timezone, missed, data, enabled, created_at, updated_at,
+export const SCHEDULE_COLUMNS = `id, app_id, name, recurrence, timezone, missed, data, enabled, created_at, updated_at, owner,
   case when caller_revision = revision then caller else '' end as caller,
   case when not changed then problem end as problem`

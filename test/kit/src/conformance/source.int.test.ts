@@ -10,6 +10,7 @@ import { checkPurity, checkUpcast } from './purity.ts'
 import type { SourceSamples } from './samples.ts'
 import { describeSource, SOURCE_CHECKS } from './source.ts'
 import { checkAtomicity } from './atomicity.ts'
+import { checkAuthorization } from './authorization.ts'
 import { checkErasure } from './erasure.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
@@ -286,6 +287,7 @@ test('there is a broken plugin for each check', () => {
     checkAtomicity,
     checkIsolation,
     checkForeignData,
+    checkAuthorization,
     checkErasure,
     checkBadInput,
     checkBadWrites,

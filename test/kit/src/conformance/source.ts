@@ -2,6 +2,7 @@
 import type { AnySource } from '@outbus/core'
 import { describe, expect, test } from 'vitest'
 import { checkAtomicity } from './atomicity.ts'
+import { checkAuthorization } from './authorization.ts'
 import { checkErasure } from './erasure.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
@@ -28,6 +29,7 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   'every verb that writes does all of it, with an event, or nothing': checkAtomicity,
   'nothing crosses apps': checkIsolation,
   "no verb changes or shows what is another app's": checkForeignData,
+  'every verb asks the authorizer, and does nothing where that refuses': checkAuthorization,
   'an app that is erased leaves nothing in the tables of the source': checkErasure,
   'bad input is refused before anything is written': checkBadInput,
   'a verb takes what it is given, or refuses it before anything is written': checkBadWrites,

@@ -7,6 +7,7 @@ import { addThing, listThingsOfAll, removeThing, samples, things } from '../test
 import type { ThingsApi, ThingsContext } from '../testing/things.ts'
 import { testServerUrl } from '../vitest.ts'
 import { checkAtomicity } from './atomicity.ts'
+import { checkAuthorization } from './authorization.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
 import { checkRefusals } from './refusals.ts'
@@ -62,6 +63,36 @@ const added = (name: string) => ({ op: 'added' as const, name, detail: null })
 const badWrites = { 'an empty name': (api: ThingsApi) => api.add('') }
 const reads = { list: (api: ThingsApi) => api.list() }
 const readAny = { list: (api: { list(name: string): Promise<unknown> }) => api.list('ada') }
+
+describe('of verbs that do not ask', () => {
+  const named = (verbs: (context: ThingsContext) => Verbs): AnySource => ({
+    ...thingsWith(verbs),
+    actions: { add: { resource: {} }, list: { resource: {} } },
+  })
+  const given = { ...samples, reads } as unknown as SourceSamples<AnySource>
+
+  test('the kit catches the one that its source says asks, and one that writes before it asks', async () => {
+    const add = async (context: ThingsContext, name: string) => {
+      await addOnce(context, name)
+      await context.authorize('add', { name })
+    }
+    const problems = await checkAuthorization(
+      named((context) => ({ add: (name) => add(context, name) })),
+      given,
+    )
+    expect(problems).toContain('list does not ask the authorizer about things.list')
+    expect(problems).toContainEqual(expect.stringMatching(/^add, refused by the authorizer, changed rows in .*things/))
+  })
+
+  test('core asks about those that no action names', async () => {
+    expect(
+      await checkAuthorization(
+        thingsWith(() => ({})),
+        given,
+      ),
+    ).toEqual([])
+  })
+})
 
 describe('caught', () => {
   test.for<[what: string, check: Check, problem: string, verbs: (context: ThingsContext) => Verbs, given?: object]>([
