@@ -292,6 +292,39 @@ test('of callers that share a statement, only those over their quota are refused
   expect([await waiting(), await waiting('other')]).toEqual([0, 40])
 })
 
+test('an app that asks on and on, and is refused, does not keep another one’s calls from the pool', async () => {
+  const { bus, cx } = await setUp(2, { rowsPerEmit: 1 })
+  const other = bus.context({ app: 'other' })
+  await other.triggers.create({ name: 't', source: 'kv', filter: {}, target: TARGET })
+  const refusals = { count: 0 }
+  let goOn = true
+  onTestFinished(() => void (goOn = false))
+  const hammer = async (ask: () => Promise<unknown>) => {
+    // oxlint-disable-next-line no-unmodified-loop-condition -- it is modified while the loop awaits
+    while (goOn)
+      await Promise.all(
+        Array.from({ length: 200 }, () =>
+          ask().then(
+            () => expect.fail('it was let through'),
+            () => void refusals.count++,
+          ),
+        ),
+      )
+  }
+  const set = () => cx.kv.set('c', crypto.randomUUID(), 1)
+  const emit = () => cx.emit('notes', { op: 'noted', text: 'a' })
+  await expect(set()).rejects.toMatchObject({ code: 'quota.exceeded' })
+  const hammering = Promise.all([hammer(set), hammer(emit)])
+  try {
+    for (let i = 0; i < 20; i++) await other.kv.set('c', `k${i}`, i)
+  } finally {
+    goOn = false
+  }
+  await hammering
+  // Many a refusal for each of the other's writes: most are made in memory, and none blocks the process.
+  expect(refusals.count).toBeGreaterThan(400)
+})
+
 test('an app that moves its epoch on all the time gets past no quota, and nobody’s event is written twice (G2)', async () => {
   const { db, bus, cx, waiting } = await setUp(0)
   await cx.triggers.create({ name: 'one', source: 'kv', filter: {}, target: TARGET })

@@ -18,7 +18,7 @@ import { OutbusError } from '../errors.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import type { EmitResult } from './emit.ts'
 import type { Emitter, WrittenFor } from './emitter.ts'
-import { endOfTick } from './end-of-tick.ts'
+import { endOfTick, nextTurn } from './end-of-tick.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Lent } from '../dispatch/wake-up.ts'
 
@@ -76,8 +76,9 @@ class Line {
   #waiting: Waiting[] = []
   readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
-  /** In flight beside the line, for apps that were refused a moment ago. */
-  readonly #apart = new Set<Promise<void>>()
+  /** Of apps that were refused a moment ago: one after another, beside the line. */
+  readonly #apart: Waiting[] = []
+  #apartInFlight: Promise<void> | undefined
   /** Cuts the connection of a lane on which something is in flight. */
   #cut: (() => void) | undefined
   #emptied: (() => void) | undefined
@@ -96,8 +97,8 @@ class Line {
     const end = () => this.refuseAll()
     over.addEventListener('abort', end, { once: true })
     if (over.aborted) end()
-    while (this.#inFlight !== undefined || this.#paused.size > 0 || this.#apart.size > 0)
-      await (this.#inFlight ?? new Promise<void>((resolve) => (this.#emptied = resolve)))
+    while (this.#inFlight !== undefined || this.#paused.size > 0 || this.#apartInFlight !== undefined)
+      await (this.#inFlight ?? this.#apartInFlight ?? new Promise<void>((resolve) => (this.#emptied = resolve)))
     over.removeEventListener('abort', end)
   }
 
@@ -109,22 +110,30 @@ class Line {
     this.#inFlight ??= this.#drain()
   }
 
-  /** Beside the line: whoever is over a quota, and asks again and again, holds up nobody. */
+  /** Beside the line: whoever is over a quota, and asks again and again, holds up nobody, and has one connection of the pool. */
   #goApart(waiting: Waiting): void {
-    const refused = this.#options.emitter.refusedAtOnce(waiting.events)
-    if (refused !== undefined) return waiting.reject(refused)
-    const flushed = this.#flush([waiting], { onLane: false }).finally(() => {
-      this.#apart.delete(flushed)
-      this.#emptied?.()
-    })
-    this.#apart.add(flushed)
+    this.#apart.push(waiting)
+    this.#apartInFlight ??= this.#drainApart()
+  }
+
+  async #drainApart(): Promise<void> {
+    await nextTurn()
+    for (let waiting = this.#apart.shift(); waiting !== undefined; waiting = this.#apart.shift()) {
+      // Mostly in memory: the database has refused the app a moment ago.
+      const refused = this.#options.emitter.refusedAtOnce(waiting.events)
+      if (refused === undefined) await this.#flush([waiting], { onLane: false })
+      else waiting.reject(refused)
+    }
+    this.#apartInFlight = undefined
+    this.#emptied?.()
   }
 
   /** What was not sent was not written. What was sent is given up: its caller hears that nobody knows. */
   refuseAll(): void {
-    const refused = [...this.#waiting, ...this.#paused.keys()]
+    const refused = [...this.#waiting, ...this.#apart, ...this.#paused.keys()]
     for (const timer of this.#paused.values()) clearTimeout(timer)
     this.#waiting = []
+    this.#apart.length = 0
     this.#paused.clear()
     for (const { reject } of refused) reject(stoppedBefore())
     this.#cut?.()

@@ -31,6 +31,7 @@ import type { EmitResult } from './emit.ts'
 import type { FanOut } from './fan-out.ts'
 import { emitParameters, fanOut, plainParameters } from './fan-out.ts'
 import { Loops } from './loops.ts'
+import { nextTurn } from './end-of-tick.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Indexes } from './emit-indexes.ts'
@@ -182,7 +183,10 @@ export class Emitter {
   async #refuseUnlessMistaken(refusal: Refusal, indexes: Indexes, on: Queryable): Promise<void> {
     const { admission } = this.#options
     if (!(await admission.isRight(refusal, on))) return
-    if (admission.isSure(refusal.app)) throw admission.refuse(refusal, false)
+    if (admission.isSure(refusal.app)) {
+      await nextTurn()
+      throw admission.refuse(refusal, false)
+    }
     const stale = await this.#indexes.staleOf(indexes, on)
     if (!stale.has(refusal.app)) throw admission.refuse(refusal, true)
     await this.#indexes.makeLatest(stale, on)

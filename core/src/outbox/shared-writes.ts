@@ -23,7 +23,7 @@ import type { Queryable, Sql } from '../sql/statement.ts'
 import type { EmitOptions, EmitResult } from './emit.ts'
 import type { Emitter, WrittenFor } from './emitter.ts'
 import { bothLanes, NO_LANES } from './emitter.ts'
-import { endOfTick } from './end-of-tick.ts'
+import { endOfTick, nextTurn } from './end-of-tick.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 
@@ -102,6 +102,8 @@ class Line {
   #inFlight: Promise<void> | undefined
   /** By their keys. */
   readonly #alone = new Map<string, Promise<void>>()
+  /** Of apps that were refused a moment ago: one after another. */
+  #lastApart: Promise<void> = Promise.resolve()
 
   constructor(write: AnyWrite, around: SharedWritesSurroundings) {
     this.#write = write
@@ -140,8 +142,7 @@ class Line {
     const later: Asked[] = []
     for (const asked of this.#waiting) {
       const { key, asker } = asked
-      // Whoever is over a quota, and asks again and again, holds up nobody.
-      if (emitter.isApart(asker.app) && !group.has(key) && !this.#alone.has(key)) this.#redo(asked)
+      if (emitter.isApart(asker.app) && !group.has(key) && !this.#alone.has(key)) this.#goApart(asked)
       else if (group.size < MAX_GROUP && !group.has(key) && !this.#alone.has(key)) group.set(key, asked)
       else later.push(asked)
     }
@@ -154,24 +155,36 @@ class Line {
       const results = await this.#commit(group, { impatient: true })
       for (const [i, { resolve }] of group.entries()) resolve(results[i])
     } catch (error) {
-      if (group.length === 1 ? isHeld(error) : mayBeRepeated(error)) for (const asked of group) this.#redo(asked)
+      if (group.length === 1 ? isHeld(error) : mayBeRepeated(error)) for (const asked of group) void this.#redo(asked)
       else for (const { reject } of group) reject(error)
     }
   }
 
   /** Apart from the line: it waits for whatever lock it needs, and only what writes the same waits for it. */
-  #redo(asked: Asked): void {
-    const done = this.#commitAlone(asked)
+  #redo(asked: Asked, after: Promise<void> = Promise.resolve()): Promise<void> {
+    const done = after
+      .then(() => this.#commitAlone(asked))
       .then(([result]) => asked.resolve(result), asked.reject)
       .finally(() => {
         this.#alone.delete(asked.key)
         this.#inFlight ??= this.#drain()
       })
     this.#alone.set(asked.key, done)
+    return done
+  }
+
+  /** Whoever is over a quota, and asks again and again, holds up nobody, and has one connection of the pool. */
+  #goApart(asked: Asked): void {
+    this.#lastApart = this.#redo(asked, this.#lastApart)
   }
 
   async #commitAlone(asked: Asked): Promise<readonly unknown[]> {
     const { emitter, calls } = this.#around
+    const refused = refusedAtOnce(this.#write, asked, emitter)
+    if (refused !== undefined) {
+      await nextTurn()
+      throw refused
+    }
     const ask = (on: Queryable) => assertAccepted(on, this.#write, asked, emitter)
     // Before it begins a transaction, and writes in it what would be rolled back.
     const accepted = emitter.isApart(asked.asker.app)
@@ -221,6 +234,13 @@ async function assertAccepted(
   if (options?.requireMatch !== true && !emitter.isInDoubt(asker.app, 1)) return false
   await emitter.assertAccepted([asker.prepare(event, options, atOnce.late)], on)
   return true
+}
+
+/** What is certain to be refused: in memory, since the database has refused the app a moment ago. */
+function refusedAtOnce({ atOnce }: AnyWrite, { asker, item }: Asking, emitter: Emitter): OutbusError | undefined {
+  if (atOnce === undefined || !emitter.isApart(asker.app)) return undefined
+  const { event, options } = atOnce.event(item)
+  return emitter.refusedAtOnce([asker.prepare(event, options, atOnce.late)])
 }
 
 /** What a write answered of each item, and the lanes to wake once it is committed. */
