@@ -316,6 +316,12 @@ async function write({ url, seed, over, fill }: WriteOptions): Promise<Pick<Fuzz
   })
 }
 
+/** What is copied of tables whose rows are gone before anybody could copy one. */
+const MADE: Readonly<Record<string, string>> = {
+  withdrawals: `(select app_id, id as delivery_id, 'dead' as outcome, true as dead_letter, 'no' as reason, now() as requested_at from outbus.outbox)`,
+  root_rows: `(select app_id, root_id, 1 as rows, now() as noted_at from outbus.outbox)`,
+}
+
 function statementFor(
   fuzzed: WritableColumn,
   columns: readonly WritableColumn[],
@@ -328,7 +334,8 @@ function statementFor(
     const one = `ctid = (select ctid from outbus.${table} where app_id = 'shop' order by random() limit 1)`
     return `update outbus.${table} set ${column} = ${value} where app_id = 'shop' and ${one}`
   }
-  const key = keys.get(table) ?? []
+  // Of a row that is made, its key is that of a row of the outbox.
+  const key = table in MADE ? [] : (keys.get(table) ?? [])
   const inserted = columns.filter((one) => one.table === table && one.insert)
   const fresh = (one: WritableColumn) => {
     if (one.column === column) return value
@@ -342,5 +349,5 @@ function statementFor(
     return one.type === 'text' ? `${one.column} || '-' || (random() * 1e9)::bigint` : one.column
   }
   return `insert into outbus.${table} (${inserted.map((one) => one.column).join(', ')})
-    select ${inserted.map(fresh).join(', ')} from outbus.${table} where app_id = 'shop' order by random() limit 1 on conflict do nothing`
+    select ${inserted.map(fresh).join(', ')} from ${MADE[table] ?? `outbus.${table}`} as made where app_id = 'shop' order by random() limit 1 on conflict do nothing`
 }
