@@ -76,7 +76,7 @@ const UNNOTED: readonly Edit[] = [
     replace: 'select $1, lowest, highest, lows, highs, attempts from spans',
     by: 'select $1, lowest, highest, lows, highs, attempts from spans where false',
   },
-  { of: emitNoted, replace: 'array[1], $14 from written', by: 'array[1], $14 from written where false' },
+  { of: emitNoted, replace: 'array[1], $15 from written', by: 'array[1], $15 from written where false' },
 ]
 
 const OF_ALL_APPS: readonly Edit[] = [
