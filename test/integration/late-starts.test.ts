@@ -30,7 +30,7 @@ async function setUp() {
       log: pino({ level: 'silent' }),
     })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
-    bus.handle('work', ({ attempt }) => void started.push({ by, attempt }))
+    bus.handle('work', ({ attempt }) => void started.push({ by, attempt }), { triggerableBy: 'everyone' })
     return bus
   }
   const late = await make('late', {

@@ -337,6 +337,7 @@ test('a handler whose time is up before its transaction is begun is not started 
   const bus = await createBus({ database: door.url, sources: [kv()], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const outcomes = watchOutcomes('shop')
+  await bus.context().principals.put('u_1', { roles: ['admin'] })
   const cx = bus.context({ principal: { id: 'u_1' } })
   for (const [name, timeoutMs] of [
     ['long', 60_000],

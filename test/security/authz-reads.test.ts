@@ -8,7 +8,7 @@ import { schedule } from '@outbus/schedule'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { watchOutcomes } from '../integration/workers/outcomes.ts'
+import { untilDatabaseSays, watchOutcomes } from '../integration/workers/outcomes.ts'
 
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
 const ONCE = { maxAttempts: 1 }
@@ -29,7 +29,7 @@ async function setUp(options: { authorizer?: Authorizer; closed?: boolean } = {}
 
 async function withLetters() {
   const set = await setUp()
-  const { bus, service, of, outcomes } = set
+  const { db, bus, service, of, outcomes } = set
   bus.handle('fail', () => Promise.reject(new Error('secret')), { triggerableBy: 'everyone' })
   const target = { type: 'function', name: 'fail' }
   const input = (name: string, collection = 'c') =>
@@ -40,6 +40,8 @@ async function withLetters() {
   await bus.start()
   await service.kv.set('c', 'k', 1)
   await outcomes.until((all) => all.length === 3)
+  // The history is written a moment later.
+  await untilDatabaseSays(db.pool, 'select count(*)::integer as said from outbus.attempts', 3)
   const waiting = { ...input('ada’s waiting', 'later') }
   await of('ada').triggers.create(waiting)
   await of('ada').triggers.pause((await of('ada').triggers.getByName('ada’s waiting'))?.id as string)
