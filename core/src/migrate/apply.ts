@@ -1,9 +1,8 @@
-/** One line's pending files through node-pg-migrate, each with its bookkeeping in one transaction. */
-import type { MigrationBuilder } from 'node-pg-migrate'
-import { basename } from 'node:path'
+/** One line's pending files, in order, each with its bookkeeping in one transaction. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 import { sqlStateOf } from '../postgres-errors.ts'
+import { rowsOf } from '../sql/answer.ts'
 import type { LoadedLine, Migration } from './line.ts'
 
 /** How long DDL may wait for a lock on a table: everybody who comes after it waits as well. */
@@ -11,38 +10,16 @@ const LOCK_TIMEOUT = "set lock_timeout = '10s'"
 /** In a file without transaction every semicolon at the end of a line ends a statement. */
 const STATEMENT_END = /;[ \t]*$/m
 
-const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
-
 /** `client` holds the migration lock. When this throws, `client` may be in an aborted transaction: end it. */
 export async function applyLine(client: pg.Client, schema: string, line: LoadedLine): Promise<void> {
-  // Not before there is something to apply: most processes find nothing, and it is 6 MB.
-  const { runner } = await import('node-pg-migrate')
-  await client.query(LOCK_TIMEOUT)
-  const byFile = new Map(line.migrations.map((migration) => [`${migration.name}.sql`, migration]))
   let current: Migration | undefined
-  const unitOf = (filePath: string) => {
-    const migration = byFile.get(basename(filePath))
-    if (migration === undefined) throw new Error(`${filePath} appeared while migrating`)
-    const up = (builder: MigrationBuilder) => {
-      current = migration
-      stepsOf(migration, schema, line.name, builder)
-    }
-    return { id: filePath, filePaths: [filePath], actions: { up, down: false as const } }
-  }
   try {
-    await runner({
-      dbClient: client,
-      dir: line.path,
-      direction: 'up',
-      // Search path too: a name that a file forgot to qualify ends up here, not in public.
-      schema,
-      migrationsTable: `migrations_${line.name}`,
-      migrationLoaderStrategies: [{ extensions: ['.sql'], loader: async (filePaths) => filePaths.map(unitOf) }],
-      singleTransaction: false,
-      // Ours is wider and waits otherwise: see lock.ts.
-      noLock: true,
-      logger: SILENT,
-    })
+    // A name that a file forgot to qualify ends up in the schema, not in public.
+    await client.query(`${LOCK_TIMEOUT}; set search_path to "${schema}"`)
+    for (const migration of await unmarked(client, schema, line)) {
+      current = migration
+      await apply(client, schema, line.name, migration)
+    }
   } catch (cause) {
     const where = current === undefined ? line.path : `${current.name}.sql${lineOf(cause, current, schema)}`
     const { message } = cause as { readonly message?: unknown }
@@ -55,23 +32,48 @@ export async function applyLine(client: pg.Client, schema: string, line: LoadedL
   }
 }
 
-function stepsOf(migration: Migration, schema: string, line: string, builder: MigrationBuilder): void {
+/**
+ * The migrations that the line's own table does not name. Programs before this one go by that table, so it is kept as they
+ * keep it: a file without transaction that they were killed in may be in `migration_checksums` alone, and runs again.
+ */
+async function unmarked(client: pg.Client, schema: string, line: LoadedLine): Promise<readonly Migration[]> {
+  const table = `"${schema}"."migrations_${line.name}"`
+  const [found] = await rowsOf<{ exists: boolean }>(client, 'select to_regclass($1) is not null as exists', [table])
+  // Asked first, because IF NOT EXISTS wants the right to create even if it would not.
+  if (found?.exists !== true) {
+    await client.query(
+      `create table ${table} (id serial primary key, name varchar(255) not null, run_on timestamp not null)`,
+    )
+  }
+  const marks = new Set((await rowsOf<{ name: string }>(client, `select name from ${table}`)).map(({ name }) => name))
+  const first = line.migrations.findIndex(({ name }) => !marks.has(name))
+  const rest = line.migrations.slice(first === -1 ? line.migrations.length : first)
+  const later = rest.find(({ name }) => marks.has(name))
+  if (later !== undefined && rest[0] !== undefined)
+    throw new Error(`migrations_${line.name} has ${later.name}, and not ${rest[0].name} before it`)
+  return rest
+}
+
+async function apply(client: pg.Client, schema: string, line: string, migration: Migration): Promise<void> {
   const text = textFor(migration, schema)
   // Names are of a-z, 0-9 and _ by now, and the sum is hexadecimal. A file without transaction may be run twice.
   const { older, transaction } = migration.directives
   const record = `insert into "${schema}".migration_checksums (line, name, sha256, older_processes)
     values ('${line}', '${migration.name}', '${migration.sha256}', ${older === undefined ? 'null' : `'${older}'`})
     on conflict (line, name) do update set sha256 = excluded.sha256, older_processes = excluded.older_processes, applied_at = excluded.applied_at`
-  if (!transaction) {
-    builder.noTransaction()
-    // CONCURRENTLY waits for every transaction there is, which holds nobody up and may take long.
-    builder.sql('set lock_timeout = 0')
-    for (const statement of text.split(STATEMENT_END)) if (statement.trim() !== '') builder.sql(statement)
-    builder.sql(LOCK_TIMEOUT)
-  } else {
-    builder.sql(text)
+  const mark = `insert into "${schema}"."migrations_${line}" (name, run_on) values ('${migration.name}', now())`
+  if (transaction) {
+    await client.query('begin')
+    // By itself: an error of Postgres points into the text that was sent.
+    await client.query(text)
+    await client.query(`${record}; ${mark}`)
+    await client.query('commit')
+    return
   }
-  builder.sql(record)
+  // CONCURRENTLY waits for every transaction there is, which holds nobody up and may take long.
+  await client.query('set lock_timeout = 0')
+  for (const statement of text.split(STATEMENT_END)) if (statement.trim() !== '') await client.query(statement)
+  await client.query(`${LOCK_TIMEOUT}; begin; ${record}; ${mark}; commit`)
 }
 
 function textFor(migration: Migration, schema: string): string {

@@ -279,6 +279,30 @@ create index concurrently a_id on {schema}.a (id);
   ])
 })
 
+it('goes by the table that programs before this one go by, and runs again what they left out of it', async () => {
+  const { db, rows, migrate } = await setUp()
+  const concurrently = {
+    '0002_index.sql': `-- outbus: no transaction
+drop index concurrently if exists {schema}.a_id;
+create index concurrently a_id on {schema}.a (id);
+`,
+  }
+  await migrate(await line('core', { ...A, ...concurrently }))
+  const marks = () => rows('select name from outbus.migrations_core order by id')
+  expect(await marks()).toEqual([{ name: '0001_a' }, { name: '0002_index' }])
+  // Killed between its two pieces of bookkeeping, which were not yet one transaction.
+  await db.pool.query(`delete from outbus.migrations_core where name = '0002_index'`)
+  const whole = await line('core', { ...A, ...concurrently, ...C })
+  expect(await migrate(whole)).toEqual([{ line: 'core', applied: ['0003_c'] }])
+  expect(await marks()).toEqual(['0001_a', '0002_index', '0003_c'].map((name) => ({ name })))
+  await db.pool.query(`delete from outbus.migrations_core where name = '0001_a'`)
+  const more = await line('core', { ...A, ...concurrently, ...C, '0004_d.sql': 'create table {schema}.d (id int);' })
+  await expect(migrate(more)).rejects.toMatchObject({
+    code: 'migration.failed',
+    message: expect.stringContaining('migrations_core has 0002_index, and not 0001_a before it'),
+  })
+})
+
 it('tells a schema that is missing from one that has never been migrated', async () => {
   const { db, check, migrate: migrateOutbus } = await setUp()
   const core = await line('core', A)

@@ -1,6 +1,6 @@
 /**
  * The migration runner: forward-only `.sql` files, in lines (core's first, then one for each plugin), any number of
- * processes at once (G17). node-pg-migrate applies the files; the lock, the checksums and the refusals are ours.
+ * processes at once (G17).
  *
  * A file is written with `{schema}` where the schema goes, and runs in one transaction together with its
  * bookkeeping: killed half-way it has left nothing. If its first line is `-- outbus: no transaction`, it does not:
