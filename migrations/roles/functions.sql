@@ -1,2 +1,25 @@
 -- They run with their owner's rights, and Postgres lets everybody execute a new function.
 revoke all on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date) from public;
+
+-- A partition is reached through its table. What anybody was given on one, by name or by default privileges, goes: rights go by
+-- the table. Row security without a policy keeps out whoever is given something later.
+do $$
+declare
+  thing regclass;
+  grantee text;
+begin
+  for thing in
+    select c.oid::regclass from pg_class c
+    where c.relnamespace = '{schema}'::regnamespace and c.relkind in ('r', 'p') and c.relispartition
+  loop
+    execute format('alter table %s enable row level security', thing);
+    for grantee in
+      select distinct case a.grantee when 0 then 'public' else quote_ident(r.rolname) end
+      from pg_class c cross join lateral aclexplode(c.relacl) a left join pg_roles r on r.oid = a.grantee
+      where c.oid = thing and a.grantee <> c.relowner and (a.grantee = 0 or r.oid is not null)
+    loop
+      execute format('revoke all on %s from %s cascade', thing, grantee);
+    end loop;
+  end loop;
+end
+$$;

@@ -58,6 +58,7 @@ export async function keepRowsSecure(tx: pg.ClientBase, schema: string): Promise
   )
 }
 
-function secureRows(tx: pg.ClientBase, schema: string, allApps: readonly string[]): Promise<void> {
-  return runRoleStatements(tx, 'row-security', { schema, all_apps: allApps })
+async function secureRows(tx: pg.ClientBase, schema: string, allApps: readonly string[]): Promise<void> {
+  await runRoleStatements(tx, 'functions', { schema })
+  await runRoleStatements(tx, 'row-security', { schema, all_apps: allApps })
 }
