@@ -81,8 +81,9 @@ export interface ScheduleApi {
 /** A rule with its exceptions may be long; this is a calendar entry, not a calendar. */
 const MAX_RECURRENCE_CHARACTERS = 2_000
 
+const recurrenceSchema = z.string().max(MAX_RECURRENCE_CHARACTERS)
 const inputSchema = z.strictObject({
-  recurrence: z.string().max(MAX_RECURRENCE_CHARACTERS),
+  recurrence: recurrenceSchema,
   timezone: nameSchema('schedule.invalid').default('UTC'),
   missed: z.enum(['skip', 'once']).default('skip'),
   data: z.unknown().optional(),
@@ -158,7 +159,12 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
       const ownedBy = await ownerFor('delete', name, { name }, null)
       return (await context.run(deleteSchedule, [app, name, ownedBy, context.principal === undefined])).length > 0
     },
-    preview(recurrence, options = {}) {
+    preview(given, options = {}) {
+      const recurrence = parseWith(recurrenceSchema, given, {
+        code: 'schedule.invalid',
+        what: 'schedule.preview',
+        path: 'recurrence',
+      })
       const { timezone, from, count } = parseWith(previewSchema, options, {
         code: 'options.invalid',
         what: 'schedule.preview',

@@ -16,9 +16,7 @@ const MONTHS: Readonly<Record<string, number>> = { YEARLY: 12, MONTHLY: 1, WEEKL
 const FINER_THAN_A_DAY = new Set(['HOURLY', 'MINUTELY', 'SECONDLY'])
 
 /** Throws `schedule.too_complex` for a rule that makes more of them. */
-export function assertSimple(recurrence: unknown): void {
-  // What is no text is refused by whoever reads it.
-  if (typeof recurrence !== 'string') return
+export function assertSimple(recurrence: string): void {
   const parts = new Map<string, string>()
   for (const [, name = '', value = ''] of recurrence.matchAll(PART)) parts.set(name.toUpperCase(), value.toUpperCase())
   const freq = parts.get('FREQ') ?? ''
