@@ -38,6 +38,8 @@ import { Access } from './principals/access.ts'
 import { ownerAndAdmin } from './principals/authorizer.ts'
 import type { PrincipalResolver } from './principals/resolver.ts'
 import { AdminPrincipalResolver } from './principals/resolver.ts'
+import { hideNothing, secretHider } from './secrets/hide-secrets.ts'
+import { safeLog } from './secrets/safe-log.ts'
 import { SetAsideRows } from './set-aside/set-aside.ts'
 import type { AnySource, SourceHost } from './source.ts'
 import { Sql } from './sql/statement.ts'
@@ -119,9 +121,12 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   const provide = <V>(name: InjectionToken<V>, make: (c: DependencyContainer) => V) =>
     c.register(name, { useFactory: instanceCachingFactory(make) })
 
-  provide(T.log, () => settings.log ?? pino({ name: 'outbus', level: 'warn' }, pino.destination(2)))
+  const hideSecrets = settings.redactErrors === false ? hideNothing : secretHider(settings.redactErrors)
+  provide(T.log, () =>
+    safeLog(settings.log ?? pino({ name: 'outbus', level: 'warn' }, pino.destination(2)), hideSecrets),
+  )
   provide(T.sql, () => new Sql(assertSchemaName(settings.schema), settings.prepare))
-  provide(T.aside, (c) => new SetAsideRows(c.resolve(T.sql), c.resolve(T.log)))
+  provide(T.aside, (c) => new SetAsideRows(c.resolve(T.sql), c.resolve(T.log), hideSecrets))
   provide(T.functions, () => new FunctionRegistry())
   provide(
     T.plugins,
@@ -275,7 +280,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         c.resolve(T.log),
         c.resolve(T.aside),
       ),
-      answers: { maxBytes: settings.maxEventBytes, now: () => new Date(wallClock()) },
+      answers: { maxBytes: settings.maxEventBytes, hideSecrets, now: () => new Date(wallClock()) },
       plans: new Plans(c.resolve(T.plugins)),
       principals: {
         resolver: c.resolve(T.principals),
@@ -302,6 +307,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         maxTriggerDepth: settings.dispatch.maxTriggerDepth,
         strategies: settings.strategies,
         random: Math.random,
+        hideSecrets,
         now: () => new Date(wallClock()),
         log: c.resolve(T.log),
       },

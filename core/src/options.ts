@@ -1,4 +1,5 @@
 /** What `createBus` takes. */
+import { types } from 'node:util'
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
@@ -61,6 +62,12 @@ export interface BusOptions<S extends readonly AnySource[]> {
   readonly strategies?: CustomStrategies
   /** Which attempts are kept, to be read by `cx.history`. Default `failures`. */
   readonly history?: 'off' | 'failures' | 'all'
+  /**
+   * Patterns of secrets, beside the default ones (docs/threat-model.md): what they match in the text of an error, or in a reason
+   * that a handler gives, is replaced by `[hidden]` before it is stored or logged. Each is tried on at most 16,192 characters;
+   * how long that takes is the pattern's own doing. False: texts are stored and logged as they are. Default none beside.
+   */
+  readonly redactErrors?: readonly RegExp[] | false
   /** For how long what has no further use is kept, in days; null for ever. False: this process removes nothing. */
   readonly retention?: RetentionOptions | false
   /** How long `start` waits for each plugin's own `start`, in ms. Default 30,000. */
@@ -120,6 +127,9 @@ const optionsSchema = z.strictObject({
   log: z.unknown().optional(),
   history: z.enum(['off', 'failures', 'all']).default('failures'),
   retention: retentionSchema.prefault({}),
+  redactErrors: z
+    .union([z.literal(false), z.array(z.custom<RegExp>(types.isRegExp, 'is a regular expression')).max(100)])
+    .default([]),
   inboxes: z.unknown().optional(),
   principals: z.unknown().optional(),
   authorizer: z.unknown().optional(),

@@ -9,6 +9,7 @@ import { openPool } from '@outbus/test-kit/connections'
 import type { UsedTestDatabase } from '@outbus/test-kit/vitest'
 import type pg from 'pg'
 import pino from 'pino'
+import type { Logger } from 'pino'
 import { expect } from 'vitest'
 import type { Instructions } from './ask-source.ts'
 import { answer, asks } from './ask-source.ts'
@@ -21,6 +22,8 @@ type SetEvent = KvEvent & { op: 'set' }
 const LEASE_MS = 1_500
 const NESTED = { text: 'zwölf', list: [1, 2.5, null, 'a,b{"}\\'], yes: true }
 
+const SILENT = pino({ level: 'silent' })
+
 const dayOptions = (db: UsedTestDatabase) => ({
   ...databaseOptions(db.url),
   sources: [kv(), docs(), schedule({ syncMs: 50 }), asks] as const,
@@ -28,7 +31,6 @@ const dayOptions = (db: UsedTestDatabase) => ({
   migrate: true,
   history: 'all' as const,
   retention: false as const,
-  log: pino({ level: 'silent' }),
   dispatch: { leaseMs: LEASE_MS, holdMs: 20 },
 })
 
@@ -64,12 +66,16 @@ const isNow = (date: unknown) => {
 }
 
 /** `database`: what the bus is made of; by default the database's URL. */
-export async function aDay(db: UsedTestDatabase, database?: BusOptions<[]>['database']): Promise<void> {
+export async function aDay(
+  db: UsedTestDatabase,
+  database?: BusOptions<[]>['database'],
+  log: Logger = SILENT,
+): Promise<void> {
   // Asked for texts alone, which are what they are in every format, and read by no parser of the application.
   const asTexts = { connectionString: db.adminUrl, types: { getTypeParser: () => String } }
   const observer = openPool({ ...asTexts, max: 3, options: UNHARMED })
   const callers = openPool({ ...asTexts, max: 1 })
-  const bus = await createBus({ ...dayOptions(db), ...(database === undefined ? {} : { database }) })
+  const bus = await createBus({ ...dayOptions(db), log, ...(database === undefined ? {} : { database }) })
   try {
     const outcomes = watchOutcomes('shop')
     const cx = bus.context()

@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { secretHider } from '../secrets/hide-secrets.ts'
 import { attemptError } from './attempt-error.ts'
 import { callHandler } from './handler-stack.ts'
 
-const AT = new Date(0)
-const of = (thrown: unknown) => attemptError(1, 'handler_error', thrown, AT)
+const of = (thrown: unknown) =>
+  attemptError(1, 'handler_error', thrown, { hideSecrets: secretHider(), now: () => new Date(0) })
 
 test('whatever is thrown becomes something that Postgres stores, of a bounded size (G18)', () => {
   const anything = fc.oneof(

@@ -1,8 +1,10 @@
 /**
  * What is kept of a failed attempt. Whatever a handler throws must become something that Postgres stores (G18):
- * no NUL, no lone surrogate, a bounded length, and no call into the thrown value that could throw again.
+ * no NUL, no lone surrogate, a bounded length, and no call into the thrown value that could throw again. Secrets in its texts
+ * are hidden here, before they reach history, dead letters, replies and logs.
  */
 import type { FailureKind } from '../retry/failure.ts'
+import type { HideSecrets } from '../secrets/hide-secrets.ts'
 import { isError } from '../validation/kinds.ts'
 import { stackOfHandler } from './handler-stack.ts'
 
@@ -21,18 +23,25 @@ export interface AttemptError {
 const MAX_MESSAGE_CHARACTERS = 2_000
 const MAX_STACK_CHARACTERS = 4_000
 
-export function attemptError(attempt: number, kind: FailureKind, thrown: unknown, at: Date): AttemptError {
+/** Where errors and reasons become storable. */
+export interface ErrorRules {
+  readonly hideSecrets: HideSecrets
+  readonly now: () => Date
+}
+
+export function attemptError(attempt: number, kind: FailureKind, thrown: unknown, rules: ErrorRules): AttemptError {
+  const { hideSecrets } = rules
   const name = textOf(() => (thrown as Error).name)
   const code = textOf(() => (thrown as { code?: unknown }).code)
   const stack = textOf(() => (thrown as Error).stack)
   return {
     attempt,
     kind,
-    message: storable(messageOf(thrown), MAX_MESSAGE_CHARACTERS),
-    ...(name === undefined ? {} : { name: storable(name, 200) }),
-    ...(code === undefined ? {} : { code: storable(code, 200) }),
-    ...(stack === undefined ? {} : { stack: storable(stackOfHandler(stack), MAX_STACK_CHARACTERS) }),
-    at: at.toISOString(),
+    message: storable(messageOf(thrown), MAX_MESSAGE_CHARACTERS, hideSecrets),
+    ...(name === undefined ? {} : { name: storable(name, 200, hideSecrets) }),
+    ...(code === undefined ? {} : { code: storable(code, 200, hideSecrets) }),
+    ...(stack === undefined ? {} : { stack: storable(stackOfHandler(stack), MAX_STACK_CHARACTERS, hideSecrets) }),
+    at: rules.now().toISOString(),
   }
 }
 
@@ -52,10 +61,9 @@ export function reasonOf(reason: unknown): string {
   return typeof reason === 'string' ? reason : messageOf(reason)
 }
 
-/** As text that `json` and `text` columns take, cut to `max` characters. */
-export function storable(text: string, max: number): string {
-  const cut = text.length > max ? `${text.slice(0, max)}…` : text
-  return cut.toWellFormed().replaceAll('\0', '\u{fffd}')
+/** As text that `json` and `text` columns take, cut to `max` characters, without its secrets. */
+export function storable(text: string, max: number, hideSecrets: HideSecrets): string {
+  return hideSecrets(text, max).toWellFormed().replaceAll('\0', '\u{fffd}')
 }
 
 function textOf(read: () => unknown): string | undefined {

@@ -7,8 +7,8 @@ import { capOf, nextAttempt, paced } from '../retry/next-attempt.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
 import { isThenable } from '../validation/kinds.ts'
-import type { AttemptError } from './attempt-error.ts'
-import { attemptError, reasonOf } from './attempt-error.ts'
+import type { AttemptError, ErrorRules } from './attempt-error.ts'
+import { attemptError, reasonOf, storable } from './attempt-error.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { DeadLetterEvent } from '../dead-letters/source.ts'
 import { DeliveryFailure, isDeliveryFailure } from './failure.ts'
@@ -32,6 +32,9 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly error: AttemptError }
   /** Of a request: nobody took the reply any more. */
   | { readonly kind: 'abandoned' }
+
+/** Of a handler's own words for its verdict. */
+export const MAX_REASON_CHARACTERS = 500
 
 const DONE = { kind: 'done' } as const satisfies Outcome
 
@@ -79,11 +82,10 @@ export function settledOutcome(result: Result): Outcome | undefined {
   return 'settled' in result ? result.settled : undefined
 }
 
-export interface AttemptRules {
+export interface AttemptRules extends ErrorRules {
   readonly maxTriggerDepth: number
   readonly strategies: CustomStrategies
   readonly random: () => number
-  readonly now: () => Date
   readonly log: Logger
 }
 
@@ -230,7 +232,7 @@ function decideHandled(delivery: RowDelivery, result: Result, rules: AttemptRule
   const deadLetterId = deadLetterIdOf(delivery)
   if (result.kind === 'done' || result.kind === 'discarded') return { kind: 'handled', deadLetterId }
   const failure = result.kind === 'failed' ? result.failure : 'handler_error'
-  const error = attemptError(delivery.attempt, failure, result.thrown, rules.now())
+  const error = attemptError(delivery.attempt, failure, result.thrown, rules)
   return { kind: 'handler_failed', deadLetterId, error }
 }
 
@@ -245,18 +247,19 @@ function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rul
     case 'done':
       return DONE
     case 'discarded':
+      return { kind: 'discarded', reason: storable(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets) }
     case 'skipped':
     case 'postponed':
       return result
     case 'dead':
       return {
         kind: 'dead',
-        reason: result.reason,
-        error: attemptError(row.attempt, 'handler_error', result.thrown, rules.now()),
+        reason: storable(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets),
+        error: attemptError(row.attempt, 'handler_error', result.thrown, rules),
       }
     case 'failed': {
       const { failure, thrown, retryAfterMs, delayMs } = result
-      const error = attemptError(row.attempt, failure, thrown, rules.now())
+      const error = attemptError(row.attempt, failure, thrown, rules)
       const next = nextAttempt({
         policy,
         attempt: row.attempt,
@@ -265,7 +268,8 @@ function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rul
         strategies: rules.strategies,
       })
       if (!next.retry) return { kind: 'dead', reason: next.reason, error }
-      if (next.warning !== undefined) rules.log.warn({ deliveryId: row.id }, next.warning)
+      if (next.warning !== undefined)
+        rules.log.warn({ deliveryId: row.id }, rules.hideSecrets(next.warning, MAX_REASON_CHARACTERS))
       return {
         kind: 'retry',
         delayMs: delayMs === undefined ? next.delayMs : paced(row.attempt, Math.min(delayMs, capOf(policy))),

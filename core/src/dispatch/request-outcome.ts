@@ -5,7 +5,9 @@ import type { FailureKind } from '../retry/failure.ts'
 import { encodeJson } from '../validation/json.ts'
 import { assertName } from '../validation/names.ts'
 import type { Outcome, Result } from './attempt.ts'
-import { attemptError } from './attempt-error.ts'
+import { MAX_REASON_CHARACTERS } from './attempt.ts'
+import type { ErrorRules } from './attempt-error.ts'
+import { attemptError, storable } from './attempt-error.ts'
 
 export interface Answer {
   /** A stored reply, as JSON. */
@@ -14,10 +16,9 @@ export interface Answer {
   readonly outcome: Outcome
 }
 
-export interface AnswerRules {
+export interface AnswerRules extends ErrorRules {
   /** Of the value that the handler replies with. */
   readonly maxBytes: number
-  readonly now: () => Date
 }
 
 export function answerOf(result: Result, rules: AnswerRules): Answer {
@@ -26,7 +27,13 @@ export function answerOf(result: Result, rules: AnswerRules): Answer {
       return answerWith(result.reply, result.replyAs, rules)
     case 'discarded':
       // The handler looked at it and had nothing to do.
-      return { reply: valueReply('null'), outcome: result }
+      return {
+        reply: valueReply('null'),
+        outcome: {
+          kind: 'discarded',
+          reason: storable(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets),
+        },
+      }
     case 'skipped': {
       const { reply } = failed('depth_exceeded', new Error(result.reason), rules)
       return { reply, outcome: result }
@@ -58,6 +65,6 @@ function valueReply(value: string, as?: string): string {
 }
 
 function failed(kind: FailureKind, thrown: unknown, rules: AnswerRules, retryAfterMs?: number): Answer {
-  const error = attemptError(1, kind, thrown, rules.now())
+  const error = attemptError(1, kind, thrown, rules)
   return { reply: JSON.stringify(failedReply(error, retryAfterMs)), outcome: { kind: 'failed', error } }
 }

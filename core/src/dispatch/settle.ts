@@ -12,6 +12,7 @@ import type { Queryable, Sql } from '../sql/statement.ts'
 import type { Outcome } from './attempt.ts'
 import type { AttemptError } from './attempt-error.ts'
 import { storable } from './attempt-error.ts'
+import { hideNothing } from '../secrets/hide-secrets.ts'
 import type { OutboxRow } from './outbox-row.ts'
 
 interface Rescheduled {
@@ -119,7 +120,7 @@ function buryParameters(
   return [
     rows.map(({ id }) => id),
     rows.map(({ error }) => error.kind),
-    rows.map(({ reason }) => storable(reason, MAX_REASON_CHARACTERS)),
+    rows.map(({ reason }) => storable(reason, MAX_REASON_CHARACTERS, hideNothing)),
     rows.map(({ error }) => JSON.stringify(error)),
     heldToken,
   ]

@@ -3,6 +3,7 @@ import pino from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
+import { hideNothing } from '../secrets/hide-secrets.ts'
 import { SetAsideRows } from '../set-aside/set-aside.ts'
 import { Sql } from '../sql/statement.ts'
 import { AttemptRecorder } from './recorder.ts'
@@ -29,7 +30,7 @@ function setUp() {
   const pool = { query } as unknown as pg.Pool
   const log = pino({ level: 'silent' })
   const sql = new Sql('outbus', true)
-  const recorder = new AttemptRecorder(sql, pool, 'failures', log, new SetAsideRows(sql, log))
+  const recorder = new AttemptRecorder(sql, pool, 'failures', log, new SetAsideRows(sql, log, hideNothing))
   const planOf = (name: string) => ({ app: 'a', name, sourceName: 's', triggerId: 't' })
   const plan = planOf('n')
   const add = (id: number, of = plan) =>

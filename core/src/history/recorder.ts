@@ -9,6 +9,7 @@ import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
 import type { Plan } from '../dispatch/plan.ts'
 import { storable } from '../dispatch/attempt-error.ts'
+import { hideNothing } from '../secrets/hide-secrets.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { isFaultOfRow } from '../set-aside/fault.ts'
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
@@ -152,7 +153,9 @@ export class AttemptRecorder {
       jsonArray(ended.map(({ outcome }) => ('error' in outcome ? JSON.stringify(outcome.error) : null))),
       // A handler's own word, which may have a NUL in it.
       textArray(
-        ended.map(({ outcome }) => ('reason' in outcome ? storable(outcome.reason, MAX_REASON_CHARACTERS) : null)),
+        ended.map(({ outcome }) =>
+          'reason' in outcome ? storable(outcome.reason, MAX_REASON_CHARACTERS, hideNothing) : null,
+        ),
       ),
       textArray(ended.map(({ delivery }) => delivery.row.caller)),
     ])

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { CallScope } from '../context.ts'
 import { reasonOf, storable } from '../dispatch/attempt-error.ts'
+import type { HideSecrets } from '../secrets/hide-secrets.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
 import { listSetAside } from '../sql/list-set-aside.ts'
@@ -47,9 +48,11 @@ const MAX_REASON_CHARACTERS = 500
 export class SetAsideRows {
   readonly #sql: Sql
   readonly #log: Logger
+  readonly #hideSecrets: HideSecrets
   #count = 0
 
-  constructor(sql: Sql, log: Logger) {
+  constructor(sql: Sql, log: Logger, hideSecrets: HideSecrets) {
+    this.#hideSecrets = hideSecrets
     this.#sql = sql
     this.#log = log
   }
@@ -61,7 +64,7 @@ export class SetAsideRows {
 
   /** The same row again is written, counted and logged no second time. `on`: in the transaction that takes the row out of the way. */
   async put(on: Queryable, { app, kind, id }: RowAddress, because: unknown): Promise<void> {
-    const reason = storable(reasonOf(because), MAX_REASON_CHARACTERS)
+    const reason = storable(reasonOf(because), MAX_REASON_CHARACTERS, this.#hideSecrets)
     const written = await this.#sql.run(on, putAside, [app, kind, id, reason])
     if (written.length === 0) return
     this.#count++

@@ -1,0 +1,238 @@
+/**
+ * Replaces what looks like a secret in a text by `[hidden]`, before the text is stored or logged. Handlers throw what other
+ * systems answered them, and such answers repeat headers, URLs and configuration.
+ *
+ * The rules are a help and no promise. A secret that looks like any other word, and that no name of a secret stands before,
+ * is not found. docs/threat-model.md lists the rules.
+ *
+ * Each rule reads the text once from left to right and never goes back by more than a fixed number of characters. So hiding
+ * takes time in proportion to the text's length; hide-secrets.test.ts has the worst texts.
+ */
+
+/** Returns the first `max` characters of a text without its secrets, and a `…` where the text goes on. */
+export type HideSecrets = (text: string, max: number) => string
+
+/** From where to where in a text. */
+type Span = readonly [start: number, end: number]
+
+export const HIDDEN = '[hidden]'
+
+/**
+ * How far beyond `max` is looked, in characters. A secret that is cut at the end would not look like one any more. The longest
+ * ones in use, private keys of 8,192 bits, have 6,500 characters.
+ */
+const LOOK_AHEAD = 8_192
+
+/** Shapes that no ordinary word has. A letter, a digit or `_` before one makes it part of something else. */
+const SHAPES = new RegExp(
+  String.raw`(?<![A-Za-z0-9_])(?:${[
+    // JSON Web Tokens, signed or encrypted: a header that begins with `{"` in base64, and up to four parts more.
+    String.raw`eyJ[\w-]{8,}(?:\.[\w-]*){1,4}`,
+    // AWS: ids of access keys. The keys themselves have no shape, and are found by their names.
+    String.raw`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])`,
+    // GitHub, GitLab, npm.
+    String.raw`gh[pousr]_[A-Za-z0-9]{16,}`,
+    String.raw`github_pat_\w{16,}`,
+    String.raw`gl(?:pat|dt|rt|oas)-[\w-]{16,}`,
+    String.raw`npm_[A-Za-z0-9]{30,}`,
+    // Slack: tokens, and the path of a webhook.
+    String.raw`xox[a-z](?:\.xox[a-z])?-[\w-]{8,}`,
+    String.raw`xapp-[\w-]{8,}`,
+    String.raw`hooks\.slack\.com/(?:services|workflows|triggers)/[\w/-]+`,
+    // Stripe, and whoever signs webhooks as Standard Webhooks says.
+    String.raw`(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{8,}`,
+    String.raw`whsec_[A-Za-z0-9+/=]{8,}`,
+    // Google, SendGrid, and those whose keys begin with `sk-`.
+    String.raw`AIza[\w-]{35}`,
+    String.raw`ya29\.[\w-]{16,}`,
+    String.raw`SG\.[\w-]{16,}\.[\w-]{16,}`,
+    String.raw`sk-[A-Za-z0-9][\w-]{18,}`,
+  ].join('|')})`,
+  'g',
+)
+
+/** To the end of the key, or of the text where the end is missing. */
+const PEM =
+  /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g
+
+const SCHEME = /\b(bearer|basic)(?:[ \t]{1,4}|%20|\+)([\w.~+/=:-]+)/gi
+/** What people write behind the word `bearer`, and no token is. */
+const NO_TOKEN =
+  /^(?:auth(?:entication|orization)?|credentials?|error|expired|failed|format|header|invalid|is|missing|not|of|or|realm|required|scheme|tokens?|was)[.:]?$/i
+
+/** Names of secrets; words may stand before them: `access_token`, `dbPassword`, `x-api-key`. */
+const NAMES =
+  '(?:pass(?:word|wd|phrase)|(?<![a-z])pass|pwd|secret|token|credentials?|(?<![a-z])otp|session[_-]?id|' +
+  '(?:api|auth|access|account|private|secret|secret[_-]?access)[_-]?key)(?:[_-]?(?:value|hash|\\d{1,3}))?'
+/** Headers whose value has several words. */
+const HEADERS = '(?:authorization|(?:set-)?cookie2?)'
+/**
+ * A name, the quote behind it, and what stands between a name and its value: `=`, `:`, `=>`, or between two members of a list a
+ * comma.
+ */
+const NAMED = new RegExp(
+  String.raw`(?:(${HEADERS})|${NAMES})(?:(?:\\{0,7}["'${'`'}])?\]?[ \t]{0,4}(?:=>|=|:)[ \t]{0,4}|\\{0,7}["'],\s{0,8}(?=\\{0,7}["']))`,
+  'gi',
+)
+const QUOTE = /(\\{0,7})(["'`])/y
+/** Up to here a value without quotes goes. */
+const BARE = /[^\s"'`&;<>]*/y
+const REST_OF_LINE = /[^\r\n]*/y
+/** What ends a list or a sentence, and not the value in it. */
+const AFTER_VALUE = new Set(['.', ',', ')', ']', '}', '\\'])
+/** Values that say that there is none, and what was hidden before. */
+const NO_VALUE = /^(?:\[hidden|\*+$|(?:null|undefined|true|false|none)$)/i
+
+const DIGITS = /(?<![\w.-])\d+(?:[ -]\d+)*(?![\w-])/g
+/** As the issuers give them: Visa, Mastercard, American Express, Discover, Diners Club, JCB, UnionPay. */
+const CARD =
+  /^(?:4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|6(?:011|4[4-9]\d|5\d\d)\d{12,15}|3(?:0[0-5]|[68]\d)\d{11}|35\d{14}|62\d{14,17})$/
+
+/** The default rules, and the service's own patterns: whatever they match is hidden. */
+export function secretHider(patterns: readonly RegExp[] = []): HideSecrets {
+  const own = patterns.map(({ source, flags }) => new RegExp(source, `${flags.replaceAll(/[gy]/g, '')}g`))
+  return (text, max) => {
+    const seen = text.length > max + LOOK_AHEAD ? text.slice(0, max + LOOK_AHEAD) : text
+    const spans = [...passwordsInUrls(seen), ...named(seen), ...afterScheme(seen), ...cards(seen)]
+    for (const pattern of [SHAPES, PEM, ...own])
+      for (const { index, 0: found } of seen.matchAll(pattern))
+        if (found !== '') spans.push([index, index + found.length])
+    return cut(withoutSpans(text, spans, max), max, text.length > max)
+  }
+}
+
+/** Cuts, and hides nothing: for `redactErrors: false`. */
+export const hideNothing: HideSecrets = (text, max) => cut(text, max, text.length > max)
+
+function cut(text: string, max: number, goesOn: boolean): string {
+  return text.length > max || goesOn ? `${text.slice(0, max)}…` : text
+}
+
+/** What stands before `max` in the text, each span of it replaced. Spans may overlap and stand in any order. */
+function withoutSpans(text: string, spans: Span[], max: number): string {
+  if (spans.length === 0) return text.slice(0, max)
+  spans.sort(([a], [b]) => a - b)
+  let shown = ''
+  let at = 0
+  for (const [start, end] of spans) {
+    if (start >= max) break
+    if (end <= at) continue
+    if (start >= at) shown += text.slice(at, start) + HIDDEN
+    at = end
+  }
+  return at < max ? shown + text.slice(at, max) : shown
+}
+
+/** `scheme://user:password@`, to the last `@` of a run without spaces or quotes: a password that was not escaped has any character. */
+function passwordsInUrls(text: string): Span[] {
+  const spans: Span[] = []
+  let runEnd = 0
+  let lastAt = -1
+  for (let at = text.indexOf('://'); at !== -1; at = text.indexOf('://', at)) {
+    at += 3
+    if (at >= runEnd) {
+      runEnd = endOf(/[^\s"'`<>]*/y, text, at)
+      lastAt = text.slice(at, runEnd).lastIndexOf('@') + at
+    }
+    const colon = endOf(/[^\s/@:"'`<>]*/y, text, at)
+    if (text[colon] !== ':' || lastAt <= colon) continue
+    // A port, and an `@` in the path.
+    if (/[/?#]/.test(text[endOf(/\d*/y, text, colon + 1)] ?? '')) continue
+    if (!text.startsWith(HIDDEN, colon + 1)) spans.push([colon + 1, lastAt])
+    at = lastAt
+  }
+  return spans
+}
+
+function named(text: string): Span[] {
+  const spans: Span[] = []
+  NAMED.lastIndex = 0
+  for (let found = NAMED.exec(text); found !== null; found = NAMED.exec(text)) {
+    const [whole, header] = found
+    const [start, end] = valueAt(text, found.index + whole.length, header !== undefined)
+    if (end > start && !NO_VALUE.test(text.slice(start, Math.min(end, start + 10)))) spans.push([start, end])
+    NAMED.lastIndex = Math.max(NAMED.lastIndex, end)
+  }
+  return spans
+}
+
+/** Where a value is: between its quotes, or to the end of its word, or of its line where it is a header's. */
+function valueAt(text: string, at: number, header: boolean): Span {
+  QUOTE.lastIndex = at
+  const quote = QUOTE.exec(text)
+  if (quote !== null) return quotedValue(text, at + quote[0].length, quote[1]?.length ?? 0, quote[2] ?? '"')
+  let end = endOf(header ? REST_OF_LINE : BARE, text, at)
+  while (end > at && AFTER_VALUE.has(text[end - 1] ?? '')) end--
+  return [at, end]
+}
+
+/**
+ * The quote that ends a value has as many backslashes before it as the one that began it, and pairs of escaped ones besides. A
+ * line's end ends it as well, for a quote that is never closed is no reason to hide the rest of the text.
+ */
+function quotedValue(text: string, start: number, depth: number, quote: string): Span {
+  let backslashes = 0
+  for (let at = start; at < text.length; at++) {
+    const character = text[at]
+    if (character === '\n') return [start, at]
+    if (character === quote && (backslashes < depth || backslashes % (2 * (depth + 1)) === depth))
+      return [start, at - backslashes]
+    backslashes = character === '\\' ? backslashes + 1 : 0
+  }
+  return [start, text.length]
+}
+
+function afterScheme(text: string): Span[] {
+  const spans: Span[] = []
+  for (const { index, 0: whole, 1: scheme = '', 2: given = '' } of text.matchAll(SCHEME)) {
+    const word = given.slice(0, 20)
+    const isToken = scheme.toLowerCase() === 'basic' ? isBasic(given) : !NO_TOKEN.test(word)
+    if (isToken) spans.push([index + whole.length - given.length, index + whole.length])
+  }
+  return spans
+}
+
+/** `user:password` in base64. Any other word may follow the word `basic`. */
+function isBasic(given: string): boolean {
+  return given.length >= 4 && Buffer.from(given.slice(0, 1_024), 'base64').includes(':')
+}
+
+/** Groups of digits that are a card's number together. */
+function cards(text: string): Span[] {
+  const spans: Span[] = []
+  for (const { index, 0: run } of text.matchAll(DIGITS)) {
+    if (run.length < 13) continue
+    const groups = [...run.matchAll(/\d+/g)]
+    for (let first = 0; first < groups.length; first++) {
+      // Cards begin with four digits together.
+      if ((groups[first]?.[0].length ?? 0) < 4) continue
+      let digits = ''
+      for (let last = first; last < groups.length && digits.length < 19; last++) {
+        const group = groups[last]
+        digits += group?.[0].slice(0, 20) ?? ''
+        if (!isCard(digits)) continue
+        spans.push([index + (groups[first]?.index ?? 0), index + (group?.index ?? 0) + (group?.[0].length ?? 0)])
+        first = last
+        break
+      }
+    }
+  }
+  return spans
+}
+
+/** By its issuer and its check digit (Luhn, ISO/IEC 7812-1). */
+function isCard(digits: string): boolean {
+  if (!CARD.test(digits)) return false
+  let sum = 0
+  for (let place = 0; place < digits.length; place++) {
+    const digit = Number(digits[digits.length - 1 - place]) * (place % 2 === 0 ? 1 : 2)
+    sum += digit > 9 ? digit - 9 : digit
+  }
+  return sum % 10 === 0
+}
+
+/** Where the match of a sticky pattern ends that begins there. */
+function endOf(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at
+  return at + (pattern.exec(text)?.[0].length ?? 0)
+}
