@@ -15,11 +15,10 @@ const KEYS = ['err', 'error', 'reason'] as const
 const MAX_CHARACTERS = 8_000
 const MAX_CAUSES = 5
 /** Properties of errors that are shown. Whatever else there is stays out, `detail` of Postgres too: it repeats the row. */
-const SHOWN = [
-  ...['code', 'sqlState', 'path', 'received', 'limit', 'hint', 'kind', 'retryAfterMs'],
-  ...['severity', 'schema', 'table', 'column', 'constraint', 'dataType', 'position', 'routine'],
-  ...['errno', 'syscall', 'address', 'port'],
-] as const
+const SHOWN = (
+  'code sqlState path received limit hint kind retryAfterMs severity schema table column constraint dataType position routine ' +
+  'errno syscall address port'
+).split(' ')
 
 /**
  * The same logger, at its present and later levels, whose serializers for errors see copies: without what is not shown, and with
