@@ -153,6 +153,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
     (c) =>
       new Emitter(c.resolve(T.sql), c.resolve(T.indexes), {
         log: c.resolve(T.log),
+        pool: c.resolve(T.database).pool,
         channel: wakeUpChannel(settings.schema),
         localDispatcherIsIdle: () => c.resolve(T.wakeUp).isHeard,
         admission: c.resolve(T.admission),

@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   'emit.tx_closed',
   'emit.outcome_unknown',
   'emit.no_match',
+  'emit.lock_timeout',
   'source.unknown',
   'source.failed',
   'app.invalid',
@@ -83,6 +84,7 @@ export const ERROR_CODES = [
   'schema.in_use',
   'migration.changed',
   'migration.failed',
+  'migration.locked',
   // the bus
   'options.invalid',
   'runtime.unsupported',

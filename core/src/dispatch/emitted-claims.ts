@@ -43,11 +43,10 @@ export class EmittedClaims {
     canClaim: () => boolean,
     refuses: (app: string) => boolean = () => false,
   ): Lending | undefined {
-    const { lock } = connection
-    if (lock === undefined) return undefined
+    if (connection.lock === undefined) return undefined
     return {
       on: connection.outsideOfClaims,
-      note: () => ({ laneId: this.#note.laneId, lock, left: this.#note.lowest }),
+      note: () => ({ laneId: this.#note.laneId, lock: connection.drawLock(), left: this.#note.lowest }),
       isReady: () => !connection.lost.aborted && canClaim(),
       refuses,
       cut: () => connection.cut(),

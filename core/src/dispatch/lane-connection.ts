@@ -32,13 +32,13 @@ export class LaneConnection {
   readonly #answers: AnswerTimer
   readonly #lost = new AbortController()
   /** An advisory lock of this session alone; undefined where the session is not this connection's. */
-  readonly lock: number | undefined
+  #lock: number | undefined
 
   private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
     this.#client = client
     this.#sql = sql
     this.#answers = new AnswerTimer(frozenAfterMs + SILENT_FOR_MORE_MS, (reason) => socketOf(client).destroy(reason))
-    this.lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
+    this.#lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
     client.on('error', (error) => this.#lost.abort(error))
     hold(client, (error) => this.#lost.abort(error))
     client.on('end', () => this.#lost.abort(new Error('the connection ended')))
@@ -66,6 +66,15 @@ export class LaneConnection {
     if (sql.prepare) await answer(this.#client, { text: setUpClaims(frozenAfterMs) })
     else this.#begin = { text: beginText(await askSession(this.#client), claimSettings(frozenAfterMs)) }
     isSetUp(this.#client)
+  }
+
+  get lock(): number | undefined {
+    return this.#lock
+  }
+
+  /** Another one for each emit: every login sees which locks are held, and could hold by the next time the one of before. */
+  drawLock(): number {
+    return (this.#lock = randomInt(MAX_LOCK))
   }
 
   /** Aborts when the connection is gone, and with it the claim. */

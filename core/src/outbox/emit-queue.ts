@@ -27,6 +27,8 @@ const MAX_GROUP_EVENTS = 1_000
 /** Between two looks at a dedupe key that an open transaction holds, in ms: the first, doubling to the last. */
 const FIRST_PAUSE_MS = 5
 const LAST_PAUSE_MS = 200
+/** About a minute of tries and pauses. Whoever holds the key may never let it go. */
+const MOST_PAUSES = 300
 
 export interface EmitQueueOptions {
   readonly emitter: Emitter
@@ -198,8 +200,10 @@ class Line {
     } catch (error) {
       const [only] = group
       if (group.length === 1 && only !== undefined) {
-        if (sqlStateOf(error) === SQL_STATE.lockNotAvailable) this.#pause(only)
-        else only.reject(error)
+        if (sqlStateOf(error) !== SQL_STATE.lockNotAvailable) only.reject(error)
+        else if (only.held < MOST_PAUSES) this.#pause(only)
+        // Not awaited: what is behind it in the queue goes on meanwhile.
+        else void this.#options.emitter.lockTimeout(error).then(only.reject, only.reject)
       }
       // Only what was refused is written again: of anything else nobody knows that it was not written.
       else if (!mayBeRepeated(error)) {

@@ -5,6 +5,7 @@
  *     ▲           │ an app's epoch is another one
  *     └── load ◀──┘
  */
+import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { Lent } from '../dispatch/wake-up.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
@@ -32,6 +33,8 @@ import type { FanOut } from './fan-out.ts'
 import { emitParameters, fanOut, plainParameters } from './fan-out.ts'
 import { Loops } from './loops.ts'
 import { nextTurn } from './end-of-tick.ts'
+import { serverErrorOf, SQL_STATE } from '../postgres-errors.ts'
+import { lockTimeout } from './lock-timeout.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Indexes } from './emit-indexes.ts'
@@ -82,6 +85,8 @@ interface RoundWritten {
 
 export interface EmitterOptions {
   readonly log: Logger
+  /** Where it is asked who holds a lock that was waited for in vain. */
+  readonly pool?: pg.Pool
   /** Where idle dispatchers of other processes listen. */
   readonly channel: string
   /** Whether a dispatcher of this very process is idle and will be told directly. */
@@ -457,7 +462,7 @@ export class Emitter {
     const parameters = this.#rowsParameters(events, pairs, indexes, how)
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
-        ? await this.#sql.run(on, emitRowsWaiting, parameters)
+        ? await this.#runWaiting(on, parameters, how.impatient)
         : await this.#sql.run(on, emitRows, plainParameters(parameters))
     const row = rows[0] as EmitRow
     return {
@@ -466,6 +471,21 @@ export class Emitter {
       idsOf: idsByEvent(row.ids),
       for: lanesOf(pairs),
     }
+  }
+
+  async #runWaiting(on: Queryable, parameters: WaitingEmitParameters, impatient: boolean): Promise<EmitRow[]> {
+    try {
+      return await this.#sql.run(on, emitRowsWaiting, parameters)
+    } catch (error) {
+      // Of one that is impatient whoever sent it makes something of the refusal: it is sent again, alone.
+      if (impatient || serverErrorOf(error)?.code !== SQL_STATE.lockNotAvailable) throw error
+      throw await this.lockTimeout(error)
+    }
+  }
+
+  /** What whoever emits hears, in place of what Postgres said of a lock that was waited for in vain. */
+  lockTimeout(cause: unknown): Promise<OutbusError> {
+    return lockTimeout(cause, this.#sql, this.#options.pool)
   }
 
   async #runAlike(

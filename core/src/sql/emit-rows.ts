@@ -1,3 +1,4 @@
+import { LONGEST_WAIT } from '../outbox/patience.ts'
 import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from '../triggers/single.ts'
 import type { ArrayText } from './arrays.ts'
 import { IS_IN_LINE, inLine } from './in-line.ts'
@@ -159,7 +160,7 @@ select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${N
  * A dedupe key that is taken leaves its event out; one whose window is over is taken over. An event whose window is null
  * takes no key. A row of an ordered trigger gets its id, which is its place in line, after every transaction that wrote
  * to the same line before has ended (`in-line.ts`): so the order of ids is the order of commits. Keys and lines are taken in one
- * order, to keep two batches from deadlocking.
+ * order, to keep two batches from deadlocking. Nobody waits for ever: `lock_timeout` ends it, and is as before once all is written.
  */
 export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   'emit_rows_waiting',
@@ -167,7 +168,8 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   select * from unnest(${EVENT_ARRAYS}, $27::text[], $28::text[], $29::double precision[])
     with ordinality as e (${EVENT_COLUMNS}, source, dedupe_key, dedupe_window_ms, n)
 ), patience as materialized (
-  select case when $30::text is null then '' else set_config('lock_timeout', $30, true) end as lock_timeout
+  select current_setting('lock_timeout') as before, set_config('lock_timeout',
+    coalesce($30, case current_setting('lock_timeout') when '0' then '${LONGEST_WAIT}' else current_setting('lock_timeout') end), true) as lock_timeout
 ), fresh as (
   insert into {schema}.dedupe_keys as d (app_id, source, key, event_id, expires_at)
   select app_id, source, dedupe_key, event_id, clock_timestamp() + dedupe_window_ms * interval '1 millisecond'
@@ -194,5 +196,7 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
     order: '\n  order by p.event',
   })}
 select (select json_object_agg(app_id, epoch) from stale) as stale,
-  array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}, ${IDS}`,
+  array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}, ${IDS},
+  -- The last column: everything has been written by now, and the caller's transaction goes on as it was.
+  set_config('lock_timeout', (select before from patience), true) as restored`,
 )

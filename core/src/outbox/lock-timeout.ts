@@ -1,0 +1,39 @@
+/** An emit waited in vain for an ordering key or a dedupe key: one error, which says who may hold it. */
+import type pg from 'pg'
+import { OutbusError } from '../errors.ts'
+import { SQL_STATE } from '../postgres-errors.ts'
+import { holdersOfLines } from '../sql/holders-of-lines.ts'
+import type { Sql } from '../sql/statement.ts'
+
+/** Every connection of the pool may be in use, perhaps by the very transaction that failed. */
+const ANSWER_WITHIN_MS = 1_000
+
+/** `cause`: what Postgres said (55P03). The transaction of the emit has failed by it, so others are asked. */
+export async function lockTimeout(cause: unknown, sql: Sql, pool: pg.Pool | undefined): Promise<OutbusError> {
+  const holders = pool === undefined ? '' : await holdersFor(sql, pool)
+  return new OutbusError(
+    'emit.lock_timeout',
+    `another transaction holds an ordering key or dedupe key of this emit and does not end${holders}`,
+    {
+      cause,
+      sqlState: SQL_STATE.lockNotAvailable,
+      hint: 'end that session, or try again: set lock_timeout in the transaction to wait longer than 10 s',
+    },
+  )
+}
+
+async function holdersFor(sql: Sql, pool: pg.Pool): Promise<string> {
+  let timer: NodeJS.Timeout | undefined
+  const unanswered = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ANSWER_WITHIN_MS, undefined)
+  })
+  // Who holds it is an addition to the error: what goes wrong with the question says nothing of the emit.
+  const asked = sql.run(pool, holdersOfLines, []).catch(() => undefined)
+  const found = await Promise.race([asked, unanswered])
+  clearTimeout(timer)
+  if (found === undefined || found.length === 0) return ''
+  const each = found.map(
+    ({ pid, user, since }) => `pid ${pid} (user ${user ?? 'unknown'}${since === null ? '' : `, since ${since}`})`,
+  )
+  return `; it may be ${each.join(' or ')}`
+}
