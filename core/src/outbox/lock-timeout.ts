@@ -1,5 +1,6 @@
 /** An emit waited in vain for an ordering key or a dedupe key: one error, which says who may hold it. */
 import type pg from 'pg'
+import { clearTimeout, setTimeout } from '../clock.ts'
 import { OutbusError } from '../errors.ts'
 import { SQL_STATE } from '../postgres-errors.ts'
 import { holdersOfLines } from '../sql/holders-of-lines.ts'
@@ -23,7 +24,7 @@ export async function lockTimeout(cause: unknown, sql: Sql, pool: pg.Pool | unde
 }
 
 async function holdersFor(sql: Sql, pool: pg.Pool): Promise<string> {
-  let timer: NodeJS.Timeout | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
   const unanswered = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, ANSWER_WITHIN_MS, undefined)
   })
