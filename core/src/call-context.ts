@@ -4,6 +4,10 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import type { AuditTrail } from './audit/audit.ts'
+import { AuditStore } from './audit/audit.ts'
+import type { MakeChange } from './audit/auditor.ts'
+import { changesOf } from './audit/auditor.ts'
 import type { CallScope, Causality, Principal } from './context.ts'
 import { emitsFor } from './context.ts'
 import type { Context, CoreContext } from './core-context.ts'
@@ -47,7 +51,6 @@ import type { Explanation } from './triggers/explain.ts'
 import { explain } from './triggers/explain.ts'
 import type { TriggerDeclaration } from './triggers/declare.ts'
 import { assertDeclarable, declareTrigger } from './triggers/declare.ts'
-import type { InTransaction } from './triggers/registry.ts'
 import type { IndexedTrigger } from './triggers/filed-trigger.ts'
 import { TriggerRegistry } from './triggers/registry.ts'
 import type { Triggers } from './triggers/trigger.ts'
@@ -185,16 +188,20 @@ abstract class BaseContext implements CoreContext {
 
   #registry(): TriggerRegistry {
     const { callSql, plugins, access, quotas } = this.#around
-    const inTransaction: InTransaction = (work) => this.#inTransaction(work)
     return new TriggerRegistry({
       sql: callSql,
       plugins,
       on: this.#on(),
-      inTransaction,
+      change: this.#change,
       scope: this.#scope,
       access,
       mostTriggers: quotas.triggers,
     })
+  }
+
+  /** All administrative writes go this way. */
+  get #change(): MakeChange {
+    return changesOf(this.#scope, (work) => this.#inTransaction(work))
   }
 
   async #inTransaction<T>(work: (sql: Sql, on: Queryable) => Promise<T>): Promise<T> {
@@ -209,19 +216,29 @@ abstract class BaseContext implements CoreContext {
   }
 
   get deadLetters(): DeadLetters {
-    return new DeadLetterStore(
-      this.#around.callSql,
-      this.#on(),
-      this.#scope,
-      this.#around.access,
-      this.#around.wakeUpChannel,
-    )
+    const { callSql, access, wakeUpChannel } = this.#around
+    return new DeadLetterStore({
+      sql: callSql,
+      on: this.#on(),
+      change: this.#change,
+      scope: this.#scope,
+      access,
+      wakeUpChannel,
+    })
   }
 
   get deliveries(): Deliveries {
     const { callSql, access, withdrawals } = this.#around
     const transactional = this.#tx !== undefined
-    return new DeliveryStore({ sql: callSql, on: this.#on(), transactional, scope: this.#scope, access, withdrawals })
+    return new DeliveryStore({
+      sql: callSql,
+      on: this.#on(),
+      change: this.#change,
+      transactional,
+      scope: this.#scope,
+      access,
+      withdrawals,
+    })
   }
 
   get history(): History {
@@ -229,7 +246,12 @@ abstract class BaseContext implements CoreContext {
   }
 
   get principals(): Principals {
-    return new PrincipalStore(this.#around.callSql, this.#on(), this.#scope, this.#around.access)
+    const { callSql, access } = this.#around
+    return new PrincipalStore({ sql: callSql, on: this.#on(), change: this.#change, scope: this.#scope, access })
+  }
+
+  get audit(): AuditTrail {
+    return new AuditStore(this.#around.callSql, this.#on(), this.#scope, this.#around.access)
   }
 
   get setAside(): SetAside {
@@ -396,7 +418,7 @@ abstract class BaseContext implements CoreContext {
   ): SourceTransaction {
     const prepare: PrepareForSource = (event, options, i, reservedId) =>
       this.#prepareNumbered(source.name, event, options, i, reservedId)
-    return sourceTransaction(this.#around, { app: this.app, source: source.name, tx, prepare, stage, onEmit })
+    return sourceTransaction(this.#around, { scope: this.#scope, source: source.name, tx, prepare, stage, onEmit })
   }
 
   async #emitPrepared(events: readonly PreparedEvent[]): Promise<EmitResult[]> {

@@ -3,11 +3,13 @@ import { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
 import { outermostScope, principalOf } from './context.ts'
 import { OutbusError } from './errors.ts'
+import { storable } from './audit/bounded.ts'
 import { assertAppId, principalIdSchema } from './validation/names.ts'
 import { parseWith, reading } from './validation/zod-error.ts'
 
 /** A traceparent of version 00 has 55; later versions may say more. */
 const MAX_TRACE_CONTEXT_CHARACTERS = 512
+const MAX_ORIGIN_CHARACTERS = 256
 /** More than any `maxTriggerDepth`. */
 const MAX_DEPTH = 1_001
 
@@ -21,6 +23,8 @@ export interface ContextOptions {
   readonly principal?: Principal
   /** W3C `traceparent`, handed on with every row. */
   readonly traceContext?: string
+  /** Where the call comes from, such as `admin page, 192.0.2.7`: kept with each change in the audit. 1 to 256 characters. */
+  readonly origin?: string
   /**
    * How the call came about, where a plugin carried that from a handler of this or another process (`cx.causality`), so
    * that loops which leave the process are held too. Default: nothing caused it.
@@ -50,6 +54,7 @@ const contextSchema = z.strictObject({
     .max(MAX_TRACE_CONTEXT_CHARACTERS)
     .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-[\x21-\x7e]*)?$/, 'is a W3C traceparent')
     .exactOptional(),
+  origin: z.string().min(1).max(MAX_ORIGIN_CHARACTERS).exactOptional(),
 })
 
 const SUBJECT = { code: 'options.invalid', what: 'context' } as const
@@ -59,13 +64,15 @@ export function scopeOf(options: ContextOptions, defaultApp: string | undefined)
   const given = parseWith(contextSchema, options, SUBJECT)
   const app = 'app' in given ? given.app : defaultApp
   assertAppId(app)
-  const { causality } = given
-  return outermostScope(
+  const { causality, origin } = given
+  const scope = outermostScope(
     app,
     given.principal,
     given.traceContext,
     causality && { ...causality, rootId: causality.rootId },
   )
+  // What is said of it is stored: Postgres takes neither a NUL nor half of a surrogate pair.
+  return origin === undefined ? scope : { ...scope, origin: storable(origin) }
 }
 
 /** The service is who gives no principal at all. Whoever gives the key and no value has lost somebody on the way. */

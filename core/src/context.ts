@@ -33,6 +33,8 @@ export interface CallScope {
   readonly chain: readonly string[]
   /** W3C `traceparent` of the caller, handed on as it is. */
   readonly traceContext: string | undefined
+  /** Where the call came from, as the context said; for the audit. Default: it did not say. */
+  readonly origin?: string
 }
 
 /** How a call came about: what travels with every row, and over whatever a plugin carries it. */

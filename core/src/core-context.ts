@@ -1,5 +1,6 @@
 /** The shape of a call context: what core mounts on it, and the verbs of the sources. */
 import type pg from 'pg'
+import type { AuditTrail } from './audit/audit.ts'
 import type { Causality, Principal } from './context.ts'
 import type { DeadLetters } from './dead-letters/dead-letters.ts'
 import type { DeadLetterSource } from './dead-letters/source.ts'
@@ -41,6 +42,8 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly deadLetters: DeadLetters
   readonly deliveries: Deliveries
   readonly history: History
+  /** Who changed what in this app. */
+  readonly audit: AuditTrail
   readonly principals: Principals
   readonly setAside: SetAside
   /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */

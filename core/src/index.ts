@@ -1,3 +1,4 @@
+export type { AuditEntry, AuditFilter, AuditTrail } from './audit/audit.ts'
 export { createBus } from './bus.ts'
 export type { Bus, BusHandler, TriggerEventOf } from './bus.ts'
 export type { ContextOptions } from './context-options.ts'
@@ -21,6 +22,7 @@ export type {
   SourceHost,
   Reservation,
   SharedTransaction,
+  SourceChange,
   SharedWrite,
   SourceTransaction,
   TriggerEvent,

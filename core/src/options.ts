@@ -87,6 +87,8 @@ export interface RetentionOptions {
   readonly abandonedDays?: number | null
   /** Attempts in the history, by whole days in UTC. Default 7. */
   readonly historyDays?: number | null
+  /** Who changed what (`cx.audit`), by whole days in UTC, at least 30. Default 365. */
+  readonly auditDays?: number | null
 }
 
 const days = z.int().min(1).max(36_500).nullable()
@@ -102,6 +104,7 @@ const retentionSchema = z.union([
     deadLettersDays: days.default(null),
     abandonedDays: days.default(30),
     historyDays: days.default(7),
+    auditDays: z.int().min(30).max(36_500).nullable().default(365),
   }),
 ])
 

@@ -11,6 +11,7 @@ import { isUrl } from './validation/kinds.ts'
 const RESERVED_SOURCES = new Set([
   'apps',
   'app',
+  'audit',
   'as',
   'caller',
   'principal',

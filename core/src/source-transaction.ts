@@ -1,5 +1,7 @@
 /** A transaction as a source's verb sees it: the caller's, or one of the bus's own. */
 import type pg from 'pg'
+import type { Changer } from './audit/auditor.ts'
+import { audit } from './audit/auditor.ts'
 import type { DatabaseCalls } from './database-calls.ts'
 import type { EmitOptions } from './outbox/emit.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
@@ -23,7 +25,7 @@ const NOTHING_RESERVED: Reservation = { takenBy: undefined, release: async () =>
 export function sourceTransaction(
   { sql, calls, emitter }: { readonly sql: Sql; readonly calls: DatabaseCalls; readonly emitter: Emitter },
   of: {
-    readonly app: string
+    readonly scope: Changer
     readonly source: string
     readonly tx: pg.ClientBase
     readonly prepare: PrepareForSource
@@ -32,7 +34,8 @@ export function sourceTransaction(
     onEmit(lanes: WrittenFor): void
   },
 ): SourceTransaction {
-  const { app, source, tx, prepare, stage, onEmit } = of
+  const { scope, source, tx, prepare, stage, onEmit } = of
+  const { app } = scope
   const reserved = new Map<string, string>()
   let accepted = false
   const during = <T>(work: () => Promise<T>) => calls.during(stage, tx, work)
@@ -64,6 +67,11 @@ export function sourceTransaction(
         await during(() => emitter.assertAccepted(prepared, tx))
       }
       accepted = stage === 'within'
+    },
+    audit: async ({ verb, resource, before, after }) => {
+      assertTransaction(tx)
+      const action = `${source}.${verb}` as const
+      await during(() => audit(sql, tx, scope, [{ action, operation: action, resource, before, after }]))
     },
     emit: async (events, options) => {
       assertTransaction(tx)

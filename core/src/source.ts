@@ -216,8 +216,24 @@ export interface SourceTransaction<E extends EventSchemas = EventSchemas> {
    */
   expectMatch(events: readonly EventInput<E>[], options?: readonly (EmitOptions | undefined)[]): Promise<void>
   run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
+  /**
+   * Writes into the audit, in this transaction, what a verb changed that administers something, such as a schedule. Not for what the source
+   * is there to store: events tell of that.
+   */
+  audit(change: SourceChange): Promise<void>
   /** All events in one statement, in this transaction. */
   emit(events: readonly EventInput<E>[], options?: readonly EmitOptions[]): Promise<EmitResult[]>
+}
+
+/** Of a verb of the source. Large values are cut, and no payload belongs here. */
+export interface SourceChange {
+  /** The audit's `action` and `operation` are `<source>.<verb>`. */
+  readonly verb: string
+  /** The name or id of what was changed. */
+  readonly resource: string
+  /** How it was; undefined where it was not there. Where it equals `after` nothing is written. */
+  readonly before?: unknown
+  readonly after?: unknown
 }
 
 /** What many callers do in one transaction. Made once, not for each call: callers of the same object go together. */

@@ -12,8 +12,10 @@ import { deleteOldDeadLetters } from './sql/delete-old-dead-letters.ts'
 import { deleteOldSetAside } from './sql/delete-old-set-aside.ts'
 import { deleteOldTriggerChanges } from './sql/delete-old-trigger-changes.ts'
 import { deleteUnusedLimits } from './sql/delete-unused-limits.ts'
-import { dropAttemptsPartitions } from './sql/drop-attempts-partitions.ts'
+import type { KeptByDay } from './sql/days.ts'
+import { addDays, dropDays } from './sql/days.ts'
 import { deleteOldRootRows } from './sql/root-rows.ts'
+import { SQL_STATE, sqlStateOf } from './postgres-errors.ts'
 import type { Sql } from './sql/statement.ts'
 import type { Timekeeper } from './timekeeper.ts'
 
@@ -24,13 +26,15 @@ export interface RetentionSettings {
   readonly deadLettersDays: number | null
   readonly abandonedDays: number | null
   readonly historyDays: number | null
+  readonly auditDays: number | null
 }
 
-/** What one run took away; of the history, days. */
+/** What one run took away; of the history and the audit, days. */
 export interface Removed {
   readonly deadLetters: number
   readonly abandoned: number
   readonly historyDays: number
+  readonly auditDays: number
 }
 
 const QUEUE = 'outbus_upkeep'
@@ -74,8 +78,8 @@ export class Upkeep {
 
   async run(): Promise<Removed> {
     const retention = this.#retention
-    if (retention === false) return { deadLetters: 0, abandoned: 0, historyDays: 0 }
-    const { resolvedDeadLettersDays, deadLettersDays, abandonedDays, historyDays } = retention
+    if (retention === false) return { deadLetters: 0, abandoned: 0, historyDays: 0, auditDays: 0 }
+    const { resolvedDeadLettersDays, deadLettersDays, abandonedDays } = retention
     const sql = this.#sql
     const pool = this.#pool
     const deadLetters = await inPortions(() =>
@@ -83,12 +87,27 @@ export class Upkeep {
     )
     const abandoned =
       abandonedDays === null ? 0 : await inPortions(() => sql.run(pool, deleteOldAbandoned, [abandonedDays, AT_A_TIME]))
-    const [history] = historyDays === null ? [] : await sql.run(pool, dropAttemptsPartitions, [historyDays])
+    const historyDays = await this.#keepDays('attempts', retention.historyDays)
+    const auditDays = await this.#keepDays('audit', retention.auditDays)
     if (abandonedDays !== null) await inPortions(() => sql.run(pool, deleteOldSetAside, [abandonedDays, AT_A_TIME]))
     await sql.run(pool, deleteUnusedLimits, [])
     await inPortions(() => sql.run(pool, deleteOldTriggerChanges, [AT_A_TIME]))
     await inPortions(() => sql.run(pool, deleteOldRootRows, [AT_A_TIME]))
-    return { deadLetters, abandoned, historyDays: history?.dropped ?? 0 }
+    return { deadLetters, abandoned, historyDays, auditDays }
+  }
+
+  /** Makes today and tomorrow, and drops what is older than `days`. Answers with how many days went. */
+  async #keepDays(kept: KeptByDay, days: number | null): Promise<number> {
+    try {
+      await this.#sql.run(this.#pool, addDays, [kept])
+      const [row] = days === null ? [] : await this.#sql.run(this.#pool, dropDays, [kept, days])
+      return row?.dropped ?? 0
+    } catch (error) {
+      // Somebody holds the table. The next run does it: what has no day goes where the audit keeps it, or makes one.
+      if (sqlStateOf(error) !== SQL_STATE.lockNotAvailable) throw error
+      this.#log.debug({ err: error, kept }, 'days were neither made nor dropped')
+      return 0
+    }
   }
 
   #beginAfter(ms: number, retention: RetentionSettings): void {

@@ -29,7 +29,8 @@ grant insert on {schema}.attempts to {dispatcher};
 grant usage on sequence {schema}.attempt_sequence to {dispatcher};
 -- How far ids have come: whether somebody has some of the newest rows in hands.
 grant select on sequence {schema}.outbox_id_seq to {dispatcher};
-grant execute on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date) to {dispatcher};
+grant execute on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date), {schema}.add_day(text, date),
+  {schema}.drop_days(text, date) to {dispatcher};
 -- What dead letters' handlers are emitted is noted for their roots, and forgotten by upkeep.
 grant insert, delete on {schema}.root_rows to {dispatcher};
 -- Upkeep: what no index needs any more.
@@ -37,3 +38,6 @@ grant delete on {schema}.trigger_changes to {dispatcher};
 -- Rows that cannot be understood, and when nobody needs to know of them any more. Locked before they are deleted, for which
 -- Postgres wants the right to update.
 grant select, insert, update (set_aside_at), delete on {schema}.set_aside to {dispatcher};
+-- What it changes it writes into the audit, and cannot change there. The id, the time, the login and the application are the database's.
+grant select, insert (app_id, action, operation, resource, principal, caller, bound_by, before, after, host, pid, origin) on {schema}.audit to {dispatcher};
+grant usage on sequence {schema}.audit_sequence to {dispatcher};

@@ -33,3 +33,6 @@ grant update (taken_at), delete on {schema}.replies to {emitter};
 grant insert on {schema}.abandoned_executions to {emitter};
 -- Replayed, discarded. Never deleted.
 grant update (resolution, resolved_at) on {schema}.dead_letters to {emitter};
+-- What it changes it writes into the audit, and cannot change there. The id, the time, the login and the application are the database's.
+grant select, insert (app_id, action, operation, resource, principal, caller, bound_by, before, after, host, pid, origin) on {schema}.audit to {emitter};
+grant usage on sequence {schema}.audit_sequence to {emitter};

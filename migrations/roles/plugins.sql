@@ -9,7 +9,7 @@ begin
     where c.relnamespace = '{schema}'::regnamespace and c.relkind in ('r', 'p', 'v', 'S') and not c.relispartition
       and c.relname <> all (array['triggers', 'trigger_epochs', 'trigger_epoch_sequence', 'trigger_changes', 'trigger_limits', 'trigger_starts', 'pauses',
         'principals', 'outbox', 'claim_notes', 'dispatchers', 'dedupe_keys', 'ordering_locks', 'replies', 'abandoned_executions', 'dead_letters',
-        'cancellations', 'withdrawals', 'set_aside', 'app_quotas', 'root_rows', 'attempts', 'attempt_sequence', 'migration_checksums', 'role_apps'])
+        'cancellations', 'withdrawals', 'set_aside', 'app_quotas', 'root_rows', 'attempts', 'attempt_sequence', 'audit', 'audit_sequence', 'migration_checksums', 'role_apps'])
       and c.relname not in (select 'migrations_' || line from {schema}.migration_checksums)
       and not exists (select from {schema}.migration_checksums where c.relname = 'migrations_' || line || '_id_seq')
       -- Nobody needs a right for the sequence of an identity column.

@@ -161,6 +161,7 @@ test('who may not change what others registered ends what is its own', async () 
     filter: {},
     target: { type: 'function', name: 'others' },
   })
+  await bus.context().principals.put('u_1', { roles: [] })
   const { deliveryIds } = await cx.kv.set('jobs', 'a', 1, LATER)
   await expect(cx.deliveries.cancel(deliveryIds)).rejects.toMatchObject({ code: 'access.forbidden' })
   await expect(cx.deliveries.withdraw(deliveryIds)).rejects.toMatchObject({ code: 'access.forbidden' })

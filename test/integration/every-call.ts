@@ -49,6 +49,7 @@ export const READS: Record<string, Call> = {
   'deliveries.get': (cx) => cx.deliveries.get(IDS.delivery),
   'deliveries.list': (cx) => cx.deliveries.list(),
   'history.list': (cx) => cx.history.list(),
+  'audit.list': (cx) => cx.audit.list(),
   'principals.get': (cx) => cx.principals.get('u'),
   'principals.list': (cx) => cx.principals.list(),
   'requests.get': (cx) => cx.requests.get(IDS.trigger),

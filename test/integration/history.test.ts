@@ -141,9 +141,9 @@ test('a process that dispatches does it by a pg-boss job', { timeout: 60_000 }, 
 test('retention: false removes nothing; what makes no sense is refused', async () => {
   const { db, bus } = await setUp({ retention: false })
   await db.pool.query(LETTER, [[1_000], [1_000]])
-  expect(await bus.upkeep()).toEqual({ deadLetters: 0, abandoned: 0, historyDays: 0 })
+  expect(await bus.upkeep()).toEqual({ deadLetters: 0, abandoned: 0, historyDays: 0, auditDays: 0 })
   expect((await db.pool.query(LETTERS)).rows).toEqual([{ count: 1 }])
-  for (const retention of [{ historyDays: 0 }, { days: 1 }, { cron: '0 0 * * * *' }, true])
+  for (const retention of [{ historyDays: 0 }, { auditDays: 29 }, { days: 1 }, { cron: '0 0 * * * *' }, true])
     await expect(createBus({ database: db.url, retention: retention as never })).rejects.toMatchObject({
       code: 'options.invalid',
     })

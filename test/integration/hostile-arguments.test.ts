@@ -120,6 +120,18 @@ const WITHIN_A_TRANSACTION: readonly Verb[] = [
   ['deliveries.cancelAll', { triggerName: 'n' }, { dryRun: true, reason: 'r', deadLetter: true }],
   ['deliveries.purge', { state: 'parked' }, { dryRun: true, reason: 'r', deadLetter: true }],
   ['history.list', { deliveryId: '1', eventId: ID, triggerName: 'n', outcome: 'dead' }, page],
+  [
+    'audit.list',
+    {
+      ...page,
+      action: 'trigger.update',
+      operation: 'triggers.disable',
+      resource: ID,
+      principal: 'u',
+      since: new Date(0),
+      until: new Date(0),
+    },
+  ],
   ['principals.get', 'u'],
   ['principals.list', page],
   ['principals.put', 'u', { roles: ['admin'], disabled: false }],

@@ -79,6 +79,15 @@ const LISTINGS: Readonly<Record<string, Listing>> = {
     list: (cx, page) => cx.history.list({}, page),
     idOf: ({ trigger }: { trigger: { name: string } }) => trigger.name,
   },
+  'audit.list': {
+    fill: (cx, names) =>
+      db.pool.query(
+        `insert into outbus.audit (app_id, action, operation, resource) select $1, 'x', 'x', unnest($2::text[])`,
+        [cx.app, names],
+      ),
+    list: (cx, page) => cx.audit.list(page),
+    idOf: ({ resource }: { resource: string }) => resource,
+  },
   'deliveries.list': {
     fill: (cx, names) =>
       db.pool.query(

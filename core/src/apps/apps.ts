@@ -2,9 +2,10 @@
 import type pg from 'pg'
 import { z } from 'zod'
 import { performance } from '../clock.ts'
+import { audit } from '../audit/auditor.ts'
 import type { ContextOptions } from '../context-options.ts'
 import { scopeOf } from '../context-options.ts'
-import type { Principal } from '../context.ts'
+import type { CallScope, Principal } from '../context.ts'
 import type { DatabaseCalls } from '../database-calls.ts'
 import { sleep } from '../dispatch/pause.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
@@ -13,8 +14,8 @@ import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../pa
 import type { Access } from '../principals/access.ts'
 import type { QuotaName, Quotas, QuotasPatch } from '../quotas/quotas.ts'
 import { patchText, quotasPatchSchema, statedBy } from '../quotas/quotas.ts'
-import { putQuotas, readQuotasAndUse } from '../sql/app-quotas.ts'
-import { countRows, eraseByBlocks, eraseByIndex } from '../sql/erase-rows.ts'
+import { lockQuotas, putQuotas, readQuotasAndUse } from '../sql/app-quotas.ts'
+import { blankAudit, countRows, eraseByBlocks, eraseByIndex } from '../sql/erase-rows.ts'
 import { eraseEpoch, eraseTriggers, moveEpoch } from '../sql/erase-triggers.ts'
 import type { AppTableRow } from '../sql/list-app-tables.ts'
 import { listAppTables } from '../sql/list-app-tables.ts'
@@ -69,7 +70,7 @@ export interface Apps {
   list(options?: PageOptions): Promise<Page<AppSummary>>
   /**
    * Removes an app from every table of the schema that has an `app_id`, those of plugins that this process does not have among
-   * them. Needs the rights of the tables' owner, the migrator; a dry run those of a reader. In batches of some 1,000 rows, each a transaction of its own:
+   * them. Only its audit stays, without what was before and after each change. Needs the rights of the tables' owner, the migrator; a dry run those of a reader. In batches of some 1,000 rows, each a transaction of its own:
    * what was removed stays removed if it is interrupted, and a repeated call goes on.
    *
    * Triggers go first, then waiting deliveries: from then on nothing of the app is started, and what a handler that still runs
@@ -159,7 +160,7 @@ export class AppStore implements Apps {
     assertOpen()
     await access.assert(scope, pool, { action: 'app.erase', resource: { dryRun } })
     if (!dryRun) await this.#assertErasable()
-    const tables = dryRun ? await this.#count(app) : await this.#eraseAll(app)
+    const tables = dryRun ? await this.#count(app) : await this.#eraseAll(scope)
     return { app, dryRun, rows: total(tables), tables: Object.fromEntries(tables) }
   }
 
@@ -174,11 +175,19 @@ export class AppStore implements Apps {
   }
 
   async setQuotas(app: string, quotas: QuotasPatch): Promise<AppQuotas> {
-    const { callSql, pool, onQuotasChanged, assertOpen } = this.#options
+    const { sql, calls, onQuotasChanged, assertOpen } = this.#options
     const patch = parseWith(quotasPatchSchema, quotas, { code: 'options.invalid', what: 'apps.setQuotas' })
     assertAppId(app)
     assertOpen()
-    await callSql.run(pool, putQuotas, [app, patchText(patch as QuotasPatch)])
+    const changer = { app, principal: undefined, caller: undefined }
+    const change = { action: 'quota.change', operation: 'apps.setQuotas' } as const
+    await calls.transaction((tx) =>
+      calls.during('writing', tx, async () => {
+        const [was] = await sql.run(tx, lockQuotas, [app])
+        const [is] = await sql.run(tx, putQuotas, [app, patchText(patch as QuotasPatch)])
+        await audit(sql, tx, changer, [{ ...change, before: statedBy(was?.quotas), after: statedBy(is?.quotas) }])
+      }),
+    )
     onQuotasChanged(app)
     return this.quotas(app)
   }
@@ -198,7 +207,9 @@ export class AppStore implements Apps {
   }
 
   /** Again and again until nothing is left: what was locked, or written meanwhile, comes with a later pass. */
-  async #eraseAll(app: string): Promise<Map<string, number>> {
+  async #eraseAll(scope: CallScope): Promise<Map<string, number>> {
+    const { app } = scope
+    await this.#auditErasure(scope)
     const erased = new Map<string, number>()
     let progressAt = performance.now()
     for (let pass = 1; ; pass++) {
@@ -230,6 +241,20 @@ export class AppStore implements Apps {
       }
     }
     return hindered
+  }
+
+  /**
+   * Before the first row goes, in a transaction of its own: whoever is interrupted has begun. What the audit knows of the app's changes
+   * stays, without what it says of how things were, since filters and targets may name people.
+   */
+  async #auditErasure(scope: CallScope): Promise<void> {
+    const { calls, sql } = this.#options
+    await calls.transaction((tx) =>
+      calls.during('writing', tx, async () => {
+        await sql.run(tx, blankAudit, [scope.app])
+        await audit(sql, tx, scope, [{ action: 'app.erase', operation: 'apps.erase', after: { erased: true } }])
+      }),
+    )
   }
 
   async #eraseTriggers(app: string, add: (table: string, rows: number) => void): Promise<void> {

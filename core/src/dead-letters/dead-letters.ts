@@ -1,5 +1,6 @@
 /** Deliveries whose attempts are used up: listed, replayed, discarded. Per app. */
 import { z } from 'zod'
+import type { Change, MakeChange } from '../audit/auditor.ts'
 import type { CallScope } from '../context.ts'
 import { OutbusError } from '../errors.ts'
 import { assertRowId, assertUuid } from '../ids.ts'
@@ -82,16 +83,27 @@ const manySchema = z.strictObject({ dryRun: z.boolean().exactOptional() })
 /** Letters that one statement takes; more are taken by several, each its own transaction unless the caller has one. */
 const AT_ONCE = 1_000
 
+export interface DeadLetterStoreOptions {
+  readonly sql: Sql
+  readonly on: Queryable
+  readonly change: MakeChange
+  readonly scope: CallScope
+  readonly access: Access
+  readonly wakeUpChannel: string
+}
+
 export class DeadLetterStore implements DeadLetters {
   readonly #sql: Sql
   readonly #on: Queryable
+  readonly #change: MakeChange
   readonly #scope: CallScope
   readonly #access: Access
   readonly #channel: string
 
-  constructor(sql: Sql, on: Queryable, scope: CallScope, access: Access, wakeUpChannel: string) {
+  constructor({ sql, on, change, scope, access, wakeUpChannel }: DeadLetterStoreOptions) {
     this.#sql = sql
     this.#on = on
+    this.#change = change
     this.#scope = scope
     this.#access = access
     this.#channel = wakeUpChannel
@@ -117,23 +129,27 @@ export class DeadLetterStore implements DeadLetters {
     const { force = false } = parseWith(replaySchema, options, { code: 'options.invalid', what: 'deadLetters.replay' })
     const letter = oneLetter(id)
     await this.#find('dead_letter.replay', id)
-    const replayed = await this.#replay(this.#parameters({ resolution: 'any' }), letter, force)
+    const replayed = await this.#replay(this.#parameters({ resolution: 'any' }), letter, force, { id, force })
     if (replayed.count === 0) await this.#refuseResolved(id, 'replay it again with { force: true }')
   }
 
   async replayAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<{ count: number }> {
-    return this.#all('replay', selection, options, (parameters, range) => this.#replay(parameters, range, false))
+    return this.#all('replay', selection, options, (parameters, range) =>
+      this.#replay(parameters, range, false, { selection }),
+    )
   }
 
   async discard(id: string): Promise<void> {
     const letter = oneLetter(id)
     await this.#find('dead_letter.discard', id)
-    const discarded = await this.#discard(this.#parameters({ resolution: 'any' }), letter)
+    const discarded = await this.#discard(this.#parameters({ resolution: 'any' }), letter, { id })
     if (discarded.count === 0) await this.#refuseResolved(id)
   }
 
   async discardAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<{ count: number }> {
-    return this.#all('discard', selection, options, (parameters, range) => this.#discard(parameters, range))
+    return this.#all('discard', selection, options, (parameters, range) =>
+      this.#discard(parameters, range, { selection }),
+    )
   }
 
   /** What died after the call began is not meant: a replay whose deliveries die again would never end. */
@@ -162,14 +178,25 @@ export class DeadLetterStore implements DeadLetters {
     }
   }
 
-  async #replay(parameters: DeadLetterFilterParameters, range: LetterRange, force: boolean): Promise<Taken> {
-    const rows = await this.#sql.run(this.#on, replayDeadLetters, [...parameters, ...range, force, this.#channel])
-    return { count: rows[0]?.replayed ?? 0, lastId: rows[0]?.last_id ?? undefined }
+  async #replay(
+    parameters: DeadLetterFilterParameters,
+    range: LetterRange,
+    force: boolean,
+    meant: Meant,
+  ): Promise<Taken> {
+    return this.#change(async (sql, on) => {
+      const rows = await sql.run(on, replayDeadLetters, [...parameters, ...range, force, this.#channel])
+      const taken = { count: rows[0]?.replayed ?? 0, lastId: rows[0]?.last_id ?? undefined }
+      return { result: taken, changes: changesOfLetters('replay', meant, taken) }
+    })
   }
 
-  async #discard(parameters: DeadLetterFilterParameters, range: LetterRange): Promise<Taken> {
-    const rows = await this.#sql.run(this.#on, discardDeadLetters, [...parameters, ...range])
-    return { count: rows[0]?.discarded ?? 0, lastId: rows[0]?.last_id ?? undefined }
+  async #discard(parameters: DeadLetterFilterParameters, range: LetterRange, meant: Meant): Promise<Taken> {
+    return this.#change(async (sql, on) => {
+      const rows = await sql.run(on, discardDeadLetters, [...parameters, ...range])
+      const taken = { count: rows[0]?.discarded ?? 0, lastId: rows[0]?.last_id ?? undefined }
+      return { result: taken, changes: changesOfLetters('discard', meant, taken) }
+    })
   }
 
   async #find(action: LetterAction, id: string): Promise<DeadLetterRow> {
@@ -249,6 +276,20 @@ function ofRegistrant(
 interface Taken {
   readonly count: number
   readonly lastId: string | undefined
+}
+
+/** One letter, or a selection of them. */
+type Meant = { readonly id: string; readonly force?: boolean } | { readonly selection: DeadLetterSelection }
+
+/** Of each transaction that changed some. */
+function changesOfLetters(verb: 'replay' | 'discard', meant: Meant, { count }: Taken): Change[] {
+  if (count === 0) return []
+  const action = `dead_letter.${verb}` as const
+  const resolution = verb === 'replay' ? 'replayed' : 'discarded'
+  if ('selection' in meant)
+    return [{ action, operation: `deadLetters.${verb}All`, after: { resolution, count, selection: meant.selection } }]
+  const { id, ...how } = meant
+  return [{ action, operation: `deadLetters.${verb}`, resource: id, after: { resolution, ...how } }]
 }
 
 function oneLetter(id: unknown): LetterRange {

@@ -14,7 +14,7 @@ import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { isFaultOfRow } from '../set-aside/fault.ts'
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import { jsonArray, plainArray, textArray } from '../sql/arrays.ts'
-import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
+import { addDays } from '../sql/days.ts'
 import { recordAttempts } from '../sql/record-attempts.ts'
 import type { Sql } from '../sql/statement.ts'
 
@@ -128,7 +128,7 @@ export class AttemptRecorder {
     } catch (error) {
       // There is no partition for the day yet.
       if (sqlStateOf(error) !== SQL_STATE.checkViolation) throw error
-      await this.#sql.run(this.#pool, addAttemptsPartitions, [])
+      await this.#sql.run(this.#pool, addDays, ['attempts'])
       await this.#insert(ended)
     }
   }

@@ -1,6 +1,7 @@
 /** Deliveries that have no outcome yet: looked at, listed, and ended before their time. Per app. */
 import { z } from 'zod'
 import { performance } from '../clock.ts'
+import type { MakeChange } from '../audit/auditor.ts'
 import type { CallScope, Principal } from '../context.ts'
 import { callerOf } from '../context.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
@@ -124,6 +125,7 @@ const BEFORE_ALL = '0'
 export interface DeliveryStoreOptions {
   readonly sql: Sql
   readonly on: Queryable
+  readonly change: MakeChange
   /** `on` is a transaction of the caller's. */
   readonly transactional: boolean
   readonly scope: CallScope
@@ -134,14 +136,16 @@ export interface DeliveryStoreOptions {
 export class DeliveryStore implements Deliveries {
   readonly #sql: Sql
   readonly #on: Queryable
+  readonly #change: MakeChange
   readonly #transactional: boolean
   readonly #scope: CallScope
   readonly #access: Access
   readonly #withdrawals: Withdrawals
 
-  constructor({ sql, on, transactional, scope, access, withdrawals }: DeliveryStoreOptions) {
+  constructor({ sql, on, change, transactional, scope, access, withdrawals }: DeliveryStoreOptions) {
     this.#sql = sql
     this.#on = on
+    this.#change = change
     this.#transactional = transactional
     this.#scope = scope
     this.#access = access
@@ -191,7 +195,7 @@ export class DeliveryStore implements Deliveries {
   cancel(meant: readonly string[] | { readonly eventId: string }, options?: CancelOptions): Promise<Ended>
   async cancel(meant: DeliveriesMeant, options: CancelOptions = {}): Promise<'cancelled' | 'cancelling' | Ended> {
     const given = parseWith(cancelSchema, options, { code: 'options.invalid', what: 'deliveries.cancel' })
-    const ended = await this.#end(meant, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'))
+    const ended = await this.#end(meant, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'), 'cancel')
     if (ended.count === 0) throw notFound(typeof meant === 'string' ? 'id' : 'meant', meant)
     if (typeof meant !== 'string') return ended
     return ended.running > 0 ? 'cancelling' : 'cancelled'
@@ -199,7 +203,7 @@ export class DeliveryStore implements Deliveries {
 
   async withdraw(meant: DeliveriesMeant, options: WithdrawOptions = {}): Promise<Ended> {
     const given = parseWith(withdrawSchema, options, { code: 'options.invalid', what: 'deliveries.withdraw' })
-    return this.#end(meant, endingOf({ ...given, deadLetter: false }, 'discarded', 'withdrawn'))
+    return this.#end(meant, endingOf({ ...given, deadLetter: false }, 'discarded', 'withdrawn'), 'withdraw')
   }
 
   async cancelAll(selection: DeliverySelection, options: CancelManyOptions = {}): Promise<Ended> {
@@ -214,12 +218,13 @@ export class DeliveryStore implements Deliveries {
     return this.#endAll(selection, what, dryRun, endingOf({ deadLetter: false, ...given }, 'discarded', 'purged'))
   }
 
-  async #end(meant: DeliveriesMeant, ending: Ending): Promise<Ended> {
+  async #end(meant: DeliveriesMeant, ending: Ending, verb: 'cancel' | 'withdraw'): Promise<Ended> {
+    const how: Asked = { operation: `deliveries.${verb}`, meant }
     if (typeof meant !== 'string' && !isList(meant)) {
       const { eventId } = parseWith(eventSchema, meant, { code: 'options.invalid', what: 'deliveries', path: 'meant' })
       const restriction = restrictionOf(this.#scope.app, { eventId }, 'meant')
       let ended: Ended = NONE_ENDED
-      for await (const ids of this.#find(restriction)) ended = both(ended, await this.#endThese(ids, ending))
+      for await (const ids of this.#find(restriction)) ended = both(ended, await this.#endThese(ids, ending, how))
       return ended
     }
     const ids =
@@ -227,17 +232,17 @@ export class DeliveryStore implements Deliveries {
         ? [assertRowId(meant, 'a delivery id')]
         : meant.map((id, i) => assertRowId(id, 'a delivery id', `meant[${i}]`))
     let ended: Ended = NONE_ENDED
-    for (const some of portions(ids)) ended = both(ended, await this.#endThese(some, ending))
+    for (const some of portions(ids)) ended = both(ended, await this.#endThese(some, ending, how))
     return ended
   }
 
   /** Each by whoever may end what its trigger's registrant registered. */
-  async #endThese(ids: readonly string[], ending: Ending): Promise<Ended> {
+  async #endThese(ids: readonly string[], ending: Ending, asked: Asked): Promise<Ended> {
     const registrants = await this.#sql.run(this.#on, registrantsOf, [this.#scope.app, ids])
     const about = { action: 'delivery.cancel', resource: { deliveries: ids } } as const
     for (const { registrant } of registrants)
       await this.#access.assert(this.#scope, this.#on, { ...about, owner: registrant })
-    return registrants.length === 0 ? NONE_ENDED : this.#ask(ids, ending)
+    return registrants.length === 0 ? NONE_ENDED : this.#ask(ids, ending, asked)
   }
 
   async #endAll(selection: unknown, what: string, dryRun: boolean, ending: Ending): Promise<Ended> {
@@ -253,13 +258,23 @@ export class DeliveryStore implements Deliveries {
       }
       return ended
     }
-    for await (const ids of this.#find(restriction)) ended = both(ended, await this.#ask(ids, ending))
+    for await (const ids of this.#find(restriction))
+      ended = both(ended, await this.#ask(ids, ending, { operation: what, meant: selection }))
     return ended
   }
 
-  async #ask(ids: readonly string[], ending: Ending): Promise<Ended> {
-    const how = { transactional: this.#transactional }
-    return toEnded(await this.#withdrawals.ask({ sql: this.#sql, on: this.#on }, this.#scope.app, ids, ending, how))
+  async #ask(ids: readonly string[], ending: Ending, { operation, meant }: Asked): Promise<Ended> {
+    const { app } = this.#scope
+    const asked = await this.#change(async (sql, on) => {
+      const withdrawn = await this.#withdrawals.ask({ sql, on }, app, ids, ending)
+      const { waiting, running } = withdrawn
+      const after = { ...ending, waiting, running, ...(typeof meant === 'string' ? {} : { meant }) }
+      const change = { action: 'delivery.cancel', operation, after } as const
+      const resource = typeof meant === 'string' ? meant : undefined
+      return { result: withdrawn, changes: waiting + running === 0 ? [] : [{ ...change, resource }] }
+    })
+    if (!this.#transactional) await this.#withdrawals.carryOutNow(this.#on, app, ids, asked)
+    return toEnded(asked)
   }
 
   async *#find(restriction: Restriction): AsyncGenerator<readonly string[]> {
@@ -288,6 +303,12 @@ export class DeliveryStore implements Deliveries {
     const { to = null, last = null, rows = 0 } = bite ?? {}
     return to === null || last === null ? undefined : { to, last, isLast: rows < BITE_ROWS }
   }
+}
+
+/** For the audit. */
+interface Asked {
+  readonly operation: string
+  readonly meant: unknown
 }
 
 const NONE_ENDED: Ended = { count: 0, running: 0 }

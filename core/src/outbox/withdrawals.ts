@@ -7,7 +7,7 @@
  * Asking needs no more than an emitter's rights; from its commit on nobody starts what waited. Carrying it out takes rows from the
  * outbox, which only a dispatcher may. Whoever may do both does both at once.
  */
-import { addAttemptsPartitions } from '../sql/add-attempts-partitions.ts'
+import { addDays } from '../sql/days.ts'
 import { carryOutWithdrawals } from '../sql/carry-out-withdrawals.ts'
 import { isFaultOfRow } from '../set-aside/fault.ts'
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
@@ -29,6 +29,8 @@ export interface Withdrawn {
   readonly waiting: number
   /** Run at the moment, and are asked to end. */
   readonly running: number
+  /** This login may take rows out of the outbox, as a dispatcher may. */
+  readonly mayCarryOut: boolean
 }
 
 /** What one statement takes. */
@@ -46,25 +48,32 @@ export class Withdrawals {
     this.#record = record
   }
 
-  /** At most {@link WITHDRAWN_AT_A_TIME} of them. `transactional`: a dispatcher carries it out after the commit. */
+  /** At most {@link WITHDRAWN_AT_A_TIME} of them. A dispatcher carries it out after the commit, unless {@link carryOutNow} does. */
   async ask(
     { sql, on }: { readonly sql: Sql; readonly on: Queryable },
     app: string,
     ids: readonly string[],
     { outcome, deadLetter, reason }: Ending,
-    { transactional }: { readonly transactional: boolean },
   ): Promise<Withdrawn> {
     const parameters = [app, ids, outcome, deadLetter, reason, this.#channel] as const
     const [row] = await sql.run(on, withdrawDeliveries, [...parameters])
-    const { waiting = 0, running = 0 } = row ?? {}
-    if (waiting > 0 && row?.may_carry_out === true && !transactional) {
-      try {
-        await this.#carryOut(on, app, ids)
-      } catch {
-        // It is written down by now, and nobody starts what waited: a dispatcher carries out what failed here.
-      }
+    const { waiting = 0, running = 0, may_carry_out: mayCarryOut = false } = row ?? {}
+    return { waiting, running, mayCarryOut }
+  }
+
+  /** What was asked for and is committed, where this login may. */
+  async carryOutNow(
+    on: Queryable,
+    app: string,
+    ids: readonly string[],
+    { waiting, mayCarryOut }: Withdrawn,
+  ): Promise<void> {
+    if (waiting === 0 || !mayCarryOut) return
+    try {
+      await this.#carryOut(on, app, ids)
+    } catch {
+      // It is written down by now, and nobody starts what waited: a dispatcher carries out what failed here.
     }
-    return { waiting, running }
   }
 
   /**
@@ -104,7 +113,7 @@ export class Withdrawals {
     } catch (error) {
       // There is no partition for the day yet.
       if (sqlStateOf(error) !== SQL_STATE.checkViolation) throw error
-      await this.#sql.run(on, addAttemptsPartitions, [])
+      await this.#sql.run(on, addDays, ['attempts'])
       return (await run())[0] ?? { over: 0, buried: 0 }
     }
   }

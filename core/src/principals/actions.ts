@@ -58,6 +58,7 @@ export interface ActionResources {
     readonly roles: readonly string[] | undefined
     readonly disabled: boolean | undefined
   }
+  'audit.read': { readonly filter: unknown }
   'app.erase': { readonly dryRun: boolean }
 }
 
@@ -189,6 +190,7 @@ export const CORE_ACTIONS: { readonly [A in CoreAction]: ActionRow<ActionResourc
     allows: 'administrators',
     of: 'everybody',
   },
+  'audit.read': { asks: '`audit.list`', resource: { filter: 'as it was given' }, allows: 'own', of: 'principals' },
   'app.erase': {
     asks: '`bus.apps.erase`',
     resource: { dryRun: 'true: it only counts' },

@@ -1,5 +1,6 @@
 /** The principals of one app, as `AdminPrincipalResolver` reads them. */
 import { z } from 'zod'
+import type { MakeChange } from '../audit/auditor.ts'
 import type { CallScope } from '../context.ts'
 import { OutbusError } from '../errors.ts'
 import type { Page, PageOptions } from '../page.ts'
@@ -8,7 +9,7 @@ import { listPrincipals } from '../sql/list-principals.ts'
 import { putPrincipal } from '../sql/put-principal.ts'
 import { removePrincipal } from '../sql/remove-principal.ts'
 import type { PrincipalRow } from '../sql/resolve-principals.ts'
-import { resolvePrincipals } from '../sql/resolve-principals.ts'
+import { lockPrincipal, resolvePrincipals } from '../sql/resolve-principals.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { assertName, nameSchema, readPrincipalId } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
@@ -45,15 +46,25 @@ const patchSchema = z.strictObject({
 })
 const listSchema = z.strictObject(pageSchema)
 
+export interface PrincipalStoreOptions {
+  readonly sql: Sql
+  readonly on: Queryable
+  readonly change: MakeChange
+  readonly scope: CallScope
+  readonly access: Access
+}
+
 export class PrincipalStore implements Principals {
   readonly #sql: Sql
   readonly #on: Queryable
+  readonly #change: MakeChange
   readonly #scope: CallScope
   readonly #access: Access
 
-  constructor(sql: Sql, on: Queryable, scope: CallScope, access: Access) {
+  constructor({ sql, on, change, scope, access }: PrincipalStoreOptions) {
     this.#sql = sql
     this.#on = on
+    this.#change = change
     this.#scope = scope
     this.#access = access
   }
@@ -87,7 +98,15 @@ export class PrincipalStore implements Principals {
     const putId = (await this.#find(id))?.id ?? readPrincipalId(id, { path: 'id' })
     const revives = this.#scope.principal === undefined
     const parameters = [this.#scope.app, putId, roles ?? null, disabled ?? null, revives] as const
-    const [row] = await this.#sql.run(this.#on, putPrincipal, [...parameters])
+    const row = await this.#change(async (sql, on) => {
+      const [was] = await sql.run(on, lockPrincipal, [this.#scope.app, putId])
+      const [is] = await sql.run(on, putPrincipal, [...parameters])
+      const change = { action: 'principal.change', operation: 'principals.put', resource: putId } as const
+      return {
+        result: is,
+        changes: is === undefined ? [] : [{ ...change, before: rightsOf(was), after: rightsOf(is) }],
+      }
+    })
     if (row !== undefined) {
       this.#access.forget(this.#scope.app, putId)
       return known(row)
@@ -105,7 +124,12 @@ export class PrincipalStore implements Principals {
     await this.#access.assert(this.#scope, this.#on, { action: 'principal.change', resource })
     const found = await this.#find(id)
     if (found === undefined) return false
-    const removed = await this.#sql.run(this.#on, removePrincipal, [this.#scope.app, found.id])
+    const removed = await this.#change(async (sql, on) => {
+      const [was] = await sql.run(on, lockPrincipal, [this.#scope.app, found.id])
+      const rows = await sql.run(on, removePrincipal, [this.#scope.app, found.id])
+      const change = { action: 'principal.change', operation: 'principals.remove', resource: found.id } as const
+      return { result: rows, changes: rows.length === 0 ? [] : [{ ...change, before: rightsOf(was) }] }
+    })
     this.#access.forget(this.#scope.app, found.id)
     return removed.length > 0
   }
@@ -122,6 +146,11 @@ export class PrincipalStore implements Principals {
 /** Any id that may be stored. */
 function assertSomeId(id: unknown): asserts id is string {
   assertName(id, { what: 'a principal id', path: 'id', code: 'options.invalid' })
+}
+
+/** For the audit. Undefined where it was not there, or was removed. */
+function rightsOf(row: PrincipalRow | undefined): object | undefined {
+  return row === undefined || row.removed ? undefined : { roles: row.roles, disabled: row.disabled }
 }
 
 function known(row: PrincipalRow): ResolvedPrincipal {

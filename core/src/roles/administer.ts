@@ -1,8 +1,11 @@
 /** How roles and row-level security are changed: as the migrator, one change at a time. */
 import type pg from 'pg'
+import type { Change } from '../audit/auditor.ts'
+import { audit } from '../audit/auditor.ts'
 import { reaching, withOwnTransaction } from '../database-calls.ts'
 import { busPool } from '../postgres/bus-client.ts'
 import { assertPostgresUrl } from '../postgres/url.ts'
+import { Sql } from '../sql/statement.ts'
 
 /** Whoever comes after a change of a table waits as long as it waits for its lock. */
 const SETTINGS = [`lock_timeout = '10s'`, 'client_min_messages = error']
@@ -21,15 +24,24 @@ export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool)
   }
 }
 
-/** In one transaction, and one at a time: two that change the rights of one table at once would fail. */
+/** Of no app: what a role of Postgres may do. */
+const OF_NO_APP = ''
+
+/**
+ * In one transaction, and one at a time: two that change the rights of one table at once would fail. What changed is written into the
+ * audit by the same transaction.
+ */
 export async function administer(
   pool: pg.Pool,
   schema: string,
+  change: Change,
   work: (tx: pg.PoolClient) => Promise<void>,
 ): Promise<void> {
   const locked = async (tx: pg.PoolClient) => {
     await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`outbus roles of schema ${schema}`])
     await work(tx)
+    const changer = { app: OF_NO_APP, principal: undefined, caller: undefined }
+    await audit(new Sql(schema, false), tx, changer, [change])
   }
   await withOwnTransaction(pool, locked, SETTINGS)
 }

@@ -50,7 +50,8 @@ export async function grantRoles(
     await assertMigrated(pool, schema)
     // In transactions of its own.
     if (roles.dispatcher !== undefined) await installBoss(pool, schema)
-    await administer(pool, schema, (tx) => grant(tx, schema, roles))
+    const change = { action: 'role.grant', operation: 'grantRoles', after: roles } as const
+    await administer(pool, schema, change, (tx) => grant(tx, schema, roles))
   })
 }
 

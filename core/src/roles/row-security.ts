@@ -27,7 +27,8 @@ export async function enableRowSecurity(
 ): Promise<void> {
   const { schema, allApps } = parseWith(enableSchema, options, { code: 'options.invalid', what: 'enableRowSecurity' })
   assertSchemaName(schema)
-  await withPool(database, (pool) => administer(pool, schema, (tx) => secureRows(tx, schema, allApps)))
+  const change = { action: 'role.row_security', operation: 'enableRowSecurity', after: { allApps } } as const
+  await withPool(database, (pool) => administer(pool, schema, change, (tx) => secureRows(tx, schema, allApps)))
 }
 
 /** Switches it off. The bindings in `role_apps` stay. */
@@ -37,8 +38,9 @@ export async function disableRowSecurity(
 ): Promise<void> {
   const { schema } = parseWith(disableSchema, options, { code: 'options.invalid', what: 'disableRowSecurity' })
   assertSchemaName(schema)
+  const change = { action: 'role.row_security', operation: 'disableRowSecurity', after: { enabled: false } } as const
   await withPool(database, (pool) =>
-    administer(pool, schema, (tx) => runRoleStatements(tx, 'row-security-off', { schema })),
+    administer(pool, schema, change, (tx) => runRoleStatements(tx, 'row-security-off', { schema })),
   )
 }
 

@@ -35,3 +35,9 @@ export const readQuotasAndUse = statement<
   (select count(*)::float8 from {schema}.triggers where app_id = $1) as triggers,
   (select count(*)::float8 from {schema}.outbox where app_id = $1) as waiting`,
 )
+
+/** Caller: Apps.setQuotas, before it writes them: how they are, which nobody changes until the end of the transaction. */
+export const lockQuotas = statement<[appId: string], AppQuotasRow>(
+  'lock_quotas',
+  `select to_jsonb(q) as quotas from {schema}.app_quotas q where q.app_id = $1 for update`,
+)

@@ -46,3 +46,9 @@ export function countRows(relation: string): Statement<[appId: string], { rows: 
     `select count(*)::float8 as rows from {schema}.${relation} where app_id = $1`,
   )
 }
+
+/** Caller: Apps.erase. The audit stays, and says no more than who did what and when. */
+export const blankAudit = statement<[appId: string], never>(
+  'blank_audit',
+  `update {schema}.audit set before = null, after = null where app_id = $1 and (before is not null or after is not null)`,
+)

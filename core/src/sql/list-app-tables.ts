@@ -17,7 +17,7 @@ export interface AppTableRow {
 
 /**
  * Caller: Apps. Every table of the schema whose rows say whose they are, those of plugins that this process does not have among
- * them. `role_apps` says which login may see which app, and is the administrator's.
+ * them. `role_apps` says which login may see which app, and is the administrator's. The audit outlives what it tells of.
  */
 export const listAppTables = statement<[], AppTableRow>(
   'list_app_tables',
@@ -31,6 +31,6 @@ from pg_catalog.pg_class c
 left join pg_catalog.pg_inherits i on i.inhparent = c.oid and c.relkind = 'p'
 join pg_catalog.pg_class l on l.oid = coalesce(i.inhrelid, c.oid) and l.relkind = 'r'
 join pg_catalog.pg_attribute a on a.attrelid = l.oid and a.attname = 'app_id' and not a.attisdropped
-where c.relnamespace = '{schema}'::regnamespace and not c.relispartition and c.relname <> 'role_apps'
+where c.relnamespace = '{schema}'::regnamespace and not c.relispartition and c.relname not in ('role_apps', 'audit')
 order by c.relname, l.relname`,
 )

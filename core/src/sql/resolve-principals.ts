@@ -15,3 +15,10 @@ export const resolvePrincipals = statement<[appIds: readonly string[], ids: read
 from unnest($1::text[], $2::text[]) as asked (app_id, id)
 join {schema}.principals p on p.app_id = asked.app_id and p.id = asked.id`,
 )
+
+/** Caller: PrincipalStore, before it changes one: how it is then, which nobody changes until the end of the transaction. */
+export const lockPrincipal = statement<[appId: string, id: string], PrincipalRow>(
+  'lock_principal',
+  `select p.app_id, p.id, p.roles, p.disabled, p.removed_at is not null as removed
+from {schema}.principals p where p.app_id = $1 and p.id = $2 for update`,
+)

@@ -2,6 +2,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { z } from 'zod'
 import { askSource, KEYS } from '../ask-source.ts'
+import type { Change, Changed, MakeChange } from '../audit/auditor.ts'
 import type { CallScope } from '../context.ts'
 import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
 import { OutbusError } from '../errors.ts'
@@ -24,7 +25,7 @@ import { pauseTriggers } from '../sql/pause-triggers.ts'
 import { releaseRows } from '../sql/release-rows.ts'
 import { resumeTriggers } from '../sql/resume-triggers.ts'
 import { deleteTrigger } from '../sql/delete-trigger.ts'
-import { getTrigger } from '../sql/get-trigger.ts'
+import { getTrigger, lockTriggers } from '../sql/get-trigger.ts'
 import { listTriggers } from '../sql/list-triggers.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { TriggerRow } from '../sql/trigger-row.ts'
@@ -50,14 +51,11 @@ export const REPLACE = Symbol('replace')
 /** For `bus.on`, which refuses to adopt what others registered, and so has to see it. */
 export const FIND = Symbol('find')
 
-/** Runs `work` in the caller's transaction, or in one of the bus's own. */
-export type InTransaction = <T>(work: (sql: Sql, on: Queryable) => Promise<T>) => Promise<T>
-
 export interface TriggerRegistryOptions {
   readonly sql: Sql
   readonly plugins: Plugins
   readonly on: Queryable
-  readonly inTransaction: InTransaction
+  readonly change: MakeChange
   readonly scope: CallScope
   readonly access: Access
   /** The quota of an app that has no other. */
@@ -70,14 +68,14 @@ export class TriggerRegistry implements Triggers {
   readonly #on: Queryable
   readonly #scope: CallScope
   readonly #access: Access
-  readonly #inTransaction: InTransaction
+  readonly #change: MakeChange
   readonly #mostTriggers: number
 
-  constructor({ sql, plugins, on, inTransaction, scope, access, mostTriggers }: TriggerRegistryOptions) {
+  constructor({ sql, plugins, on, change, scope, access, mostTriggers }: TriggerRegistryOptions) {
     this.#sql = sql
     this.#plugins = plugins
     this.#on = on
-    this.#inTransaction = inTransaction
+    this.#change = change
     this.#scope = scope
     this.#access = access
     this.#mostTriggers = mostTriggers
@@ -119,7 +117,7 @@ export class TriggerRegistry implements Triggers {
     if (given.runAs === 'caller')
       await this.#assertMayRunAsCaller({ ...given, filter: 'filter' in given ? given.filter : {}, priority, enabled })
     const { app, principal } = this.#scope
-    const write = async (sql: Sql, on: Queryable) => {
+    const write = async (sql: Sql, on: Queryable): Promise<TriggerRow> => {
       const [made] = await sql.run(on, createTrigger, [
         app,
         uuidv7(),
@@ -142,20 +140,24 @@ export class TriggerRegistry implements Triggers {
       // Thrown in the transaction: what is done beside it is undone.
       if (made?.over_quota === true)
         throw quotaExceeded(app, 'triggers', { use: made.triggers + 1, limit: made.most_triggers })
-      return made
+      return made as TriggerRow
     }
-    const writeAll = async (sql: Sql, on: Queryable) => {
+    const writeAll = async (sql: Sql, on: Queryable): Promise<Changed<TriggerRow>> => {
+      const changes: Change[] = []
+      const operation = instead === undefined ? 'triggers.create' : 'bus.on'
       await this.#access.register(this.#scope, on)
       if (instead !== undefined) {
         const waiting = instead.enabled && !instead.paused ? 'run' : 'park'
         await sql.run(on, deleteTrigger, [app, instead.id, waiting])
+        const before = auditedTrigger(instead)
+        changes.push({ action: 'trigger.delete', operation, resource: instead.id, before, after: { waiting } })
       }
-      return write(sql, on)
+      const made = await write(sql, on)
+      const after = auditedTrigger(this.#toTrigger(made, made.id))
+      changes.push({ action: 'trigger.create', operation, resource: made.id, after })
+      return { result: made, changes }
     }
-    const isAlone = principal === undefined && instead === undefined
-    const made = await this.#explainingRefusals(given.name, () =>
-      isAlone ? write(this.#sql, this.#on) : this.#inTransaction(writeAll),
-    )
+    const made = await this.#explainingRefusals(given.name, () => this.#change(writeAll))
     return this.#toTrigger(made, given.name)
   }
 
@@ -202,7 +204,11 @@ export class TriggerRegistry implements Triggers {
     return toPage(triggers, limit, (last) => encodeCursor(listing, last.name))
   }
 
-  async update(id: string, patch: TriggerPatch): Promise<Trigger> {
+  update(id: string, patch: TriggerPatch): Promise<Trigger> {
+    return this.#update(id, patch, 'triggers.update')
+  }
+
+  async #update(id: string, patch: TriggerPatch, operation: string): Promise<Trigger> {
     const given = parseWith(triggerPatchSchema, patch, { code: 'trigger.invalid', what: 'trigger' })
     if (given.name !== undefined) assertTriggerName(given.name)
     const waiting = waitingRowsOf(given)
@@ -218,8 +224,10 @@ export class TriggerRegistry implements Triggers {
     })
     if ((given.runAs ?? before.runAs) === 'caller')
       await this.#assertMayRunAsCaller({ ...factsOf(before), ...settingsOf(given) })
-    const rows = await this.#explainingRefusals(given.name ?? id, () =>
-      this.#sql.run(this.#on, updateTrigger, [
+    const write = async (sql: Sql, on: Queryable): Promise<Changed<TriggerRow | undefined>> => {
+      await sql.run(on, lockTriggers, [this.#scope.app])
+      const [was] = await sql.run(on, getTrigger, [this.#scope.app, before.id, null])
+      const [written] = await sql.run(on, updateTrigger, [
         this.#scope.app,
         assertUuid(id, 'a trigger id'),
         given.name ?? null,
@@ -235,10 +243,25 @@ export class TriggerRegistry implements Triggers {
         given.enabled ?? null,
         waiting,
         given.runAs ?? null,
-      ]),
-    )
-    // What the statement answers of pauses is how they were before it.
-    return waiting === null ? this.#toTrigger(rows[0], id) : this.#find(id)
+      ])
+      // What the statement answers of pauses is how they were before it.
+      const [is] = waiting === null ? [written] : await sql.run(on, getTrigger, [this.#scope.app, before.id, null])
+      if (was === undefined || is === undefined) return { result: is, changes: [] }
+      const change = { action: 'trigger.update', operation, resource: is.id } as const
+      const after = auditedTrigger(this.#toTrigger(is, id))
+      return {
+        result: is,
+        changes: [
+          {
+            ...change,
+            before: auditedTrigger(this.#toTrigger(was, id)),
+            after: waiting === 'discard' ? { ...after, waiting } : after,
+          },
+        ],
+      }
+    }
+    const row = await this.#explainingRefusals(given.name ?? id, () => this.#change(write))
+    return this.#toTrigger(row, id)
   }
 
   /** Whoever says what runs in the name of others, or changes it. */
@@ -248,12 +271,12 @@ export class TriggerRegistry implements Triggers {
 
   async enable(id: string, options: { waiting?: 'run' | 'discard' } = {}): Promise<Trigger> {
     const given = parseWith(enableSchema, options, { code: 'options.invalid', what: 'triggers.enable' })
-    return this.update(id, { enabled: true, ...given })
+    return this.#update(id, { enabled: true, ...given }, 'triggers.enable')
   }
 
   async disable(id: string, options: { waiting?: WaitingRows } = {}): Promise<Trigger> {
     const given = parseWith(disableSchema, options, { code: 'options.invalid', what: 'triggers.disable' })
-    return this.update(id, { enabled: false, ...given })
+    return this.#update(id, { enabled: false, ...given }, 'triggers.disable')
   }
 
   async delete(id: string, options: { waiting?: WaitingRows } = {}): Promise<void> {
@@ -269,18 +292,26 @@ export class TriggerRegistry implements Triggers {
     const runs = enabled && !paused
     if (waiting === undefined && !runs) await this.#assertNothingWaits(triggerId, enabled ? 'paused' : 'disabled')
     // Of a trigger that runs nothing, what is committed a moment later does not run by surprise either.
-    const rows = await this.#sql.run(this.#on, deleteTrigger, [
-      this.#scope.app,
-      triggerId,
-      waiting ?? (runs ? 'run' : 'park'),
-    ])
-    if (rows[0] === undefined) throw notFound(id)
+    const rowsWaiting = waiting ?? (runs ? 'run' : 'park')
+    await this.#change(async (sql, on) => {
+      await sql.run(on, lockTriggers, [this.#scope.app])
+      const [was] = await sql.run(on, getTrigger, [this.#scope.app, triggerId, null])
+      const rows = await sql.run(on, deleteTrigger, [this.#scope.app, triggerId, rowsWaiting])
+      if (was === undefined || rows[0] === undefined) throw notFound(id)
+      const before = auditedTrigger(this.#toTrigger(was, id))
+      const change = { action: 'trigger.delete', operation: 'triggers.delete', resource: was.id } as const
+      return { result: undefined, changes: [{ ...change, before, after: { waiting: rowsWaiting } }] }
+    })
   }
 
   async release(id: string): Promise<boolean> {
     const triggerId = assertUuid(id, 'a trigger id')
     await this.#assertPauses(undefined)
-    return (await this.#sql.run(this.#on, releaseRows, [this.#scope.app, triggerId])).length > 0
+    return this.#change(async (sql, on) => {
+      const released = (await sql.run(on, releaseRows, [this.#scope.app, triggerId])).length > 0
+      const change = { action: 'trigger.pause', operation: 'triggers.release', resource: triggerId } as const
+      return { result: released, changes: released ? [{ ...change, before: { parked: true } }] : [] }
+    })
   }
 
   async #assertNothingWaits(id: string, state: 'paused' | 'disabled'): Promise<void> {
@@ -297,25 +328,40 @@ export class TriggerRegistry implements Triggers {
   async pause(id: string): Promise<Trigger> {
     const trigger = await this.#find(id)
     await this.#assertPauses(trigger)
-    await this.#sql.run(this.#on, pauseTriggers, [this.#scope.app, trigger.id])
+    await this.#setPaused(trigger.id, true, 'triggers.pause')
     return this.#find(id)
   }
 
   async resume(id: string): Promise<Trigger> {
     const trigger = await this.#find(id)
     await this.#assertPauses(trigger)
-    await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, trigger.id])
+    await this.#setPaused(trigger.id, false, 'triggers.resume')
     return this.#find(id)
   }
 
   async pauseAll(): Promise<void> {
     await this.#assertPauses(undefined)
-    await this.#sql.run(this.#on, pauseTriggers, [this.#scope.app, ALL_TRIGGERS])
+    await this.#setPaused(ALL_TRIGGERS, true, 'triggers.pauseAll')
   }
 
   async resumeAll(): Promise<void> {
     await this.#assertPauses(undefined)
-    await this.#sql.run(this.#on, resumeTriggers, [this.#scope.app, ALL_TRIGGERS])
+    await this.#setPaused(ALL_TRIGGERS, false, 'triggers.resumeAll')
+  }
+
+  #setPaused(id: string, paused: boolean, operation: string): Promise<void> {
+    return this.#change(async (sql, on) => {
+      const rows = await sql.run(on, paused ? pauseTriggers : resumeTriggers, [this.#scope.app, id])
+      const resource = id === ALL_TRIGGERS ? undefined : id
+      const change = {
+        action: 'trigger.pause',
+        operation,
+        resource,
+        before: { paused: !paused },
+        after: { paused },
+      } as const
+      return { result: undefined, changes: rows.length === 0 ? [] : [change] }
+    })
   }
 
   async #assertPauses(trigger: Trigger | undefined): Promise<void> {
@@ -421,6 +467,13 @@ function factsOf(trigger: Trigger): TriggerFacts {
 function settingsOf(patch: object): Partial<TriggerFacts> {
   const given = Object.entries(patch).filter(([, value]) => value !== undefined)
   return Object.fromEntries(given)
+}
+
+/** What the audit keeps of a trigger: all that somebody sets. */
+function auditedTrigger(trigger: Trigger): object {
+  const { id: _id, app: _app, parked: _parked, paused: _paused, unresolved: _unresolved, ...rest } = trigger
+  const { createdAt: _createdAt, updatedAt: _updatedAt, ...settings } = rest
+  return settings
 }
 
 function assertTriggerName(name: unknown): void {

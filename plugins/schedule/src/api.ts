@@ -14,13 +14,14 @@ import {
   quotaExceeded,
   toPage,
 } from '@outbus/core'
-import type { JsonValue, Page, PageOptions, SourceContext } from '@outbus/core'
+import type { JsonValue, Page, PageOptions, SourceContext, SourceTransaction } from '@outbus/core'
 import { z } from 'zod'
 import type { scheduleEvents } from './events.ts'
 import { calculator } from './calculator.ts'
 import { preview } from './recurrence.ts'
 import { deleteSchedule } from './sql/delete-schedule.ts'
 import { getSchedule } from './sql/get-schedule.ts'
+import { lockSchedules } from './sql/lock-schedules.ts'
 import { listSchedules } from './sql/list-schedules.ts'
 import { putSchedule } from './sql/put-schedule.ts'
 import type { ScheduleRow } from './sql/schedule-row.ts'
@@ -96,6 +97,8 @@ const previewSchema = z.strictObject({
 })
 const listSchema = z.strictObject(pageSchema)
 
+type Transaction = SourceTransaction<typeof scheduleEvents>
+
 export function scheduleApi(context: SourceContext<typeof scheduleEvents>): ScheduleApi {
   const { app } = context
 
@@ -109,6 +112,13 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
     return owner
   }
 
+  /** As it is until the end of the transaction: whoever changes schedules of the app waits. */
+  async function present(tx: Transaction, name: string): Promise<ScheduleRow | undefined> {
+    await tx.run(lockSchedules, [app])
+    const [row] = await tx.run(getSchedule, [app, name])
+    return row
+  }
+
   return {
     async set(name, schedule) {
       assertScheduleName(name)
@@ -119,22 +129,27 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
       const self = context.principal?.id ?? null
       for (;;) {
         const ownedBy = await ownerFor('set', name, { name, schedule: given }, self)
-        const [row] = await context.run(putSchedule, [
-          randomUUID(),
-          app,
-          name,
-          given.recurrence,
-          given.timezone,
-          given.missed,
-          data,
-          given.enabled,
-          context.caller?.id ?? null,
-          most,
-          self,
-          ownedBy,
-          context.principal === undefined,
-        ])
-        if (row === undefined || row.over_quota) throw quotaExceeded(app, 'schedules', { use: most + 1, limit: most })
+        const row = await context.transaction(async (tx) => {
+          const was = await present(tx, name)
+          const [put] = await tx.run(putSchedule, [
+            randomUUID(),
+            app,
+            name,
+            given.recurrence,
+            given.timezone,
+            given.missed,
+            data,
+            given.enabled,
+            context.caller?.id ?? null,
+            most,
+            self,
+            ownedBy,
+            context.principal === undefined,
+          ])
+          if (put === undefined || put.over_quota) throw quotaExceeded(app, 'schedules', { use: most + 1, limit: most })
+          if (put.id !== null) await auditSet(tx, was, put)
+          return put
+        })
         if (row.id !== null) return toSchedule(row)
         // Somebody else has made one of this name meanwhile: it is asked again, about that one.
       }
@@ -157,7 +172,12 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
     async delete(name) {
       assertScheduleName(name)
       const ownedBy = await ownerFor('delete', name, { name }, null)
-      return (await context.run(deleteSchedule, [app, name, ownedBy, context.principal === undefined])).length > 0
+      return context.transaction(async (tx) => {
+        const was = await present(tx, name)
+        const gone = await tx.run(deleteSchedule, [app, name, ownedBy, context.principal === undefined])
+        if (gone.length > 0) await tx.audit({ verb: 'delete', resource: name, before: settingsOf(was) })
+        return gone.length > 0
+      })
     },
     preview(given, options = {}) {
       const recurrence = parseWith(recurrenceSchema, given, {
@@ -172,6 +192,19 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
       return preview({ recurrence, timezone }, from ?? new Date(clock.wallClock()), count)
     },
   }
+}
+
+/** The data comes with each event, and is none of the audit's: only that it is another one. */
+function auditSet(tx: Transaction, was: ScheduleRow | undefined, is: Omit<ScheduleRow, 'id'>): Promise<void> {
+  const isOther = was !== undefined && JSON.stringify(was.data) !== JSON.stringify(is.data)
+  const after = isOther ? { ...settingsOf(is), data: 'changed' } : settingsOf(is)
+  return tx.audit({ verb: 'set', resource: is.name, before: settingsOf(was), after })
+}
+
+function settingsOf(row: Omit<ScheduleRow, 'id'> | undefined): object | undefined {
+  if (row === undefined) return undefined
+  const { name, recurrence, timezone, missed, enabled, owner } = row
+  return { name, recurrence, timezone, missed, enabled, owner }
 }
 
 function toSchedule(row: Omit<ScheduleRow, 'id'>): Schedule {

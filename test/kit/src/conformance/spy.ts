@@ -49,6 +49,7 @@ export class Spy {
       run: (statement, parameters) => this.#step('run', 0, () => tx.run(statement, parameters)),
       emit: (events, options) => this.#step('emit', events.length, () => tx.emit(events, options)),
       reserve: (options) => this.#step('reserve', 0, () => tx.reserve(options)),
+      audit: (change) => this.#step('run', 0, () => tx.audit(change)),
       // Writes nothing, so that it is no step.
       expectMatch: (events, options) => tx.expectMatch(events, options),
     }

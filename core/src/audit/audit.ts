@@ -1,0 +1,141 @@
+/** Who changed what, per app. Written by the auditor; only read here. */
+import { z } from 'zod'
+import type { CallScope } from '../context.ts'
+import { assertRowId } from '../ids.ts'
+import type { JsonValue } from '../json.ts'
+import type { Page, PageOptions } from '../page.ts'
+import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { Access } from '../principals/access.ts'
+import type { AuditRow } from '../sql/list-audit.ts'
+import { listAudit } from '../sql/list-audit.ts'
+import type { Queryable, Sql } from '../sql/statement.ts'
+import { dateSchema } from '../validation/kinds.ts'
+import { nameSchema } from '../validation/names.ts'
+import { parseWith } from '../validation/zod-error.ts'
+
+export interface AuditEntry {
+  readonly id: string
+  /** By the database's clock. */
+  readonly at: Date
+  /** What the `Authorizer` was asked about, such as `trigger.update`. */
+  readonly action: string
+  /** The call, such as `triggers.disable`. */
+  readonly operation: string
+  /** The id of the trigger, the principal, the delivery, the dead letter. Undefined: several, or the app itself. */
+  readonly resource: string | undefined
+  /** Whose rights it was done with; undefined for the service. */
+  readonly principal: string | undefined
+  /** Who emitted what the handler handled that did it; else as `principal`. Undefined: the service. */
+  readonly caller: string | undefined
+  /** Whose rights were asked for as well, where a context acted for somebody (`cx.as`). */
+  readonly boundBy: readonly string[]
+  /**
+   * How it was, and how it is then: settings, counts and selections, never a payload. Null: there was, or there is, nothing. What is
+   * large is `{ cutBytes }`.
+   */
+  readonly before: JsonValue
+  readonly after: JsonValue
+  readonly from: {
+    readonly host: string | undefined
+    readonly pid: number | undefined
+    /** Of the database session: its `application_name`, and the role that it logged in as. */
+    readonly application: string
+    readonly login: string
+    /** As the context said (`bus.context({ origin })`). */
+    readonly origin: string | undefined
+  }
+}
+
+/** Everything that is named has to be true of a row. */
+export interface AuditFilter {
+  readonly action?: string
+  readonly operation?: string
+  readonly resource?: string
+  /** Null: the service. */
+  readonly principal?: string | null
+  /** Inclusive. */
+  readonly since?: Date
+  /** Exclusive. */
+  readonly until?: Date
+}
+
+export interface AuditTrail {
+  /**
+   * Newest first; how long rows are kept `retention.auditDays` says. The service and whoever has the role `admin` read the rows of the
+   * whole app, another principal those of what it did itself (`audit.read`).
+   */
+  list(filter?: AuditFilter & PageOptions): Promise<Page<AuditEntry>>
+}
+
+/** What Postgres and ISO text agree on. */
+const time = dateSchema(z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z')))
+const name = nameSchema('options.invalid')
+
+const listSchema = z.strictObject({
+  action: name.exactOptional(),
+  operation: name.exactOptional(),
+  resource: name.exactOptional(),
+  principal: name.nullable().exactOptional(),
+  since: time.exactOptional(),
+  until: time.exactOptional(),
+  ...pageSchema,
+})
+
+export class AuditStore implements AuditTrail {
+  readonly #sql: Sql
+  readonly #on: Queryable
+  readonly #scope: CallScope
+  readonly #access: Access
+
+  constructor(sql: Sql, on: Queryable, scope: CallScope, access: Access) {
+    this.#sql = sql
+    this.#on = on
+    this.#scope = scope
+    this.#access = access
+  }
+
+  async list(filter: AuditFilter & PageOptions = {}): Promise<Page<AuditEntry>> {
+    const given = parseWith(listSchema, filter, { code: 'options.invalid', what: 'audit.list' })
+    const restriction = [
+      given.action ?? null,
+      given.operation ?? null,
+      given.resource ?? null,
+      given.principal ?? null,
+      given.principal === null,
+      given.since?.toISOString() ?? null,
+      given.until?.toISOString() ?? null,
+    ] as const
+    const listing = ['audit', this.#scope.app, ...restriction.map(String)]
+    const limit = pageLimit(given.limit)
+    const before = decodeCursor(listing, given.cursor, (position) => assertRowId(position, 'an id of the audit'))
+    const question = { action: 'audit.read', resource: { filter } } as const
+    const alone = await this.#access.reach(this.#scope, this.#on, question)
+    const parameters = [this.#scope.app, ...restriction, alone ?? null, before ?? null, limit + 1] as const
+    const rows = await this.#sql.run(this.#on, listAudit, [...parameters])
+    const { items, ...rest } = toPage(rows, limit, (last) => encodeCursor(listing, last.id))
+    return { ...rest, items: items.map(toEntry) }
+  }
+}
+
+function toEntry(row: AuditRow): AuditEntry {
+  const { id, at, action, operation, before, after, application, login } = row
+  return {
+    id,
+    at,
+    action,
+    operation,
+    resource: row.resource ?? undefined,
+    principal: row.principal ?? undefined,
+    caller: row.caller ?? undefined,
+    boundBy: row.bound_by,
+    before,
+    after,
+    from: {
+      host: row.host ?? undefined,
+      pid: row.pid ?? undefined,
+      application,
+      login,
+      origin: row.origin ?? undefined,
+    },
+  }
+}

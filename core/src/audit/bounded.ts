@@ -1,0 +1,32 @@
+/** What the audit keeps of a value: JSON of a bounded size. Pure. */
+import type { JsonValue } from '../json.ts'
+import { isPlainObject } from '../validation/kinds.ts'
+
+const MAX_BYTES = 16_384
+const MAX_MEMBER_BYTES = 4_096
+
+/**
+ * The value as Postgres stores it, null for undefined. A member of more than 4,096 bytes of JSON is replaced by `{ cutBytes }`, which says
+ * how many it had. So is the whole where it has more than 16,384 all the same.
+ */
+export function boundedJson(value: unknown): JsonValue {
+  if (value === undefined || value === null) return null
+  const bounded = isPlainObject(value)
+    ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, cut(member, MAX_MEMBER_BYTES)]))
+    : value
+  return cut(bounded, MAX_BYTES)
+}
+
+function cut(value: unknown, most: number): JsonValue {
+  const text = JSON.stringify(value, (_name, member: unknown) =>
+    typeof member === 'string' ? storable(member) : member,
+  )
+  if (text === undefined) return null
+  const bytes = Buffer.byteLength(text)
+  return bytes > most ? { cutBytes: bytes } : (JSON.parse(text) as JsonValue)
+}
+
+/** Postgres takes neither a NUL nor half of a surrogate pair. */
+export function storable(text: string): string {
+  return text.replaceAll('\0', '\u{fffd}').toWellFormed()
+}
