@@ -155,6 +155,7 @@ test('a purge discards what it names and nothing else, after a dry run that coun
 test('who may not change what others registered ends what is its own', async () => {
   const { bus, cx, trigger } = await setUpBus()
   await trigger('mine')
+  await bus.context().principals.put('u_1', { roles: [] })
   await bus.context().triggers.create({
     name: 'others',
     source: 'kv',
