@@ -57,6 +57,7 @@ test.for(withAndWithout('unfenced-settle'))(
     // Long enough for the late result to come, and for what it makes of the row, while the other one still runs it.
     await emit(1, { ms: 2_000, failures: 1 })
     await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.outbox where lease_token is not null', 1)
+    await frozen.until(() => frozen.started.length === 1)
     frozen.signal('SIGSTOP')
     const other = await BusChild.start({ url: db.url, dispatch: { pollMs: 20, maxPollMs: 50 }, ...how })
     await other.until(() => other.started.length === 1)
