@@ -108,7 +108,7 @@ describe('a call of core', () => {
   })
 
   test.for<[what: string, options: unknown, error: object]>([
-    ['misspelt', { appId: 'shop' }, invalid('appId', 'known: app, principal, causality, traceContext')],
+    ['misspelt', { appId: 'shop' }, invalid('appId', 'known: app, principal, causality, traceContext, origin')],
     ['no app', { app: null }, { code: 'app.invalid' }],
     ['null', null, invalid('')],
     ['no principal', { app: 'shop', principal: null }, { code: 'context.principal', path: 'principal' }],
