@@ -45,6 +45,7 @@ export function jsonOf(result: RunResult): JsonReport {
     notCovered: notStruck,
     faultErrors: struck.errors,
     schedule: struck.schedule,
+    serverDeaths: result.serverDeaths,
     violations,
     ...(history === undefined ? {} : { history }),
   }
@@ -106,8 +107,11 @@ export function textOf(result: RunResult): string {
   }
   if (result.violations.length > 0 || errors.length > 0) {
     lines.push('schedule:', ...schedule.map((line) => `  ${line}`))
+    if (result.serverDeaths.length > 0)
+      lines.push('Postgres said of its own processes:', ...result.serverDeaths.map((line) => `  ${line}`))
     lines.push(`again: npm run faults -- --seconds ${result.seconds} --seed ${result.seed}`)
   }
-  if (result.history !== undefined) lines.push(`the history is kept: ${result.history}`)
+  if (result.history !== undefined)
+    lines.push(`the history is kept, and beside it the log of Postgres: ${result.history}`)
   return `${lines.join('\n')}\n`
 }

@@ -15,6 +15,7 @@ import { seeded, seedOf } from './random.ts'
 import { changeTriggers } from './registrar.ts'
 import { scheduleOf } from './schedule.ts'
 import { makeScratch } from './scratch.ts'
+import { ServerLog } from './server-log.ts'
 import * as settings from './settings.ts'
 import { watchSlowness } from './slowness.ts'
 import type { Struck } from './strikes.ts'
@@ -44,6 +45,8 @@ export interface RunResult {
   readonly violations: readonly Violation[]
   readonly figures: Figures
   readonly struck: Struck
+  /** What Postgres said of processes of its own that died. */
+  readonly serverDeaths: readonly string[]
   /** How long the machine was too slow to tell a fault from it. */
   readonly slowMs: number
   /** Faults that did not strike: the run was over. */
@@ -74,10 +77,11 @@ const RULES = {
 export async function run(options: RunOptions): Promise<RunResult> {
   const { seed, seconds, faults, mutant } = options
   const scratch = await makeScratch()
+  const serverLog = new ServerLog(scratch.directory)
   await using environment = await startEnvironment({
     ...(options.server === 'system' ? { kind: 'system' as const, settings: { jit: 'on' } } : {}),
     notesEvents: faults.some(({ rewinds }) => rewinds === true),
-    faketime: faults.some(({ needs }) => needs === 'faketime'),
+    onLog: (text) => serverLog.add(text),
   })
   const judged = new JudgedRun(scratch.directory, options)
   const collector = await judged.collect()
@@ -136,7 +140,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     judged.checker.report('stuck', collector.now(), `${figures.events} events and ${figures.executions} executions`)
   await collector.close()
   const { violations } = judged.checker
-  const kept = options.keepHistory === true || (violations.length > 0 && mutant === undefined)
+  const wrong = violations.length > 0 || struck.errors.length > 0
+  const kept = options.keepHistory === true || (wrong && mutant === undefined)
+  serverLog.close()
   if (kept) scratch.keep()
   await scratch.end()
   return {
@@ -145,6 +151,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     violations,
     figures,
     struck,
+    serverDeaths: serverLog.deaths,
     slowMs,
     notStruck: faults.map(({ name }) => name).filter((name) => !struck.names.has(name)),
     noticedAfterMs: firstAt === undefined ? undefined : Math.round(firstAt - (judged.startedAt ?? firstAt)),

@@ -39,12 +39,13 @@ test.runIf(isOurs)(
 )
 
 test.runIf(isOurs && libfaketime() !== undefined)(
-  'a server whose clock goes back and is right again ends what waits too long all the time',
+  'a server that comes back with a clock that is behind, or right again, ends what waits too long',
   async () => {
-    await using server = await startFaultServer({ kind: kind as 'embedded' | 'system', faketime: true })
-    const client = await useTestClient(server.url)
+    await using server = await startFaultServer({ kind: kind as 'embedded' | 'system' })
     for (const hours of [0, -1, 0]) {
-      await server.setClock(hours)
+      await server.stop('fast')
+      await server.start(hours)
+      const client = await useTestClient(server.url)
       const { rows } = await client.query(
         'select round(extract(epoch from clock_timestamp() - $1::timestamptz) / 3600)::integer as off',
         [new Date()],
@@ -52,7 +53,6 @@ test.runIf(isOurs && libfaketime() !== undefined)(
       expect(rows).toEqual([{ off: hours }])
       await client.query(`set statement_timeout = '100ms'`)
       await expect(client.query('select pg_sleep(60)')).rejects.toThrow('statement timeout')
-      await client.query('reset statement_timeout')
     }
   },
 )

@@ -1,6 +1,5 @@
 /** The Postgres under test: durable, and ours to stop, kill and start again on the same data and port. */
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createTestDatabase, DURABLE, postgresBinaries, smallDiskUnavailable, startServer } from '@outbus/test-kit'
@@ -30,8 +29,8 @@ export interface FaultServerOptions {
   readonly kind?: 'embedded' | 'system'
   /** Server settings besides. Default 300 connections, and little enough WAL to fit the small disk. */
   readonly settings?: Readonly<Record<string, string | number>>
-  /** Its clock can be set. Default false. */
-  readonly faketime?: boolean
+  /** Gets what the server says, and what each standby of it says. Default: nobody. */
+  readonly onLog?: (text: string) => void
 }
 
 const smallDisks = new WeakMap<Server, RunningServer['smallDisk']>()
@@ -46,16 +45,15 @@ export async function startFaultServer(options: FaultServerOptions = {}): Promis
   const kind = options.kind ?? (process.env['OUTBUS_TEST_POSTGRES'] === 'system' ? 'system' : 'embedded')
   const bin = postgresBinaries(kind)
   const settings = { max_connections: 300, ...SMALL_WAL, ...DURABLE, ...options.settings }
-  const clock = options.faketime === true ? await ServerClock.make() : undefined
   const running = await startServer(bin, {
     settings,
     ...(smallDiskUnavailable() === undefined ? { smallDiskBytes: SMALL_DISK_BYTES } : {}),
-    ...(clock === undefined ? {} : { env: clock.env }),
+    ...(options.onLog === undefined ? {} : { onLog: options.onLog }),
   })
   try {
     const { url } = await createTestDatabase(running.url)
     const door = await startProxy(addressOf(running.url))
-    const server = new RealServer({ running, url, door, bin, settings, clock })
+    const server = new RealServer({ running, url, door, bin, settings, onLog: options.onLog })
     smallDisks.set(server, running.smallDisk)
     return server
   } catch (error) {
@@ -72,7 +70,7 @@ interface RealServerParts {
   readonly door: Awaited<ReturnType<typeof startProxy>>
   readonly bin: string
   readonly settings: Readonly<Record<string, string | number>>
-  readonly clock: ServerClock | undefined
+  readonly onLog: FaultServerOptions['onLog']
 }
 
 class RealServer implements FaultServer {
@@ -111,24 +109,18 @@ class RealServer implements FaultServer {
     return this.#signal('SIGKILL')
   }
 
-  async start(): Promise<void> {
-    if (!this.#running.running) await startPatiently(this.#running)
+  async start(hoursOff = 0): Promise<void> {
+    if (!this.#running.running) await startPatiently(this.#running, clockOf(hoursOff))
   }
 
   killBackend(pid: number): void {
     process.kill(pid, 'SIGKILL')
   }
 
-  async setClock(hours: number): Promise<void> {
-    if (this.#parts.clock === undefined) throw new Error('the server was not started under libfaketime')
-    await this.#parts.clock.set(hours)
-  }
-
   async standby(): Promise<Standby> {
-    const { bin, settings, url, clock } = this.#parts
-    // Once it is promoted, its clock is set as well.
-    const env = clock === undefined ? {} : { env: clock.env }
-    const running = await startServer(bin, { settings, standbyOf: this.#running.url, ...env })
+    const { bin, settings, url, onLog } = this.#parts
+    const log = onLog === undefined ? {} : { onLog }
+    const running = await startServer(bin, { settings, standbyOf: this.#running.url, ...log })
     const standby: Standby = {
       address: addressOf(running.url),
       url: at(url, addressOf(running.url).port),
@@ -156,7 +148,6 @@ class RealServer implements FaultServer {
     await Promise.all([...this.#standbys.keys()].map((standby) => standby.close()))
     await this.#parts.door.close()
     await this.#running.stop()
-    await this.#parts.clock?.remove()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -165,6 +156,7 @@ class RealServer implements FaultServer {
 
   async #signal(name: NodeJS.Signals): Promise<void> {
     const running = this.#running
+    if (!running.running) return
     const postmaster = await postmasterOf(running.dataDirectory)
     process.kill(postmaster, name)
     // As an operator does whose fast stop does not end: seen of Postgres 18 when it was still recovering.
@@ -175,47 +167,19 @@ class RealServer implements FaultServer {
 }
 
 /**
- * A file says by how much the clock is off, and each look at the clock reads it. While a process waits, libfaketime
- * tells a signal handler the real time (its `dont_fake`), and Postgres looks there whether a timer is due. So a
- * server has all of its timers only where its clock is right. A server that is ahead misses them while it waits. One
- * that is behind has them, but may take a longer timer for due as well.
+ * Variables under which the clock of a server is off, by libfaketime. The offset is one of its start: read from a file at
+ * each look at the clock, it allocates memory within signal handlers, of which Postgres 18 was seen to abort.
  */
-class ServerClock {
-  readonly #folder: string
-
-  private constructor(folder: string) {
-    this.#folder = folder
-  }
-
-  static async make(): Promise<ServerClock> {
-    const clock = new ServerClock(await mkdtemp(join(tmpdir(), 'outbus-clock-')))
-    // The server runs as somebody else.
-    await chmod(clock.#folder, 0o755)
-    await clock.set(0)
-    return clock
-  }
-
-  get env(): Record<string, string> {
-    return {
-      LD_PRELOAD: libfaketime() ?? '',
-      FAKETIME_TIMESTAMP_FILE: this.#file,
-      FAKETIME_NO_CACHE: '1',
-      FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      DONT_FAKE_MONOTONIC: '1',
-    }
-  }
-
-  get #file(): string {
-    return join(this.#folder, 'offset')
-  }
-
-  async set(hours: number): Promise<void> {
-    const seconds = hours * 3_600
-    await writeFile(this.#file, `${seconds < 0 ? '' : '+'}${seconds}s`, { mode: 0o644 })
-  }
-
-  async remove(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true })
+function clockOf(hours: number): Record<string, string> {
+  if (hours === 0) return {}
+  const library = libfaketime()
+  if (library === undefined) throw new Error('libfaketime is not installed')
+  return {
+    LD_PRELOAD: library,
+    FAKETIME: `${hours < 0 ? '' : '+'}${hours}h`,
+    // Timers go by the monotonic clock, which is nobody's to set.
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    DONT_FAKE_MONOTONIC: '1',
   }
 }
 
@@ -230,10 +194,10 @@ function at(url: string, port: number): string {
   return other.href
 }
 
-async function startPatiently(running: RunningServer): Promise<void> {
+async function startPatiently(running: RunningServer, env: Record<string, string>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await running.start()
+      await running.start(env)
       return
     } catch (error) {
       const lingering = /pre-existing shared memory block|is another postmaster|could not bind/.test(String(error))

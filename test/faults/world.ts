@@ -43,11 +43,6 @@ export interface Server {
   readonly address: Address
   /** Where its programs are, such as `pg_dump`. */
   readonly bin: string
-  /**
-   * Its clock is off by so many hours from now on; 0 sets it right. The server has to run under libfaketime, and loses its own
-   * timers where its clock is ahead.
-   */
-  setClock(hours: number): Promise<void>
   /** Made of a copy of it. */
   standby(): Promise<Standby>
   /** The standby is the server under test from now on, and whoever comes by way of a proxy is led to it. What was there before has ended. */
@@ -57,8 +52,11 @@ export interface Server {
   stop(mode: 'immediate' | 'fast'): Promise<void>
   /** SIGKILL to the postmaster; its backends notice and end. */
   killPostmaster(): Promise<void>
-  /** Starts the server on its data and port again. It accepts connections when this resolves. */
-  start(): Promise<void>
+  /**
+   * Starts the server on its data and port again. It accepts connections when this resolves. Its clock is off by so many hours
+   * (default 0) until it is started again. That takes libfaketime, under which a server that is ahead loses its timers.
+   */
+  start(hoursOff?: number): Promise<void>
   /** SIGKILL to one backend, after which the postmaster ends all of them. */
   killBackend(pid: number): void
 }
@@ -115,8 +113,6 @@ export interface Fault {
   unavailable?(): string | undefined
   /** Which Postgres it needs: the system's, for the programs that come with it, or for JIT. Default: any. */
   readonly server?: 'system'
-  /** What the server has to have been started with. */
-  readonly needs?: 'faketime'
   /** Why it strikes only where `--fault` names it: what it shows is known and not mended. Default: it strikes like any other. */
   readonly known?: string
   /** Commits are lost by it: what the server has then is noted. */

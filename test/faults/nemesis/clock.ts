@@ -22,25 +22,27 @@ export const CLOCK_FAULTS: readonly Fault[] = [
   ),
   {
     name: 'clock--1h-postgres',
-    needs: 'faketime',
     unavailable: faketimeUnavailable,
     strike: setBack,
   },
 ]
 
 /**
- * The clock goes back, everybody has to work by it, and after a while it is set right again. So it also goes forward
- * by an hour, which ends leases early. While it is behind, the server may take a longer timer for due as well.
+ * The server comes back with a clock that is behind, everybody has to work by it, and after a while it comes back with the right
+ * one. So its time also goes forward by an hour, which ends leases early. While it is behind, it may take a longer timer for due
+ * as well.
  */
 async function setBack(...[world, open]: Parameters<Fault['strike']>): Promise<void> {
   const window = open(everybody(world))
   try {
-    await world.server.setClock(-1)
+    await world.server.stop('fast')
+    await world.server.start(-1)
     await healed('the clock is an hour behind', () => assertOff(world, -HOUR_MS))
     await works(world)
     await last(world, between(world, LEAST_BEHIND_MS, MOST_BEHIND_MS))
   } finally {
-    await world.server.setClock(0)
+    await world.server.stop('fast')
+    await world.server.start()
     await healed('the clock is right again', () => assertOff(world, 0))
     window.close()
   }

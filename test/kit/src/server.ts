@@ -23,10 +23,10 @@ run() {
   { test -f "$dir/data/PG_VERSION" ||
     "$bin/initdb" --pgdata="$dir/data" --username=postgres --auth=password --pwfile="$dir/password" \\
       --encoding=UTF8 --no-locale --no-sync >&2; } &&
-  "$bin/postgres" -D "$dir/data" "$@" >&2
+  env $variables "$bin/postgres" -D "$dir/data" "$@" >&2
   echo "outbus-keeper: the server has ended" >&2
 }
-while read -r start; do run "$@" </dev/null & done
+while read -r start variables; do run "$@" </dev/null & done
 exec >/dev/null 2>&1
 trap '' TERM QUIT
 kill -TERM 0
@@ -62,8 +62,8 @@ export interface ServerOptions {
   readonly smallDiskBytes?: number
   /** The URL of a running server of the same version, as superuser: an asynchronous standby of it. Default none. */
   readonly standbyOf?: string
-  /** Variables of the server's processes, such as those of libfaketime. Default none. */
-  readonly env?: Readonly<Record<string, string>>
+  /** Gets what the server says, as it says it. Default: nobody, but for the end of it in an error. */
+  readonly onLog?: (text: string) => void
 }
 
 export interface RunningServer {
@@ -74,8 +74,11 @@ export interface RunningServer {
   readonly smallDisk: { readonly path: string; readonly outside: string } | undefined
   /** From when it is ready until the postmaster has ended. */
   readonly running: boolean
-  /** Starts the server again after it has ended; rejects when it does not come up. */
-  start(): Promise<void>
+  /**
+   * Starts the server again after it has ended; rejects when it does not come up. Its processes have these variables
+   * besides (default none), such as those of libfaketime; no value may contain a space.
+   */
+  start(env?: Readonly<Record<string, string>>): Promise<void>
   /** Resolves when the postmaster of the last `start` has ended, by whatever. */
   ended(): Promise<void>
   /** Stops the server and removes its data. */
@@ -152,10 +155,14 @@ async function startOnFreePort(bin: string, options: ServerOptions): Promise<Run
   }
   // A write to a keeper that is gone: the log's end tells of it.
   keeper.stdin.on('error', () => {})
-  const lives = new Lives(keeper.stderr)
-  const start = () => {
+  const lives = new Lives(keeper.stderr, options.onLog)
+  const start = (env: Readonly<Record<string, string>> = {}) => {
     const ready = lives.next()
-    keeper.stdin.write('start\n')
+    keeper.stdin.write(
+      `start ${Object.entries(env)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(' ')}\n`,
+    )
     return holdingUp(ready)
   }
   try {
@@ -219,12 +226,12 @@ async function copyServer(
 function spawnKeeper(
   keeperArguments: readonly string[],
   user: { uid: number; gid: number } | undefined,
-  { smallDiskBytes, env = {} }: Pick<ServerOptions, 'smallDiskBytes' | 'env'>,
+  { smallDiskBytes }: Pick<ServerOptions, 'smallDiskBytes'>,
 ): ChildProcessByStdio<Writable, null, Readable> {
   const options = {
     // Neither the caller's folder, which that user may not be able to enter, nor its PG* variables.
     cwd: tmpdir(),
-    env: { PATH: process.env['PATH'], LC_ALL: 'C', ...env },
+    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
     detached: true,
     stdio: ['pipe', 'ignore', 'pipe'] as ['pipe', 'ignore', 'pipe'],
   }
@@ -242,9 +249,10 @@ class Lives {
   #ready = Promise.withResolvers<void>()
   #ended = Promise.withResolvers<void>()
 
-  constructor(log: Readable) {
+  constructor(log: Readable, onLog?: (text: string) => void) {
     log.setEncoding('utf8')
     log.on('data', (chunk: string) => {
+      onLog?.(chunk)
       const text = this.#text + chunk
       // Cut only once it is read: a server that is crowded while it starts says much at a time.
       this.#text = text.slice(-LOG_CHARACTERS_KEPT)
