@@ -78,6 +78,7 @@ const compatibility = [
   'test/integration/transactional.test.ts',
   'test/integration/types-of-the-application.test.ts',
   'test/kit/src/postgres.int.test.ts',
+  'test/security/locks-held-by-others.test.ts',
 ]
 
 /** Of a program that this machine may not have. */

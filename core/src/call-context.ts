@@ -216,7 +216,7 @@ abstract class BaseContext implements CoreContext {
   }
 
   get deadLetters(): DeadLetters {
-    const { callSql, access, wakeUpChannel } = this.#around
+    const { callSql, access, wakeUpChannel, emitter } = this.#around
     return new DeadLetterStore({
       sql: callSql,
       on: this.#on(),
@@ -224,6 +224,7 @@ abstract class BaseContext implements CoreContext {
       scope: this.#scope,
       access,
       wakeUpChannel,
+      emitter,
     })
   }
 

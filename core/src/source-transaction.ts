@@ -48,7 +48,8 @@ export function sourceTransaction(
       const { dedupeKey: key, dedupeWindowMs: windowMs = DEFAULT_DEDUPE_WINDOW_MS } = options ?? {}
       if (key === undefined) return NOTHING_RESERVED
       assertTransaction(tx)
-      const taken = await during(() => reserveDedupeKey(sql, tx, { app, source, key, windowMs }))
+      const reserving = () => reserveDedupeKey(sql, tx, { app, source, key, windowMs })
+      const taken = await during(() => emitter.waitingFor('the dedupe key of this call', reserving))
       if (taken.takenBy !== undefined) return { takenBy: taken.takenBy, release: async () => undefined }
       reserved.set(key, taken.eventId)
       const release = async () => {

@@ -1,59 +1,163 @@
 /** Locks that another login holds for ever: a bus that needs them goes on, or says who holds them (issue 18, item 14). */
-import { withTransaction } from '@outbus/core'
+import { disableRowSecurity, withTransaction } from '@outbus/core'
 import type { KvEvent } from '@outbus/kv'
 import { useTestClient } from '@outbus/test-kit/vitest'
-import { expect, test } from 'vitest'
+import type { UsedTestDatabase } from '@outbus/test-kit/vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { lockName, takeMigrationLock } from '../../core/src/migrate/lock.ts'
 import { setUpBus } from '../integration/one-bus.ts'
 import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 
-const EVENT = { op: 'set', collection: 'jobs', key: 'k0', value: 1, version: 0 } as KvEvent & { op: 'set' }
-/** The number by which processes from before `0013_ordering_locks` lock this event's line. Any login can work it out. */
-const NUMBER = `hashtextextended(id::text || 'jobs' || chr(31) || 'k0', 0)`
+/** What is 10 s for an application. */
+vi.mock('../../core/src/outbox/patience.ts', async (original) => ({
+  ...(await original<object>()),
+  LONGEST_WAIT: '300ms',
+}))
 
-/** A stranger holds the advisory lock of one ordering key, in a transaction that does not end. */
-async function held() {
+const EVENT = { op: 'set', collection: 'jobs', key: 'k0', value: 1, version: 0 } as KvEvent & { op: 'set' }
+
+/** A login that may connect to the database and has no right on anything of the bus. */
+async function useStranger(db: UsedTestDatabase) {
+  const role = `stranger_${db.name}`
+  await db.pool.query(`create role ${role} login password 'x'`)
+  onTestFinished(async () => {
+    await db.pool.query(`drop role ${role}`)
+  })
+  const url = new URL(db.adminUrl)
+  url.username = role
+  url.password = 'x'
+  return useTestClient(url.href)
+}
+
+async function ordered() {
   const all = await setUpBus()
   await all.trigger('work', { maxAttempts: 1 }, { ordered: true })
-  const stranger = await useTestClient(all.db.adminUrl)
-  await stranger.query('begin')
-  const { rows } = await stranger.query<{ pid: number }>(
-    `select pg_backend_pid() as pid, pg_advisory_xact_lock(${NUMBER}) from outbus.triggers where name = 'work'`,
-  )
+  return all
+}
+
+/** Another transaction of somebody who may emit has the line of the event, and does not end. */
+async function held() {
+  const all = await ordered()
+  const holder = await useTestClient(all.db.adminUrl)
+  await holder.query('begin')
+  await all.cx.with(holder).emit('kv', EVENT)
+  const { rows } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid')
   const refusal = {
     code: 'emit.lock_timeout',
     sqlState: '55P03',
     message: expect.stringMatching(new RegExp(`pid ${rows[0]?.pid} \\(user \\w+, since `)),
   }
-  return { ...all, stranger, refusal }
+  return { ...all, holder, refusal }
 }
 
-test('an ordered emit in a caller’s transaction does not wait for ever for a lock of a stranger', async () => {
+test('a stranger who holds every advisory lock of an ordering key holds up no emit and no replay', async () => {
+  const { db, cx } = await ordered()
+  const stranger = await useStranger(db)
+  // The number by which processes from before `0013_ordering_locks` locked this line. Whoever is connected sees it in pg_locks.
+  const { rows } = await db.pool.query<{ number: string }>(
+    `select hashtextextended(id::text || 'jobs' || chr(31) || 'k0', 0)::text as number from outbus.triggers where name = 'work'`,
+  )
+  await stranger.query('select pg_advisory_lock($1::bigint)', [rows[0]?.number])
+  const withoutWaiting = (work: (at: typeof cx) => Promise<unknown>) =>
+    withTransaction(db.pool, async (tx) => {
+      await tx.query(`set local lock_timeout = '1ms'`)
+      await work(cx.with(tx))
+    })
+  await withoutWaiting((at) => at.emit('kv', EVENT))
+  await db.pool.query(DIES)
+  await withoutWaiting((at) => at.deadLetters.replayAll({ all: true }))
+  expect((await db.pool.query('select count(*)::integer as rows from outbus.outbox')).rows).toEqual([{ rows: 1 }])
+})
+
+test('an ordered emit in a caller’s transaction does not wait for ever for another transaction', async () => {
   const { db, cx, refusal } = await held()
+  const { LONGEST_WAIT } = await vi.importActual<object & { LONGEST_WAIT: string }>('../../core/src/outbox/patience.ts')
+  expect(LONGEST_WAIT).toBe('10s')
   await expect(withTransaction(db.pool, (tx) => cx.with(tx).emit('kv', EVENT))).rejects.toMatchObject(refusal)
 })
 
 test('a transaction that says how long it waits for locks is refused by that time, and is usable from its savepoint', async () => {
-  const { db, cx, stranger, refusal } = await held()
+  const { db, cx, holder, refusal } = await held()
   await withTransaction(db.pool, async (tx) => {
     await tx.query(`set local lock_timeout = '50ms'`)
     await tx.query('savepoint before')
     await expect(cx.with(tx).emit('kv', EVENT)).rejects.toMatchObject(refusal)
     await tx.query('rollback to before')
-    await stranger.query('commit')
+    await holder.query('commit')
     await cx.with(tx).emit('kv', EVENT)
     expect((await tx.query('show lock_timeout')).rows).toEqual([{ lock_timeout: '50ms' }])
   })
-  await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.outbox', 1)
+  await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.outbox', 2)
 })
 
 test('an ordered emit leaves the lock_timeout of the caller’s transaction as it was', async () => {
-  const { db, cx, trigger } = await setUpBus()
-  await trigger('work', { maxAttempts: 1 }, { ordered: true })
+  const { db, cx } = await ordered()
   await withTransaction(db.pool, async (tx) => {
     await cx.with(tx).emit('kv', EVENT)
     expect((await tx.query('show lock_timeout')).rows).toEqual([{ lock_timeout: '0' }])
   })
+})
+
+/** The rows that wait become dead letters, as if their attempts were used up. */
+const DIES = `with gone as (delete from outbus.outbox returning *)
+  insert into outbus.dead_letters (priority, app_id, delivery_id, event_id, event, event_version, trigger_id, trigger, trigger_name, source,
+    reason, failure_kind, attempts, errors, depth, root_id, chain, ordering_key, emitted_at)
+  select priority, app_id, id, event_id, event, event_version, trigger_id, trigger, trigger ->> 'name', trigger ->> 'source',
+    'test', 'handler_error', 1, '[]', depth, root_id, chain, ordering_key, emitted_at from gone`
+
+test.each(['of its caller', 'of its own'])(
+  'a replay in a transaction %s does not wait for ever for its line, and says who may hold it',
+  async (whose) => {
+    const { db, cx } = await ordered()
+    await cx.emit('kv', EVENT)
+    await db.pool.query(DIES)
+    const holder = await useTestClient(db.adminUrl)
+    await holder.query('begin')
+    await cx.with(holder).emit('kv', EVENT)
+    const { rows } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid')
+    const replay = (at: typeof cx) => at.deadLetters.replayAll({ all: true })
+    const replayed =
+      whose === 'of its own'
+        ? replay(cx)
+        : withTransaction(db.pool, async (tx) => {
+            await tx.query(`set local lock_timeout = '50ms'`)
+            await replay(cx.with(tx))
+          })
+    await expect(replayed).rejects.toMatchObject({
+      code: 'emit.lock_timeout',
+      sqlState: '55P03',
+      message: expect.stringMatching(new RegExp(`of this replay .*pid ${rows[0]?.pid} \\(user \\w+, since `)),
+    })
+    await holder.query('rollback')
+    await withTransaction(db.pool, async (tx) => {
+      expect(await replay(cx.with(tx))).toEqual({ count: 1 })
+      expect((await tx.query('show lock_timeout')).rows).toEqual([{ lock_timeout: '0' }])
+    })
+  },
+)
+
+test('a verb that takes its dedupe key first does not wait for ever for it, and leaves lock_timeout as it was', async () => {
+  const { db, cx } = await setUpBus()
+  const set = (at: typeof cx) => at.kv.set('jobs', 'k0', 1, { dedupeKey: 'once' })
+  const holder = await useTestClient(db.adminUrl)
+  await holder.query('begin')
+  await cx.with(holder).emit('kv', EVENT, { dedupeKey: 'once' })
+  await expect(set(cx)).rejects.toMatchObject({
+    code: 'emit.lock_timeout',
+    message: expect.stringMatching(/the dedupe key of this call .*pid \d+ \(user \w+, since /),
+  })
+  await holder.query('rollback')
+  await withTransaction(db.pool, async (tx) => {
+    expect(await set(cx.with(tx))).toMatchObject({ duplicate: false })
+    expect((await tx.query('show lock_timeout')).rows).toEqual([{ lock_timeout: '0' }])
+  })
+})
+
+test('a stranger who holds the advisory lock of changes of roles does not hold up one', async () => {
+  const { db } = await setUpBus()
+  const stranger = await useStranger(db)
+  await stranger.query('select pg_advisory_lock(hashtextextended($1, 0))', ['outbus roles of schema outbus'])
+  await expect(disableRowSecurity(db.adminUrl)).resolves.toBeUndefined()
 })
 
 test('whoever migrates is told who holds the migration lock, and does not wait for ever', async () => {

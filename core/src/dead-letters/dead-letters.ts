@@ -6,6 +6,7 @@ import { OutbusError } from '../errors.ts'
 import { assertRowId, assertUuid } from '../ids.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { Emitter } from '../outbox/emitter.ts'
 import type { Access } from '../principals/access.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import { FAILURE_KINDS } from '../retry/failure.ts'
@@ -90,6 +91,7 @@ export interface DeadLetterStoreOptions {
   readonly scope: CallScope
   readonly access: Access
   readonly wakeUpChannel: string
+  readonly emitter: Pick<Emitter, 'waitingFor'>
 }
 
 export class DeadLetterStore implements DeadLetters {
@@ -99,14 +101,16 @@ export class DeadLetterStore implements DeadLetters {
   readonly #scope: CallScope
   readonly #access: Access
   readonly #channel: string
+  readonly #emitter: Pick<Emitter, 'waitingFor'>
 
-  constructor({ sql, on, change, scope, access, wakeUpChannel }: DeadLetterStoreOptions) {
+  constructor({ sql, on, change, scope, access, wakeUpChannel, emitter }: DeadLetterStoreOptions) {
     this.#sql = sql
     this.#on = on
     this.#change = change
     this.#scope = scope
     this.#access = access
     this.#channel = wakeUpChannel
+    this.#emitter = emitter
   }
 
   async list(filter: DeadLetterFilter = {}, page: PageOptions = {}): Promise<Page<DeadLetter>> {
@@ -185,7 +189,9 @@ export class DeadLetterStore implements DeadLetters {
     meant: Meant,
   ): Promise<Taken> {
     return this.#change(async (sql, on) => {
-      const rows = await sql.run(on, replayDeadLetters, [...parameters, ...range, force, this.#channel])
+      const rows = await this.#emitter.waitingFor('a dead letter or an ordering key of this replay', () =>
+        sql.run(on, replayDeadLetters, [...parameters, ...range, force, this.#channel]),
+      )
       const taken = { count: rows[0]?.replayed ?? 0, lastId: rows[0]?.last_id ?? undefined }
       return { result: taken, changes: changesOfLetters('replay', meant, taken) }
     })

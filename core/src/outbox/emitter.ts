@@ -33,8 +33,8 @@ import type { FanOut } from './fan-out.ts'
 import { emitParameters, fanOut, plainParameters } from './fan-out.ts'
 import { Loops } from './loops.ts'
 import { nextTurn } from './end-of-tick.ts'
-import { serverErrorOf, SQL_STATE } from '../postgres-errors.ts'
-import { lockTimeout } from './lock-timeout.ts'
+import type { Held } from './lock-timeout.ts'
+import { isLockTimeout, lockTimeout } from './lock-timeout.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Indexes } from './emit-indexes.ts'
@@ -74,6 +74,7 @@ export function bothLanes(one: WrittenFor, other: WrittenFor): WrittenFor {
 }
 
 const NONE: Set<string> = new Set()
+const OF_AN_EMIT = 'an ordering key or dedupe key of this emit'
 
 interface RoundWritten {
   /** App to epoch, of those apps of which nothing was written. */
@@ -473,19 +474,23 @@ export class Emitter {
     }
   }
 
-  async #runWaiting(on: Queryable, parameters: WaitingEmitParameters, impatient: boolean): Promise<EmitRow[]> {
+  #runWaiting(on: Queryable, parameters: WaitingEmitParameters, impatient: boolean): Promise<EmitRow[]> {
+    const run = () => this.#sql.run(on, emitRowsWaiting, parameters)
+    // Of one that is impatient whoever sent it makes something of the refusal: it is sent again, alone.
+    return impatient ? run() : this.waitingFor(OF_AN_EMIT, run)
+  }
+
+  /** Runs `work`. Whoever calls hears who may hold it, in place of what Postgres said of a lock that was waited for in vain. */
+  async waitingFor<T>(held: Held, work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#sql.run(on, emitRowsWaiting, parameters)
+      return await work()
     } catch (error) {
-      // Of one that is impatient whoever sent it makes something of the refusal: it is sent again, alone.
-      if (impatient || serverErrorOf(error)?.code !== SQL_STATE.lockNotAvailable) throw error
-      throw await this.lockTimeout(error)
+      throw isLockTimeout(error) ? await this.lockTimeout(error, held) : error
     }
   }
 
-  /** What whoever emits hears, in place of what Postgres said of a lock that was waited for in vain. */
-  lockTimeout(cause: unknown): Promise<OutbusError> {
-    return lockTimeout(cause, this.#sql, this.#options.pool)
+  lockTimeout(cause: unknown, held: Held = OF_AN_EMIT): Promise<OutbusError> {
+    return lockTimeout(cause, held, this.#sql, this.#options.pool)
   }
 
   async #runAlike(

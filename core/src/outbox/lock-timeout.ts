@@ -1,26 +1,38 @@
-/** An emit waited in vain for an ordering key or a dedupe key: one error, which says who may hold it. */
+/** A call waited in vain for an ordering key, a dedupe key or a dead letter: one error, which says who may hold it. */
 import type pg from 'pg'
 import { clearTimeout, setTimeout } from '../clock.ts'
-import { OutbusError } from '../errors.ts'
-import { SQL_STATE } from '../postgres-errors.ts'
+import { isOutbusError, OutbusError } from '../errors.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { holdersOfLines } from '../sql/holders-of-lines.ts'
 import type { Sql } from '../sql/statement.ts'
 
 /** Every connection of the pool may be in use, perhaps by the very transaction that failed. */
 const ANSWER_WITHIN_MS = 1_000
 
-/** `cause`: what Postgres said (55P03). The transaction of the emit has failed by it, so others are asked. */
-export async function lockTimeout(cause: unknown, sql: Sql, pool: pg.Pool | undefined): Promise<OutbusError> {
+/** What the call needs and another transaction may hold. */
+export type Held =
+  | 'an ordering key or dedupe key of this emit'
+  | 'the dedupe key of this call'
+  | 'a dead letter or an ordering key of this replay'
+
+/** `cause`: what Postgres said (55P03). The transaction of the call has failed by it, so others are asked. */
+export async function lockTimeout(
+  cause: unknown,
+  held: Held,
+  sql: Sql,
+  pool: pg.Pool | undefined,
+): Promise<OutbusError> {
   const holders = pool === undefined ? '' : await holdersFor(sql, pool)
-  return new OutbusError(
-    'emit.lock_timeout',
-    `another transaction holds an ordering key or dedupe key of this emit and does not end${holders}`,
-    {
-      cause,
-      sqlState: SQL_STATE.lockNotAvailable,
-      hint: 'end that session, or try again: set lock_timeout in the transaction to wait longer than 10 s',
-    },
-  )
+  return new OutbusError('emit.lock_timeout', `another transaction holds ${held} and does not end${holders}`, {
+    cause,
+    sqlState: SQL_STATE.lockNotAvailable,
+    hint: 'end that session, or try again: set lock_timeout in the transaction to wait longer than 10 s',
+  })
+}
+
+/** Of Postgres, also where a call of the bus has made an `OutbusError` of it. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlStateOf(error) === SQL_STATE.lockNotAvailable && !isOutbusError(error, 'emit.lock_timeout')
 }
 
 async function holdersFor(sql: Sql, pool: pg.Pool): Promise<string> {

@@ -21,7 +21,7 @@ export type ReservedKey =
       release(): Promise<void>
     }
 
-/** On `on`, a transaction: the key is the caller's when that commits. Waits for another transaction that holds the key. */
+/** On `on`, a transaction: the key is the caller's when that commits. Waits for another transaction that holds the key, and not for ever (55P03). */
 export async function reserveDedupeKey(
   sql: Sql,
   on: Queryable,
@@ -29,8 +29,8 @@ export async function reserveDedupeKey(
 ): Promise<ReservedKey> {
   const eventId = newEventId()
   for (;;) {
-    const taken = await sql.run(on, reserveDedupeKeyRow, [app, source, key, eventId, windowMs])
-    if (taken.length > 0) {
+    const [taken] = await sql.run(on, reserveDedupeKeyRow, [app, source, key, eventId, windowMs])
+    if (taken?.free === true) {
       const release = async () => void (await sql.run(on, releaseDedupeKey, [app, source, key, eventId]))
       return { takenBy: undefined, eventId, release }
     }

@@ -38,7 +38,8 @@ export async function administer(
   work: (tx: pg.PoolClient) => Promise<void>,
 ): Promise<void> {
   const locked = async (tx: pg.PoolClient) => {
-    await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`outbus roles of schema ${schema}`])
+    // Only the owner of the table can take this lock, and nobody who reads or writes conflicts with it.
+    await tx.query(`lock table only "${schema}".migrations_core in share update exclusive mode`)
     await work(tx)
     const changer = { app: OF_NO_APP, principal: undefined, caller: undefined }
     await audit(new Sql(schema, false), tx, changer, [change])

@@ -1,7 +1,7 @@
-import { LONGEST_WAIT } from '../outbox/patience.ts'
 import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from '../triggers/single.ts'
 import type { ArrayText } from './arrays.ts'
 import { IS_IN_LINE, inLine } from './in-line.ts'
+import { AS_BEFORE, lockWait, WAITS_BOUNDED } from './lock-wait.ts'
 import { statement } from './statement.ts'
 import type { WriteTexts, WritingStatement } from './write-statement.ts'
 import { BESIDE, LATE, withLate, writtenWithin } from './write-statement.ts'
@@ -167,14 +167,11 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   `with ${STALE}, event as materialized (
   select * from unnest(${EVENT_ARRAYS}, $27::text[], $28::text[], $29::double precision[])
     with ordinality as e (${EVENT_COLUMNS}, source, dedupe_key, dedupe_window_ms, n)
-), patience as materialized (
-  select current_setting('lock_timeout') as before, set_config('lock_timeout',
-    coalesce($30, case current_setting('lock_timeout') when '0' then '${LONGEST_WAIT}' else current_setting('lock_timeout') end), true) as lock_timeout
-), fresh as (
+), ${lockWait('$30')}, fresh as (
   insert into {schema}.dedupe_keys as d (app_id, source, key, event_id, expires_at)
   select app_id, source, dedupe_key, event_id, clock_timestamp() + dedupe_window_ms * interval '1 millisecond'
   from event e
-  where dedupe_window_ms is not null and (select lock_timeout from patience) is not null
+  where dedupe_window_ms is not null and ${WAITS_BOUNDED}
     and not exists (select from stale where stale.app_id = e.app_id)
   order by app_id, source, dedupe_key
   on conflict (app_id, source, key) do update set event_id = excluded.event_id, expires_at = excluded.expires_at
@@ -184,7 +181,7 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   from unnest($3::integer[], $4::integer[]) as p (event, trigger)
   join event e on e.n = p.event
   join ${TRIGGERS} on t.n = p.trigger
-  where t.ordered and e.reply_to is null and (select lock_timeout from patience) is not null
+  where t.ordered and e.reply_to is null and ${WAITS_BOUNDED}
     and not exists (select from stale where stale.app_id = e.app_id)`)}, ${written({
     events: 'event e',
     dedupeKey: 'e.dedupe_key',
@@ -196,7 +193,5 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
     order: '\n  order by p.event',
   })}
 select (select json_object_agg(app_id, epoch) from stale) as stale,
-  array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}, ${IDS},
-  -- The last column: everything has been written by now, and the caller's transaction goes on as it was.
-  set_config('lock_timeout', (select before from patience), true) as restored`,
+  array(select event_id::text from fresh) as fresh, ${NOTIFIED('$22', '$25')}, ${IDS}, ${AS_BEFORE}`,
 )

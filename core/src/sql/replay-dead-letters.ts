@@ -2,6 +2,7 @@ import type { DeadLetterFilterParameters, LetterRange } from './dead-letter-row.
 import { DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
 import { IS_IDLE } from './emit-rows.ts'
 import { IS_IN_LINE, inLine } from './in-line.ts'
+import { AS_BEFORE, lockWait, WAITS_BOUNDED } from './lock-wait.ts'
 import { isPaused } from './pauses.ts'
 import { statement } from './statement.ts'
 
@@ -10,17 +11,18 @@ import { statement } from './statement.ts'
  * a letter is never replayed twice by two callers at once, and never marked without its row. The row is a new
  * delivery with all its attempts before it; target and retry policy are those of the row that died. A row of an ordered
  * trigger goes to the end of its line, as an emitted one does. That of a paused or disabled one is parked from the start.
+ * Nobody waits for ever for a letter or a place in line that another transaction holds.
  */
 export const replayDeadLetters = statement<
   [...DeadLetterFilterParameters, ...LetterRange, force: boolean, channel: string],
   { replayed: number; last_id: string | null; notified: unknown }
 >(
   'replay_dead_letters',
-  `with chosen as (
+  `with ${lockWait()}, chosen as (
   select id from {schema}.dead_letters
   where ${DEAD_LETTER_CONDITION}
     and id between $10::bigint and $11::bigint
-    and ($13::boolean or resolution is null)
+    and ($13::boolean or resolution is null) and ${WAITS_BOUNDED}
   order by id limit $12 for update
 ), marked as (
   update {schema}.dead_letters d set resolution = 'replayed', resolved_at = clock_timestamp()
@@ -35,5 +37,6 @@ export const replayDeadLetters = statement<
   returning id
 )
 select (select count(*) from written)::integer as replayed, (select max(id) from marked) as last_id,
-  case when exists (select from written) and exists (select from {schema}.dispatchers where ${IS_IDLE}) then pg_notify($14, '') end as notified`,
+  case when exists (select from written) and exists (select from {schema}.dispatchers where ${IS_IDLE}) then pg_notify($14, '') end as notified,
+  ${AS_BEFORE}`,
 )
