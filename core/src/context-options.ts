@@ -3,13 +3,12 @@ import { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
 import { outermostScope, principalOf } from './context.ts'
 import { OutbusError } from './errors.ts'
-import { storable } from './audit/bounded.ts'
+import { boundedOrigin, MAX_ORIGIN_CHARACTERS } from './audit/bounded.ts'
 import { assertAppId, principalIdSchema } from './validation/names.ts'
 import { parseWith, reading } from './validation/zod-error.ts'
 
 /** A traceparent of version 00 has 55; later versions may say more. */
 const MAX_TRACE_CONTEXT_CHARACTERS = 512
-const MAX_ORIGIN_CHARACTERS = 256
 /** More than any `maxTriggerDepth`. */
 const MAX_DEPTH = 1_001
 
@@ -71,8 +70,7 @@ export function scopeOf(options: ContextOptions, defaultApp: string | undefined)
     given.traceContext,
     causality && { ...causality, rootId: causality.rootId },
   )
-  // What is said of it is stored: Postgres takes neither a NUL nor half of a surrogate pair.
-  return origin === undefined ? scope : { ...scope, origin: storable(origin) }
+  return origin === undefined ? scope : { ...scope, origin: boundedOrigin(origin) }
 }
 
 /** The service is who gives no principal at all. Whoever gives the key and no value has lost somebody on the way. */

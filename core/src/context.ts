@@ -33,7 +33,7 @@ export interface CallScope {
   readonly chain: readonly string[]
   /** W3C `traceparent` of the caller, handed on as it is. */
   readonly traceContext: string | undefined
-  /** Where the call came from, as the context said; for the audit. Default: it did not say. */
+  /** Where the call came from, for the audit: as the context said, or the delivery whose handler calls. Default: it did not say. */
   readonly origin?: string
 }
 

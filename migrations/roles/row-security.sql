@@ -12,6 +12,40 @@ create policy own_apps on {schema}.role_apps for select
   using (role = any ((select array(select oid from pg_roles where pg_has_role(current_user, oid, 'usage')))::oid[]));
 grant select on {schema}.role_apps to public;
 
+-- Bindings are written by SQL, so that the table itself writes the audit: a row for the app that a role is bound to, or no longer.
+-- With the owner's rights, for whoever else was given the right to bind.
+create or replace function {schema}.audit_role_apps() returns trigger language plpgsql security definer
+set search_path = pg_catalog, pg_temp as $$
+declare
+  operation constant text := 'role_apps.' || lower(tg_op);
+begin
+  if tg_op = 'TRUNCATE' then
+    insert into {schema}.audit (app_id, action, operation, resource, before)
+    select app_id, 'role.bind', operation, role::text, '{"bound": true}' from {schema}.role_apps order by app_id, role::text;
+    return null;
+  end if;
+  if tg_op = 'UPDATE' and old.role = new.role and old.app_id = new.app_id then
+    return null;
+  end if;
+  if tg_op <> 'INSERT' then
+    insert into {schema}.audit (app_id, action, operation, resource, before)
+    values (old.app_id, 'role.bind', operation, old.role::text, '{"bound": true}');
+  end if;
+  if tg_op <> 'DELETE' then
+    insert into {schema}.audit (app_id, action, operation, resource, after)
+    values (new.app_id, 'role.bind', operation, new.role::text, '{"bound": true}');
+  end if;
+  return null;
+end
+$$;
+revoke all on function {schema}.audit_role_apps() from public;
+drop trigger if exists audited on {schema}.role_apps;
+create trigger audited after insert or update or delete on {schema}.role_apps
+  for each row execute function {schema}.audit_role_apps();
+drop trigger if exists audited_truncate on {schema}.role_apps;
+create trigger audited_truncate before truncate on {schema}.role_apps
+  for each statement execute function {schema}.audit_role_apps();
+
 -- Ids of rows in flight, of all apps.
 alter table {schema}.claim_notes enable row level security;
 drop policy if exists all_apps on {schema}.claim_notes;

@@ -11,8 +11,10 @@ import { claimBatch, claimSized } from '../../core/src/sql/claim-batch.ts'
 import { claimFresh } from '../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../core/src/sql/claim-overtaken.ts'
+import { blankAudit } from '../../core/src/sql/erase-rows.ts'
 import { findRequest } from '../../core/src/sql/find-request.ts'
 import { finish } from '../../core/src/sql/finish.ts'
+import { listAudit } from '../../core/src/sql/list-audit.ts'
 import { leaveRequests } from '../../core/src/sql/leave-requests.ts'
 import { reschedule } from '../../core/src/sql/reschedule.ts'
 import { settleRequests } from '../../core/src/sql/settle-requests.ts'
@@ -188,6 +190,48 @@ test(
             expect(nodes.map((node) => node['Node Type'])).not.toContain('Bitmap Heap Scan')
           }
           await client.query('commit')
+        }
+      }
+    } finally {
+      await client.query('reset plan_cache_mode')
+      client.release()
+    }
+  },
+)
+
+test.for([10, 200_000])(
+  'a page of the audit goes by index, and one of a time reads no other days, with %i rows over sixty days',
+  async (rows) => {
+    const db = await useTestDatabase({ sources: [] })
+    const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
+    await bus.stop()
+    await db.pool.query(
+      `select outbus.add_day('audit', (now() at time zone 'UTC')::date - ago) from generate_series(2, 60) as ago`,
+    )
+    await db.pool.query(
+      `insert into outbus.audit (app_id, action, operation, at)
+       select 'a' || n % 3, 'x', 'x', now() - interval '59 days' * n / $1::integer from generate_series(1, $1::integer) as n`,
+      [rows],
+    )
+    const client = await db.pool.connect()
+    try {
+      for (const analyzed of [false, true]) {
+        if (analyzed) await client.query('analyze outbus.audit')
+        for (const mode of ['force_generic_plan', 'force_custom_plan']) {
+          await client.query(`set plan_cache_mode = ${mode}`)
+          const list = (since: string, until: string) =>
+            nodesOfPlan(client, listAudit, `'a1', null, null, null, null, false, ${since}, ${until}, null, null, 51`)
+          const daysOf = (nodes: readonly Node[]) => new Set(nodes.flatMap((node) => node['Relation Name'] ?? []))
+          const day = daysOf(await list(`now() - interval '30 days'`, `now() - interval '29 days'`))
+          expect(day.size).toBeLessThanOrEqual(2)
+          if (rows === 10) continue
+          const page = await list('null', 'null')
+          expect(daysOf(page).size).toBeGreaterThan(60)
+          expect(page.map((node) => node['Node Type'])).not.toContain('Sort')
+          const batch = await nodesOfPlan(client, blankAudit, `'a1', 0, 1000`)
+          // The day that has just begun and those to come have few rows or none, so that an index would gain nothing.
+          const whole = [...page, ...batch].filter((node) => node['Node Type'] === 'Seq Scan')
+          expect(daysOf(whole).size).toBeLessThan(5)
         }
       }
     } finally {

@@ -72,6 +72,17 @@ test('a reset takes every table that names deliveries by their ids', async () =>
   expect(rows.filter(({ table }) => !new RegExp(`outbus\\.${table}\\b`).test(reset))).toEqual([])
 })
 
+test('what principals have registered is listed, before the functions that nobody opened refuse it', async () => {
+  const { db, bus } = await setUp()
+  bus.handle('open', () => undefined, { triggerableBy: 'everyone' })
+  const target = { type: 'function', name: 'open' }
+  const cx = bus.context({ principal: { id: 'u_1' } })
+  await cx.triggers.create({ name: 'own', source: 'kv', filter: {}, target })
+  const [list] = await sqlOf('When principals come under the authorizer and the audit')
+  const { rows } = await db.pool.query(list as string)
+  expect(rows).toMatchObject([{ app_id: 'shop', registrant: 'u_1', source: 'kv', target, count: '1' }])
+})
+
 test('the sequences of a logical subscriber are moved beyond what it has', async () => {
   const { db, bus } = await setUp()
   await bus.kv.set('c', 'a', 1)

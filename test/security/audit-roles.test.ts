@@ -76,7 +76,7 @@ test('under row security a login reads and writes the audit of its own apps, its
   await emitting.context().triggers.pauseAll()
   for (const login of ['outbus_emitting', 'outbus_reading'] as const) {
     const client = await useTestClient(as(login))
-    expect((await client.query('select app_id from outbus.audit')).rows).toEqual([{ app_id: 'shop' }])
+    expect((await client.query('select distinct app_id from outbus.audit')).rows).toEqual([{ app_id: 'shop' }])
   }
   const client = await useTestClient(as('outbus_emitting'))
   await expect(
@@ -102,5 +102,41 @@ test('rights that are granted, and row security, leave a row of no app', async (
     { app_id: '', action: 'role.grant', operation: 'grantRoles', after: TEST_ROLES, login: 'outbus_migrator' },
     { action: 'role.row_security', operation: 'enableRowSecurity', after: { allApps: [TEST_ROLES.dispatcher] } },
     { action: 'role.row_security', operation: 'disableRowSecurity' },
+  ])
+})
+
+test('which role may act for which app leaves a row of that app, however it is changed', async () => {
+  const { db, as } = await migratedWithRoles()
+  await enableRowSecurity(as('outbus_migrator'), { allApps: [TEST_ROLES.dispatcher] })
+  const migrating = await useTestClient(as('outbus_migrator'))
+  for (const statement of [
+    `insert into outbus.role_apps values ('outbus_emitting', 'shop'), ('outbus_reading', 'bank')`,
+    `update outbus.role_apps set app_id = 'bank' where app_id = 'shop'`,
+    'begin',
+    `delete from outbus.role_apps`,
+    'rollback',
+    `delete from outbus.role_apps where role = 'outbus_emitting'::regrole`,
+    'truncate outbus.role_apps',
+  ])
+    await migrating.query(statement)
+  const { rows } = await db.pool.query(
+    `select app_id, operation, resource, before, after, login from outbus.audit where action = 'role.bind' order by id`,
+  )
+  const row = (app_id: string, operation: string, resource: string, before: unknown, after: unknown) => ({
+    app_id,
+    operation,
+    resource,
+    before,
+    after,
+    login: 'outbus_migrator',
+  })
+  const BOUND = { bound: true }
+  expect(rows).toEqual([
+    row('shop', 'role_apps.insert', 'outbus_emitting', null, BOUND),
+    row('bank', 'role_apps.insert', 'outbus_reading', null, BOUND),
+    row('shop', 'role_apps.update', 'outbus_emitting', BOUND, null),
+    row('bank', 'role_apps.update', 'outbus_emitting', null, BOUND),
+    row('bank', 'role_apps.delete', 'outbus_emitting', BOUND, null),
+    row('bank', 'role_apps.truncate', 'outbus_reading', BOUND, null),
   ])
 })

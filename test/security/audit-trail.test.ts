@@ -1,6 +1,7 @@
 /** Who changed what is written in the transaction that changes it: one row for each change, and none for what was rolled back (G27). */
-import { createBus, withTransaction } from '@outbus/core'
+import { createBus, reply, withTransaction } from '@outbus/core'
 import type { AuditEntry, Context } from '@outbus/core'
+import { http, httpHandler } from '@outbus/http'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
@@ -242,11 +243,33 @@ test('an app that is erased keeps who did what, and nothing of how things were',
   const entries = await all()
   expect(entries).toMatchObject([
     { action: 'trigger.create', before: null, after: null },
-    { action: 'app.erase', operation: 'apps.erase', principal: undefined },
+    { action: 'app.erase', operation: 'apps.erase', principal: undefined, after: { erased: true } },
   ])
   expect((await bus.apps.list()).items.map(({ app }) => app)).toEqual(['other'])
   const { rows } = await db.pool.query(`select after ->> 'name' as name from outbus.audit where app_id = 'other'`)
   expect(rows).toEqual([{ name: 't' }])
+})
+
+test('the audit of an app that is erased loses its contents a thousand rows a transaction, over several days', async () => {
+  const { db, bus, all } = await setUp()
+  await db.pool.query(`insert into outbus.audit (app_id, action, operation, at, before, after)
+    select app, 'x', 'x', now() - i % 3 * interval '1 day', '{"of": "alice"}', case when i % 2 = 0 then '{"of": "bob"}'::jsonb end
+    from generate_series(1, 2500) i, unnest(array['shop', 'other']) app`)
+  await db.pool.query(`create function outbus.no_more() returns trigger language plpgsql as $$ begin
+      perform set_config('test.rows', (coalesce(nullif(current_setting('test.rows', true), ''), '0')::integer + 1)::text, true);
+      if current_setting('test.rows')::integer > 1000 then raise exception 'more than a thousand rows in one transaction'; end if;
+      return new;
+    end $$;
+    create trigger no_more before update on outbus.audit for each row execute function outbus.no_more()`)
+  await bus.apps.erase('shop')
+  const { rows } = await db.pool.query(
+    `select app_id, count(*)::integer from outbus.audit where coalesce(before, after) is not null group by 1 order by 1`,
+  )
+  expect(rows).toEqual([
+    { app_id: 'other', count: 2_500 },
+    { app_id: 'shop', count: 1 },
+  ])
+  expect((await all()).at(-1)).toMatchObject({ operation: 'apps.erase', after: { erased: true } })
 })
 
 test('as which principal, for whom and from where', async () => {
@@ -264,6 +287,29 @@ test('as which principal, for whom and from where', async () => {
   expect(third).toMatchObject({ operation: 'triggers.pauseAll', principal: 'boss' })
   expect(() => bus.context({ origin: '' })).toThrow(expect.objectContaining({ code: 'options.invalid' }))
   expect(() => bus.context({ origin: 'x'.repeat(257) })).toThrow(expect.objectContaining({ code: 'options.invalid' }))
+})
+
+test('what a handler changes says which delivery it was; of an HTTP request also who sent it', async () => {
+  const sources = [kv(), http({ routesFor: 'everyone' })] as const
+  const db = await useTestDatabase({ sources })
+  const bus = await createBus({ database: db.url, sources, app: 'shop', migrate: true, log })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  bus.handle('stop everything', async ({ cx }) => {
+    await cx.triggers.pauseAll()
+    return reply('stopped')
+  })
+  await bus.context().triggers.create({
+    name: 'admin page',
+    source: 'http',
+    filter: { method: 'POST', path: '/stop' },
+    target: { type: 'function', name: 'stop everything' },
+  })
+  await bus.start()
+  const respond = httpHandler(bus, { context: () => ({ app: 'shop', principal: { id: 'u_42' } }) })
+  expect((await respond(new Request('http://localhost/stop', { method: 'POST' }))).status).toBe(200)
+  const [entry] = (await bus.context().audit.list({ operation: 'triggers.pauseAll' })).items
+  expect(entry).toMatchObject({ principal: undefined, caller: 'u_42' })
+  expect(entry?.from.origin).toMatch(/^delivery \d+ of trigger "admin page" \(http\), event [\da-f-]{36}$/)
 })
 
 test('what is rolled back leaves no row, and what commits leaves its row: for every kind of change', async () => {

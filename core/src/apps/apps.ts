@@ -70,8 +70,9 @@ export interface Apps {
   list(options?: PageOptions): Promise<Page<AppSummary>>
   /**
    * Removes an app from every table of the schema that has an `app_id`, those of plugins that this process does not have among
-   * them. Only its audit stays, without what was before and after each change. Needs the rights of the tables' owner, the migrator; a dry run those of a reader. In batches of some 1,000 rows, each a transaction of its own:
-   * what was removed stays removed if it is interrupted, and a repeated call goes on.
+   * them. Only its audit stays, without what was before and after each change. Needs the rights of the tables' owner, the migrator; a
+   * dry run needs those of a reader. Goes in batches of some 1,000 rows, each a transaction of its own: what was removed stays removed if
+   * the call is interrupted, and a repeated call goes on.
    *
    * Triggers go first, then waiting deliveries: from then on nothing of the app is started, and what a handler that still runs
    * comes to changes nothing. Stop whoever writes for the app before: what is written after the call stays.
@@ -248,13 +249,14 @@ export class AppStore implements Apps {
    * stays, without what it says of how things were, since filters and targets may name people.
    */
   async #auditErasure(scope: CallScope): Promise<void> {
-    const { calls, sql } = this.#options
+    const { calls, callSql, sql, pool } = this.#options
     await calls.transaction((tx) =>
-      calls.during('writing', tx, async () => {
-        await sql.run(tx, blankAudit, [scope.app])
-        await audit(sql, tx, scope, [{ action: 'app.erase', operation: 'apps.erase', after: { erased: true } }])
-      }),
+      calls.during('writing', tx, () =>
+        audit(sql, tx, scope, [{ action: 'app.erase', operation: 'apps.erase', after: { erased: true } }]),
+      ),
     )
+    for (let upTo: string | null | undefined = '0'; typeof upTo === 'string';)
+      upTo = (await callSql.run(pool, blankAudit, [scope.app, upTo, BATCH]))[0]?.up_to
   }
 
   async #eraseTriggers(app: string, add: (table: string, rows: number) => void): Promise<void> {

@@ -41,7 +41,7 @@ export interface AuditEntry {
     /** Of the database session: its `application_name`, and the role that it logged in as. */
     readonly application: string
     readonly login: string
-    /** As the context said (`bus.context({ origin })`). */
+    /** As the context said (`bus.context({ origin })`), or the delivery whose handler made the change. */
     readonly origin: string | undefined
   }
 }

@@ -4,6 +4,7 @@ import { isPlainObject } from '../validation/kinds.ts'
 
 const MAX_BYTES = 16_384
 const MAX_MEMBER_BYTES = 4_096
+export const MAX_ORIGIN_CHARACTERS = 256
 
 /**
  * The value as Postgres stores it, null for undefined. A member of more than 4,096 bytes of JSON is replaced by `{ cutBytes }`, which says
@@ -26,7 +27,12 @@ function cut(value: unknown, most: number): JsonValue {
   return bytes > most ? { cutBytes: bytes } : (JSON.parse(text) as JsonValue)
 }
 
+/** Where a call came from, cut to what a row of the audit takes. */
+export function boundedOrigin(text: string): string {
+  return storable(text.slice(0, MAX_ORIGIN_CHARACTERS))
+}
+
 /** Postgres takes neither a NUL nor half of a surrogate pair. */
-export function storable(text: string): string {
+function storable(text: string): string {
   return text.replaceAll('\0', '\u{fffd}').toWellFormed()
 }

@@ -5,6 +5,7 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
+import { boundedOrigin, MAX_ORIGIN_CHARACTERS } from '../audit/bounded.ts'
 import type { CallScope, Principal } from '../context.ts'
 import { callerOf } from '../context.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
@@ -204,6 +205,15 @@ export class RowDelivery implements Delivery {
       rootId: this.row.rootId,
       chain: this.chain,
       traceContext: this.traceContext,
+      origin: this.#origin,
     }
+  }
+
+  /** For the audit of what the handler changes: by these ids the delivery, its event and its root are found. */
+  get #origin(): string {
+    const { name, sourceName } = this.plan
+    // Whoever writes rows past the bus may name a trigger by a text of any length.
+    const [trigger, source] = [name, sourceName].map((each) => each.slice(0, MAX_ORIGIN_CHARACTERS))
+    return boundedOrigin(`delivery ${this.deliveryId} of trigger "${trigger}" (${source}), event ${this.eventId}`)
   }
 }

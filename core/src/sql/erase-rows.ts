@@ -47,8 +47,18 @@ export function countRows(relation: string): Statement<[appId: string], { rows: 
   )
 }
 
-/** Caller: Apps.erase. The audit stays, and says no more than who did what and when. */
-export const blankAudit = statement<[appId: string], never>(
+/**
+ * Caller: Apps.erase. The audit stays, and says no more than who did what and when; what it says of erasures is kept. Goes by ranges of
+ * ids, and not by ids, for which each day would be asked a thousand times. `up_to` is where the next batch goes on; null: that was the last.
+ */
+export const blankAudit = statement<[appId: string, after: string, limit: number], { up_to: string | null }>(
   'blank_audit',
-  `update {schema}.audit set before = null, after = null where app_id = $1 and (before is not null or after is not null)`,
+  `with batch as (
+  select max(id) as up_to from (select id from {schema}.audit where app_id = $1 and id > $2 order by id limit $3) as ids
+), blanked as (
+  update {schema}.audit set before = null, after = null
+  where app_id = $1 and id > $2 and id <= (select up_to from batch) and action <> 'app.erase'
+    and (before is not null or after is not null)
+)
+select up_to from batch`,
 )
