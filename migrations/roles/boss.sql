@@ -3,3 +3,5 @@
 grant usage on schema {schema} to {dispatcher};
 grant select, insert, update, delete on all tables in schema {schema} to {dispatcher};
 grant usage on all sequences in schema {schema} to {dispatcher};
+revoke all on all routines in schema {schema} from public;
+grant execute on all routines in schema {schema} to {dispatcher};

@@ -20,7 +20,8 @@ grant insert on {schema}.withdrawals, {schema}.root_rows to {emitter};
 grant select, insert, update (taken_at) on {schema}.ordering_locks to {emitter};
 
 grant insert, update, delete on {schema}.triggers to {emitter};
-grant insert, update on {schema}.trigger_epochs to {emitter};
+-- By column, and by no table: whoever may write any of its rows by the table may lock all of it, and every app emits by it.
+grant insert (app_id, epoch), update (epoch) on {schema}.trigger_epochs to {emitter};
 grant insert on {schema}.trigger_changes to {emitter};
 grant insert (trigger_id, app_id, concurrency, rate_limit), update (concurrency, rate_limit) on {schema}.trigger_limits to {emitter};
 grant insert, update, delete on {schema}.pauses to {emitter};

@@ -78,3 +78,29 @@ begin
   end loop;
 end
 $$;
+
+-- A view reads with the rights of its owner, whom no policy concerns, unless it says otherwise. What holds a copy of rows, or
+-- has them elsewhere, cannot be under a policy: it is its owner's alone.
+do $$
+declare
+  thing record;
+  grantee text;
+begin
+  for thing in
+    select c.oid::regclass as name, c.relkind as kind, c.relacl as acl, c.relowner as owner from pg_class c
+    where c.relnamespace = '{schema}'::regnamespace and c.relkind in ('v', 'm', 'f')
+  loop
+    if thing.kind = 'v' then
+      execute format('alter view %s set (security_invoker = true)', thing.name);
+    else
+      for grantee in
+        select distinct case a.grantee when 0 then 'public' else quote_ident(r.rolname) end
+        from aclexplode(thing.acl) a left join pg_roles r on r.oid = a.grantee
+        where a.grantee <> thing.owner and (a.grantee = 0 or r.oid is not null)
+      loop
+        execute format('revoke all on %s from %s cascade', thing.name, grantee);
+      end loop;
+    end if;
+  end loop;
+end
+$$;

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 import { sqlStateOf } from '../postgres-errors.ts'
 import { rowsOf } from '../sql/answer.ts'
+import { closeWhatIsNew, functionsIn } from './nobodys.ts'
 import type { LoadedLine, Migration } from './line.ts'
 
 /** How long DDL may wait for a lock on a table: everybody who comes after it waits as well. */
@@ -62,10 +63,12 @@ async function apply(client: pg.Client, schema: string, line: string, migration:
     values ('${line}', '${migration.name}', '${migration.sha256}', ${older === undefined ? 'null' : `'${older}'`})
     on conflict (line, name) do update set sha256 = excluded.sha256, older_processes = excluded.older_processes, applied_at = excluded.applied_at`
   const mark = `insert into "${schema}"."migrations_${line}" (name, run_on) values ('${migration.name}', now())`
+  const before = await functionsIn(client, schema)
   if (transaction) {
     await client.query('begin')
     // By itself: an error of Postgres points into the text that was sent.
     await client.query(text)
+    await closeWhatIsNew(client, schema, before)
     await client.query(`${record}; ${mark}`)
     await client.query('commit')
     return
@@ -73,7 +76,9 @@ async function apply(client: pg.Client, schema: string, line: string, migration:
   // CONCURRENTLY waits for every transaction there is, which holds nobody up and may take long.
   await client.query('set lock_timeout = 0')
   for (const statement of text.split(STATEMENT_END)) if (statement.trim() !== '') await client.query(statement)
-  await client.query(`${LOCK_TIMEOUT}; begin; ${record}; ${mark}; commit`)
+  await client.query(`${LOCK_TIMEOUT}; begin`)
+  await closeWhatIsNew(client, schema, before)
+  await client.query(`${record}; ${mark}; commit`)
 }
 
 function textFor(migration: Migration, schema: string): string {

@@ -64,11 +64,15 @@ async function grant(tx: pg.ClientBase, schema: string, roles: z.output<typeof o
   }
   const others = [dispatcher, emitter, reader].filter((role) => role !== undefined)
   await assertNotOwner(tx, schema, others)
-  await runRoleStatements(tx, 'functions', { schema })
+  await runRoleStatements(tx, 'everybody', { schema })
+  await runRoleStatements(tx, 'partitions', { schema })
   // Before anybody gets a right on a table that came since.
   await keepRowsSecure(tx, schema)
   // One role may have several tasks.
-  for (const role of new Set(others)) await runRoleStatements(tx, 'withdraw', { schema, role })
+  for (const role of new Set(others)) {
+    await runRoleStatements(tx, 'withdraw', { schema, role })
+    await runRoleStatements(tx, 'callable', { schema, role })
+  }
   if (emitter !== undefined) {
     await runRoleStatements(tx, 'emitter', { schema, emitter })
     await runRoleStatements(tx, 'plugins', { schema, role: emitter })

@@ -61,6 +61,6 @@ export async function keepRowsSecure(tx: pg.ClientBase, schema: string): Promise
 }
 
 async function secureRows(tx: pg.ClientBase, schema: string, allApps: readonly string[]): Promise<void> {
-  await runRoleStatements(tx, 'functions', { schema })
+  await runRoleStatements(tx, 'partitions', { schema })
   await runRoleStatements(tx, 'row-security', { schema, all_apps: allApps })
 }

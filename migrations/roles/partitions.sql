@@ -1,7 +1,3 @@
--- They run with their owner's rights, and Postgres lets everybody execute a new function.
-revoke all on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date), {schema}.add_day(text, date),
-  {schema}.drop_days(text, date) from public;
-
 -- A partition is reached through its table. What anybody was given on one, by name or by default privileges, goes: rights go by
 -- the table. Row security without a policy keeps out whoever is given something later.
 do $$
