@@ -42,15 +42,21 @@ describe('what was received', () => {
     expect(received('x'.repeat(500))).toBe(`${'x'.repeat(100)}…`)
   })
 
-  test.for(['password', 'options.apiKey', 'headers.authorization', 'clientSecret'])('is hidden at %s', (path) => {
-    expect(received('hunter2', path)).toBe('[hidden]')
-  })
+  test.for(['password', 'options.apiKey', 'headers.authorization', 'clientSecret', 'tokens[0]', 'headers.cookie'])(
+    'is hidden at %s',
+    (path) => {
+      expect(received('hunter2', path)).toBe('[hidden]')
+    },
+  )
 
   test.for<[value: unknown]>([
     ['postgres://u:hunter2@h/db'],
     [{ url: 'postgres://u:hunter2@h/db' }],
     [{ connection: { password: 'hunter2' } }],
     [['https://u:hunter2@h', { token: 'hunter2' }]],
+    [{ credential: { value: ['hunter2'] } }],
+    ['Bearer hunter2'],
+    [{ headers: ['x-api-key', 'hunter2'] }],
   ])('shows no password in %j', ([value]) => {
     expect(received(value)).not.toContain('hunter2')
   })
@@ -73,11 +79,19 @@ test('whatever a caller named, message and path stay short', () => {
 })
 
 test.each([
+  ['sent Authorization: Bearer pa55', 'sent Authorization: [hidden]'],
+  ['?access_token=pa55&page=2', '?access_token=[hidden]&page=2'],
+  ['postgres://ada:pa"55@host/db', 'postgres://ada:[hidden]@host/db'],
   ['postgres://ada:pa55@host/db', 'postgres://ada:[hidden]@host/db'],
   ['postgres://ada:pa#55/w?r@d@host/db is wrong', 'postgres://ada:[hidden]@host/db is wrong'],
   ['postgres://host/db?user=ada&password=pa55&ssl=true', 'postgres://host/db?user=ada&password=[hidden]&ssl=true'],
-  ["host=h password='pa 55' user=ada", 'host=h password=[hidden] user=ada'],
-])('a message, a hint and a received value show no password: %s', (text, shown) => {
+  ["host=h password='pa 55' user=ada", "host=h password='[hidden]' user=ada"],
+])('a message, a hint and a received value show no secret: %s', (text, shown) => {
   const error = new OutbusError('options.invalid', text, { hint: text, received: text })
   expect([error.hint, error.received, error.message]).toEqual([shown, shown, `${shown} (${shown})`])
+})
+
+test('a password that goes on beyond what is looked at is hidden all the same', () => {
+  const error = new OutbusError('options.invalid', `no: postgres://ada:${'hunter2'.repeat(3_000)}@host/db`)
+  expect(error.message).not.toContain('hunter2')
 })

@@ -4,6 +4,7 @@
  */
 
 import { hasBrand } from './brand.ts'
+import { HIDDEN, hideNothing, namesSecret, secretHider } from './secrets/hide-secrets.ts'
 
 /** Every code that core raises. The part before the dot names what was refused. */
 export const ERROR_CODES = [
@@ -123,13 +124,8 @@ const RECEIVED_MAX_CHARACTERS = 100
 /** Names and keys of the caller stand in both, and may be as long as they like. */
 const MESSAGE_MAX_CHARACTERS = 2_000
 const PATH_MAX_CHARACTERS = 1_000
-/** Up to the last `@`, since a password that was not escaped may have any character in it. */
-const PASSWORD_IN_URL = /(:\/\/[^\s/@:]*:)[^\s]*@/g
-/** Of a text that was cut before the `@`. */
-const CUT_PASSWORD_IN_URL = /(:\/\/[^\s/@:]*:)[^\s@]*$/
-/** As a parameter of a URL, or in a connection string of words. */
-const PASSWORD_PARAMETER = /\b(pass(?:word|wd)?|pwd)=(?:'[^']*'|[^\s&]*)/gi
-const SECRET = /pass(word|wd)?|secret|token|authorization|api[-_]?key|credential/i
+/** By the default rules, whatever a bus was told: an error may come about before there is one. */
+const hideSecrets = secretHider()
 
 export class OutbusError<Code extends string = ErrorCode> extends Error {
   override readonly name = 'OutbusError'
@@ -144,17 +140,12 @@ export class OutbusError<Code extends string = ErrorCode> extends Error {
 
   /** `Code` is never inferred from `code`, so that the compiler refuses a code that nobody declared. */
   constructor(code: NoInfer<Code>, message: string, details: OutbusErrorDetails = {}) {
-    super(
-      withoutPasswords(
-        cut(details.hint === undefined ? message : `${message} (${details.hint})`, MESSAGE_MAX_CHARACTERS),
-      ),
-      details.cause === undefined ? undefined : { cause: details.cause },
-    )
+    super(messageWith(message, details.hint), details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
-    if (details.path !== undefined) this.path = cut(details.path, PATH_MAX_CHARACTERS)
+    if (details.path !== undefined) this.path = hideNothing(details.path, PATH_MAX_CHARACTERS)
     if ('received' in details) this.received = showReceived(details.received, details.path)
     if (details.limit !== undefined) this.limit = details.limit
-    if (details.hint !== undefined) this.hint = withoutPasswords(cut(details.hint, MESSAGE_MAX_CHARACTERS))
+    if (details.hint !== undefined) this.hint = hideSecrets(details.hint, MESSAGE_MAX_CHARACTERS)
     if (details.sqlState !== undefined) this.sqlState = details.sqlState
   }
 
@@ -220,12 +211,18 @@ function shortener(): (key: string, value: unknown) => unknown {
   let left = SHOWN_MEMBERS
   return (key, value) => {
     if (left-- <= 0) return undefined
-    return SECRET.test(key) ? '[hidden]' : value
+    return namesSecret(key) ? HIDDEN : value
   }
 }
 
+/** Hidden one by one: the value of a header goes to the end of its line, which would be that of the hint. */
+function messageWith(message: string, hint: string | undefined): string {
+  const [shown, fix] = [message, hint].map((text) => text && hideSecrets(text, MESSAGE_MAX_CHARACTERS))
+  return hideNothing(fix === undefined ? `${shown}` : `${shown} (${fix})`, MESSAGE_MAX_CHARACTERS)
+}
+
 function showReceived(value: unknown, path: string | undefined): string {
-  if (path !== undefined && SECRET.test(path)) return '[hidden]'
+  if (path !== undefined && namesSecret(path)) return HIDDEN
   let text: string
   try {
     if (typeof value === 'string') text = value
@@ -236,18 +233,7 @@ function showReceived(value: unknown, path: string | undefined): string {
     // The value was refused because it cannot be shown (circular, a throwing getter): its kind has to do.
     text = `a value of type ${typeof value} that cannot be shown`
   }
-  // Cut before passwords are looked for: that looks on from each colon, and a text of 256 KB of colons took minutes.
-  return cut(withoutPasswords(text.slice(0, MESSAGE_MAX_CHARACTERS)), RECEIVED_MAX_CHARACTERS)
-}
-
-/** The text with the passwords of URLs and connection strings in it hidden. */
-function withoutPasswords(text: string): string {
-  const whole = text.replaceAll(PASSWORD_IN_URL, '$1[hidden]@').replaceAll(PASSWORD_PARAMETER, '$1=[hidden]')
-  return text.length < MESSAGE_MAX_CHARACTERS ? whole : whole.replace(CUT_PASSWORD_IN_URL, '$1[hidden]')
-}
-
-function cut(text: string, max: number): string {
-  return text.length > max ? `${text.slice(0, max)}…` : text
+  return hideSecrets(text, RECEIVED_MAX_CHARACTERS)
 }
 
 /** For a message: a name as a text in quotes, anything else by its type, for it may be without end, or not to be read. */

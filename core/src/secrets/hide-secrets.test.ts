@@ -29,6 +29,8 @@ test.each([
   ['aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', 'wJalr'],
   ['connect postgres://ada:hunter2@db:5432/shop failed', 'hunter2'],
   ['connect postgres://ada:hun/t@er2@db:5432/shop failed', 'er2'],
+  ['connect postgres://ada:hun"t<er2@db:5432/shop failed', 'er2'],
+  ['{"url":"postgres://ada:hun\\"ter2@db","user":"ada"}', 'ter2'],
   ['at http://localhost:3000/?u=amqp://ada:hunter2@mq', 'hunter2'],
   [`invalid: ${shape('AKIA', 'IOSFODNN7EXAMPLE')}`, 'IOSFODNN'],
   [`push ${shape('ghp_', 'a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8')}`, 'a1B2'],
@@ -54,6 +56,7 @@ test.each([
   'connect ECONNREFUSED 127.0.0.1:5432',
   'Unexpected token } in JSON at position 4',
   'the bearer token is missing; basic authentication required',
+  '{"url":"http://localhost:3000","mail":"a@b.example"} and <http://a:80>,b@c',
   'GET http://localhost:3000/users/a@b.example failed with 404',
   'delivery 1234567890123456789 of 019ac8f2-4111-7111-8111-111111111111 at 1764355200000',
   'duplicate key value violates unique constraint "users_password_key"',
@@ -79,6 +82,11 @@ test('a secret across the end of what is kept is hidden whole', () => {
       expect(hide(text, 1_000 + kept)).not.toMatch(/hunter|MIIE|dozj/)
     }
   }
+})
+
+test('a password in a URL whose end is beyond what is looked at is hidden', () => {
+  expect(hide(`see postgres://ada:${'hunter2'.repeat(3_000)}@db`, 1_000)).toBe('see postgres://ada:[hidden]…')
+  expect(hide(`see http://localhost:3000/${'a'.repeat(20_000)}`, 40)).toBe('see http://localhost:3000/aaaaaaaaaaaaaa…')
 })
 
 test('a service has patterns of its own', () => {

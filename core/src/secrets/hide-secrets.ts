@@ -74,6 +74,7 @@ const NAMED = new RegExp(
   String.raw`(?:(${HEADERS})|${NAMES})(?:(?:\\{0,7}["'${'`'}])?\]?[ \t]{0,4}(?:=>|=|:)[ \t]{0,4}|\\{0,7}["'],\s{0,8}(?=\\{0,7}["']))`,
   'gi',
 )
+const SECRET_NAME = new RegExp(`${HEADERS}|${NAMES}`, 'i')
 const QUOTE = /(\\{0,7})(["'`])/y
 /** Up to here a value without quotes goes. */
 const BARE = /[^\s"'`&;<>]*/y
@@ -93,12 +94,22 @@ export function secretHider(patterns: readonly RegExp[] = []): HideSecrets {
   const own = patterns.map(({ source, flags }) => new RegExp(source, `${flags.replaceAll(/[gy]/g, '')}g`))
   return (text, max) => {
     const seen = text.length > max + LOOK_AHEAD ? text.slice(0, max + LOOK_AHEAD) : text
-    const spans = [...passwordsInUrls(seen), ...named(seen), ...afterScheme(seen), ...cards(seen)]
+    const spans = [
+      ...passwordsInUrls(seen, seen.length < text.length),
+      ...named(seen),
+      ...afterScheme(seen),
+      ...cards(seen),
+    ]
     for (const pattern of [SHAPES, PEM, ...own])
       for (const { index, 0: found } of seen.matchAll(pattern))
         if (found !== '') spans.push([index, index + found.length])
     return cut(withoutSpans(text, spans, max), max, text.length > max)
   }
+}
+
+/** Whether a name, or the path of a member, has the name of a secret in it: what stands there is hidden, whatever it is. */
+export function namesSecret(name: string): boolean {
+  return SECRET_NAME.test(name)
 }
 
 /** Cuts, and hides nothing: for `redactErrors: false`. */
@@ -123,25 +134,43 @@ function withoutSpans(text: string, spans: Span[], max: number): string {
   return at < max ? shown + text.slice(at, max) : shown
 }
 
-/** `scheme://user:password@`, to the last `@` of a run without spaces or quotes: a password that was not escaped has any character. */
-function passwordsInUrls(text: string): Span[] {
+/**
+ * `scheme://user:password@`, to the last `@` before a space or a quote, since a password that was not escaped has any character. Where there
+ * is none, a quote may be one of the password's: then to the last `@` before a space. Where the text `goesOn` unseen, to its end.
+ */
+function passwordsInUrls(text: string, goesOn: boolean): Span[] {
   const spans: Span[] = []
-  let runEnd = 0
-  let lastAt = -1
+  const unquoted = runs(/[^\s"'`<>]*/y, text)
+  const unspaced = runs(/\S*/y, text)
   for (let at = text.indexOf('://'); at !== -1; at = text.indexOf('://', at)) {
     at += 3
-    if (at >= runEnd) {
-      runEnd = endOf(/[^\s"'`<>]*/y, text, at)
-      lastAt = text.slice(at, runEnd).lastIndexOf('@') + at
-    }
     const colon = endOf(/[^\s/@:"'`<>]*/y, text, at)
-    if (text[colon] !== ':' || lastAt <= colon) continue
+    if (text[colon] !== ':') continue
+    const [start, afterDigits] = [colon + 1, text[endOf(/\d*/y, text, colon + 1)] ?? '']
     // A port, and an `@` in the path.
-    if (/[/?#]/.test(text[endOf(/\d*/y, text, colon + 1)] ?? '')) continue
-    if (!text.startsWith(HIDDEN, colon + 1)) spans.push([colon + 1, lastAt])
-    at = lastAt
+    if (/[/?#]/.test(afterDigits)) continue
+    let { lastAt: end } = unquoted(at)
+    if (end <= colon && !/^["'`<>]?$/.test(afterDigits)) {
+      const run = unspaced(at)
+      end = run.lastAt > colon ? run.lastAt : goesOn && run.end === text.length ? run.end : end
+    }
+    if (end <= colon) continue
+    if (!text.startsWith(HIDDEN, start)) spans.push([start, end])
+    at = end
   }
   return spans
+}
+
+/** Finds the run of a sticky pattern that a place is in, and the last `@` in it. Asked from left to right, it reads each run once. */
+function runs(pattern: RegExp, text: string): (at: number) => { readonly end: number; readonly lastAt: number } {
+  let run = { end: 0, lastAt: -1 }
+  return (at) => {
+    if (at >= run.end) {
+      const end = endOf(pattern, text, at)
+      run = { end, lastAt: at + text.slice(at, end).lastIndexOf('@') }
+    }
+    return run
+  }
 }
 
 function named(text: string): Span[] {
