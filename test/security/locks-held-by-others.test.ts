@@ -1,8 +1,10 @@
 /** Locks that another login holds for ever: a bus that needs them goes on, or says who holds them (issue 18, item 14). */
-import { disableRowSecurity, withTransaction } from '@outbus/core'
+import { createBus, disableRowSecurity, withTransaction } from '@outbus/core'
+import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
-import { useTestClient } from '@outbus/test-kit/vitest'
+import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import type { UsedTestDatabase } from '@outbus/test-kit/vitest'
+import pino from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { lockName, takeMigrationLock } from '../../core/src/migrate/lock.ts'
 import { setUpBus } from '../integration/one-bus.ts'
@@ -160,20 +162,61 @@ test('a stranger who holds the advisory lock of changes of roles does not hold u
   await expect(disableRowSecurity(db.adminUrl)).resolves.toBeUndefined()
 })
 
-test('whoever migrates is told who holds the migration lock, and does not wait for ever', async () => {
+test('a stranger who holds the advisory lock of migrations holds up none, the first one of a schema neither', async () => {
+  const db = await useTestDatabase()
+  const stranger = await useStranger(db)
+  await stranger.query('select pg_advisory_lock(hashtextextended($1, 0))', [lockName('outbus')])
+  const bus = await createBus({ database: db.adminUrl, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  await bus.migrate()
+  await expect(bus.checkSchema()).resolves.toBeUndefined()
+})
+
+test.each([
+  [
+    'of its table, by the owner',
+    'begin; lock table only outbus.migration_checksums in share update exclusive mode',
+    true,
+  ],
+  ['of a program from before it', `select pg_advisory_lock(hashtextextended('${lockName('outbus')}', 0))`, true],
+  ['of its table, by somebody who reads it', 'begin; select from outbus.migration_checksums', false],
+])('whoever migrates waits for the lock %s: as long as a limit, and says who holds it', async (_, lock, waits) => {
   const { db } = await setUpBus()
-  const stranger = await useTestClient(db.adminUrl)
-  const { rows } = await stranger.query<{ pid: number }>(
-    'select pg_backend_pid() as pid, pg_advisory_lock(hashtextextended($1, 0))',
-    [lockName('outbus')],
-  )
-  const migrating = await useTestClient(db.adminUrl)
-  let waits = 0
-  await expect(takeMigrationLock(migrating as never, 'outbus', () => waits++, 1)).rejects.toMatchObject({
-    code: 'migration.locked',
-    message: expect.stringMatching(new RegExp(`pid ${rows[0]?.pid} \\(user \\w+, connected since `)),
+  const holder = await useTestClient(db.adminUrl)
+  await holder.query(lock)
+  const { rows } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const who = expect.stringMatching(new RegExp(`pid ${rows[0]?.pid} \\(user \\w+, since `))
+  const waited: string[] = []
+  const taken = takeMigrationLock({
+    connection: { connectionString: db.adminUrl },
+    schema: 'outbus',
+    onWait: (holders) => waited.push(holders),
+    onLost: () => undefined,
+    longestWaitMs: 1,
   })
-  expect(waits).toBe(1)
+  if (waits) await expect(taken).rejects.toMatchObject({ code: 'migration.locked', message: who })
+  else await (await taken).release()
+  expect(waited).toEqual(waits ? [who] : [])
+})
+
+test('whoever loses the migration lock hears of it', async () => {
+  const { db } = await setUpBus()
+  const lost = Promise.withResolvers<void>()
+  const take = (onLost: () => void) =>
+    takeMigrationLock({
+      connection: { connectionString: db.adminUrl },
+      schema: 'outbus',
+      onWait: () => undefined,
+      onLost,
+    })
+  await take(lost.resolve)
+  // It holds no snapshot, for whose end an index that is made concurrently would wait.
+  const { rows } = await db.pool.query(`select pid, backend_xmin from pg_locks join pg_stat_activity using (pid)
+    where relation = 'outbus.migration_checksums'::regclass and mode = 'ShareUpdateExclusiveLock'`)
+  expect(rows).toEqual([{ pid: expect.any(Number), backend_xmin: null }])
+  await db.pool.query('select pg_terminate_backend($1)', [(rows[0] as { pid: number }).pid])
+  await lost.promise
+  await (await take(() => undefined)).release()
 })
 
 test('a lane that lends its connection to emits locks another number each time, so that nobody can hold the next one', async () => {

@@ -1,13 +1,17 @@
 /** One line's pending files, in order, each with its bookkeeping in one transaction. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
-import { sqlStateOf } from '../postgres-errors.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { rowsOf } from '../sql/answer.ts'
 import { closeWhatIsNew, functionsIn } from './nobodys.ts'
 import type { LoadedLine, Migration } from './line.ts'
 
 /** How long DDL may wait for a lock on a table: everybody who comes after it waits as well. */
 const LOCK_TIMEOUT = "set lock_timeout = '10s'"
+/**
+ * CONCURRENTLY waits for every transaction there is, which holds nobody up and may take long. Any login may have one that never ends.
+ */
+const CONCURRENTLY_TIMEOUT = "set lock_timeout = '15min'"
 /** In a file without transaction every semicolon at the end of a line ends a statement. */
 const STATEMENT_END = /;[ \t]*$/m
 
@@ -25,12 +29,36 @@ export async function applyLine(client: pg.Client, schema: string, line: LoadedL
     const where = current === undefined ? line.path : `${current.name}.sql${lineOf(cause, current, schema)}`
     const { message } = cause as { readonly message?: unknown }
     const sqlState = sqlStateOf(cause)
-    throw new OutbusError('migration.failed', `migration line ${line.name}: ${where}: ${String(message ?? cause)}`, {
-      cause,
-      path: current === undefined ? line.name : `${line.name}/${current.name}.sql`,
-      ...(sqlState === undefined ? {} : { sqlState }),
-    })
+    const waitedFor =
+      sqlState === SQL_STATE.lockNotAvailable && current !== undefined ? await openOnes(client, schema, current) : ''
+    throw new OutbusError(
+      'migration.failed',
+      `migration line ${line.name}: ${where}: ${String(message ?? cause)}${waitedFor}`,
+      {
+        cause,
+        path: current === undefined ? line.name : `${line.name}/${current.name}.sql`,
+        ...(sqlState === undefined ? {} : { sqlState }),
+      },
+    )
   }
+}
+
+/** Of a file without transaction, which waits for other transactions: the oldest ones that are open, but for the one that has the migration lock. */
+async function openOnes(client: pg.Client, schema: string, { directives }: Migration): Promise<string> {
+  if (directives.transaction) return ''
+  const open = await rowsOf<{ pid: number; user: string | null }>(
+    client,
+    `select a.pid, a.usename as user from pg_locks l join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'virtualxid' and l.granted and a.pid <> pg_backend_pid() and a.datname = current_database()
+      and not exists (
+        select from pg_locks own where own.pid = a.pid and own.relation = to_regclass($1) and own.mode = 'ShareUpdateExclusiveLock'
+      )
+    order by a.xact_start nulls last, a.backend_start limit 3`,
+    [`"${schema}".migration_checksums`],
+    // Whom it waited for is an addition to the error.
+  ).catch(() => [])
+  const each = open.map(({ pid, user }) => `pid ${pid} (user ${user ?? 'unknown'})`)
+  return each.length === 0 ? '' : `; open transactions, the oldest first: ${each.join(', ')}`
 }
 
 /**
@@ -73,8 +101,7 @@ async function apply(client: pg.Client, schema: string, line: string, migration:
     await client.query('commit')
     return
   }
-  // CONCURRENTLY waits for every transaction there is, which holds nobody up and may take long.
-  await client.query('set lock_timeout = 0')
+  await client.query(CONCURRENTLY_TIMEOUT)
   for (const statement of text.split(STATEMENT_END)) if (statement.trim() !== '') await client.query(statement)
   await client.query(`${LOCK_TIMEOUT}; begin`)
   await closeWhatIsNew(client, schema, before)

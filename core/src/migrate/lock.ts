@@ -1,63 +1,180 @@
+/**
+ * The lock that lets one process at a time migrate a schema: a lock of the schema's own table `migration_checksums`, which Postgres gives
+ * to nobody but the owner of the table. It is a transaction's, and a migration is several, so a connection of its own holds it.
+ *
+ *   free ──take──▶ held ──release──▶ free
+ *                    └──connection lost──▶ lost: whoever works under it is ended
+ */
 import type pg from 'pg'
-import { performance } from '../clock.ts'
+import { clearInterval, performance, setInterval } from '../clock.ts'
 import { sleep } from '../dispatch/pause.ts'
 import { OutbusError } from '../errors.ts'
+import { BusClient } from '../postgres/bus-client.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { rowsOf } from '../sql/answer.ts'
 
 const POLL_MS = 100
-/** Longer than indexes of large tables take. Any login can take the lock, and keep it. */
+/** Longer than indexes of large tables take. */
 const LONGEST_WAIT_MS = 15 * 60_000
+/** A process that is frozen says nothing, and loses the lock. Postgres waits three times as long. */
+const ALIVE_EVERY_MS = 20_000
+const SESSION_SETTINGS = `
+  set idle_in_transaction_session_timeout = '60s';
+  set tcp_keepalives_idle = 30;
+  set tcp_keepalives_interval = 10;
+  set tcp_keepalives_count = 3`
 
-/** What is hashed to the key of the lock: one for each schema of a database. */
+export interface MigrationLock {
+  release(): Promise<void>
+}
+
+interface Holder {
+  readonly pid: number
+  readonly user: string | null
+  readonly since: string | null
+}
+
+interface LockOptions {
+  readonly connection: pg.ClientConfig
+  readonly schema: string
+  /** Called once, with who holds the lock, such as `pid 4711 (user outbus_migrator, since …)`. */
+  onWait(holders: string): void
+  /** The connection is lost, and with it the lock. Not called after `release`. */
+  onLost(): void
+  readonly longestWaitMs?: number
+}
+
+/** What programs from before this lock hash to the key of theirs: one for each schema of a database. */
 export function lockName(schema: string): string {
   return `outbus migrations of schema ${schema}`
 }
 
 /**
- * Takes the migration lock of one schema, waiting until it is free; it is the session's, and goes with it. `migration.locked` names
- * who holds it for longer than 15 minutes.
+ * Takes the migration lock of a schema that has its `migration_checksums`, waiting until it is free. `migration.locked` names who holds it
+ * for longer than 15 minutes.
  *
- * It is asked for again and again, and not waited for inside Postgres: a session that sits in `pg_advisory_lock` holds a
+ * It is asked for again and again, and not waited for inside Postgres: a session that waits for a lock may hold a
  * snapshot, for whose end the CREATE INDEX CONCURRENTLY of the one that holds the lock would wait. That is a deadlock.
  */
-export async function takeMigrationLock(
+export async function takeMigrationLock({
+  connection,
+  schema,
+  onWait,
+  onLost,
+  longestWaitMs = LONGEST_WAIT_MS,
+}: LockOptions): Promise<MigrationLock> {
+  const client = new BusClient({ ...connection, ownSession: true, statement_timeout: 0 })
+  let released = false
+  client.on('end', () => {
+    if (!released) onLost()
+  })
+  const release = async () => {
+    released = true
+    // The session ends, and with it the lock.
+    await client.end().catch(() => undefined)
+  }
+  try {
+    await client.connect()
+    await client.query(SESSION_SETTINGS)
+    await waitForLock(client, schema, onWait, longestWaitMs)
+  } catch (error) {
+    await release()
+    throw error
+  }
+  // Not a query, which has a snapshot: a CREATE INDEX CONCURRENTLY that sees it waits for the end of this transaction. Where the
+  // connection is lost, `end` says so.
+  const alive = setInterval(() => void client.query('show lock_timeout').catch(() => undefined), ALIVE_EVERY_MS)
+  alive.unref()
+  return {
+    release: async () => {
+      clearInterval(alive)
+      await release()
+    },
+  }
+}
+
+async function waitForLock(
   client: pg.Client,
   schema: string,
-  onWait: () => void,
-  longestWaitMs = LONGEST_WAIT_MS,
+  onWait: (holders: string) => void,
+  longestWaitMs: number,
 ): Promise<void> {
   const began = performance.now()
-  for (let waited = false; ; waited = true) {
-    const [lock] = await rowsOf<{ taken: boolean }>(
-      client,
-      'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
-      [lockName(schema)],
-    )
-    if (lock?.taken === true) return
-    if (!waited) onWait()
-    if (performance.now() - began >= longestWaitMs) throw await lockedBy(client, schema, longestWaitMs)
+  let [waited, isSeen] = [false, false]
+  for (;;) {
+    isSeen ||= await isSeenByOlder(client, schema)
+    const holders = await holdersOf(client, schema)
+    if (holders.length === 0 && (await isTaken(client, schema))) return
+    if (holders.length > 0 && !waited) {
+      onWait(named(holders))
+      waited = true
+    }
+    if (performance.now() - began >= longestWaitMs) throw lockedBy(holders, schema, longestWaitMs)
     await sleep(POLL_MS)
   }
 }
 
-async function lockedBy(client: pg.Client, schema: string, longestWaitMs: number): Promise<OutbusError> {
-  const holders = await rowsOf<{ pid: number; user: string | null; since: string | null }>(
+/**
+ * Whether programs from before this lock wait for this process, and not only it for them. Any login can keep it from being so, and that
+ * keeps nothing else.
+ */
+async function isSeenByOlder(client: pg.Client, schema: string): Promise<boolean> {
+  const [lock] = await rowsOf<{ taken: boolean }>(
     client,
-    `select l.pid, a.usename as user, a.backend_start::text as since
-    from (select hashtextextended($1, 0) as number) as of
-    join pg_locks l on l.locktype = 'advisory' and l.objsubid = 1 and l.granted
-      and l.classid = ((of.number >> 32) & 4294967295)::oid and l.objid = (of.number & 4294967295)::oid
-      and l.database = (select oid from pg_database where datname = current_database())
-    left join pg_stat_activity a on a.pid = l.pid`,
+    'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken',
     [lockName(schema)],
   )
-  const who = holders.map(
-    ({ pid, user, since }) =>
-      `pid ${pid} (user ${user ?? 'unknown'}${since === null ? '' : `, connected since ${since}`})`,
+  return lock?.taken === true
+}
+
+/**
+ * False, and no transaction is open: somebody was quicker. Nothing else goes in this transaction. The snapshot of a query would stay
+ * in it, and a CREATE INDEX CONCURRENTLY would wait for that.
+ */
+async function isTaken(client: pg.Client, schema: string): Promise<boolean> {
+  try {
+    await client.query(`begin; lock table only "${schema}".migration_checksums in share update exclusive mode nowait`)
+    return true
+  } catch (error) {
+    await client.query('rollback')
+    if (sqlStateOf(error) === SQL_STATE.lockNotAvailable) return false
+    throw error
+  }
+}
+
+/**
+ * Who holds the lock of the table, or, as programs from before it do, the advisory lock. That one counts only for a login that may
+ * migrate: of any other it is a stranger's.
+ */
+function holdersOf(client: pg.Client, schema: string): Promise<Holder[]> {
+  return rowsOf<Holder>(
+    client,
+    `select l.pid, max(a.usename) as user, max(coalesce(a.xact_start, a.backend_start))::text as since
+    from (select hashtextextended($1, 0) as number, nspowner as owner from pg_namespace where nspname = $2) as of
+    join pg_locks l on l.granted and l.pid <> pg_backend_pid()
+      and l.database = (select oid from pg_database where datname = current_database())
+    left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'relation' and l.relation = to_regclass($3)
+        and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+      or l.locktype = 'advisory' and l.objsubid = 1
+        and l.classid = ((of.number >> 32) & 4294967295)::oid and l.objid = (of.number & 4294967295)::oid
+        and pg_has_role(a.usesysid, of.owner, 'usage')
+    group by l.pid`,
+    [lockName(schema), schema, `"${schema}".migration_checksums`],
   )
+}
+
+function named(holders: readonly Holder[]): string {
+  const each = holders.map(
+    ({ pid, user, since }) => `pid ${pid} (user ${user ?? 'unknown'}${since === null ? '' : `, since ${since}`})`,
+  )
+  return each.join(', ') || 'nobody any more'
+}
+
+function lockedBy(holders: readonly Holder[], schema: string, longestWaitMs: number): OutbusError {
   return new OutbusError(
     'migration.locked',
-    `the migration lock of schema ${schema} was not free for ${longestWaitMs} ms: ${who.join(', ') || 'nobody'} holds it`,
+    `the migration lock of schema ${schema} was not free for ${longestWaitMs} ms: ${named(holders)} holds it`,
     {
       path: 'schema',
       received: schema,

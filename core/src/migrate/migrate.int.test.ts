@@ -18,6 +18,8 @@ const run = promisify(execFile)
 type Files = Record<string, string>
 const A: Files = { '0001_a.sql': 'create table {schema}.a (id int);\n-- the end' }
 const B: Files = { '0002_b.sql': 'create table {schema}.b (id int);\ninsert into {schema}.b values (1);\n' }
+/** What the connection that is to hold the lock has asked last. */
+const WAITS_FOR_THE_LOCK = `query like 'select l.pid, max(a.usename)%'`
 const C: Files = { '0003_c.sql': 'create table {schema}.c (id int);\n' }
 
 async function line(name: string, files: Files) {
@@ -57,7 +59,7 @@ async function until(pool: pg.Pool, condition: string, sessions = 1): Promise<nu
 it('G17: of ten processes that migrate at once one applies, and none fails', async () => {
   const { db, tables, check } = await setUp()
   const core = await line('core', { ...A, ...B, ...C })
-  // None may begin before all of them have found work to do: the lock is the test's until then.
+  // None may begin before all of them have found work to do: until then the lock is the test's, as of a program of before.
   const holder = await db.pool.connect()
   await holder.query('select pg_advisory_lock(hashtextextended($1, 0))', [lockName('outbus')])
   const processes = Array.from({ length: 10 }, async () => {
@@ -70,7 +72,7 @@ it('G17: of ten processes that migrate at once one applies, and none fails', asy
     ])
     return (JSON.parse(stdout) as AppliedLine[])[0]?.applied
   })
-  await until(db.pool, `query like '%pg_try_advisory_lock%'`, 10)
+  await until(db.pool, WAITS_FOR_THE_LOCK, 10)
   await holder.query('select pg_advisory_unlock_all()')
   holder.release()
   const results = await Promise.all(processes)
@@ -270,13 +272,39 @@ create index concurrently a_id on {schema}.a (id);
   const first = migrate(core)
   await until(db.pool, `wait_event_type = 'Lock' and query ilike '%concurrently%'`)
   const second = migrate(core)
-  await until(db.pool, `query like '%pg_try_advisory_lock%'`)
+  await until(db.pool, WAITS_FOR_THE_LOCK)
   await holder.query('commit')
   holder.release()
   expect((await Promise.all([first, second])).map(([done]) => done?.applied)).toEqual([['0002_index'], []])
   expect(await rows(`select indisvalid as valid from pg_index where indexrelid = 'outbus.a_id'::regclass`)).toEqual([
     { valid: true },
   ])
+})
+
+it('gives up on an index that another login’s open transaction holds up, after 15 minutes or what the file says, and names it', async () => {
+  const { db, rows, migrate } = await setUp()
+  const held = {
+    '0002_index.sql': `-- outbus: no transaction
+create table if not exists {schema}.waits as select current_setting('lock_timeout') as most;
+set lock_timeout = '50ms';
+drop index concurrently if exists {schema}.a_id;
+create index concurrently a_id on {schema}.a (id);
+`,
+  }
+  await migrate(await line('core', A))
+  const holder = await db.pool.connect()
+  await holder.query('begin isolation level repeatable read')
+  const { rows: holding } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const core = await line('core', { ...A, ...held })
+  await expect(migrate(core)).rejects.toMatchObject({
+    code: 'migration.failed',
+    sqlState: '55P03',
+    message: expect.stringMatching(new RegExp(`open transactions, the oldest first: pid ${holding[0]?.pid} \\(user `)),
+  })
+  await holder.query('rollback')
+  holder.release()
+  expect((await migrate(core))[0]?.applied).toEqual(['0002_index'])
+  expect(await rows('select most from outbus.waits')).toEqual([{ most: '15min' }])
 })
 
 it('goes by the table that programs before this one go by, and runs again what they left out of it', async () => {

@@ -19,6 +19,7 @@ import type { Database } from './ledger.ts'
 import { loadLines } from './line.ts'
 import type { LoadedLine, Migration, MigrationLine } from './line.ts'
 import { rowsOf } from '../sql/answer.ts'
+import type { MigrationLock } from './lock.ts'
 import { takeMigrationLock } from './lock.ts'
 import { assertSchemaName } from './schema-name.ts'
 
@@ -33,7 +34,7 @@ export interface AppliedLine {
 /** A dispatcher that stops in order is forgotten at once; while it lives, it is heard of every ten seconds. */
 const COUNTS_FOR = '25 seconds'
 
-/** A migrator that is frozen, or whose machine vanished, loses its session, and with it the lock, after this. */
+/** A migrator that is frozen, or whose machine vanished, loses its session after this, and its lock (`lock.ts`). */
 const SESSION_SETTINGS = `
   set statement_timeout = 0;
   set idle_in_transaction_session_timeout = '60s';
@@ -47,7 +48,7 @@ const SESSION_SETTINGS = `
  * Brings a schema to what this program's lines say, and tells what it applied. With nothing to do it needs no lock and
  * no right beyond reading. The connection must hold a session: not one through a transaction-mode pooler.
  *
- * Errors: `schema.name`; `plugin.invalid` for a line whose files are not numbered from 0001 without gaps; `schema.newer`;
+ * Errors: `schema.name`; `migration.locked` where another process has the lock for 15 minutes, with its pid and login; `plugin.invalid` for a line whose files are not numbered from 0001 without gaps; `schema.newer`;
  * `schema.in_use` for a migration that older processes must not run beside, while one of them dispatches; `migration.changed`;
  * `schema.missing` if the role may not create the schema; `migration.failed`, which names line, file and line number and has
  * what Postgres said as its cause. Files applied before that one stay applied.
@@ -64,19 +65,25 @@ export async function migrate(options: {
   const client = new BusClient({ ...options.connection, ownSession: true, statement_timeout: 0 })
   // The statement that is under way, or the next one, reports a lost connection; unheard it would end the process.
   client.on('error', () => undefined)
+  let lock: MigrationLock | undefined
   await client.connect()
   try {
     if ((await pendingIn(client, schema, lines)).every(({ pending }) => pending.length === 0)) {
       return lines.map(({ name }) => ({ line: name, applied: [] }))
     }
     await client.query(SESSION_SETTINGS)
-    await takeMigrationLock(client, schema, () =>
-      options.log?.info({ schema }, 'another process is migrating: waiting for it'),
-    )
+    await ensureSchema(client, schema)
+    lock = await takeMigrationLock({
+      connection: options.connection,
+      schema,
+      onWait: (holders) => options.log?.info({ schema, holders }, 'another process is migrating: waiting for it'),
+      onLost: () => void client.end().catch(() => undefined),
+    })
     return await applyPending(client, schema, lines, options.log)
   } finally {
-    // The session ends, so do the lock and an aborted transaction.
+    // The session ends, so does an aborted transaction. The next one does not begin beside it.
     await client.end().catch(() => undefined)
+    await lock?.release()
   }
 }
 
@@ -121,7 +128,6 @@ async function applyPending(
   lines: readonly LoadedLine[],
   log: Pick<Logger, 'info'> | undefined,
 ): Promise<AppliedLine[]> {
-  await ensureSchema(client, schema)
   // Asked again, under the lock; and of all lines before anything of any is applied.
   const work = await pendingIn(client, schema, lines)
   await assertNobodyRuns(client, schema, work)
@@ -133,20 +139,43 @@ async function applyPending(
   return work.map(({ line, pending }) => ({ line: line.name, applied: pending.map(({ name }) => name) }))
 }
 
-/** Under the lock, because IF NOT EXISTS races; and asked first, because it wants the right to create even if it would not. */
+/**
+ * What the lock is a lock of, so before there is one: IF NOT EXISTS races, and whoever is second finds it there. Asked first, because
+ * that wants the right to create even if it would not.
+ */
 async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
   const state = await stateOf(client, schema)
-  if (!state.schema) await createSchema(client, schema)
-  if (!state.ledger) {
-    await client.query(`create table if not exists "${schema}".migration_checksums (
+  if (!state.schema) await byOneOfMany(() => createSchema(client, schema))
+  if (!state.ledger)
+    await byOneOfMany(() =>
+      client.query(`create table if not exists "${schema}".migration_checksums (
     line text not null,
     name text not null,
     sha256 text not null,
     applied_at timestamptz not null default clock_timestamp(),
+    older_processes text,
     primary key (line, name)
-  )`)
+  )`),
+    )
+  const [column] = await rowsOf<{ exists: boolean }>(
+    client,
+    `select exists (select from pg_attribute where attrelid = to_regclass($1) and attname = 'older_processes') as exists`,
+    [`"${schema}".migration_checksums`],
+  )
+  // A table of a program from before the column. Whoever holds the lock has added it.
+  if (column?.exists !== true)
+    await client.query(
+      `set lock_timeout = '10s'; alter table "${schema}".migration_checksums add column if not exists older_processes text`,
+    )
+}
+
+/** Several do it at once, and Postgres fails all but the first one by what is unique in its catalogue. */
+async function byOneOfMany(create: () => Promise<unknown>): Promise<void> {
+  try {
+    await create()
+  } catch (error) {
+    if (sqlStateOf(error) !== SQL_STATE.uniqueViolation) throw error
   }
-  await client.query(`alter table "${schema}".migration_checksums add column if not exists older_processes text`)
 }
 
 /**
