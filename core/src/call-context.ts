@@ -356,6 +356,7 @@ abstract class BaseContext implements CoreContext {
         if (this.#scope.boundBy !== undefined) await this.#assertStanding()
         const asker: Asker = {
           app: this.app,
+          redaction: this.#around.plugins.redactionOf(source.name),
           prepare: (event, options, late) => this.#prepare(source.name, event, options, { late }),
         }
         const anyWrite = write as SharedWrite<EventSchemas, unknown, unknown>

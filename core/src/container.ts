@@ -130,7 +130,8 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   provide(T.functions, () => new FunctionRegistry())
   provide(
     T.plugins,
-    (c) => new Plugins(settings.sources, [functionTarget(c.resolve(T.functions)), ...settings.targets]),
+    (c) =>
+      new Plugins(settings.sources, [functionTarget(c.resolve(T.functions)), ...settings.targets], settings.redact),
   )
   provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log), settings.prepare))
   provide(T.calls, (c) => {

@@ -68,6 +68,20 @@ export interface BusOptions<S extends readonly AnySource[]> {
    * how long that takes is the pattern's own doing. False: texts are stored and logged as they are. Default none beside.
    */
   readonly redactErrors?: readonly RegExp[] | false
+  /**
+   * What events carry that is stored nowhere: paths by the name of a source, at most 100 each, such as
+   * `{ orders: ['$.card', '$.items[*].iban'] }`. A path has members, `[*]` and `[n]`; it goes through lists as Postgres' lax mode does,
+   * and a name with a dot, a blank or a bracket stands as a JSON string (`$."a.b"`).
+   *
+   * Core replaces each value that is named by the text `[redacted]`, exported as `REDACTED`, as soon as the event is valid: in the
+   * event that filters, patterns, ordering keys and the `Authorizer` are asked about, and in the trigger event. So handlers, dead letters,
+   * the history, requests, replays and logs have the redacted form too, and a filter never matches what it cannot see. A dispatcher
+   * redacts again, for rows that were written before. Paths are tried on both forms, where a source's trigger event calls things
+   * otherwise. Not redacted is what a source itself stores, such as the value of a kv entry, and what the emitter says beside the
+   * event, such as a `dedupeKey`. Each process that emits needs the option. Costs nothing for other sources; else time linear in
+   * the event. A path that is none, or names the op: `options.invalid`. Default nothing.
+   */
+  readonly redact?: { readonly [Name in S[number]['name'] | 'dead_letter']?: readonly string[] }
   /** For how long what has no further use is kept, in days; null for ever. False: this process removes nothing. */
   readonly retention?: RetentionOptions | false
   /** How long `start` waits for each plugin's own `start`, in ms. Default 30,000. */
@@ -133,6 +147,7 @@ const optionsSchema = z.strictObject({
   redactErrors: z
     .union([z.literal(false), z.array(z.custom<RegExp>(types.isRegExp, 'is a regular expression')).max(100)])
     .default([]),
+  redact: z.unknown().optional(),
   inboxes: z.unknown().optional(),
   principals: z.unknown().optional(),
   authorizer: z.unknown().optional(),
@@ -153,7 +168,7 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
       hint: 'a postgres:// URL or a pg.Pool',
     })
   }
-  for (const key of ['authorizer', 'principals'] as const)
+  for (const key of ['authorizer', 'principals', 'redact'] as const)
     if (key in options && (options[key] === undefined || options[key] === null)) throw decidesNothing(key)
   if (options.listenUrl !== undefined) assertPostgresUrl(options.listenUrl, 'listenUrl')
   const dispatch = parseWith(dispatchSchema, parsed.dispatch ?? {}, {
@@ -198,7 +213,7 @@ const DEFAULT_PRIORITIES: Readonly<Record<Priority, Audience>> = {
 }
 
 /** The default would decide, and it may allow what the one that was meant does not. */
-function decidesNothing(key: 'authorizer' | 'principals'): OutbusError {
+function decidesNothing(key: 'authorizer' | 'principals' | 'redact'): OutbusError {
   return new OutbusError('options.invalid', `createBus: ${key} is given, and is nothing`, {
     path: key,
     hint: 'leave the key out for the default',

@@ -4,6 +4,8 @@ import { OutbusError, quoted } from './errors.ts'
 import { API_VERSION } from './source.ts'
 import type { AnySource } from './source.ts'
 import type { AnyTarget } from './target.ts'
+import type { Redaction } from './privacy/redaction.ts'
+import { readRedactions } from './privacy/redaction.ts'
 import { nearest } from './validation/nearest.ts'
 import { isUrl } from './validation/kinds.ts'
 
@@ -88,11 +90,20 @@ export class Plugins {
   readonly sources: ReadonlyMap<string, AnySource>
   readonly targets: ReadonlyMap<string, AnyTarget>
 
-  constructor(sources: readonly AnySource[], targets: readonly AnyTarget[]) {
+  /** By the name of a source. Undefined where nothing is redacted, which then costs an emit nothing. */
+  readonly #redactions: ReadonlyMap<string, Redaction> | undefined
+
+  /** `redact`: of the options. */
+  constructor(sources: readonly AnySource[], targets: readonly AnyTarget[], redact?: unknown) {
     const named = byName(sources, 'source', (source) => source.name, assertSource)
     // Core's own, and always there.
     this.sources = named.set(DEAD_LETTER_SOURCE, deadLetterSource)
     this.targets = byName(targets, 'target', (target) => target.type, assertTarget)
+    if (redact !== undefined) this.#redactions = readRedactions(redact, (name, at) => this.source(name, at))
+  }
+
+  redactionOf(source: string): Redaction | undefined {
+    return this.#redactions?.get(source)
   }
 
   source(name: string, path = 'source'): AnySource {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
 import type { Plugins } from '../plugins.ts'
+import type { Redaction } from '../privacy/redaction.ts'
 import { DEFAULT_RETRY_POLICY, parseRetryPolicy } from '../retry/policy.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
 import type { AnySource } from '../source.ts'
@@ -16,6 +17,8 @@ export interface Plan {
   readonly name: string
   readonly sourceName: string
   readonly source: AnySource | undefined
+  /** Of what its events carry. Undefined for a source of which nothing is redacted. */
+  readonly redaction: Redaction | undefined
   /** Its trigger is on the source of dead letters. */
   readonly handlesDeadLetters: boolean
   readonly target: AnyTarget | undefined
@@ -114,6 +117,7 @@ function readPlan(plugins: Plugins, text: string): Plan {
     name: snapshot.name,
     sourceName: snapshot.source,
     source,
+    redaction: plugins.redactionOf(snapshot.source),
     handlesDeadLetters: snapshot.source === DEAD_LETTER_SOURCE,
     target,
     config,

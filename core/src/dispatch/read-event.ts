@@ -4,7 +4,13 @@ import { isThenable } from '../validation/kinds.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { Plan } from './plan.ts'
 
+/** Redacted again: the row may have been written before the option was, and `bind` adds what it reads from a filter. */
 export function readEvent(plan: Plan, text: string, from: number): TriggerEvent {
+  const event = readUnredacted(plan, text, from)
+  return plan.redaction === undefined ? event : (plan.redaction.of(event) as TriggerEvent)
+}
+
+function readUnredacted(plan: Plan, text: string, from: number): TriggerEvent {
   const { source, sourceName, filter } = plan
   const value = JSON.parse(text) as TriggerEvent
   if (source === undefined) return value

@@ -10,6 +10,7 @@ import { emitsFor } from '../context.ts'
 import { askSource, OPTIONAL_TEXT, sourceFailed, TRIGGER_EVENT } from '../ask-source.ts'
 import { OutbusError, quoted } from '../errors.ts'
 import type { Plugins } from '../plugins.ts'
+import type { Redaction } from '../privacy/redaction.ts'
 import { hintOf } from '../plugins.ts'
 import { priorityLevel } from '../priority.ts'
 import type { AnySource } from '../source.ts'
@@ -131,11 +132,13 @@ export function prepareEvent(
 ): PreparedEvent {
   const { late } = extras
   const source = plugins.source(sourceName)
-  const event = parseEvent(source, input)
+  const redaction = plugins.redactionOf(source.name)
+  const parsed = parseEvent(source, input)
+  // Before the source is asked anything of it: what it is matched, ordered and filed by is what is stored.
+  const event = redaction === undefined ? parsed : (redaction.of(parsed) as { op: string })
   const triggerEvent = askSource(source, 'serialize', () => source.serialize(event), TRIGGER_EVENT)
-  const text = encodeJson(late === undefined ? triggerEvent : without(triggerEvent, late, source), {
-    maxBytes: limits.maxEventBytes,
-  })
+  const serialized = late === undefined ? triggerEvent : without(triggerEvent, late, source)
+  const text = encodeEvent(serialized, redaction, limits)
   const given =
     options === undefined
       ? NO_OPTIONS
@@ -145,6 +148,15 @@ export function prepareEvent(
     given.orderingKey ?? askSource(source, 'orderingKey', () => source.orderingKey?.(event), OPTIONAL_TEXT)
   if (orderingKey !== undefined) assertKey(orderingKey, { what: 'an ordering key', path: 'orderingKey' })
   return new PreparedEvent({ scope, source, event, text, given, due, orderingKey, extras })
+}
+
+/** Redacted again, as it is stored: a source may call things otherwise in its trigger event, or have read a getter twice. */
+function encodeEvent(event: unknown, redaction: Redaction | undefined, { maxEventBytes }: PrepareLimits): string {
+  const text = encodeJson(event, { maxBytes: maxEventBytes })
+  if (redaction === undefined) return text
+  const value: unknown = JSON.parse(text)
+  const redacted = redaction.of(value)
+  return redacted === value ? text : encodeJson(redacted, { maxBytes: maxEventBytes })
 }
 
 function without(event: unknown, members: readonly string[], source: AnySource): object {

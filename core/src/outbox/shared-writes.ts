@@ -26,6 +26,7 @@ import { bothLanes, NO_LANES } from './emitter.ts'
 import { endOfTick, nextTurn } from './end-of-tick.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
+import type { Redaction } from '../privacy/redaction.ts'
 
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
 const MAX_GROUP = 256
@@ -35,6 +36,8 @@ const IMPATIENTLY = [`lock_timeout = '${PATIENCE}'`]
 /** Who asks: whose app it is, and how what it emits is made ready. */
 export interface Asker {
   readonly app: string
+  /** Of what its events carry. */
+  readonly redaction: Redaction | undefined
   prepare(event: EventInput<EventSchemas>, options: EmitOptions | undefined, late?: readonly string[]): PreparedEvent
 }
 
@@ -73,7 +76,7 @@ export class SharedWrites {
 
   ask(write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
     let line = this.#lines.get(write)
-    if (line === undefined) this.#lines.set(write, (line = new Line(write, this.#around)))
+    if (line === undefined) this.#lines.set(write, (line = new Line(write, asker, this.#around)))
     return line.ask(asker, item)
   }
 
@@ -105,11 +108,13 @@ class Line {
   /** Of apps that were refused a moment ago: one after another. */
   #lastApart: Promise<void> = Promise.resolve()
 
-  constructor(write: AnyWrite, around: SharedWritesSurroundings) {
+  constructor(write: AnyWrite, { redaction }: Asker, around: SharedWritesSurroundings) {
     this.#write = write
     this.#around = around
     const { atOnce } = write
-    if (atOnce !== undefined) this.#atOnce = { write: atOnce, statements: emitsWriting(atOnce.statement) }
+    // What the statement alone knows cannot be redacted in it.
+    if (atOnce !== undefined && redaction?.reaches(atOnce.late) !== true)
+      this.#atOnce = { write: atOnce, statements: emitsWriting(atOnce.statement) }
   }
 
   ask(asker: Asker, item: unknown): Promise<unknown> {

@@ -4,7 +4,7 @@
  * object. Pure.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { OutbusError, takeSteps } from '@outbus/core'
+import { memberPattern, OutbusError, takeSteps, writeMember } from '@outbus/core'
 import type { JsonObject, JsonValue } from '@outbus/core'
 import { isObject } from './is-object.ts'
 
@@ -22,7 +22,7 @@ export function changedPaths(
   return paths.list.toSorted((a, b) => (a < b ? -1 : 1))
 }
 
-const STEP = '(?:[^."]+|"(?:[^"\\\\]|\\\\.)*")'
+const STEP = memberPattern()
 const PATH = new RegExp(`^${STEP}(?:\\.${STEP})*$`, 'su')
 
 /** A part of a path is made and looked up. */
@@ -98,7 +98,7 @@ export class PathIndex {
 function collect(before: JsonObject, after: JsonObject, within: string, paths: Paths): void {
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
     const [old, now] = [own(before, name), own(after, name)]
-    const path = within === '' ? stepOf(name) : `${within}.${stepOf(name)}`
+    const path = within === '' ? writeMember(name) : `${within}.${writeMember(name)}`
     const branches = [old, now].filter((value) => value !== undefined)
     // Not compared as a whole first: each level would look at all that is within it.
     if (branches.every((value) => isObject(value) && Object.keys(value).length > 0))
@@ -121,8 +121,4 @@ function tooLarge({ maxCharacters }: Paths): OutbusError {
 
 function own(object: JsonObject, name: string): JsonValue | undefined {
   return Object.hasOwn(object, name) ? object[name] : undefined
-}
-
-function stepOf(name: string): string {
-  return name === '' || /[."]/.test(name) ? JSON.stringify(name) : name
 }

@@ -1,0 +1,86 @@
+/**
+ * Paths into JSON, as `redact`, an erasure's `path` and the paths of changed members write them. A path that begins with `$` means
+ * what Postgres means by it in lax mode: a step into a list is of each entry, and what is no list is a list of one. Pure.
+ */
+import { OutbusError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+
+/** Each entry of a list: `[*]`. */
+export const EACH = Symbol('each')
+
+/** The name of a member, the place of an entry, or each entry. */
+export type PathStep = string | number | typeof EACH
+
+export interface JsonPath {
+  readonly text: string
+  readonly steps: readonly PathStep[]
+}
+
+/** JSON is nested no deeper. */
+const MAX_STEPS = 64
+const MAX_CHARACTERS = 1_000
+const QUOTED = String.raw`"(?:[^"\\]|\\.)*"`
+
+/**
+ * The text of a regular expression for one member: its name, or a JSON string where the name has a dot or a quote in it, or is empty.
+ * `excluded`: what stands in a string as well.
+ */
+export function memberPattern(excluded = ''): string {
+  return `(?:[^."${excluded}]+|${QUOTED})`
+}
+
+/** A member as {@link memberPattern} reads it. */
+export function writeMember(name: string): string {
+  return name === '' || /[."]/.test(name) ? JSON.stringify(name) : name
+}
+
+// What other languages of paths have for filters, wildcards and quotes is no name here: `$.*` must not be a member named `*`.
+const STEP = new RegExp(String.raw`\.(${memberPattern(String.raw`\s\[\](){}*?@$'`)})|\[(\*|0|[1-9]\d{0,6})\]`, 'suy')
+
+const HINT = 'members, [*] and [n] after a $: $.card, $.items[*].iban, $.lines[0], $."a.b"'
+
+/** Refuses what is no path, or the whole value, with an error whose path is `at`. */
+export function parseJsonPath(
+  text: unknown,
+  { code, what, at }: { readonly code: ErrorCode; readonly what: string; readonly at: string },
+): JsonPath {
+  const refuse = (problem: string, limit?: number) =>
+    new OutbusError(code, `${what}: ${at} ${problem}`, {
+      path: at,
+      received: text,
+      hint: HINT,
+      ...(limit === undefined ? {} : { limit }),
+    })
+  if (typeof text !== 'string') throw refuse('is no path')
+  if (text.length > MAX_CHARACTERS) throw refuse('is too long a path', MAX_CHARACTERS)
+  if (text === '$') throw refuse('is the path of the whole, and has to name something in it')
+  const steps = stepsOf(text)
+  if (steps === undefined) throw refuse('is no path')
+  if (steps.length > MAX_STEPS) throw refuse('has too many steps', MAX_STEPS)
+  return { text, steps }
+}
+
+function stepsOf(text: string): PathStep[] | undefined {
+  if (!text.startsWith('$') || text.includes('\0') || !text.isWellFormed()) return undefined
+  const steps: PathStep[] = []
+  for (let at = 1; at < text.length; at = STEP.lastIndex) {
+    STEP.lastIndex = at
+    const [, member, entry] = STEP.exec(text) ?? []
+    if (member === undefined && entry === undefined) return undefined
+    const step = member === undefined ? (entry === '*' ? EACH : Number(entry)) : nameOf(member)
+    if (step === undefined) return undefined
+    steps.push(step)
+  }
+  return steps
+}
+
+function nameOf(member: string): string | undefined {
+  if (!member.startsWith('"')) return member
+  try {
+    const name = JSON.parse(member) as string
+    return name.includes('\0') || !name.isWellFormed() ? undefined : name
+  } catch {
+    // An escape that JSON does not have.
+    return undefined
+  }
+}
