@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { drawChart } from './chart.ts'
 import type { Turn } from './arena.ts'
 import type { Measure, SystemName } from './contract.ts'
-import { benchMarkdown, replaceBetweenMarkers } from './markdown.ts'
+import { benchMarkdown, replaceBetweenMarkers, summaryMarkdown } from './markdown.ts'
 import type { ResultRow } from './results.ts'
 import { formatJson, Measures, readResults } from './results.ts'
 
@@ -16,18 +16,18 @@ const results = [row('drain', 'outbus', 90_000), row('drain', 'raw', 180_000), r
 
 test('only what stands between the markers gives way', () => {
   const document = 'before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n'
-  expect(replaceBetweenMarkers(document, 'new')).toBe('before\n<!-- bench -->\nnew\n<!-- /bench -->\nafter\n')
+  expect(replaceBetweenMarkers(document, 'bench', 'new')).toBe('before\n<!-- bench -->\nnew\n<!-- /bench -->\nafter\n')
 })
 
 test('the second report takes the place of the first', () => {
-  const once = replaceBetweenMarkers('<!-- bench --><!-- /bench -->', 'first')
-  expect(replaceBetweenMarkers(once, 'second')).not.toContain('first')
+  const once = replaceBetweenMarkers('<!-- bench --><!-- /bench -->', 'bench', 'first')
+  expect(replaceBetweenMarkers(once, 'bench', 'second')).not.toContain('first')
 })
 
 test.for(['', '<!-- bench -->', '<!-- /bench --> <!-- bench -->'])(
   'without both markers in order nothing is replaced: %j',
   (document) => {
-    expect(() => replaceBetweenMarkers(document, 'new')).toThrow('<!-- bench -->')
+    expect(() => replaceBetweenMarkers(document, 'bench', 'new')).toThrow('<!-- bench -->')
   },
 )
 
@@ -104,10 +104,19 @@ test('what is not a list of results is refused', () => {
     expect(() => readResults(json)).toThrow('results')
 })
 
-test('the README’s table and the chart are those of the results that are kept beside them', async () => {
+test('the summary has the scenarios that were measured, in words, and their medians alone', () => {
+  const markdown = summaryMarkdown([{ ...row('pinned', 'outbus', 133_545), min: 1 }, row('fan-out', 'raw', 1)])
+  expect(markdown).toContain('| drain beside a long transaction | rows/s | 133,545 | – |')
+  expect(markdown).not.toContain('fan-out')
+  expect(markdown).toContain('2026-11-25')
+})
+
+test('the tables and the chart are those of the results that are kept beside them', async () => {
   const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8')
   const kept = readResults(await read('docs/benchmark.json'))
+  const page = await read('docs/performance.md')
+  expect(page).toBe(replaceBetweenMarkers(page, 'bench', benchMarkdown(kept)))
   const readme = await read('README.md')
-  expect(readme).toBe(replaceBetweenMarkers(readme, benchMarkdown(kept)))
+  expect(readme).toBe(replaceBetweenMarkers(readme, 'bench:summary', summaryMarkdown(kept)))
   expect(await read('docs/benchmark.svg')).toBe(drawChart(kept))
 })

@@ -38,7 +38,7 @@ test('the quickstart does what it says, and ends by itself', async () => {
       env: { ...process.env, DATABASE_URL: db.adminUrl },
     },
   )
-  expect(stdout).toBe('welcomed ada at attempt 1\n')
-  const { rows } = await db.pool.query('select name from signups')
-  expect(rows).toEqual([{ name: 'ada' }])
+  expect(stdout).toBe('mailed a receipt for {"id":"o1","total":9} at attempt 1\n')
+  const { rows } = await db.pool.query('select id, total from orders')
+  expect(rows).toEqual([{ id: 'o1', total: 9 }])
 })

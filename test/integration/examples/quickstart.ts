@@ -1,28 +1,27 @@
 import { createBus, withTransaction } from '@outbus/core'
-import { kv } from '@outbus/kv'
+import { pubsub } from '@outbus/pubsub'
 import pg from 'pg'
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
 // Without a listener, an idle connection that Postgres ends would end this process.
 pool.on('error', (error) => console.error(error.message))
-await using bus = await createBus({ database: pool, sources: [kv()], app: 'shop', migrate: true })
+await pool.query('create table if not exists orders (id text primary key, total integer)')
+const bus = await createBus({ database: pool, sources: [pubsub()], app: 'shop', migrate: true })
 
-// What is to be done: a function, and a trigger that says for which events.
-const welcomed = Promise.withResolvers<string>()
-await bus.on('welcome', 'kv', { collection: 'users', ops: ['set'] }, async ({ event, cx, attempt }) => {
-  await cx.kv.set('greetings', event.key, { text: `hello, ${event.key}` })
-  welcomed.resolve(`welcomed ${event.key} at attempt ${attempt}`)
+// A trigger: for which events, and what to run.
+const mailed = Promise.withResolvers<string>()
+await bus.on('mail', 'pubsub', { topic: 'orders.placed' }, async ({ event, attempt }) => {
+  mailed.resolve(`mailed a receipt for ${JSON.stringify(event.message)} at attempt ${attempt}`)
 })
 await bus.start()
 
-// A change and its event commit together, or neither does.
+// The order and its event commit together, or neither does.
 const cx = bus.context()
 await withTransaction(pool, async (tx) => {
-  await tx.query('create table if not exists signups (name text)')
-  await tx.query('insert into signups values ($1)', ['ada'])
-  await cx.with(tx).kv.set('users', 'ada', { plan: 'pro' })
+  await tx.query('insert into orders values ($1, $2)', ['o1', 9])
+  await cx.with(tx).pubsub.publish('orders.placed', { id: 'o1', total: 9 })
 })
-console.log(await welcomed.promise)
+console.log(await mailed.promise)
 
 await bus.stop()
 await pool.end()
