@@ -10,6 +10,7 @@ import { clearInterval, clearTimeout, setInterval, setTimeout, wallClock } from 
 import { aborted } from './dispatch/pause.ts'
 import { OutbusError } from './errors.ts'
 import { checkOut } from './postgres/check-out.ts'
+import { SQL_STATE, sqlStateOf } from './postgres-errors.ts'
 import { answer, rowsOf } from './sql/answer.ts'
 
 /** What pg-boss takes. */
@@ -68,7 +69,7 @@ export class Timekeeper {
 
   async #start(): Promise<PgBoss> {
     const boss = new (await loadPgBoss())({
-      db: { executeSql: executorOn(this.#pool) },
+      db: { executeSql: executorOn(this.#pool, this.#schema) },
       schema: this.#schema,
       clock: { now: wallClock, setTimeout, clearTimeout, setInterval, clearInterval },
       cronMonitorIntervalSeconds: CRON_INTERVAL_S,
@@ -113,24 +114,46 @@ async function install(pool: pg.Pool, schema: string): Promise<void> {
       },
     )
   }
-  const db = { executeSql: executorOn(pool) }
+  const db = { executeSql: executorOn(pool, schema) }
   const boss = new (await loadPgBoss())({ db, schema, createSchema: !exists, supervise: false, schedule: false })
   await boss.start()
   await boss.stop({ graceful: false, close: false })
+}
+
+/** How a transaction of pg-boss begins that is one at a time. */
+const ONE_AT_A_TIME =
+  /^(\s*BEGIN;\s*SET LOCAL lock_timeout = \d+;\s*SET LOCAL idle_in_transaction_session_timeout = \d+;\s*)SELECT pg_advisory_xact_lock\(\('x' \|\| encode\(sha224\(.*?\)::bit\(64\)::bigint\)/
+const INSTALLS = /^\s*BEGIN;[^]*?\bCREATE TABLE \S+\.version\b/
+
+/**
+ * pg-boss does one at a time under an advisory lock, which any login can hold and never let go. Here it is a lock of its table `version`
+ * instead, which takes the rights of a dispatcher. Where the table is not there yet it is being made: Postgres lets one do that.
+ */
+function ownLock(text: string, schema: string): string {
+  const lock = `DO $lock$ BEGIN
+  IF to_regclass('"${schema}".version') IS NOT NULL THEN LOCK TABLE "${schema}".version IN SHARE UPDATE EXCLUSIVE MODE; END IF;
+END $lock$`
+  // pg-boss looks for the row of its lock in the answer.
+  return text.replace(ONE_AT_A_TIME, (_, begin: string) => `${begin}${lock};\nSELECT 0 AS pg_advisory_xact_lock`)
 }
 
 /**
  * On connections that read what comes as the bus does, and not as the application: pg-boss too counts on what its rows have. It sends
  * `begin`, what is to be done and `commit` as one text: where that fails the transaction stays open, and the connection goes.
  */
-function executorOn(pool: pg.Pool) {
+function executorOn(pool: pg.Pool, schema: string) {
   return async (text: string, values?: unknown[]) => {
     const client = await checkOut(pool)
     let failed = true
     try {
-      const result = await answer(client, values === undefined ? { text } : { text, values })
+      const query = { text: ownLock(text, schema) }
+      const result = await answer(client, values === undefined ? query : { ...query, values })
       failed = false
       return result
+    } catch (error) {
+      // Another process has installed it in the same moment, all of it.
+      if (INSTALLS.test(text) && sqlStateOf(error) === SQL_STATE.uniqueViolation) return { rows: [] }
+      throw error
     } finally {
       client.release(failed)
     }

@@ -2,11 +2,12 @@
 import { createBus, disableRowSecurity, withTransaction } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
-import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
+import { useTestClient, useTestDatabase, useTestPool } from '@outbus/test-kit/vitest'
 import type { UsedTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { lockName, takeMigrationLock } from '../../core/src/migrate/lock.ts'
+import { installBoss, Timekeeper } from '../../core/src/timekeeper.ts'
 import { setUpBus } from '../integration/one-bus.ts'
 import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 
@@ -217,6 +218,37 @@ test('whoever loses the migration lock hears of it', async () => {
   await db.pool.query('select pg_terminate_backend($1)', [(rows[0] as { pid: number }).pid])
   await lost.promise
   await (await take(() => undefined)).release()
+})
+
+/** Which pg-boss takes for what it does one at a time: to install, to make queues, to keep house. */
+const BOSS_LOCKS = ['', 'create-queue', 'bamClaim', 'queue-stats', 'queue-stats-insert'].concat(
+  ['failJobsByTimeout', 'failJobsByHeartbeat', 'deletion', 'cleanupDependencies'].map((task) => `job_common${task}`),
+)
+
+test('a stranger who holds the advisory locks of pg-boss does not keep it from being installed, started and keeping house', async () => {
+  const db = await useTestDatabase({ sources: [kv()] })
+  const stranger = await useStranger(db)
+  await stranger.query(
+    `select pg_advisory_lock(('x' || encode(sha224((current_database() || '.pgboss.outbus_boss' || key)::bytea), 'hex'))::bit(64)::bigint)
+    from unnest($1::text[]) as key`,
+    [BOSS_LOCKS],
+  )
+  const warnings: unknown[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) })
+  const over = AbortSignal.abort()
+  const start = async () => {
+    const timekeeper = new Timekeeper(useTestPool(db.adminUrl, { max: 3 }), 'outbus', log)
+    onTestFinished(() => timekeeper.stop(over))
+    return timekeeper.boss()
+  }
+  // At once: one of them installs it.
+  const [boss] = await Promise.all([start(), start(), start()])
+  await boss.createQueue('work', { expireInSeconds: 1 })
+  await boss.send('work', {})
+  expect(await boss.fetch('work')).toHaveLength(1)
+  await boss.supervise()
+  await installBoss(db.pool, 'outbus')
+  expect(warnings).toEqual([])
 })
 
 test('a lane that lends its connection to emits locks another number each time, so that nobody can hold the next one', async () => {
