@@ -28,58 +28,70 @@ export interface Quotas {
 
 export type QuotaName = keyof Quotas
 
-export const DEFAULT_QUOTAS: Quotas = {
-  triggers: 10_000,
-  schedules: 1_000,
-  rowsPerEmit: 100_000,
-  bytesPerEmit: 268_435_456,
-  rowsWaiting: 5_000_000,
-  rowsPerRoot: 100_000,
-  emitsPerSecond: null,
-}
-
 /** A change of an app's quotas: null makes one the default again, and what is not named stays as it is. */
 export type QuotasPatch = { readonly [Name in QuotaName]?: number | null }
 
-/** The columns of `app_quotas`. */
-export const QUOTA_COLUMNS = {
-  triggers: 'triggers',
-  schedules: 'schedules',
-  rowsPerEmit: 'rows_per_emit',
-  bytesPerEmit: 'bytes_per_emit',
-  rowsWaiting: 'rows_waiting',
-  rowsPerRoot: 'rows_per_root',
-  emitsPerSecond: 'emits_per_second',
-} as const satisfies Record<QuotaName, string>
-
-const NAMES = Object.keys(QUOTA_COLUMNS) as QuotaName[]
 /** A count of anything in one database. */
 const MOST = 1_000_000_000_000
-
 const count = z.int().min(0).max(MOST)
-const shape = {
-  triggers: count,
-  schedules: count,
-  rowsPerEmit: count,
-  bytesPerEmit: count,
-  rowsWaiting: count,
-  rowsPerRoot: count,
-  emitsPerSecond: z.number().min(0).max(MOST).nullable(),
-} satisfies Record<QuotaName, z.ZodType>
+
+interface QuotaFacts<Limit> {
+  readonly byDefault: Limit
+  /** Of `app_quotas`, with its type. */
+  readonly column: string
+  readonly type: 'bigint' | 'float8'
+  readonly schema: z.ZodType<Limit>
+  /** What it counts, in a message. */
+  readonly of: string
+}
+
+const counted = (byDefault: number, column: string, of: string): QuotaFacts<number> => ({
+  byDefault,
+  column,
+  type: 'bigint',
+  schema: count,
+  of,
+})
+
+/** The one list of them. What else is kept by quota is made of it. */
+const QUOTAS: { readonly [Name in QuotaName]: QuotaFacts<Quotas[Name]> } = {
+  triggers: counted(10_000, 'triggers', 'triggers'),
+  schedules: counted(1_000, 'schedules', 'schedules'),
+  rowsPerEmit: counted(100_000, 'rows_per_emit', 'rows in one emit'),
+  bytesPerEmit: counted(268_435_456, 'bytes_per_emit', 'bytes in one emit'),
+  rowsWaiting: counted(5_000_000, 'rows_waiting', 'rows in the outbox'),
+  rowsPerRoot: counted(100_000, 'rows_per_root', 'rows of one root event'),
+  emitsPerSecond: {
+    byDefault: null,
+    column: 'emits_per_second',
+    type: 'float8',
+    schema: z.number().min(0).max(MOST).nullable(),
+    of: 'events a second',
+  },
+}
+
+const NAMES = Object.keys(QUOTAS) as QuotaName[]
+
+/** An object with a member for each quota, whose type the caller says. */
+function ofEach<Members extends Record<QuotaName, unknown>>(
+  member: (facts: QuotaFacts<number> | QuotaFacts<number | null>) => Members[QuotaName],
+): Members {
+  return Object.fromEntries(NAMES.map((name) => [name, member(QUOTAS[name])])) as Members
+}
+
+export const DEFAULT_QUOTAS = ofEach<{ [Name in QuotaName]: Quotas[Name] }>(({ byDefault }) => byDefault)
+
+/** The columns of `app_quotas`, with their types. */
+export const QUOTA_COLUMNS: readonly Pick<QuotaFacts<unknown>, 'column' | 'type'>[] = Object.values(QUOTAS)
 
 /** Of `createBus`: other defaults. */
-export const quotasSchema = z.strictObject(shape).partial()
+export const quotasSchema = z
+  .strictObject(ofEach<{ [Name in QuotaName]: z.ZodType<Quotas[Name]> }>(({ schema }) => schema as z.ZodType<number>))
+  .partial()
 
-const orDefault = count.nullable().optional()
-export const quotasPatchSchema = z.strictObject({
-  triggers: orDefault,
-  schedules: orDefault,
-  rowsPerEmit: orDefault,
-  bytesPerEmit: orDefault,
-  rowsWaiting: orDefault,
-  rowsPerRoot: orDefault,
-  emitsPerSecond: shape.emitsPerSecond.optional(),
-} satisfies Record<QuotaName, z.ZodType>)
+export const quotasPatchSchema = z
+  .strictObject(ofEach<Record<QuotaName, z.ZodType<number | null>>>(({ schema }) => schema.nullable()))
+  .partial()
 
 /** The members that a row of `app_quotas` states. What it has beside them, such as what a newer version adds, is passed over. */
 export function statedBy(
@@ -88,7 +100,7 @@ export function statedBy(
   const stated: Partial<Record<QuotaName, number>> = {}
   if (row === null || row === undefined) return stated
   for (const name of NAMES) {
-    const value = row[QUOTA_COLUMNS[name]]
+    const value = row[QUOTAS[name].column]
     if (typeof value === 'number' && value >= 0) stated[name] = value
   }
   return stated
@@ -97,17 +109,7 @@ export function statedBy(
 /** What a patch says, by columns, as JSON. */
 export function patchText(patch: QuotasPatch): string {
   const given = NAMES.filter((name) => patch[name] !== undefined)
-  return JSON.stringify(Object.fromEntries(given.map((name) => [QUOTA_COLUMNS[name], patch[name]])))
-}
-
-const OF: Readonly<Record<QuotaName, string>> = {
-  triggers: 'triggers',
-  schedules: 'schedules',
-  rowsPerEmit: 'rows in one emit',
-  bytesPerEmit: 'bytes in one emit',
-  rowsWaiting: 'rows in the outbox',
-  rowsPerRoot: 'rows of one root event',
-  emitsPerSecond: 'events a second',
+  return JSON.stringify(Object.fromEntries(given.map((name) => [QUOTAS[name].column, patch[name]])))
 }
 
 /** `quota.exceeded`. `use`: how much there would be, or, of what is estimated, how much there is. */
@@ -118,7 +120,7 @@ export function quotaExceeded(
 ): OutbusError {
   return new OutbusError(
     'quota.exceeded',
-    `app ${JSON.stringify(app)} is over its quota ${quota}: ${use} ${OF[quota]}, and ${limit} are allowed`,
+    `app ${JSON.stringify(app)} is over its quota ${quota}: ${use} ${QUOTAS[quota].of}, and ${limit} are allowed`,
     {
       path: `quotas.${quota}`,
       received: use,

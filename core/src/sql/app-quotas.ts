@@ -6,14 +6,14 @@ export interface AppQuotasRow {
   readonly quotas: Readonly<Record<string, unknown>> | null
 }
 
-const COLUMNS = Object.values(QUOTA_COLUMNS)
-const given = (column: string) => `($2::jsonb ->> '${column}')::${column === 'emits_per_second' ? 'float8' : 'bigint'}`
+const COLUMNS = QUOTA_COLUMNS.map(({ column }) => column)
+const GIVEN = QUOTA_COLUMNS.map(({ column, type }) => `($2::jsonb ->> '${column}')::${type}`)
 
 /** Caller: Apps.setQuotas. A column that the patch does not name stays as it is. The database moves the app's epoch on. */
 export const putQuotas = statement<[appId: string, patch: string], AppQuotasRow>(
   'put_quotas',
   `insert into {schema}.app_quotas as q (app_id, ${COLUMNS.join(', ')})
-values ($1, ${COLUMNS.map(given).join(', ')})
+values ($1, ${GIVEN.join(', ')})
 on conflict (app_id) do update set updated_at = clock_timestamp(),
   ${COLUMNS.map((column) => `${column} = case when $2::jsonb ? '${column}' then excluded.${column} else q.${column} end`).join(',\n  ')}
 returning to_jsonb(q) as quotas`,
