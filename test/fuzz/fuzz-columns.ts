@@ -1,16 +1,15 @@
 /** The run of columns.ts: `shop` writes, `bank` must not notice. */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createBus, enableRowSecurity, grantRoles, OUTCOME_CHANNEL, reply } from '@outbus/core'
-import type { OutcomeMessage } from '@outbus/core'
+import { createBus } from '@outbus/core'
 import { docs } from '@outbus/docs'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
-import { createTestDatabase, prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
+import { createTestDatabase, urlAs } from '@outbus/test-kit'
 import { openPool, withClient } from '@outbus/test-kit/connections'
 import type pg from 'pg'
 import pino from 'pino'
 import { pick, seeded } from '../faults/random.ts'
+import { createWorkTriggers, handleWork, migrateTwoApps } from '../security/shop-and-bank.ts'
 import type { Measured, Work } from './second-app.ts'
 import { measure, noticed } from './second-app.ts'
 import type { WritableColumn } from './writable-columns.ts'
@@ -52,31 +51,24 @@ export async function fuzzColumns({ serverUrl, seed, seconds }: FuzzOptions): Pr
 
 async function fuzzDatabase(url: string, seed: number, seconds: number): Promise<FuzzResult> {
   const sources = () => [kv(), docs(), schedule({ syncMs: 200 })] as const
-  const log = pino({ level: 'silent' })
-  await prepareRoles(url)
-  const migrator = urlAs(url, 'outbus_migrator')
-  const migrating = await createBus({ database: migrator, sources: sources(), migrate: true, log })
-  await migrating.stop({ graceMs: 0 })
-  await grantRoles(migrator, { roles: TEST_ROLES })
-  await enableRowSecurity(migrator, { allApps: [TEST_ROLES.dispatcher, TEST_ROLES.reader] })
+  await (await migrateTwoApps(url, sources())).stop({ graceMs: 0 })
   const admin = openPool({ connectionString: url, max: 2 })
-  await admin.query(`insert into outbus.role_apps values ('outbus_emitting', 'shop')`)
+  const log = pino({ level: 'silent' })
   const bus = await createBus({ database: urlAs(url, 'outbus_service'), sources: sources(), history: 'all', log })
   const bank = await secondApp(bus, admin)
   const fill = () => fillFirstApp(bus, admin)
   try {
     await bus.start()
     await fill()
-    const idle = await measure(bank.works, AbortSignal.timeout(Math.max(2_000, seconds * 1_000 * IDLE_SHARE)))
+    const idle = await measure(bank, AbortSignal.timeout(Math.max(2_000, seconds * 1_000 * IDLE_SHARE)))
     const over = AbortSignal.timeout(seconds * 1_000 * (1 - IDLE_SHARE))
-    const [loaded, written] = await Promise.all([measure(bank.works, over), write({ url, seed, over, fill })])
+    const [loaded, written] = await Promise.all([measure(bank, over), write({ url, seed, over, fill })])
     const { rows } = await admin.query<{ letters: number; aside: number }>(
       `select (select count(*)::integer from outbus.dead_letters where app_id = 'shop') as letters, (select count(*)::integer from outbus.set_aside) as aside`,
     )
     const { letters = 0, aside = 0 } = rows[0] ?? {}
     return { idle, loaded, noticed: noticed(idle, loaded), setAside: aside, deadLetters: letters, ...written }
   } finally {
-    bank.stop()
     await bus.stop({ graceMs: 1_000 })
     await admin.end()
   }
@@ -91,24 +83,12 @@ type FuzzBus = Awaited<
 >
 
 /** Everything that a bus does, for one app, each piece with its own way to know that it was done. */
-async function secondApp(bus: FuzzBus, admin: pg.Pool): Promise<{ readonly works: readonly Work[]; stop(): void }> {
+async function secondApp(bus: FuzzBus, admin: pg.Pool): Promise<readonly Work[]> {
   const cx = bus.context({ app: 'bank' })
   const waiting = new Map<string, () => void>()
   const done = (key: unknown) => waiting.get(String(key))?.()
-  bus.handle<{ key: string }>('work', ({ app, event }) => void (app === 'bank' && done(event.key)))
-  bus.handle('fail', () => Promise.reject(new Error('no')))
-  bus.handle<{ event?: { key?: unknown } | null }>(
-    'bury',
-    ({ app, event }) => void (app === 'bank' && done(event.event?.key)),
-  )
-  bus.handle('answer', () => reply('yes'))
+  handleWork(bus, ({ app, key }) => void (app === 'bank' && done(key)))
   for (const app of ['bank', 'shop']) await createTriggers(bus, app)
-  const ended = new Set<() => void>()
-  const listener = (message: unknown) => {
-    const { app, outcome } = message as OutcomeMessage
-    if (app === 'bank' && outcome.kind === 'dead') for (const end of ended) end()
-  }
-  subscribe(OUTCOME_CHANNEL, listener)
   let n = 0
   const until = (signal: AbortSignal, key: string) =>
     new Promise<void>((resolve, reject) => {
@@ -124,7 +104,7 @@ async function secondApp(bus: FuzzBus, admin: pg.Pool): Promise<{ readonly works
     },
   })
   const works: Work[] = [
-    ...['plain', 'limited', 'transactional', 'ordered'].map(delivered),
+    ...['jobs', 'limited', 'transactional', 'ordered'].map(delivered),
     delivered('failing'),
     {
       name: 'request',
@@ -161,7 +141,7 @@ async function secondApp(bus: FuzzBus, admin: pg.Pool): Promise<{ readonly works
       name: 'withdrawal',
       isTimed: false,
       run: async (signal) => {
-        const { deliveryIds } = await cx.kv.set('plain', `later-${++n}`, 1, { delayMs: 60_000 })
+        const { deliveryIds } = await cx.kv.set('jobs', `later-${++n}`, 1, { delayMs: 60_000 })
         await cx.deliveries.cancel(deliveryIds[0] as string)
         await untilSaid(admin, signal, `select not exists (select from outbus.outbox where id = ${deliveryIds[0]})`)
       },
@@ -170,7 +150,7 @@ async function secondApp(bus: FuzzBus, admin: pg.Pool): Promise<{ readonly works
       name: 'history',
       isTimed: false,
       run: async (signal) => {
-        const { eventId } = await cx.kv.set('plain', `kept-${++n}`, 1)
+        const { eventId } = await cx.kv.set('jobs', `kept-${++n}`, 1)
         await untilSaid(admin, signal, `select exists (select from outbus.attempts where event_id = '${eventId}')`)
       },
     },
@@ -190,12 +170,7 @@ async function secondApp(bus: FuzzBus, admin: pg.Pool): Promise<{ readonly works
       },
     },
   ]
-  return {
-    works,
-    stop: () => {
-      unsubscribe(OUTCOME_CHANNEL, listener)
-    },
-  }
+  return works
 }
 
 async function untilSaid(pool: pg.Pool, signal: AbortSignal, query: string): Promise<void> {
@@ -207,34 +182,11 @@ async function untilSaid(pool: pg.Pool, signal: AbortSignal, query: string): Pro
   }
 }
 
+/** Those that the fuzz has deleted are made anew. */
 async function createTriggers(bus: FuzzBus, app: string): Promise<void> {
-  const { triggers } = bus.context({ app })
-  const there = new Set((await triggers.list({ limit: 1_000 })).items.map(({ name }) => name))
-  const create = async (name: string, collection: string, handler: string, settings: object = {}) => {
-    if (there.has(name)) return
-    await triggers.create({
-      name,
-      source: 'kv',
-      filter: { collection },
-      target: { type: 'function', name: handler },
-      retry: { maxAttempts: 1 },
-      ...settings,
-    })
-  }
-  await create('plain', 'plain', 'work')
-  await create('pausing', 'pausing', 'work')
-  await create('limited', 'limited', 'work', { concurrency: 10, rateLimit: 1_000 })
-  await create('transactional', 'transactional', 'work', { transactional: true })
-  await create('ordered', 'ordered', 'work', { ordered: true })
-  await create('failing', 'failing', 'fail')
-  await create('answering', 'questions', 'answer')
-  if (!there.has('burying'))
-    await triggers.create({
-      name: 'burying',
-      source: 'dead_letter',
-      filter: {},
-      target: { type: 'function', name: 'bury' },
-    })
+  const cx = bus.context({ app })
+  const { items } = await cx.triggers.list({ limit: 1_000 })
+  await createWorkTriggers(cx, new Set(items.map(({ name }) => name)))
 }
 
 /** Something of the first app in every table, for the fuzz to copy and to change. What the fuzz has broken of it is made anew. */
@@ -245,7 +197,7 @@ async function fillFirstApp(bus: FuzzBus, admin: pg.Pool): Promise<void> {
     delete from outbus.schedules where app_id = 'shop'; delete from outbus.docs_documents where app_id = 'shop'`)
   await createTriggers(bus, 'shop')
   const cx = bus.context({ app: 'shop' })
-  for (const collection of ['plain', 'limited', 'transactional', 'ordered', 'failing'])
+  for (const collection of ['jobs', 'limited', 'transactional', 'ordered', 'failing'])
     await cx.kv.set(
       collection,
       'template',

@@ -9,6 +9,8 @@ import { connect } from 'node:net'
 import { parseArgs } from 'node:util'
 import { createTestDatabase, startPostgres } from '@outbus/test-kit'
 import { seeded, seedOf } from '../../faults/random.ts'
+import { noticed, textOf, together } from '../second-app.ts'
+import type { Measured } from '../second-app.ts'
 import { judge } from './answers.ts'
 import { fuzzedRequest } from './requests.ts'
 import type { FuzzedRequest } from './requests.ts'
@@ -16,10 +18,8 @@ import type { FromService, ToService } from './service.ts'
 
 /** Clients at once. */
 const CLIENTS = 4
-/** How much slower the other app may get. */
-const MOST_TIMES = 5
 /** Under this a percentile is what the machine does, not what the service does. */
-const FLOOR_MS = 20
+const FLOOR_MS = 100
 const WARM_UP_MS = 3_000
 /** Nobody fuzzes and somebody does, in turns: so both are measured on a machine that is as busy with other things. */
 const IDLE_MS = 2_000
@@ -32,11 +32,6 @@ interface Problem {
   readonly what: string
   readonly kinds: readonly string[]
   readonly number: number
-}
-
-interface Times {
-  readonly deliveriesMs: readonly number[]
-  readonly requestsMs: readonly number[]
 }
 
 async function main(): Promise<number> {
@@ -52,22 +47,22 @@ async function main(): Promise<number> {
   const database = await createTestDatabase(postgres.url)
   const service = await Service.start(database.url)
   const run = new Run(seed, service)
-  const idle: Times[] = []
-  const busy: Times[] = []
+  const idle: Measured[] = []
+  const busy: Measured[] = []
   await run.during(WARM_UP_MS)
-  await service.times()
+  await service.measured()
   for (let left = seconds * 1_000; left > 0 && service.isThere; left -= FUZZED_MS) {
     await pause(IDLE_MS)
-    idle.push(await service.times())
+    idle.push(await service.measured())
     await run.during(Math.min(left, FUZZED_MS))
-    busy.push(await service.times())
+    busy.push(await service.measured())
   }
   const last = await service.leave()
   const problems = [...run.problems, ...service.problems.map(own), ...last.map(own)]
-  for (const what of ['deliveriesMs', 'requestsMs'] as const) {
-    const slow = slower(what === 'deliveriesMs' ? 'delivery' : 'request', valuesOf(idle, what), valuesOf(busy, what))
-    problems.push(...slow.map(own))
-  }
+  const [alone, beside] = [together(idle), together(busy)]
+  print(textOf('idle', alone))
+  print(textOf('with the fuzz', beside))
+  problems.push(...noticed(alone, beside, FLOOR_MS).map(own))
   report(run, problems)
   return problems.length === 0 ? 0 : 1
 }
@@ -116,9 +111,9 @@ class Service {
     return this.#child.connected
   }
 
-  async times(): Promise<Times> {
-    const none = { deliveriesMs: [], requestsMs: [] }
-    return (await this.#ask('times', 'times')) ?? none
+  /** Of the other app, since it was asked last. */
+  async measured(): Promise<Measured> {
+    return (await this.#ask('measure', 'measured'))?.measured ?? together([])
   }
 
   /** What was wrong at the end. */
@@ -212,27 +207,6 @@ async function exchange(port: number, { writes, ends }: FuzzedRequest): Promise<
   await closed
   clearTimeout(timer)
   return answered ? Buffer.concat(chunks) : undefined
-}
-
-function valuesOf(times: readonly Times[], what: keyof Times): number[] {
-  return times.flatMap((each) => each[what])
-}
-
-function slower(what: string, idle: readonly number[], busy: readonly number[]): string[] {
-  const [before, during] = [percentile(idle, 0.99), percentile(busy, 0.99)]
-  const most = MOST_TIMES * Math.max(FLOOR_MS, before)
-  print(
-    `the other app's ${what}: p99 ${before.toFixed(1)} ms of ${idle.length} idle, ${during.toFixed(1)} ms of ${busy.length} fuzzed (p50 ${percentile(idle, 0.5).toFixed(1)} and ${percentile(busy, 0.5).toFixed(1)}); at most ${most.toFixed(0)}`,
-  )
-  if (idle.length === 0 || busy.length === 0) return [`no ${what} of the other app was timed`]
-  return during > most
-    ? [`the p99 of the other app's ${what} is ${during.toFixed(1)} ms, idle ${before.toFixed(1)} ms`]
-    : []
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
 function report({ sent, statuses }: Run, problems: readonly Problem[]): void {

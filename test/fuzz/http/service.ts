@@ -8,18 +8,18 @@ import { createBus, isOutbusError, reply } from '@outbus/core'
 import { http, httpServer, respond } from '@outbus/http'
 import { kv } from '@outbus/kv'
 import pino from 'pino'
+import type { Measured, Work } from '../second-app.ts'
+import { measure } from '../second-app.ts'
 
 export type FromService =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'problem'; readonly problem: string }
-  | { readonly kind: 'times'; readonly deliveriesMs: readonly number[]; readonly requestsMs: readonly number[] }
+  | { readonly kind: 'measured'; readonly measured: Measured }
   | { readonly kind: 'left'; readonly problems: readonly string[] }
-export type ToService = 'times' | 'leave'
+export type ToService = 'measure' | 'leave'
 
 /** What is fuzzed, and the bystander. */
 const APPS = { fuzzed: 'fuzzed', other: 'other' } as const
-/** Between two things that the bystander does. */
-const PACE_MS = 20
 
 const tell = (message: FromService) => void process.send?.(message)
 const problem = (text: string) => tell({ kind: 'problem', problem: text })
@@ -85,9 +85,8 @@ await route(fuzzed, '/store/:key', async ({ event, cx }) => {
 })
 await route(fuzzed, '/jobs', ({ event }) => reply(event), { respondAsync: true })
 
-const sent = new Map<number, number>()
-let deliveriesMs: number[] = []
-let requestsMs: number[] = []
+/** What waits for a delivery of the other app, by the value that it carries. */
+const waiting = new Map<number, () => void>()
 const { kv: others } = bus.context({ app: other })
 await bus.context({ app: other }).triggers.create({
   name: 'timed',
@@ -97,8 +96,7 @@ await bus.context({ app: other }).triggers.create({
 })
 bus.handle('timed', ({ event }) => {
   const { value } = event as { value: number }
-  deliveriesMs.push(performance.now() - (sent.get(value) ?? Number.NaN))
-  sent.delete(value)
+  waiting.get(value)?.()
 })
 await route(other, '/other', () => reply('other'))
 await bus.start()
@@ -114,40 +112,57 @@ await once(server, 'listening')
 
 const request = { op: 'request', method: 'GET', path: '/other' } as const
 let count = 0
-const over = new AbortController()
-/** One thing after another, at its own pace, whatever the others do. */
-async function bystander(): Promise<void> {
-  while (!over.signal.aborted) {
-    const value = count++
-    sent.set(value, performance.now())
-    await others.set('timed', 'k', value)
-    const asked = performance.now()
-    const answer = await bus.context({ app: other }).request('http', request)
-    if (answer.ok) requestsMs.push(performance.now() - asked)
-    else problem(`the other app was answered ${answer.failure}`)
-    await new Promise((resolve) => setTimeout(resolve, PACE_MS))
+const bystander: readonly Work[] = [
+  {
+    name: 'delivery',
+    isTimed: true,
+    run: async (signal) => {
+      const value = count++
+      const ran = new Promise<void>((resolve, reject) => {
+        waiting.set(value, resolve)
+        signal.addEventListener('abort', () => reject(new Error('a delivery of the other app did not run')), {
+          once: true,
+        })
+      }).finally(() => waiting.delete(value))
+      await Promise.all([ran, others.set('timed', 'k', value)])
+    },
+  },
+  {
+    name: 'request',
+    isTimed: true,
+    run: async () => {
+      const answer = await bus.context({ app: other }).request('http', request)
+      if (!answer.ok) throw new Error(`the other app was answered ${answer.failure}`)
+    },
+  },
+]
+
+/** It works all the while. A stretch ends where its measure is asked for. */
+function stretch(): () => Promise<Measured> {
+  const over = new AbortController()
+  const measured = measure(bystander, over.signal)
+  return () => {
+    over.abort()
+    return measured
   }
 }
-const timed = bystander()
+let endStretch = stretch()
 
 process.on('message', (asked: ToService) => {
   if (asked === 'leave') void leave()
-  else {
-    tell({ kind: 'times', deliveriesMs, requestsMs })
-    deliveriesMs = []
-    requestsMs = []
-  }
+  else
+    void endStretch().then((measured) => {
+      endStretch = stretch()
+      tell({ kind: 'measured', measured })
+    })
 })
 
 /** What is left of the run that should not be. */
 async function leave(): Promise<void> {
-  over.abort()
-  await timed
-  const problems: string[] = []
+  const problems: string[] = [...(await endStretch()).failures]
   if (Object.keys(Object.prototype).length > 0) problems.push('Object.prototype has members')
   for await (const { deliveryId, error } of lettersOf(other))
     problems.push(`a dead letter of the other app: ${deliveryId} ${error}`)
-  if (sent.size > 1) problems.push(`${sent.size} deliveries of the other app never ran`)
   server.closeAllConnections()
   server.close()
   await bus.stop({ graceMs: 5_000 })
