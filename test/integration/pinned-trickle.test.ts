@@ -180,7 +180,8 @@ test(
     for (const each of [bus, other]) {
       each.handle('slow', async () => {
         most = Math.max(most, ++running)
-        await new Promise((resolve) => setTimeout(resolve, 2))
+        // So that as many are started as may be.
+        await new Promise((resolve) => setImmediate(resolve))
         running--
         slow++
         if (--left === 0) done.resolve()

@@ -6,6 +6,7 @@ import { useTestClient } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { migratedWithRoles } from '../integration/migrated-with-roles.ts'
+import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 
 const log = pino({ level: 'silent' })
 const DENIED = /permission denied/
@@ -39,7 +40,8 @@ test('an emitter names the caller of what it emits, and changes it of nothing th
   await mallory.kv.set('jobs', 'done', 1)
   await dispatching.start()
   await died.promise
-  while ((await mallory.deadLetters.list()).items.length === 0) await db.pool.query('select pg_sleep(0.02)')
+  await untilDatabaseSays(db.pool, 'select count(*)::integer from outbus.dead_letters', 1)
+  expect((await mallory.deadLetters.list()).items).toHaveLength(1)
   expect(seen).toEqual([{ id: 'mallory' }, { id: 'mallory' }])
 
   const client = await useTestClient(as('outbus_emitting'))

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { reply } from '@outbus/core'
 import { http, httpHandler, httpListener } from '@outbus/http'
 import { beforeAll, expect, test } from 'vitest'
+import { blockedDuring } from './blocked.ts'
 import { httpService, statusesOf } from './http-service.ts'
 
 const CLOSE = 'Connection: close\r\n\r\n'
@@ -134,24 +135,11 @@ test('a query of ten thousand names, or of ten thousand values of one, costs no 
   for (const query of [names, values]) {
     const response = await handle(new Request(`http://here/?${query}`))
     expect(response.status).toBe(200)
-    const blockedMs = await blocked(() => handle(new Request(`http://here/?${query}`)))
+    const blockedMs = await blockedDuring(() => handle(new Request(`http://here/?${query}`)))
     // A name of ten thousand that looks for all of them took 3 s.
     expect(blockedMs).toBeLessThan(1_000)
   }
 })
-
-/** The longest time that nothing else of the process could run. */
-async function blocked(work: () => Promise<unknown>): Promise<number> {
-  let longest = 0
-  let last = performance.now()
-  const timer = setInterval(() => {
-    longest = Math.max(longest, performance.now() - last)
-    last = performance.now()
-  }, 1)
-  await work()
-  clearInterval(timer)
-  return Math.max(longest, performance.now() - last)
-}
 
 test('a coding of a body is refused and not undone, so that a few bytes stay a few', async () => {
   const { db, call } = shared

@@ -3,6 +3,7 @@ import { createBus, reply } from '@outbus/core'
 import { http, httpHandler, respond } from '@outbus/http'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
+import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 import { httpService } from './http-service.ts'
 
 const FORGED = {
@@ -70,14 +71,9 @@ test('the mark of a response reaches a listener in another process, and the call
   expect(await listener.context().request('http', event)).toMatchObject({ ok: true, as: 'http.response' })
   const submitted = await listener.context().submit('http', event)
   const { requests } = listener.context()
-  for (;;) {
-    const found = await requests.get(submitted?.requestId ?? '')
-    if (found?.state !== 'pending') {
-      expect(found).toMatchObject({ state: 'replied', reply: { as: 'http.response' } })
-      break
-    }
-    await db.pool.query('select pg_sleep(0.02)')
-  }
+  await untilDatabaseSays(db.pool, 'select exists (select from outbus.replies)', true)
+  const found = await requests.get(submitted?.requestId ?? '')
+  expect(found).toMatchObject({ state: 'replied', reply: { as: 'http.response' } })
 })
 
 const FRAMING = [

@@ -2,6 +2,7 @@
 import { reply } from '@outbus/core'
 import { httpListener } from '@outbus/http'
 import { expect, test } from 'vitest'
+import { OUTBOX_IS_EMPTY, untilDatabaseSays } from '../integration/workers/outcomes.ts'
 import { httpService } from './http-service.ts'
 
 const SECRET_HEADERS = [
@@ -86,7 +87,7 @@ test('credentials in headers and query are in no row: outbox, history, dead lett
   ])
   const gone = new AbortController()
   const left = call(`/echo?${String(query)}`, { headers, signal: gone.signal }).catch(() => undefined)
-  while ((await db.pool.query('select from outbus.outbox')).rowCount === 0) await db.pool.query('select pg_sleep(0.02)')
+  await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, false)
   const { rows } = await db.pool.query<{ event: { headers: object; query: object } }>('select event from outbus.outbox')
   gone.abort()
   await left

@@ -1,9 +1,9 @@
 /** A schedule of one app that cannot be carried out, or takes long to calculate, holds up those of no other app (G19). */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { schedule } from '@outbus/schedule'
 import type { ScheduleEvent } from '@outbus/schedule'
 import { expect, test } from 'vitest'
 import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
+import { blockedDuring } from './blocked.ts'
 import { setUpTwoApps } from './two-apps.ts'
 
 const EVERY_HOUR = Array.from({ length: 24 }, (_, i) => i).join()
@@ -31,15 +31,6 @@ async function setUp() {
 
 type WithSchedule = ReturnType<Awaited<ReturnType<typeof setUpTwoApps>>['migrating']['context']> & {
   readonly schedule: ReturnType<ReturnType<typeof schedule>['api']>
-}
-
-/** How long the process did nothing else, at most, in ms. */
-async function blockedDuring(work: () => Promise<unknown>): Promise<number> {
-  const delay = monitorEventLoopDelay({ resolution: 10 })
-  delay.enable()
-  await work()
-  delay.disable()
-  return delay.max / 1e6
 }
 
 test('one that takes 15 s to calculate is refused, and keeps the process from nothing', async () => {
