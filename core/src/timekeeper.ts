@@ -10,6 +10,7 @@ import { clearInterval, clearTimeout, setInterval, setTimeout, wallClock } from 
 import { aborted } from './dispatch/pause.ts'
 import { OutbusError } from './errors.ts'
 import { checkOut } from './postgres/check-out.ts'
+import { closeSearchPath } from './postgres/search-path.ts'
 import { SQL_STATE, sqlStateOf } from './postgres-errors.ts'
 import { answer, rowsOf } from './sql/answer.ts'
 
@@ -138,7 +139,8 @@ END $lock$`
 }
 
 /**
- * On connections that read what comes as the bus does, and not as the application: pg-boss too counts on what its rows have. It sends
+ * pg-boss calls functions and operators without the name of their schema, in functions of its own too: they are looked up in the
+ * catalogue alone. On connections that read what comes as the bus does, and not as the application: pg-boss too counts on what its rows have. It sends
  * `begin`, what is to be done and `commit` as one text: where that fails the transaction stays open, and the connection goes.
  */
 function executorOn(pool: pg.Pool, schema: string) {
@@ -147,7 +149,9 @@ function executorOn(pool: pg.Pool, schema: string) {
     let failed = true
     try {
       const query = { text: ownLock(text, schema) }
+      const reopen = await closeSearchPath(client)
       const result = await answer(client, values === undefined ? query : { ...query, values })
+      await reopen()
       failed = false
       return result
     } catch (error) {

@@ -51,7 +51,7 @@ export async function readLedger(db: Database, schema: string): Promise<readonly
   // By way of JSON: the column is not there before a program that keeps it has migrated.
   return rowsOf<Applied>(
     db,
-    `select line, name, sha256, to_jsonb(c) ->> 'older_processes' as older_processes
+    `select line, name, sha256, to_jsonb(c) ->> 'older_processes'::text as older_processes
 from "${schema}".migration_checksums c order by line, name`,
   )
 }

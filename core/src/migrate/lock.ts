@@ -22,7 +22,8 @@ const SESSION_SETTINGS = `
   set idle_in_transaction_session_timeout = '60s';
   set tcp_keepalives_idle = 30;
   set tcp_keepalives_interval = 10;
-  set tcp_keepalives_count = 3`
+  set tcp_keepalives_count = 3;
+  set search_path = pg_catalog, pg_temp`
 
 export interface MigrationLock {
   release(): Promise<void>

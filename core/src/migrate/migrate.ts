@@ -42,7 +42,8 @@ const SESSION_SETTINGS = `
   set tcp_keepalives_idle = 30;
   set tcp_keepalives_interval = 10;
   set tcp_keepalives_count = 3;
-  set client_min_messages = warning`
+  set client_min_messages = warning;
+  set search_path = pg_catalog, pg_temp`
 
 /**
  * Brings a schema to what this program's lines say, and tells what it applied. With nothing to do it needs no lock and

@@ -28,7 +28,7 @@ interface Settable {
 type Connected = ((error: Error) => void) | ((error: null, client: pg.Client) => void)
 
 export class BusClient extends pg.Client {
-  readonly #ownSession: boolean
+  readonly ownSession: boolean
   readonly #setUpWithinMs: number
 
   constructor(config: BusClientConfig) {
@@ -40,7 +40,7 @@ export class BusClient extends pg.Client {
       ...(ownSession ? {} : { pipeline: true }),
       types: OWN_TYPES,
     })
-    this.#ownSession = ownSession
+    this.ownSession = ownSession
     this.#setUpWithinMs = answerWithinMs || SET_UP_WITHIN_MS
     // While it is set up nobody else listens, and an error that nobody hears ends the process (G16). The next query reports it.
     this.on('error', () => undefined)
@@ -63,7 +63,7 @@ export class BusClient extends pg.Client {
 
   async #connect(): Promise<pg.Client> {
     await super.connect()
-    if (!this.#ownSession) return this
+    if (!this.ownSession) return this
     try {
       // Before anybody's own limits hold: a server that falls silent now would be waited for without end.
       await this.query({ text: SET_UP_SESSION, query_timeout: this.#setUpWithinMs } as pg.QueryConfig)

@@ -208,6 +208,6 @@ where pg_catalog.strpos(path, 'pg_catalog') operator(pg_catalog.>) 0
     ([name, value]) => `set ${name} = '${value}'`,
   ),
   // Those that a server of this version does not have are left out.
-  `select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')
+  `select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings where name in ('idle_session_timeout', 'transaction_timeout')
   or name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') and setting::bigint < ${TOO_SHORT_MS}`,
 ].join(';\n')

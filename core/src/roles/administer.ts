@@ -8,7 +8,12 @@ import { assertPostgresUrl } from '../postgres/url.ts'
 import { Sql } from '../sql/statement.ts'
 
 /** Whoever comes after a change of a table waits as long as it waits for its lock. */
-const SETTINGS = [`lock_timeout = '10s'`, 'client_min_messages = error']
+const SETTINGS = [
+  `lock_timeout = '10s'`,
+  'client_min_messages = error',
+  // Done with every right: no name is looked up where anybody else may create something.
+  'search_path = pg_catalog, pg_temp',
+]
 
 /** The caller's pool, or one for the length of `work`. */
 export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool) => Promise<void>): Promise<void> {

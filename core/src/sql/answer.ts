@@ -5,6 +5,7 @@ import { checkOut, elsewhereIfReadOnly, isPool } from '../postgres/check-out.ts'
 import { beginText, isBegun, sessionOf, statusOf } from '../postgres/session.ts'
 import type { Session } from '../postgres/session.ts'
 import { parameterOf, TEXTS } from '../postgres/types.ts'
+import { inCatalog } from './in-catalog.ts'
 import type { Queryable } from './statement.ts'
 
 /** What Postgres answers to a statement of the bus's, however the session that it goes to is set up. */
@@ -20,7 +21,7 @@ export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.Q
 
 /** The rows of a query that is no statement of a file: of the catalogue mostly. */
 export async function rowsOf<Row>(on: Queryable, text: string, values: unknown[] = []): Promise<Row[]> {
-  const { rows } = await answer(on, { text, values })
+  const { rows } = await answer(on, { text: inCatalog(text), values })
   return rows as Row[]
 }
 

@@ -7,7 +7,7 @@ export interface AppQuotasRow {
 }
 
 const COLUMNS = QUOTA_COLUMNS.map(({ column }) => column)
-const GIVEN = QUOTA_COLUMNS.map(({ column, type }) => `($2::jsonb ->> '${column}')::${type}`)
+const GIVEN = QUOTA_COLUMNS.map(({ column, type }) => `($2::jsonb ->> '${column}'::text)::${type}`)
 
 /** Caller: Apps.setQuotas. A column that the patch does not name stays as it is. The database moves the app's epoch on. */
 export const putQuotas = statement<[appId: string, patch: string], AppQuotasRow>(
@@ -15,7 +15,7 @@ export const putQuotas = statement<[appId: string, patch: string], AppQuotasRow>
   `insert into {schema}.app_quotas as q (app_id, ${COLUMNS.join(', ')})
 values ($1, ${GIVEN.join(', ')})
 on conflict (app_id) do update set updated_at = clock_timestamp(),
-  ${COLUMNS.map((column) => `${column} = case when $2::jsonb ? '${column}' then excluded.${column} else q.${column} end`).join(',\n  ')}
+  ${COLUMNS.map((column) => `${column} = case when $2::jsonb ? '${column}'::text then excluded.${column} else q.${column} end`).join(',\n  ')}
 returning to_jsonb(q) as quotas`,
 )
 

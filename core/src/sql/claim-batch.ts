@@ -97,7 +97,7 @@ export const claimBatch = statement<ClaimParameters, ClaimedTexts>(
   'claim_batch',
   dueOf(
     `${CLAIMED.replace(', event,', ', case when pg_column_size(event) <= $5::bigint then event end as event,')},
-        case when id % ${DUE_EVERY} = 0 then date_part('epoch', due_at) end as due_s`,
+        case when id % ${DUE_EVERY}::bigint = 0 then date_part('epoch', due_at) end as due_s`,
   ),
   { raw: true },
 )
@@ -112,7 +112,7 @@ export const claimSized = statement<ClaimParameters, ClaimedTexts>(
   `select ${CLAIMED_COLUMNS.join(', ')}, due_s from (
   select *, sum(pg_column_size(event)) over (rows between unbounded preceding and 1 preceding) as bytes_before
   from (
-    ${dueOf(`${CLAIMED}, case when id % ${DUE_EVERY} = 0 then date_part('epoch', due_at) end as due_s`)}
+    ${dueOf(`${CLAIMED}, case when id % ${DUE_EVERY}::bigint = 0 then date_part('epoch', due_at) end as due_s`)}
   ) as due
 ) as sized
 where bytes_before is null or bytes_before < $5::bigint`,

@@ -10,11 +10,11 @@ const BLOCKS = 512
  */
 export const estimateWaiting = statement<[], { app_id: string; rows: number }>(
   'estimate_waiting',
-  `select app_id, count(*)::float8 * greatest(1, blocks / ${BLOCKS}.0) as rows
+  `select app_id, count(*)::float8 * greatest(1::float8, blocks::float8 / ${BLOCKS}::float8) as rows
 from (select pg_relation_size('{schema}.outbox') / current_setting('block_size')::bigint as blocks) as size
 cross join lateral (
   select o.app_id from {schema}.outbox o tablesample system (
-    least(100, 100.0 * ${BLOCKS} * current_setting('block_size')::bigint / greatest(1, pg_relation_size('{schema}.outbox')))
+    least(100::float8, 100::float8 * ${BLOCKS}::float8 * current_setting('block_size')::float8 / greatest(1::float8, pg_relation_size('{schema}.outbox')::float8))
   )
 ) as sampled
 group by app_id, blocks`,

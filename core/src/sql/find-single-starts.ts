@@ -105,6 +105,6 @@ export const findFirstSingleStarts = statement<[limit: number], FirstSingleStart
   from found
 )
 select firsts.app_id, firsts.trigger_id, firsts.due_s, firsts.running_s,
-  (date_part('epoch', clock_timestamp() - begun.at) * 1000)::double precision as took_ms
+  (date_part('epoch', clock_timestamp() - begun.at) * 1000::double precision) as took_ms
 from begun left join firsts on true`,
 )

@@ -35,6 +35,6 @@ select array[
   ${SHELVED.map(first).join(',\n  ')}
 ] as firsts,
 (select id from {schema}.outbox where ordering_key is not null and id >= $${SHELVED.length + 1}::bigint order by id limit 1) as ordered_id,
-(date_part('epoch', clock_timestamp() - begun.at) * 1000)::double precision as took_ms
+(date_part('epoch', clock_timestamp() - begun.at) * 1000::double precision) as took_ms
 from begun`,
 )

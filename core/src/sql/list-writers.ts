@@ -19,7 +19,7 @@ export const listWriters = statement<[], WritersRow>(
   `with at as materialized (select clock_timestamp() as clock, (select last_value from {schema}.outbox_id_seq) as last_id)
 select date_part('epoch', at.clock) as clock_s, at.last_id, array(
   select distinct l.virtualtransaction from pg_locks l
-  where l.locktype = 'relation' and l.relation = '{schema}.outbox'::regclass and l.mode = 'RowExclusiveLock'
+  where l.locktype = 'relation' and l.relation = '{schema}.outbox'::regclass::oid and l.mode = 'RowExclusiveLock'
     and l.database = (select oid from pg_database where datname = current_database()) and at.clock is not null
 ) as writers
 from at`,

@@ -14,7 +14,7 @@ const NEWEST = 2_000
  */
 export const nextDue = statement<[], { wait_ms: number | null; in_hands: boolean }>(
   'next_due',
-  `select extract(epoch from least(${firstOfLevel(2)}, ${firstOfLevel(1)}, ${firstOfLevel(0)}) - clock_timestamp())::double precision * 1000 as wait_ms,
+  `select extract(epoch from least(${firstOfLevel(2)}, ${firstOfLevel(1)}, ${firstOfLevel(0)}) - clock_timestamp())::double precision * 1000::double precision as wait_ms,
   (
     select lowest_id from {schema}.claim_notes where lowest_id > (select last_value from {schema}.outbox_id_seq) - ${NEWEST}
     order by lowest_id desc limit 1

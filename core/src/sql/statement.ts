@@ -8,6 +8,7 @@ import { OutbusError } from '../errors.ts'
 import { OWN_TYPES, parameterOf, TEXTS } from '../postgres/types.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { answer } from './answer.ts'
+import { inCatalog } from './in-catalog.ts'
 
 export interface Statement<Parameters extends readonly unknown[], Row> {
   readonly name: string
@@ -111,7 +112,7 @@ export class Sql {
       // The schema is in the name because two buses with different schemas may share a caller's connection.
       bound = {
         name: preparedName(`${this.schema}.${stated.name}`),
-        text: stated.text.replaceAll('{schema}', `"${this.schema}"`),
+        text: inCatalog(stated.text).replaceAll('{schema}', `"${this.schema}"`),
       }
       this.#bound.set(stated.name, bound)
     }

@@ -66,7 +66,7 @@ export const moveSweep = statement<
 set sweep_from = coalesce($3::bigint, 0), sweep_is_clean = $4, swept = $5,
   discard_before = case when $5 then null else discard_before end,
   sweep_after = case when $3::bigint is null and not $5
-    then clock_timestamp() + least(interval '1 minute', greatest(interval '1 second', case when isfinite(changed_at) then (clock_timestamp() - changed_at) / 2 end))
+    then clock_timestamp() + least(interval '1 minute', greatest(interval '1 second', case when isfinite(changed_at) then (clock_timestamp() - changed_at) / 2::double precision end))
     else sweep_after end
 where app_id = $1 and trigger_id = $2::uuid`,
 )

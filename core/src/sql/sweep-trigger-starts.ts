@@ -11,7 +11,7 @@ export const sweepTriggerStarts = statement<[olderThanMs: number], never>(
 where (s.started_at < clock_timestamp() - $1::double precision * interval '1 millisecond'
   and not exists (
     select from {schema}.trigger_limits l
-    where l.trigger_id = s.trigger_id and s.started_at >= clock_timestamp() - make_interval(secs => 1 / (${RATE}))
+    where l.trigger_id = s.trigger_id and s.started_at >= clock_timestamp() - make_interval(secs => 1::double precision / (${RATE}))
   ))
   or s.started_at > clock_timestamp() + $1::double precision * interval '1 millisecond'`,
 )

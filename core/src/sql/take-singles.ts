@@ -88,7 +88,7 @@ function lockStatement<P extends readonly unknown[]>(name: string, reach: Reach)
     name,
     `with recursive ${WAITING[reach]}, ready as materialized (
   select * from waiting
-  where $1::uuid is not null and $2::double precision > 0 and (${isDue(reach, 'waiting')}) and not ${isPaused('waiting.app_id', 'waiting.trigger_id')}
+  where $1::uuid is not null and $2::double precision > 0::double precision and (${isDue(reach, 'waiting')}) and not ${isPaused('waiting.app_id', 'waiting.trigger_id')}
 )
 ${limitsHeld(`
   select l.trigger_id from ready join {schema}.trigger_limits l on l.trigger_id = ready.trigger_id

@@ -4,10 +4,10 @@
  * The limit, or null for none and for one that no bus writes. An emitter may write any number past the bus, and 0, NaN or 1e-300 would
  * fail the statement for the triggers of all apps.
  */
-export const RATE = `case when l.rate_limit >= 1e-6 and l.rate_limit <= 1e6 then l.rate_limit end`
+export const RATE = `case when l.rate_limit >= 1e-6::double precision and l.rate_limit <= 1e6::double precision then l.rate_limit end`
 
 /** Within how many seconds starts count: one, or what one start takes where there is less than one a second. */
-const WINDOW = `make_interval(secs => greatest(1, 1 / (${RATE})))`
+const WINDOW = `make_interval(secs => greatest(1::double precision, 1::double precision / (${RATE})))`
 
 /**
  * Times are compared with the one at which the statement began, so that an index finds them. By that time rather more starts and

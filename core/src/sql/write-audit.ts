@@ -17,8 +17,8 @@ export const writeAudit = statement<
 >(
   'write_audit',
   `insert into {schema}.audit (app_id, principal, caller, bound_by, host, pid, origin, action, operation, resource, before, after)
-select $1, $2, $3, $4::text[], $5, $6::integer, $7, change ->> 'action', change ->> 'operation', change ->> 'resource',
-  nullif(change -> 'before', 'null'), nullif(change -> 'after', 'null')
+select $1, $2, $3, $4::text[], $5, $6::integer, $7, change ->> 'action'::text, change ->> 'operation'::text, change ->> 'resource'::text,
+  nullif(change -> 'before'::text, 'null'), nullif(change -> 'after'::text, 'null')
 from jsonb_array_elements($8::jsonb) with ordinality as changes (change, place)
 order by place`,
 )

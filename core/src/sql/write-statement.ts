@@ -57,7 +57,7 @@ export function writtenWithin(
 ${shift(rows)}
 ), late as materialized (
   select array_agg(late order by n) as rows,
-    case when count(*) = cardinality(${ids}::uuid[]) then 0 when ${current} then (count(*) || ' rows')::integer end as missing
+    case when count(*) = cardinality(${ids}::uuid[]) then 0 when ${current} then (count(*)::text || ' rows'::text)::integer end as missing
   from made
 )`
 }

@@ -3,6 +3,7 @@
  * pipelined connections end up there too. Statements are told by their whole text, so that none is taken for another one.
  */
 import pg from 'pg'
+import { inCatalog } from '../../../core/src/sql/in-catalog.ts'
 import type { Statement } from '../../../core/src/sql/statement.ts'
 
 export type AnyStatement = Statement<readonly unknown[], unknown>
@@ -37,14 +38,15 @@ export function watchStatements(watch: Watch): void {
 
 /** Which schema `text` is about, quoted, if it is the text of `stated`. */
 export function schemaIn(text: string, stated: AnyStatement): string | undefined {
-  const before = stated.text.indexOf(SCHEMA)
+  const before = inCatalog(stated.text).indexOf(SCHEMA)
   if (before < 0) throw new Error(`${stated.name} has no schema in it: it cannot be told from other texts`)
   const schema = /^"[^"]*"/.exec(text.slice(before))?.[0]
   return schema !== undefined && textIn(schema, stated.text) === text ? schema : undefined
 }
 
+/** As core binds it. */
 export function textIn(schema: string, text: string): string {
-  return text.replaceAll(SCHEMA, schema)
+  return inCatalog(text).replaceAll(SCHEMA, schema)
 }
 
 /** One of these, if `text` is its text; each text is looked at once. */

@@ -12,7 +12,7 @@ export interface KeptRow extends ChangedRow {
 /** Caller: Clockwork, to compare with what pg-boss has. By id. */
 export const listSchedulesOfAllApps = statement<[after: string | null, limit: number], KeptRow>(
   'schedule_list_of_all_apps',
-  `select ${CHANGED_COLUMNS}, date_part('epoch', look_again_at) * 1000 as look_again_ms,
+  `select ${CHANGED_COLUMNS}, date_part('epoch', look_again_at) * 1000::double precision as look_again_ms,
   problem is not null and look_again_at > now() as rests
 from {schema}.schedules
 where $1::uuid is null or id > $1::uuid

@@ -1,0 +1,41 @@
+/**
+ * Functions of the catalogue, called by their full name. Postgres looks a name up in every schema of the search path, and takes the
+ * function whose parameters fit best: `public.unnest(text[])` before `pg_catalog.unnest(anyarray)`. Whoever may create a function there
+ * would have whatever it likes done with the rights of each login of the bus. Statements stay as readable as they are; their text
+ * is completed when it is bound. Operators cannot be: a statement gives operands of types that the catalogue has an operator for.
+ */
+
+/** Those with arguments: one without has no other that would fit better. */
+const FUNCTIONS =
+  `array_agg array_length array_to_json array_to_string bool_and bool_or cardinality concat concat_ws count current_setting date_part
+  format generate_series has_database_privilege has_schema_privilege has_table_privilege hashtext hashtextextended int8range isempty
+  isfinite json_agg json_array_elements json_build_array json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_length
+  jsonb_build_array jsonb_build_object jsonb_object_agg jsonb_set jsonb_typeof json_typeof lag lead left length lower make_interval max
+  md5 min nextval octet_length currval pg_advisory_lock pg_advisory_unlock pg_advisory_xact_lock pg_column_size pg_get_serial_sequence pg_has_role
+  pg_notify pg_relation_size pg_snapshot_xmax pg_snapshot_xmin pg_total_relation_size pg_try_advisory_lock quote_ident quote_literal random range_agg
+  replace row_number row_security_active row_to_json set_config setval split_part starts_with string_agg string_to_array substr sum to_char to_json to_jsonb
+  to_regclass to_regnamespace to_timestamp translate unnest upper`.split(/\s+/)
+
+/** A literal or a quoted name, passed over; or a call. */
+const CALLS = new RegExp(`'(?:[^']|'')*'|"[^"]*"|(?<![\\w.$])(?:${FUNCTIONS.join('|')})\\(`, 'g')
+
+/** The text of a statement with the catalogue's functions in full. Pure. */
+export function inCatalog(text: string): string {
+  return text.replaceAll(CALLS, (found, at: number) => {
+    if (found.startsWith("'") || found.startsWith('"')) return found
+    // Of several arrays it is syntax, and goes to the catalogue by itself.
+    if (found === 'unnest(' && hasSeveralArguments(text, at + found.length)) return found
+    return `pg_catalog.${found}`
+  })
+}
+
+function hasSeveralArguments(text: string, from: number): boolean {
+  let depth = 1
+  for (let at = from; at < text.length && depth > 0; at++) {
+    const character = text[at]
+    if (character === '(' || character === '[') depth++
+    else if (character === ')' || character === ']') depth--
+    else if (character === ',' && depth === 1) return true
+  }
+  return false
+}
