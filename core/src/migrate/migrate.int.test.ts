@@ -19,7 +19,7 @@ type Files = Record<string, string>
 const A: Files = { '0001_a.sql': 'create table {schema}.a (id int);\n-- the end' }
 const B: Files = { '0002_b.sql': 'create table {schema}.b (id int);\ninsert into {schema}.b values (1);\n' }
 /** What the connection that is to hold the lock has asked last. */
-const WAITS_FOR_THE_LOCK = `query like 'select l.pid, max(a.usename)%'`
+const WAITS_FOR_THE_LOCK = `query like 'select l.pid, pg_catalog.max(a.usename)%'`
 const C: Files = { '0003_c.sql': 'create table {schema}.c (id int);\n' }
 
 async function line(name: string, files: Files) {
