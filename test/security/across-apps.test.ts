@@ -103,7 +103,6 @@ describe('with every right on every table', () => {
   const notices: string[] = []
   beforeAll(async () => {
     all = await setUp()
-    expect(all.tables.length).toBeGreaterThan(20)
     // Only the policies are left.
     await all.db.pool.query(
       'grant all on all tables in schema outbus to outbus_emitting; grant all on all sequences in schema outbus to outbus_emitting',
@@ -131,6 +130,7 @@ describe('with every right on every table', () => {
     ['a view of its own', (t) => `create temp view v_${t} as select * from outbus.${t}; select t::text from v_${t} t`],
     ['a cursor', (t) => `declare c cursor for select t::text from outbus.${t} t; fetch all from c`],
   ])('%s reaches the rows of one app', async ([, sql]) => {
+    expect(all.tables.length).toBeGreaterThan(20)
     for (const { name } of all.tables) {
       await attacking.query('begin')
       try {
