@@ -40,7 +40,7 @@ import type { TriggerInput } from './triggers/trigger.ts'
 import { assertAppId, assertName } from './validation/names.ts'
 import { parseWith } from './validation/zod-error.ts'
 
-/** After the grace, for what is settled and written then, at most 5 s of it, and for the connections. */
+/** What is settled and written after the grace has at most 5 s of this. The connections have the rest. */
 const LATE_AFTER_MS = 6_000
 /** What a timer takes. */
 const MAX_GRACE_MS = 2_147_483_647
@@ -84,7 +84,7 @@ class Lifecycle implements BusLifecycle {
     if (this.stopping) throw new OutbusError('bus.stopped', 'the bus has been stopped')
   }
 
-  /** From when `grace` is over, whoever still waits for Postgres is given up. */
+  /** Gives up whoever still waits for Postgres once `grace` is over. */
   endWith(grace: AbortSignal): void {
     const end = () => this.#end.abort()
     grace.addEventListener('abort', end, { once: true })

@@ -65,7 +65,7 @@ import { assertTransaction } from './transaction-status.ts'
 export interface ContextSurroundings {
   readonly sql: Sql
   readonly calls: DatabaseCalls
-  /** Of `calls`: what runs on it or on a caller's transaction hears one `OutbusError`. */
+  /** The `sql` of `calls`: what runs on it or on a caller's transaction hears one `OutbusError`. */
   readonly callSql: Sql
   readonly pool: pg.Pool
   readonly log: Logger
@@ -76,7 +76,7 @@ export interface ContextSurroundings {
   readonly writes: SharedWrites
   readonly requests: RequestDesk
   readonly limits: PrepareLimits
-  /** Of an app that has no others. */
+  /** These hold for an app that has no quotas of its own. */
   readonly quotas: Quotas
   readonly wakeUpChannel: string
   readonly withdrawals: Withdrawals
@@ -97,7 +97,7 @@ export type ContextFactory = (
 ) => CoreContext & {
   /** For the verbs of a source, and for a source that acts by itself. */
   sourceContext(source: AnySource): SourceContext
-  /** For `bus.on`: `handling` registers the function once the trigger may be declared, and answers with what undoes that. */
+  /** Serves `bus.on`. `handling` registers the function once the trigger may be declared, and answers with its undo. */
   [DECLARE](declared: TriggerDeclaration, handling: () => () => void): Promise<void>
 }
 
@@ -171,7 +171,7 @@ abstract class BaseContext implements CoreContext {
     return this.#registry()
   }
 
-  /** For `bus.on`. */
+  /** Serves `bus.on`. */
   async [DECLARE](declared: TriggerDeclaration, handling: () => () => void): Promise<void> {
     const registry = this.#registry()
     const by = { registrant: this.#scope.principal?.id, log: this.#around.log }
@@ -436,7 +436,7 @@ abstract class BaseContext implements CoreContext {
     return results
   }
 
-  /** Of a context that acts for somebody: whoever is gone by now does nothing any more. */
+  /** A context that acts for somebody does nothing any more once that one is gone. */
   #assertStanding(): Promise<void> {
     return this.#around.access.assertStanding(this.#scope, this.#on())
   }

@@ -9,7 +9,7 @@ import * as timers from 'node:timers'
 // Constants, not exports handed on: those of node:timers change where a mock replaces them in the module.
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers
 
-/** For durations. It never goes back. */
+/** Measures durations. It never goes back. */
 export const performance = { now: realPerformance.now.bind(realPerformance) }
 
 const { now: dateNow } = Date

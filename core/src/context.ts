@@ -60,7 +60,7 @@ export function outermostScope(
  */
 export const UNKNOWN_CALLER = ''
 
-/** As rows carry it; null for the service. */
+/** Reads a caller as rows carry it. Null stands for the service. */
 export function callerOf(id: string | null): Principal | undefined {
   return id === null ? undefined : principalOf(id)
 }

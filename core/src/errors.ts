@@ -117,14 +117,14 @@ export interface OutbusErrorDetails {
   readonly sqlState?: string
 }
 
-/** On every error of this class, and of the same class of another copy of this package. */
+/** Stands on every error of this class, and of the same class of another copy of this package. */
 const BRAND = Symbol.for('outbus.error')
 
 const RECEIVED_MAX_CHARACTERS = 100
 /** Names and keys of the caller stand in both, and may be as long as they like. */
 const MESSAGE_MAX_CHARACTERS = 2_000
 const PATH_MAX_CHARACTERS = 1_000
-/** By the default rules, whatever a bus was told: an error may come about before there is one. */
+/** Goes by the default rules, since an error may come about before there is a bus with rules of its own. */
 const hideSecrets = secretHider()
 
 export class OutbusError<Code extends string = ErrorCode> extends Error {

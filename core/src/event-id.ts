@@ -11,7 +11,7 @@ const TEXT = Buffer.from('00000000-0000-7000-8000-000000000000', 'latin1')
 
 let used = POOL.length
 let msecs = 0
-/** Of 26 bits. Within a millisecond it counts up. */
+/** A counter of 26 bits, which counts up within a millisecond. */
 let counter = 0
 
 /**

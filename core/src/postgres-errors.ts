@@ -119,7 +119,7 @@ export function saysNothingWasSent(error: unknown): boolean {
   return sqlStateOf(error) === undefined && typeof message === 'string' && NOTHING_SENT.test(message)
 }
 
-/** As `pg` words it, of whatever version. */
+/** The words of `pg`, in each of its versions. */
 const NOTHING_SENT = /is not queryable|Cannot use a pool after calling end|timeout exceeded when trying to connect/
 
 /** The error of the server behind an error of Outbus, or the error itself. */

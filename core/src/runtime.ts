@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import pg from 'pg'
 import { OutbusError } from './errors.ts'
 
-/** As in `engines` of package.json. */
+/** The same as `engines` of package.json. */
 const NODE = [22, 12] as const
 /** The first one whose clients say in which state their transaction is. */
 const PG = '8.17'

@@ -225,7 +225,7 @@ export interface SourceTransaction<E extends EventSchemas = EventSchemas> {
   emit(events: readonly EventInput<E>[], options?: readonly EmitOptions[]): Promise<EmitResult[]>
 }
 
-/** Of a verb of the source. Large values are cut, and no payload belongs here. */
+/** The change that a verb of the source made. Large values are cut, and no payload belongs here. */
 export interface SourceChange {
   /** The audit's `action` and `operation` are `<source>.<verb>`. */
   readonly verb: string

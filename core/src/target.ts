@@ -47,7 +47,7 @@ export function defineTarget<const Type extends string, C extends z.ZodType>(tar
 // oxlint-disable-next-line typescript/no-explicit-any -- a list of targets with different configs: only `any` takes every one
 export type AnyTarget = Target<string, any>
 
-/** For whom a trigger's target is open. */
+/** To whom a trigger's target is open. */
 export function audienceOfTarget(target: AnyTarget, { type: _type, ...config }: TargetSpec, app: string): Audience {
   return target.triggersFor?.(config, { app }) ?? 'service'
 }

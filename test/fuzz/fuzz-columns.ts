@@ -33,7 +33,7 @@ export interface FuzzResult {
   readonly columns: readonly { table: string; column: string; accepted: number; refused: number }[]
 }
 
-/** Of the whole run, for the second app alone. */
+/** The second app works alone for this share of the run. */
 const IDLE_SHARE = 0.15
 /** After this many statements the first app gets back what the fuzz has taken from it. */
 const REFILL_EVERY = 200

@@ -10,7 +10,7 @@ export interface WritableColumn {
   readonly update: boolean
 }
 
-/** For an emitter's own connection. */
+/** Asks on an emitter's own connection. */
 export async function writableColumns(emitting: pg.Client): Promise<WritableColumn[]> {
   const { rows } = await emitting.query<WritableColumn>(
     `select c.relname as table, a.attname as column, format_type(a.atttypid, null) as type,
@@ -101,7 +101,7 @@ RRULE:FREQ=DAILY;COUNT=1'`,
   'bigint[]': [`'{}'`, `'{NULL,9223372036854775807}'`],
 }
 
-/** Of JSON that is there, one member is another one. */
+/** Members of JSON that is there, one of which is replaced. */
 const MUTATED = [
   'app',
   'id',

@@ -11,7 +11,7 @@ import type { HttpBus, HttpListenerOptions } from '@outbus/http'
 import { useTestDatabase, whenDone } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 
-/** For one test, or from a `beforeAll` for all of a file. */
+/** Serves one test, or all tests of a file from a `beforeAll`. */
 export async function httpService(
   options: HttpListenerOptions = {},
   dispatch: NonNullable<BusOptions<[]>['dispatch']> = {},
@@ -62,7 +62,7 @@ export async function allOf(socket: Socket): Promise<string> {
   return answer
 }
 
-/** Of an answer, or of several one after another: its status lines. */
+/** The status lines of an answer, or of several one after another. */
 export function statusesOf(answer: string): string[] {
   return [...answer.matchAll(/HTTP\/1\.[01] (\d{3}) /g)].map(([, status = '']) => status)
 }

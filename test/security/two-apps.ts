@@ -13,7 +13,7 @@ import type { MigrateOptions } from './shop-and-bank.ts'
 export interface TwoAppsOptions extends MigrateOptions {
   readonly dispatch?: Record<string, number>
   readonly history?: 'off' | 'failures' | 'all'
-  /** Beside kv. */
+  /** The bus has these beside kv. */
   readonly sources?: readonly AnySource[]
 }
 

@@ -29,11 +29,11 @@ export interface AppSummary {
   readonly triggers: number
   /** Rows in the outbox: those that wait and those that run. */
   readonly waiting: number
-  /** Those that nobody has resolved. */
+  /** Counts the letters that nobody has resolved. */
   readonly deadLetters: number
-  /** Paused as a whole, by `triggers.pauseAll`. */
+  /** Says whether the app is paused as a whole, by `triggers.pauseAll`. */
   readonly paused: boolean
-  /** Triggers that are paused one by one. */
+  /** Counts the triggers that are paused one by one. */
   readonly pausedTriggers: number
   /** The limits that hold for it. */
   readonly quotas: Quotas
@@ -50,7 +50,7 @@ export interface AppQuotas {
 }
 
 export interface EraseOptions {
-  /** Only counts. Default false. */
+  /** Whether the call only counts. Default false. */
   readonly dryRun?: boolean
   /** Who asks. Default: the service itself. The default authorizer allows no principal to erase an app. */
   readonly principal?: Principal
@@ -59,7 +59,7 @@ export interface EraseOptions {
 export interface ErasedApp {
   readonly app: string
   readonly dryRun: boolean
-  /** All of them together. */
+  /** The sum of `tables`. */
   readonly rows: number
   /** Rows that were removed, or would be, by table: every table of the schema with an `app_id`, core's and plugins'. */
   readonly tables: Readonly<Record<string, number>>
@@ -105,20 +105,20 @@ const listSchema = z.strictObject(pageSchema)
 const LISTING = ['apps']
 /** A table of another one's rows by a foreign key without a cascade: its own rows go first, in the next pass. */
 const FOREIGN_KEY_VIOLATION = '23503'
-/** Removed together, under the lock of those who change triggers. */
+/** Both are removed together, under the lock of those who change triggers. */
 const TRIGGERS = 'triggers'
 const EPOCHS = 'trigger_epochs'
 /** As long as there are rows to run, a pause of them stays. */
 const FIRST = ['outbox']
 
 export interface AppStoreOptions {
-  /** For calls of their own. */
+  /** Runs each call of `bus.apps` by itself. */
   readonly callSql: Sql
   readonly sql: Sql
   readonly calls: DatabaseCalls
   readonly pool: pg.Pool
   readonly access: Access
-  /** Of an app that has no others. */
+  /** These hold for an app that has no quotas of its own. */
   readonly quotas: Quotas
   onQuotasChanged(app: string): void
   assertOpen(): void

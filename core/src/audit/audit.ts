@@ -15,7 +15,7 @@ import { parseWith } from '../validation/zod-error.ts'
 
 export interface AuditEntry {
   readonly id: string
-  /** By the database's clock. */
+  /** The clock of the database says it. */
   readonly at: Date
   /** What the `Authorizer` was asked about, such as `trigger.update`. */
   readonly action: string
@@ -38,7 +38,7 @@ export interface AuditEntry {
   readonly from: {
     readonly host: string | undefined
     readonly pid: number | undefined
-    /** Of the database session: its `application_name`, and the role that it logged in as. */
+    /** `application_name` of the database session, and the role that it logged in as. */
     readonly application: string
     readonly login: string
     /** As the context said (`bus.context({ origin })`), or the delivery whose handler made the change. */
@@ -46,16 +46,16 @@ export interface AuditEntry {
   }
 }
 
-/** Everything that is named has to be true of a row. */
+/** A row is listed if everything that is named is true of it. */
 export interface AuditFilter {
   readonly action?: string
   readonly operation?: string
   readonly resource?: string
-  /** Null: the service. */
+  /** Null stands for the service. */
   readonly principal?: string | null
-  /** Inclusive. */
+  /** Rows of this time are listed. */
   readonly since?: Date
-  /** Exclusive. */
+  /** Rows of this time are not listed. */
   readonly until?: Date
 }
 
@@ -67,7 +67,7 @@ export interface AuditTrail {
   list(filter?: AuditFilter & PageOptions): Promise<Page<AuditEntry>>
 }
 
-/** What Postgres and ISO text agree on. */
+/** Postgres and ISO texts agree on these times. */
 const time = dateSchema(z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z')))
 const name = nameSchema('options.invalid')
 

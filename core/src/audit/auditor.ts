@@ -17,7 +17,7 @@ import { boundedJson } from './bounded.ts'
 export type OwnersAction = 'quota.change' | 'role.grant' | 'role.row_security'
 
 export interface Change {
-  /** As the authorizer was asked. A source's own verbs are `<source>.<verb>`. */
+  /** What the authorizer was asked about. A source's own verbs are `<source>.<verb>`. */
   readonly action: Action | OwnersAction | (string & {})
   /** The call, such as `triggers.disable`. */
   readonly operation: string
@@ -53,7 +53,7 @@ export function changesOf(changer: Changer, inTransaction: InTransaction): MakeC
     })
 }
 
-/** In the transaction that has just made them. */
+/** Writes the rows of changes in the transaction that has just made them. */
 export async function audit(sql: Sql, on: Queryable, changer: Changer, changes: readonly Change[]): Promise<void> {
   const written = changes
     .map(({ action, operation, resource, before, after }) => ({

@@ -287,7 +287,7 @@ interface Taken {
 /** One letter, or a selection of them. */
 type Meant = { readonly id: string; readonly force?: boolean } | { readonly selection: DeadLetterSelection }
 
-/** Of each transaction that changed some. */
+/** What the audit keeps of a transaction that changed some letters. */
 function changesOfLetters(verb: 'replay' | 'discard', meant: Meant, { count }: Taken): Change[] {
   if (count === 0) return []
   const action = `dead_letter.${verb}` as const

@@ -18,7 +18,7 @@ export type DeadLetterEvent = {
   /** Of the dead letter: `cx.deadLetters.get(event.id)`. */
   readonly id: string
   readonly deliveryId: string
-  /** Of the delivery that died. */
+  /** The `idempotencyKey` of the delivery that died. */
   readonly idempotencyKey: string
   readonly source: string
   readonly trigger: { readonly id: string; readonly name: string }

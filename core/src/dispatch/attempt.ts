@@ -33,7 +33,7 @@ export type Outcome =
   /** Of a request: nobody took the reply any more. */
   | { readonly kind: 'abandoned' }
 
-/** Of a handler's own words for its verdict. */
+/** A handler's own words for its verdict are cut to this. */
 export const MAX_REASON_CHARACTERS = 500
 
 const DONE = { kind: 'done' } as const satisfies Outcome

@@ -26,7 +26,7 @@ const MOVED_AT_A_TIME = 10_000
 const START_AGE_MS = 60_000
 const ORDERING_LOCK_AGE_MS = 60_000
 const ORDERING_LOCKS_AT_A_TIME = 1_000
-/** For one sweep; there is one a minute for each dispatcher. */
+/** One sweep takes at most this many. Each dispatcher sweeps once a minute. */
 const MAX_ORDERING_LOCK_BITES = 1_000
 
 /** Replies whose callers were killed: soon after their time, so that the books balance. Never rejects. */

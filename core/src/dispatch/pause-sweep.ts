@@ -19,7 +19,7 @@ import { choosePause, moveSweep, putOffSweep, setAside } from '../sql/sweep-paus
 
 /** To withdraw so many takes half a second, to look at so many that are others' a few milliseconds. */
 const BITE_ROWS = 5_000
-/** For each tick of a dispatcher. */
+/** Each tick of a dispatcher takes at most this many. */
 const MAX_BITES = 50
 
 export interface PauseSweep {

@@ -92,7 +92,7 @@ async function resolveGroups(
   }
 }
 
-/** None for those that run as the service. */
+/** Deliveries that run as the service are in no group. */
 function groupsOf(deliveries: readonly RowDelivery[]): readonly Group[] {
   const groups = new Map<string, Group>()
   // Neighbours mostly share their plan, and their caller.

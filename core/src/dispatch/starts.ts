@@ -38,7 +38,7 @@ interface Writers {
 }
 
 export interface StartsOptions {
-  /** In a transaction of its own, and planned as a claim is. */
+  /** Asks in a transaction of its own, which is planned as a claim is. */
   run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]>
   readonly log: Logger
 }
@@ -63,18 +63,18 @@ export class Starts {
     this.#singles = new SingleStarts(options)
   }
 
-  /** Of rows in batches: by level, lowest first, in seconds since 1970. */
+  /** Where rows of batches begin, by level, lowest first, in seconds since 1970. */
   get levels(): readonly [low: number, normal: number, high: number] {
     const [low, normal, high] = this.#froms
     return [low, normal, high]
   }
 
-  /** Of interrupted rows. */
+  /** Where interrupted rows begin. */
   get alone(): number {
     return this.#froms[3]
   }
 
-  /** Of requests that somebody waits for, and of those that were submitted. */
+  /** Where requests begin that somebody waits for, and those that were submitted. */
   get requests(): readonly [awaited: number, submitted: number] {
     const [, , , , awaited, submitted] = this.#froms
     return [awaited, submitted]

@@ -10,7 +10,7 @@ export class WholeLooks {
     return performance.now() >= this.#nextAtMs
   }
 
-  /** Such a look, and how long it took. */
+  /** Counts such a look, and how long it took. */
   async during<T>(look: () => Promise<T>): Promise<T> {
     const startedAtMs = performance.now()
     const found = await look()

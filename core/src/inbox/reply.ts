@@ -37,7 +37,7 @@ export type Reply = StoredReply & {
   readonly idempotencyKey?: string
 }
 
-/** As it is handed over. */
+/** The reply as it is handed over. */
 export function toReply(row: {
   readonly request_id: string
   readonly trigger_id: string

@@ -11,7 +11,7 @@
  *   must stop           they would do harm: the migration is refused while a dispatcher is alive (`schema.in_use`)
  */
 
-/** For processes that do not have the migration. */
+/** What a migration says to processes that do not have it. */
 export type OlderProcesses = 'may run and start' | 'may run' | 'must stop'
 
 export interface Directives {

@@ -37,7 +37,7 @@ export interface PendingDelivery {
   /** The attempt that runs or comes next; from 1. */
   readonly attempt: number
   readonly state: DeliveryState
-  /** Of a running one: when its lease ends. */
+  /** When the lease of a running delivery ends. */
   readonly dueAt: Date
   readonly emittedAt: Date
   /** The ordering key, of a row of an `ordered` trigger. */
@@ -305,7 +305,7 @@ export class DeliveryStore implements Deliveries {
   }
 }
 
-/** For the audit. */
+/** What the audit keeps of a call. */
 interface Asked {
   readonly operation: string
   readonly meant: unknown

@@ -78,7 +78,7 @@ class Line {
   #waiting: Waiting[] = []
   readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
-  /** Of apps that were refused a moment ago: one after another, beside the line. */
+  /** Emits of apps that were refused a moment ago go one after another, beside the queue. */
   readonly #apart: Waiting[] = []
   #apartInFlight: Promise<void> | undefined
   /** Cuts the connection of a lane on which something is in flight. */
@@ -112,7 +112,7 @@ class Line {
     this.#inFlight ??= this.#drain()
   }
 
-  /** Beside the line: whoever is over a quota, and asks again and again, holds up nobody, and has one connection of the pool. */
+  /** Whoever is over a quota, and asks again and again, goes beside the queue. It has one connection of the pool. */
   #goApart(waiting: Waiting): void {
     this.#apart.push(waiting)
     this.#apartInFlight ??= this.#drainApart()

@@ -61,7 +61,7 @@ export interface WrittenFor {
 }
 
 export interface Written {
-  /** By the position of the event. */
+  /** The result of each event, by its position. */
   readonly results: EmitResult[]
   readonly lanes: WrittenFor
 }

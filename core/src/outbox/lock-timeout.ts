@@ -30,7 +30,7 @@ export async function lockTimeout(
   })
 }
 
-/** Of Postgres, also where a call of the bus has made an `OutbusError` of it. */
+/** Knows the error of Postgres, also where a call of the bus has made an `OutbusError` of it. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlStateOf(error) === SQL_STATE.lockNotAvailable && !isOutbusError(error, 'emit.lock_timeout')
 }

@@ -105,7 +105,7 @@ class Line {
   #inFlight: Promise<void> | undefined
   /** By their keys. */
   readonly #alone = new Map<string, Promise<void>>()
-  /** Of apps that were refused a moment ago: one after another. */
+  /** Writes of apps that were refused a moment ago go one after another. */
   #lastApart: Promise<void> = Promise.resolve()
 
   constructor(write: AnyWrite, { redaction }: Asker, around: SharedWritesSurroundings) {

@@ -18,7 +18,7 @@ import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 
 /** What becomes of a delivery that was not started. */
 export interface Ending {
-  /** In the history. */
+  /** The outcome that the history keeps. */
   readonly outcome: 'dead' | 'discarded'
   readonly deadLetter: boolean
   readonly reason: string

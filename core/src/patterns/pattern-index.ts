@@ -40,7 +40,7 @@ interface Rest {
   readonly asked: string
   readonly test: ObjectTest
   users: number
-  /** As those of {@link Whole}. */
+  /** The same as in {@link Whole}. */
   testedBy: number
   isTrue: boolean
 }
@@ -221,7 +221,7 @@ class Affixes<T extends object> extends TextShelves<T> {
 /** `isEnough`: what was found is true of the event, and not only of one of several objects in a list. */
 type Found<T> = (filed: Filed<T>, isEnough: boolean) => void
 
-/** From this many on the values of a list are visited once each. */
+/** A list with this many values, or more, is visited once for each value. */
 const MANY_VALUES = 16
 
 function visitObject<T>(event: EventObject, place: Place<T>, inList: boolean, lookup: number, found: Found<T>): void {

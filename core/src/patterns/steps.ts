@@ -4,7 +4,7 @@
  */
 import { OutbusError } from '../errors.ts'
 
-/** For one event and all triggers of its app that it is tested for. Some 30 ms. */
+/** One event may cost this over all triggers of its app that it is tested for. These are some 30 ms. */
 const MAX_STEPS_AN_EVENT = 1_000_000
 
 let left = Number.POSITIVE_INFINITY
@@ -38,7 +38,7 @@ export function withinSteps<T>(match: () => T, most = MAX_STEPS_AN_EVENT): T {
   }
 }
 
-/** For tests: how many steps it takes. */
+/** Tells tests how many steps it takes. */
 export function stepsOf(match: () => unknown): number {
   const most = Number.MAX_SAFE_INTEGER
   let taken = 0

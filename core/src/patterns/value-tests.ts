@@ -11,10 +11,10 @@ export interface Interval {
   readonly withTo: boolean
 }
 
-/** From this many on a lookup costs less than trying each. */
+/** With this many alternatives, or more, a lookup costs less than trying each. */
 const MANY = 4
 
-/** Of several alternatives of the same kind. */
+/** Tests several alternatives of the same kind. */
 export function oneOfAffixes(texts: readonly string[], side: 'prefix' | 'suffix'): ValueTest {
   const lengths = [...new Set(texts.map(({ length }) => length))].toSorted((a, b) => a - b)
   const known = new Set(texts)
@@ -35,7 +35,7 @@ export function oneOfFolded(texts: readonly string[]): ValueTest {
   return (value) => typeof value === 'string' && known.has(folded(value))
 }
 
-/** By bisection, once those that overlap are one. */
+/** Goes by bisection, once ranges that overlap are one. */
 export function oneOfIntervals(intervals: readonly Interval[]): ValueTest {
   const merged: Interval[] = []
   for (const one of intervals.toSorted((a, b) => a.from - b.from || Number(b.withFrom) - Number(a.withFrom))) {

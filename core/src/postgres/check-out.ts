@@ -16,7 +16,7 @@ export function hold(connection: object, onEnded: (error: unknown) => void): voi
   holders.set(connection, onEnded)
 }
 
-/** For whoever is answered with an error. */
+/** Tells the holder of a connection of an error that it was answered with. */
 export function tellHolder(connection: object, error: unknown): void {
   if (endsConnection(error)) holders.get(connection)?.(error)
 }
@@ -32,7 +32,7 @@ export function isPool(database: unknown): database is pg.Pool {
   )
 }
 
-/** By connection, when its pool opened it. */
+/** When its pool opened a connection, by connection. */
 const openedAt = new WeakMap<object, number>()
 /** By pool, since when its endpoint is known to be another server than the one that older connections lead to. */
 const staleUntil = new WeakMap<object, number>()

@@ -17,7 +17,7 @@ export async function commitOn(client: pg.ClientBase): Promise<string> {
   return command
 }
 
-/** Also where no transaction is open. */
+/** Succeeds also where no transaction is open. */
 export async function rollbackOn(client: pg.ClientBase): Promise<void> {
   hasEnded(client)
   await ask(client, { text: 'rollback' })

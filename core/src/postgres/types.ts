@@ -96,7 +96,7 @@ function toAnyDate(text: string): Date {
 
 const ESCAPED = /\\(?:(\\)|([0-3][0-7]{2}))/g
 
-/** In the format `hex`, or in the old one, `escape`. */
+/** Reads the format `hex`, and the old one, `escape`. */
 function toBytes(text: string): Buffer {
   if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex')
   const unescaped = text.replace(ESCAPED, (_, backslash: string | undefined, octal: string) =>

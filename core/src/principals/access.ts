@@ -22,9 +22,9 @@ export interface Question<A extends Action = Action> {
   readonly action: A
   readonly resource: A extends CoreAction ? ActionResources[A] : Readonly<Record<string, unknown>>
   readonly owner?: string | null | undefined
-  /** For whom the service opened what this is about. Default everyone. */
+  /** The audience to which the service opened what this is about. Default everyone. */
   readonly audiences?: readonly Audience[]
-  /** Of the verb of a source, what the default allows. Those of core have it in their table. */
+  /** What the default allows of a verb of a source. The actions of core have it in their table. */
   readonly allows?: Default
 }
 
@@ -35,7 +35,7 @@ const MAX_KNOWN = 10_000
 export interface AccessOptions {
   readonly resolver: PrincipalResolver
   readonly authorizer: Authorizer
-  /** For whom each priority is. */
+  /** The audience of each priority. */
   readonly priorities: Readonly<Record<Priority, Audience>>
 }
 
@@ -82,7 +82,7 @@ export class Access {
     return reach
   }
 
-  /** As {@link assert}, for calls that are made often. Undefined where the answer was at hand, which it always is for the service. */
+  /** Does what {@link assert} does, for frequent calls. Undefined if the answer was at hand, as always for the service. */
   ask<A extends Action>(scope: CallScope, on: () => Queryable, question: Question<A>): Promise<void> | undefined {
     const { app, principal, boundBy } = scope
     if (principal === undefined) return undefined
@@ -202,7 +202,7 @@ export class Access {
     return refused(`${whom} may not do this: ${action}`, action, hint)
   }
 
-  /** For whom triggers of a priority are. */
+  /** Answers with the audience of a priority. */
   audienceOf(priority: Priority): Audience {
     return this.#priorities[priority]
   }

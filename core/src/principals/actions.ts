@@ -28,7 +28,7 @@ export interface RowFacts {
 interface EmitFacts {
   readonly source: string
   readonly op: string
-  /** As the source's schema read it. */
+  /** The event as the source's schema read it. */
   readonly event: unknown
 }
 
@@ -63,7 +63,7 @@ export interface ActionResources {
 }
 
 export type CoreAction = keyof ActionResources
-/** Of a verb of a source: its name, a dot, and the verb, such as `kv.set`. */
+/** The action of a verb of a source is its name, a dot and the verb, such as `kv.set`. */
 export type SourceAction = `${string}.${string}` & {}
 export type Action = CoreAction | SourceAction
 

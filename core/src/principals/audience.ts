@@ -1,4 +1,4 @@
-/** For whom the service opens something. Pure. */
+/** To whom the service opens something. Pure. */
 import { z } from 'zod'
 import type { ResolvedPrincipal } from './resolver.ts'
 import { principalIdSchema, nameSchema } from '../validation/names.ts'

@@ -7,7 +7,7 @@ export interface AccessRequest<A extends Action = Action> {
   readonly app: string
   /** Undefined: the service itself, through a context that names no principal. */
   readonly principal: ResolvedPrincipal | undefined
-  /** Of core, or `<source>.<verb>` of a source: the table in `docs/authorizer.md`. */
+  /** An action of core, or `<source>.<verb>` of a source. `docs/authorizer.md` has the table. */
   readonly action: A
   /**
    * Whose it is: the registrant of the trigger, of the trigger that a row is of, or the caller of a request. Undefined: the service's,

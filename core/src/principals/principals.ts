@@ -134,7 +134,7 @@ export class PrincipalStore implements Principals {
     return removed.length > 0
   }
 
-  /** By its id as it was given, or in normal form. Ids of before the rule for them are found as well. */
+  /** Finds a principal by its id as given, or in normal form. Ids from before the rule for them are found as well. */
   async #find(id: string): Promise<PrincipalRow | undefined> {
     assertSomeId(id)
     const ids = [...new Set([id, id.normalize('NFC')])]
@@ -148,7 +148,7 @@ function assertSomeId(id: unknown): asserts id is string {
   assertName(id, { what: 'a principal id', path: 'id', code: 'options.invalid' })
 }
 
-/** For the audit. Undefined where it was not there, or was removed. */
+/** What the audit keeps of a principal. Undefined if it was not there, or was removed. */
 function rightsOf(row: PrincipalRow | undefined): object | undefined {
   return row === undefined || row.removed ? undefined : { roles: row.roles, disabled: row.disabled }
 }

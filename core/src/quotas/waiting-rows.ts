@@ -31,7 +31,7 @@ export interface WaitingRowsOptions {
 export class WaitingRows {
   readonly #options: WaitingRowsOptions
   readonly #apps = new Map<string, OfApp>()
-  /** Of all apps: one statement counts them. The first count is due a while after the first emit. */
+  /** One statement counts the rows of all apps. The first count is due a while after the first emit. */
   #countedAt = performance.now()
   #counting: Promise<void> | undefined
 

@@ -6,7 +6,7 @@ import { applyOverride, DEFAULT_MAX_DOUBLINGS, DEFAULT_RETRY_POLICY, MAX_DELAY_M
 
 /** From this attempt on a retry waits {@link LEAST_DELAY_MS}, whatever the policy, its cap or the handler says. */
 const PACED_FROM_ATTEMPT = 10
-/** In ms. Without it a row with 10,000 attempts and no delay would keep a lane and Postgres busy all the time. */
+/** In ms. Without it, a row with 10,000 attempts and no delay would keep a lane and Postgres busy all the time. */
 const LEAST_DELAY_MS = 100
 
 export interface RetryFailure {

@@ -29,7 +29,7 @@ export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool)
   }
 }
 
-/** Of no app: what a role of Postgres may do. */
+/** What a role of Postgres may do belongs to no app. */
 const OF_NO_APP = ''
 
 /**

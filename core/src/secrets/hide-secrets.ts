@@ -12,7 +12,7 @@
 /** Returns the first `max` characters of a text without its secrets, and a `…` where the text goes on. */
 export type HideSecrets = (text: string, max: number) => string
 
-/** From where to where in a text. */
+/** A part of a text. */
 type Span = readonly [start: number, end: number]
 
 export const HIDDEN = '[hidden]'
@@ -51,7 +51,7 @@ const SHAPES = new RegExp(
   'g',
 )
 
-/** To the end of the key, or of the text where the end is missing. */
+/** Goes to the end of the key, or of the text if the end of the key is missing. */
 const PEM =
   /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g
 
@@ -76,7 +76,7 @@ const NAMED = new RegExp(
 )
 const SECRET_NAME = new RegExp(`${HEADERS}|${NAMES}`, 'i')
 const QUOTE = /(\\{0,7})(["'`])/y
-/** Up to here a value without quotes goes. */
+/** A value without quotes goes up to the end of this. */
 const BARE = /[^\s"'`&;<>]*/y
 const REST_OF_LINE = /[^\r\n]*/y
 /** What ends a list or a sentence, and not the value in it. */
@@ -85,7 +85,7 @@ const AFTER_VALUE = new Set(['.', ',', ')', ']', '}', '\\'])
 const NO_VALUE = /^(?:\[hidden|\*+$|(?:null|undefined|true|false|none)$)/i
 
 const DIGITS = /(?<![\w.-])\d+(?:[ -]\d+)*(?![\w-])/g
-/** As the issuers give them: Visa, Mastercard, American Express, Discover, Diners Club, JCB, UnionPay. */
+/** Numbers that the issuers give: Visa, Mastercard, American Express, Discover, Diners Club, JCB and UnionPay. */
 const CARD =
   /^(?:4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|6(?:011|4[4-9]\d|5\d\d)\d{12,15}|3(?:0[0-5]|[68]\d)\d{11}|35\d{14}|62\d{14,17})$/
 
@@ -249,7 +249,7 @@ function cards(text: string): Span[] {
   return spans
 }
 
-/** By its issuer and its check digit (Luhn, ISO/IEC 7812-1). */
+/** Goes by the issuer and the check digit (Luhn, ISO/IEC 7812-1). */
 function isCard(digits: string): boolean {
   if (!CARD.test(digits)) return false
   let sum = 0

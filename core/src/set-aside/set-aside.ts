@@ -21,7 +21,7 @@ export interface RowAddress {
   readonly app: string
   /** What the row is, such as `dead_letter` or `schedule`. */
   readonly kind: string
-  /** By which its table knows it. */
+  /** Its table knows it by this. */
   readonly id: string
 }
 
@@ -36,7 +36,7 @@ export interface SetAsideFilter {
   readonly kind?: string
 }
 
-/** At `cx.setAside`. */
+/** What `cx.setAside` offers. */
 export interface SetAside {
   /** Rows of the app that could not be understood, by kind and id, ascending. An entry goes when its row is mended. */
   list(filter?: SetAsideFilter, page?: PageOptions): Promise<Page<SetAsideRow>>
@@ -44,7 +44,7 @@ export interface SetAside {
 
 const MAX_REASON_CHARACTERS = 500
 
-/** Of one process: writes the entries and counts them. */
+/** Writes the entries of one process and counts them. */
 export class SetAsideRows {
   readonly #sql: Sql
   readonly #log: Logger

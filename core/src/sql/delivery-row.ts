@@ -38,7 +38,7 @@ export type DeliveryFilterParameters = [
   states: readonly DeliveryState[] | null,
   triggerName: string | null,
   source: string | null,
-  /** Of the trigger. */
+  /** The registrant of the trigger. */
   registrant: string | null,
   /** Exclusive. */
   after: string,
@@ -61,5 +61,5 @@ export const DELIVERY_CONDITION = `o.id > $10::bigint and o.id <= $11::bigint an
   and ($9::text is null or {schema}.name_in(o.trigger, 'registrant') = $9)
   and ${IS_WANTED}`
 
-/** Of one delivery, by its app ($1) and its id ($2). Requests are ended by their callers. */
+/** Finds one delivery by its app ($1) and its id ($2). Requests are ended by their callers. */
 export const IS_DELIVERY = `o.app_id = $1 and o.id = $2::bigint and o.reply_to is null and ${IS_WANTED}`

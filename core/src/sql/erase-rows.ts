@@ -11,7 +11,7 @@ function named(what: string, relation: string): string {
   return `${what}_${createHash('sha256').update(relation).digest('hex').slice(0, 16)}`
 }
 
-/** By an index that begins with the app. */
+/** Finds the rows by an index that begins with the app. */
 export function eraseByIndex(relation: string): Statement<[appId: string, limit: number], { erased: number }> {
   return statement(
     named('erase_by_index', relation),

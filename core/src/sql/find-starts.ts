@@ -9,7 +9,7 @@ const SHELVED = [
   'reply_to is not null and reply_by is null',
 ]
 
-/** For each index, in seconds since 1970. */
+/** Where to begin in each index, in seconds since 1970. */
 export type Froms = [low: number, normal: number, high: number, alone: number, awaited: number, submitted: number]
 
 export interface StartsRow {

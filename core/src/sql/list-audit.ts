@@ -30,11 +30,11 @@ export const listAudit = statement<
     operation: string | null,
     resource: string | null,
     principal: string | null,
-    /** Only what the service itself did. */
+    /** True lists only what the service itself did. */
     ofService: boolean,
     since: string | null,
     until: string | null,
-    /** Of whoever reads its own alone. */
+    /** The principal that reads only what it did itself. */
     alone: string | null,
     before: string | null,
     limit: number,

@@ -26,7 +26,7 @@ export interface LoadedTriggerRow {
 export const LOADED_TRIGGER_COLUMNS =
   't.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant, t.run_as'
 
-/** Of the app $1. Postgres asks for it once a statement, not once a trigger. */
+/** The quotas of the app $1. Postgres asks for them once a statement, not once a trigger. */
 export const QUOTAS_OF_APP = '(select to_jsonb(q) from {schema}.app_quotas q where q.app_id = $1) as quotas'
 
 /**

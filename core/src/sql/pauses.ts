@@ -1,7 +1,7 @@
 /** Stands for all triggers of an app. */
 export const ALL_TRIGGERS = '00000000-0000-0000-0000-000000000000'
 
-/** Of a row `p` of pauses: whether it sets anything aside. */
+/** Says whether a row `p` of pauses sets anything aside. */
 const HOLDS = '(p.paused or p.disabled or p.discard_before is not null)'
 
 /** Whether the rows of the trigger, or of its whole app, are set aside. */

@@ -11,7 +11,7 @@ import type { TriggerSnapshot } from './snapshot.ts'
 export interface IndexedTrigger {
   readonly id: string
   readonly name: string
-  /** As its source reads it. */
+  /** The filter as its source reads it. */
   readonly filter: unknown
   readonly priority: number
   readonly ordered: boolean

@@ -34,7 +34,7 @@ let lookups = 0
 export class MatchingIndex {
   readonly app: string
   readonly epoch: string
-  /** Of the app, at this epoch. Set by whoever loads the index. */
+  /** The quotas of the app at this epoch. Whoever loads the index sets them. */
   quotas: Quotas = DEFAULT_QUOTAS
   readonly #sources: ReadonlyMap<string, AnySource>
   readonly #files: SharedFiles

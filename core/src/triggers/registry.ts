@@ -46,9 +46,9 @@ import {
   triggerSchema,
 } from './trigger.ts'
 
-/** For `bus.on`, which replaces a trigger of another registrant. No verb of `cx.triggers`. */
+/** Serves `bus.on`, which replaces a trigger of another registrant. It is no verb of `cx.triggers`. */
 export const REPLACE = Symbol('replace')
-/** For `bus.on`, which refuses to adopt what others registered, and so has to see it. */
+/** Serves `bus.on`, which refuses to adopt what others registered, and so has to see it. */
 export const FIND = Symbol('find')
 
 export interface TriggerRegistryOptions {
@@ -370,7 +370,7 @@ export class TriggerRegistry implements Triggers {
     await this.#access.assert(this.#scope, this.#on, { action: 'trigger.pause', resource, owner })
   }
 
-  /** For whom the service opened what the trigger will be about. */
+  /** The audience to which the service opened what the trigger will be about. */
   #audiencesOf(of: {
     readonly source?: AnySource | undefined
     readonly target?: TargetSpec | undefined

@@ -115,7 +115,7 @@ export interface Trigger {
   readonly enabled: boolean
   /** It, or its whole app. */
   readonly paused: boolean
-  /** By what: by `pause`, by `pauseAll`, or by both. */
+  /** What paused the trigger: `pause`, `pauseAll`, or both. */
   readonly pausedBy: readonly ('trigger' | 'app')[]
   /** Its rows are set aside: it is paused, or it was disabled and they wait until it is enabled. */
   readonly parked: boolean

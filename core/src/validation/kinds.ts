@@ -44,7 +44,7 @@ export function dateSchema(schema: z.ZodDate = z.date()) {
   }, schema)
 }
 
-/** For a schema: whatever can be aborted and says so. */
+/** A schema for whatever can be aborted and says so. */
 export const abortSignalSchema = z.custom<AbortSignal>((value) => {
   if (typeof value !== 'object' || value === null) return false
   const signal = value as Partial<AbortSignal>
@@ -58,7 +58,7 @@ export function isUrl(value: unknown): value is URL {
   return typeof url.href === 'string' && typeof url.protocol === 'string' && typeof url.pathname === 'string'
 }
 
-/** Also an error of another realm. Never throws. */
+/** Knows errors of another realm as well. Never throws. */
 export function isError(value: unknown): value is Error {
   return types.isNativeError(value)
 }

@@ -6,7 +6,7 @@
  */
 const ISO_TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:Z|([+-])(\d\d):(\d\d))$/
 
-/** As far as any place on earth is from UTC. */
+/** No place on earth is farther from UTC. */
 const MAX_OFFSET_MINUTES = 14 * 60
 const DAYS_OF_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 

@@ -29,7 +29,7 @@ const PATH = new RegExp(`^${STEP}(?:\\.${STEP})*$`, 'su')
 const STEPS_A_LOOK = 4
 /** A document is at most 64 deep, so no path of one has more steps. */
 const MAX_STEPS = 64
-/** Of a path that a filter names. */
+/** A path that a filter names has at most this many. */
 const MAX_PATH_CHARACTERS = 1_000
 
 /** Whether it is written as the paths of `changed` are; one that is not would never be among them. */
@@ -64,9 +64,9 @@ function stepEnds(path: string): number[] {
  */
 export class PathIndex {
   readonly #paths: ReadonlySet<string>
-  /** With all that leads to them. */
+  /** Paths, with all that leads to them. */
   readonly #leading = new Set<string>()
-  /** For tests: paths and parts of paths that were looked at. */
+  /** Tells tests which paths and parts of paths were looked at. */
   looks = 0
 
   constructor(paths: readonly string[]) {

@@ -220,7 +220,7 @@ function namesNobody(received: unknown): OutbusError {
   })
 }
 
-/** Also of another implementation of fetch than the process's own, or of another realm. */
+/** Knows a response of another implementation of fetch than the process's own, and of another realm. */
 function isResponse(value: object): value is Response {
   return 'status' in value && 'headers' in value && 'arrayBuffer' in value && typeof value.arrayBuffer === 'function'
 }

@@ -35,7 +35,7 @@ export function httpListener(bus: HttpBus, options: HttpListenerOptions = {}): R
     // For a request without a Host header, which HTTP/1.0 allows; of HTTP/1.1 Node itself refuses it.
     hostname: 'localhost',
     errorHandler: (error) => {
-      // Of a URL that cannot be read.
+      // The URL of the request cannot be read.
       if (error instanceof Error && error.name === 'RequestError') return errorResponse(400, REFUSED)
       try {
         tell({ error })

@@ -2,7 +2,7 @@
 import { CAUSALITY_HEADER, SIGNATURE_HEADER } from './causality.ts'
 import type { Secrets } from './secrets.ts'
 
-/** Of the listener alone, whatever headers the event is to carry. */
+/** These belong to the listener alone, whatever headers the event is to carry. */
 const OWN = new Set([CAUSALITY_HEADER, SIGNATURE_HEADER])
 
 export interface Carried {

@@ -30,7 +30,7 @@ const DEFAULTS = { 'x-content-type-options': 'nosniff' }
 
 export type HeaderValues = Readonly<Record<string, string | readonly string[]>>
 
-/** With the defaults, which given headers replace. They have been checked by then. */
+/** Adds the defaults, which given headers replace. The given headers have been checked before. */
 export function responseHeaders(given: HeaderValues = {}): Headers {
   const headers = new Headers(DEFAULTS)
   for (const [name, values] of Object.entries(given)) {

@@ -102,7 +102,7 @@ const UNAVAILABLE: Readonly<Record<string, string>> = {
 } satisfies Partial<Record<ErrorCode, string>>
 /** A right or a table that is missing, a matcher that throws: whoever runs the service is to hear of it, and its client is not. */
 const OF_THE_OPERATOR = /^(?:database|schema|migration|context|source|plugin)\./
-/** Of what the client sent itself, which may be told where it stands. */
+/** A client may be told where in its own request the fault stands. */
 const OF_THE_CLIENT = /^(?:payload|event)\./
 
 const STATUS_OF: Readonly<Record<string, number>> = {

@@ -43,7 +43,7 @@ const KEYS = [
   'subscription',
   'user',
 ]
-/** At the end of the name, or all of it. */
+/** These stand at the end of the name, or are all of it. */
 const LAST = ['auth', 'dpop', 'otp', 'pin', 'sid']
 const HEADER = new RegExp(
   `(?:${WORDS.join('|')})|(?:^|[-_.])(?:${KEYS.join('|')})[-_.]?key(?:$|[-_.])|(?:^|[-_.])(?:${LAST.join('|')})$`,
@@ -57,7 +57,7 @@ const QUERY = new RegExp(
     '^(?:client|app|application)[-_]?secret$',
     '^pass(?:word|wd)$',
     '^authorization$',
-    // Of signed URLs.
+    // Signed URLs have these.
     '^x-(?:amz|goog)-(?:credential|security-token|signature)$',
   ].join('|'),
 )

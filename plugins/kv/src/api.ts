@@ -54,7 +54,7 @@ export interface KvDeleteOptions extends Pick<EmitOptions, 'requireMatch'> {
 }
 
 export interface KvWritten {
-  /** Of the entry as it is now; of a deleted one, as it was. */
+  /** The version of the entry as it is now. A deleted entry has the version that it had. */
   readonly version: number
   readonly eventId: string
   /** Rows that the write's event made: one for each trigger that matched. */

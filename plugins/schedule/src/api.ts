@@ -112,7 +112,7 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
     return owner
   }
 
-  /** As it is until the end of the transaction: whoever changes schedules of the app waits. */
+  /** Reads it as it is until the end of the transaction. Whoever changes schedules of the app waits. */
   async function present(tx: Transaction, name: string): Promise<ScheduleRow | undefined> {
     await tx.run(lockSchedules, [app])
     const [row] = await tx.run(getSchedule, [app, name])

@@ -46,7 +46,7 @@ function valueOf(question: Question): unknown {
   }
 }
 
-/** Of this thread; where Node does not say, the time that has passed. */
+/** The CPU time of this thread. Where Node does not say it, the time that has passed. */
 function cpuMs(): number {
   const { threadCpuUsage } = process as { threadCpuUsage?: () => { readonly user: number; readonly system: number } }
   if (threadCpuUsage === undefined) return clock.performance.now()

@@ -46,12 +46,12 @@ class Calculator {
   #asked: Asked | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /** As `assertRecurrence`. */
+  /** Does in the thread what `assertRecurrence` does. */
   async assert(given: Recurrence, now: Date): Promise<void> {
     await this.#ask({ ask: 'assert', given, now })
   }
 
-  /** As `handOver`. */
+  /** Does in the thread what `handOver` does. */
   async handOver(given: Recurrence, now: Date): Promise<HandOver | undefined> {
     return (await this.#ask({ ask: 'handOver', given, now })) as HandOver | undefined
   }
@@ -142,5 +142,5 @@ function tooLong({ given }: Question, took: string): Error {
   })
 }
 
-/** Of this process: a thread is dear to begin, and there is little to calculate. */
+/** All buses of this process share it: a thread is dear to begin, and there is little to calculate. */
 export const calculator = new Calculator()

@@ -27,7 +27,7 @@ const CHANGES_AT_A_TIME = 500
 /** Of one round. The others' turn comes with the next one: a bus that starts waits for the first, and some take long. */
 const ROUND_MS = 2_000
 const COMPARED_AT_A_TIME = 1_000
-/** In rounds of looking for changes: once a minute. */
+/** Counted in rounds of looking for changes. This is once a minute. */
 const COMPARE_EVERY = 12
 /** A job that fails, for Postgres was away, is tried again; what it emitted before it emits once. */
 const RETRIES = 20
@@ -199,7 +199,7 @@ export class Clockwork {
   }
 }
 
-/** By key. */
+/** The schedules by key. */
 async function schedulesOf(boss: PgBoss): Promise<Map<string, Schedule>> {
   const schedules = new Map<string, Schedule>()
   for (let after: { name: string; key: string } | undefined; ;) {
@@ -235,7 +235,7 @@ interface Told {
   readonly id: string
   /** Until when what it was told holds, in ms since 1970; null: for ever. */
   readonly until: number | null
-  /** Of what it was told. */
+  /** A digest of what it was told. */
   readonly digest: string
 }
 

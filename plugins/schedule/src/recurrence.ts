@@ -145,7 +145,7 @@ function* localTimes(text: string, from: number, count: number): Generator<numbe
   }
 }
 
-/** By pg-boss alone. */
+/** Pg-boss alone calculates it. */
 function calculated(recurrence: string, tz: string, from: number, count: number): number[] {
   return calculator.previewSchedule(recurrence, { tz, from: new Date(from), count }).map((at) => at.getTime())
 }

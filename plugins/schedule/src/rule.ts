@@ -3,7 +3,7 @@ import { isCalendarDay } from '@outbus/core'
 import { isZone, localAt, place } from './wall-clock.ts'
 
 export interface ReadRecurrence {
-  /** By whose clock it recurs. A rule's DTSTART may name another zone than the schedule. */
+  /** It recurs by the clock of this zone. A rule's DTSTART may name another zone than the schedule. */
   readonly zone: string
   /** The same recurrence for a clock without a zone. */
   readonly text: string
@@ -53,7 +53,7 @@ function readRule(recurrence: string, timezone: string): ReadRecurrence {
   return { zone, text, isElapsed, isRunning: isSubDaily && !isElapsed && part('BYHOUR') === undefined }
 }
 
-/** Of the DTSTART, where it has one of its own. */
+/** The zone of DTSTART, if it has one of its own. */
 function zoneOf(lines: readonly string[]): string | undefined {
   for (const line of lines) {
     const [, name = '', parameters = '', value = ''] = PROPERTY.exec(line) ?? []
@@ -103,7 +103,7 @@ function localText(text: string, own: string | undefined, zone: string): string 
   return `${shown(localAt(zone, at))}${isUtc ? 'Z' : ''}`
 }
 
-/** As RFC 5545 writes a time. */
+/** A time as RFC 5545 writes it. */
 export function shown(local: number): string {
   return new Date(local).toISOString().replaceAll(/[-:]|\.\d+Z$/g, '')
 }

@@ -51,7 +51,7 @@ export function localAt(zone: string, at: number): number {
 }
 
 const HOUR_MS = 3_600_000
-/** Of whole hours, by zone and hour: a recurrence of every minute asks for the same ones again and again. */
+/** Offsets of whole hours, by zone and hour. A recurrence of every minute asks for the same ones again and again. */
 const offsets = new Map<string, number>()
 const MAX_OFFSETS = 20_000
 

@@ -111,7 +111,7 @@ class Service {
     return this.#child.connected
   }
 
-  /** Of the other app, since it was asked last. */
+  /** How the other app did since it was asked last. */
   async measured(): Promise<Measured> {
     return (await this.#ask('measure', 'measured'))?.measured ?? together([])
   }

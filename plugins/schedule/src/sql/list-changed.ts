@@ -2,13 +2,13 @@ import { statement } from '@outbus/core'
 import type { RecurrenceRow } from './schedule-row.ts'
 
 export interface ChangedRow extends RecurrenceRow {
-  /** Not handed to pg-boss yet, by the table's own word. */
+  /** Says whether the table has it as not handed to pg-boss yet. */
   readonly changed: boolean
   readonly deleted: boolean
   readonly revision: string
   /** It could not be carried out the last time. */
   readonly set_aside: boolean
-  /** By the database's clock. */
+  /** The clock of the database says it. */
   readonly now: Date
 }
 

@@ -3,7 +3,7 @@ import type { ChangedRow } from './list-changed.ts'
 import { CHANGED_COLUMNS } from './list-changed.ts'
 
 export interface KeptRow extends ChangedRow {
-  /** In ms since 1970, or infinite. */
+  /** A time in ms since 1970, or infinite. */
   readonly look_again_ms: number
   /** Set aside, and not to be looked at yet. */
   readonly rests: boolean

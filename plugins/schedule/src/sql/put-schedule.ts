@@ -18,7 +18,7 @@ export const putSchedule = statement<
     enabled: boolean,
     caller: string | null,
     most: number,
-    /** Of a new one. */
+    /** The owner of a new schedule. */
     owner: string | null,
     /** Whose it is, where it is there. Another one's is not written, and there is no row. */
     ownedBy: string | null,

@@ -13,7 +13,7 @@ export interface RecurrenceRow {
 export interface ScheduleRow extends RecurrenceRow {
   readonly name: string
   readonly data: JsonValue
-  /** Of what was last handed over; null once it was set again. */
+  /** The problem of what was last handed over. Null once the schedule was set again. */
   readonly problem: string | null
   readonly created_at: Date
   readonly updated_at: Date
