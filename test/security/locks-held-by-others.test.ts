@@ -251,6 +251,25 @@ test('a stranger who holds the advisory locks of pg-boss does not keep it from b
   expect(warnings).toEqual([])
 })
 
+test('a stranger who holds on to the number of a lane that died does not make its row one that nobody started (G7)', async () => {
+  const { db, bus, cx, trigger } = await setUpBus({ lanes: 1 })
+  await trigger('work')
+  const attempts: number[] = []
+  bus.handle('work', async ({ attempt }) => void attempts.push(attempt))
+  await cx.emit('kv', EVENT)
+  // What a lane leaves that emitted and claimed the row, and died while it ran. Its number stood in pg_locks.
+  const number = '281474976710655'
+  await db.pool.query(
+    `insert into outbus.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts, unclaimed_lock)
+    select gen_random_uuid(), id, id, array[id], array[id], array[1], $1::bigint from outbus.outbox`,
+    [number],
+  )
+  const stranger = await useStranger(db)
+  await stranger.query('select pg_advisory_lock($1::bigint)', [number])
+  await bus.start()
+  await expect.poll(() => attempts).toEqual([2])
+})
+
 test('a lane that lends its connection to emits locks another number each time, so that nobody can hold the next one', async () => {
   const { db, bus, cx, trigger } = await setUpBus({ lanes: 1 })
   await trigger('work')

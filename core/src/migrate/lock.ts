@@ -159,7 +159,7 @@ function holdersOf(client: pg.Client, schema: string): Promise<Holder[]> {
         and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
       or l.locktype = 'advisory' and l.objsubid = 1
         and l.classid = ((of.number >> 32) & 4294967295)::oid and l.objid = (of.number & 4294967295)::oid
-        and pg_has_role(a.usesysid, of.owner, 'usage')
+        and pg_has_role(a.usesysid, of.owner, 'member')
     group by l.pid`,
     [lockName(schema), schema, `"${schema}".migration_checksums`],
   )

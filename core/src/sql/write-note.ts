@@ -40,7 +40,7 @@ export function notesAround(low: string, high: string): string {
  * ids, not run by run: of what failed here and there a note has as many runs as rows, and two such have 250,000 pairs.
  *
  * A note that was committed with its row (`emit_noted`) does not count while its lane's session holds the lock of it: the lane has not
- * claimed the row yet, nor started it. (Every overlap is of something: that is asked so that the locks are read for one, and for no other note.)
+ * claimed the row yet, nor started it. Any login can hold such a lock: it counts for one that may dispatch. (Every overlap is of something: that is asked so that the locks are read for one, and for no other note.)
  *
  * Every attempt is within its bounds: they are there for the planner, as in `emit_alike`.
  */
@@ -87,6 +87,10 @@ where n.unclaimed_lock is null or not exists (
   where l.locktype = 'advisory' and l.objsubid = 1 and l.classid = (n.unclaimed_lock >> 32)::oid
     and l.objid = (n.unclaimed_lock & 4294967295)::oid
     and l.database = (select oid from pg_database where datname = current_database()) and not isempty(overlap)
+    and exists (
+      select from pg_stat_get_activity(l.pid) a join pg_roles r on pg_has_role(a.usesysid, r.oid, 'member')
+      where has_table_privilege(r.oid, '{schema}.outbox'::regclass, 'delete')
+    )
 )
 union all select null, null, null where ${SOMETHING_PAUSED}`,
 )
