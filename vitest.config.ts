@@ -78,7 +78,9 @@ const compatibility = [
   'test/integration/transactional.test.ts',
   'test/integration/types-of-the-application.test.ts',
   'test/kit/src/postgres.int.test.ts',
+  'test/security/across-apps.test.ts',
   'test/security/locks-held-by-others.test.ts',
+  'test/security/rights-of-roles.test.ts',
 ]
 
 /** Of a program that this machine may not have. */

@@ -10,7 +10,8 @@ begin
   for thing in
     select c.oid::regclass as name from pg_class c
     where c.relnamespace = '{schema}'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> 'role_apps'
-      and exists (select from aclexplode(c.relacl) a where a.grantee = 0)
+      and (exists (select from aclexplode(c.relacl) a where a.grantee = 0)
+        or exists (select from pg_attribute l cross join lateral aclexplode(l.attacl) a where l.attrelid = c.oid and a.grantee = 0))
   loop
     execute format('revoke all on %s from public', thing.name);
   end loop;

@@ -12,7 +12,11 @@ begin
     execute format('alter table %s enable row level security', thing);
     for grantee in
       select distinct case a.grantee when 0 then 'public' else quote_ident(r.rolname) end
-      from pg_class c cross join lateral aclexplode(c.relacl) a left join pg_roles r on r.oid = a.grantee
+      from pg_class c
+      cross join lateral (
+        select x.grantee from aclexplode(c.relacl) x
+        union select x.grantee from pg_attribute l cross join lateral aclexplode(l.attacl) x where l.attrelid = c.oid
+      ) a left join pg_roles r on r.oid = a.grantee
       where c.oid = thing and a.grantee <> c.relowner and (a.grantee = 0 or r.oid is not null)
     loop
       execute format('revoke all on %s from %s cascade', thing, grantee);

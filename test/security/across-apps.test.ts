@@ -12,9 +12,14 @@ import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import type pg from 'pg'
 import pino from 'pino'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { carryOutWithdrawals } from '../../core/src/sql/carry-out-withdrawals.ts'
+import { resolveDeadLetters } from '../../core/src/sql/resolve-dead-letters.ts'
 
 const sources = [kv(), docs(), schedule(), pluginName()]
 const DENIED = { code: '42501' }
+const EVERYTHING_OF_BANK = `select o::text as row from outbus.outbox o where app_id = 'bank'
+union all select d::text from outbus.dead_letters d where app_id = 'bank'
+union all select c::text from outbus.cancellations c where app_id = 'bank' order by 1`
 const SECRET = 'bank-secret'
 
 interface Table {
@@ -232,6 +237,31 @@ describe('with the rights of its role', () => {
         )
       ).rows,
     ).toEqual([{ n: 1, h: false }])
+  })
+
+  test('what it writes of the other app’s ids carries out nothing there, whoever dispatches', async () => {
+    const { db, client } = all
+    const emitting = await client('outbus_emitting')
+    const { rows } = await db.pool.query<{ delivery: string; letter: string }>(`select
+      (select id from outbus.outbox where app_id = 'bank') as delivery, (select id from outbus.dead_letters where app_id = 'bank') as letter`)
+    const { delivery, letter } = rows[0] as { delivery: string; letter: string }
+    await db.pool.query(`update outbus.dead_letters set resolution = null where app_id = 'bank'`)
+    const before = (await db.pool.query(EVERYTHING_OF_BANK)).rows
+    await emitting.query(
+      `insert into outbus.withdrawals (app_id, delivery_id, outcome, dead_letter, reason) values ('shop', $1, 'dead', true, 'no')`,
+      [delivery],
+    )
+    const own = await emitting.query<{ id: string }>(
+      `insert into outbus.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, replay_of)
+      values (1, 'shop', gen_random_uuid(), json_build_object('id', $1::text, 'app', 'bank'), 1, gen_random_uuid(),
+        '{"app":"shop","source":"dead_letter"}', 1, gen_random_uuid(), $1::bigint) returning id`,
+      [letter],
+    )
+    const dispatching = await client('outbus_dispatching')
+    const run = (text: string, values: unknown[]) => dispatching.query(text.replaceAll('{schema}', 'outbus'), values)
+    expect((await run(carryOutWithdrawals.text, [null, null, 100, true])).rows).toMatchObject([{ buried: 0 }])
+    await run(resolveDeadLetters.text, [[own.rows[0]?.id], [letter], ['handled'], null])
+    expect((await db.pool.query(EVERYTHING_OF_BANK)).rows).toEqual(before)
   })
 
   test('an outbox row is of the app that its reader takes it for, however its trigger says so', async () => {

@@ -158,6 +158,8 @@ test('what a migration makes is nobody’s until rights are granted: no gap for 
   const reading = await client('outbus_reading')
   expect((await reading.query('select from outbus.later_things')).rowCount).toBe(0)
   expect((await reading.query('select from outbus.later_days')).rowCount).toBe(0)
+  expect((await reading.query('select from outbus.later_words')).rowCount).toBe(0)
+  await expect(reading.query('select from outbus.later_counts')).rejects.toMatchObject(DENIED)
   await expect(reading.query('select outbus.later_as_owner()')).rejects.toMatchObject(DENIED)
   await expect(reading.query('select outbus.later_reads()')).rejects.toMatchObject(DENIED)
 })
@@ -170,13 +172,19 @@ test('default privileges in the schema are withdrawn with what they have given',
       alter default privileges for role ${TEST_ROLES.migrator} in schema outbus grant all on sequences to ${role};
       alter default privileges for role ${TEST_ROLES.migrator} in schema outbus grant all on functions to ${role};
       alter default privileges for role ${TEST_ROLES.migrator} in schema outbus grant all on types to ${role};
-      grant all on outbus.outbox to ${role}`)
+      grant all on outbus.outbox to ${role}; grant select (before), update (after) on outbus.audit to ${role};
+      grant select (before) on outbus.audit_other_days to ${role}`)
   await grant()
   expect(
     (await db.pool.query(`select from pg_default_acl where defaclnamespace = 'outbus'::regnamespace`)).rows,
   ).toEqual([])
   const rights = await rightsIn(db.pool, 'outbus', TEST_ROLES, NO_ROLE)
-  expect(rights.find((line) => line.includes('`outbox`'))).toMatch(/\| select \| – \|$/)
+  for (const [name, expected] of [
+    ['outbox', / \| select \| – \|$/],
+    ['audit', /, resource\) \| select \| – \|$/],
+    ['audit_other_days', / \| – \| – \| – \| – \|$/],
+  ] as const)
+    expect(rights.find((line) => line.includes(`\`${name}\``))).toMatch(expected)
 })
 
 test('under row security a view shows a role its own apps, and what is a copy is nobody’s', async () => {
