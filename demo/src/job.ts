@@ -1,15 +1,19 @@
-/** The main job: every payload through `kv.set` in a transaction of the demo's own, and the books balanced at the end. */
+/**
+ * The main job: every payload through `kv.set` in a transaction of the demo's own, and the books balanced at the end.
+ *
+ *   warm-up: all payloads at once ──▶ the same again and again, at a steady rate ──▶ repair and replay ──▶ the books
+ */
 import { randomUUID } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createBus, OUTCOME_CHANNEL, withTransaction } from '@outbus/core'
 import type { OutcomeMessage } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { openPool } from '@outbus/test-kit/connections'
-import type pg from 'pg'
 import pino from 'pino'
 import { createLedger, readLedger, SCHEMA } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
-import { loadPayloads } from './payloads.ts'
+import { inRound, loadPayloads } from './payloads.ts'
 import type { Payload } from './payloads.ts'
 import { BROKEN, registerTriggers, repair, TRIGGERS } from './triggers.ts'
 import type { DemoBus, HandlerState } from './triggers.ts'
@@ -17,6 +21,9 @@ import type { DemoBus, HandlerState } from './triggers.ts'
 /** Every so manyth transaction throws at its end. */
 const ROLLBACK_EVERY = 10
 const WRITERS = 8
+/** Events a second of the rounds that are timed, which leaves a machine of two cores room to breathe. */
+const EVENTS_PER_SECOND = 250
+const TIMED_ROUNDS = 8
 /** Long past what any of it takes; a row that has no outcome by then is counted as lost. */
 const PATIENCE_MS = 60_000
 
@@ -36,7 +43,9 @@ export interface Books {
   /** Effects of events that were rolled back, or of triggers that do not match. */
   readonly unexplained: number
   readonly seconds: number
-  readonly eventsPerSecond: number
+  /** After the warm-up: what was aimed at, and what came of it. */
+  readonly eventsPerSecond: { readonly aim: number; readonly reached: number }
+  /** From the answer to COMMIT until a handler was first started, after the warm-up. */
   readonly latencyMs: { readonly p50: number; readonly p99: number }
   readonly top: Ledger['top']
 }
@@ -47,9 +56,11 @@ export interface JobOptions {
 }
 
 export async function runJob({ databaseUrl, onProgress }: JobOptions): Promise<Books> {
-  const payloads = loadPayloads()
+  const examples = loadPayloads()
+  const warmUp = inRound(examples, 0)
+  const timed = Array.from({ length: TIMED_ROUNDS }, (_, i) => inRound(examples, i + 1)).flat()
   const pool = openPool({ connectionString: databaseUrl, max: WRITERS + 8 })
-  const state: HandlerState = { runId: `demo-${randomUUID()}`, pool, committedAt: new Map() }
+  const state: HandlerState = { runId: `demo-${randomUUID()}`, pool, committedAt: new Map(), latenciesMs: [] }
   // Silent: the failures are on purpose, and counted.
   const bus: DemoBus = await createBus({
     database: pool,
@@ -65,10 +76,18 @@ export async function runJob({ databaseUrl, onProgress }: JobOptions): Promise<B
     await bus.start()
     const startedAt = performance.now()
 
-    const expected = expectedEffects(payloads)
+    const expected = new Set([...expectedEffects(warmUp), ...expectedEffects(timed)])
     const report = (phase: string) => onProgress?.({ settled: outcomes.settled(), expected: expected.size, phase })
+    outcomes.onChange = () => report('warming up')
+    const first = await writeAll(bus, warmUp, state)
+    await outcomes.reached((counts) => counts.done + counts.dead >= first.rows, PATIENCE_MS)
+
     outcomes.onChange = () => report('dispatching')
-    const { committed, rolledBack, rows } = await writeAll(bus, pool, payloads, state)
+    for (const { delivery } of timed) state.committedAt.set(delivery, undefined)
+    const timedFrom = performance.now()
+    const second = await writeAll(bus, timed, state, EVENTS_PER_SECOND)
+    const timedSeconds = (performance.now() - timedFrom) / 1_000
+    const rows = first.rows + second.rows
     await outcomes.reached((counts) => counts.done + counts.dead >= rows, PATIENCE_MS)
 
     repair(bus, state)
@@ -84,18 +103,18 @@ export async function runJob({ databaseUrl, onProgress }: JobOptions): Promise<B
     const ledger = await readLedger(pool, state.runId)
     const { done, retried, dead } = outcomes.counts
     return {
-      events: committed,
+      events: first.committed + second.committed,
       rows,
       done,
       retried,
       deadLettered: dead,
       replayed,
-      rolledBack,
+      rolledBack: first.rolledBack + second.rolledBack,
       lost: [...expected].filter((effect) => !ledger.effects.has(effect)).length,
       unexplained: [...ledger.effects].filter((effect) => !expected.has(effect)).length,
       seconds: rounded(seconds),
-      eventsPerSecond: Math.round(committed / seconds),
-      latencyMs: { p50: quantile(ledger.latenciesMs, 0.5), p99: quantile(ledger.latenciesMs, 0.99) },
+      eventsPerSecond: { aim: EVENTS_PER_SECOND, reached: Math.round(timed.length / timedSeconds) },
+      latencyMs: { p50: quantile(state.latenciesMs, 0.5), p99: quantile(state.latenciesMs, 0.99) },
       top: ledger.top,
     }
   } finally {
@@ -126,19 +145,29 @@ function expectedEffects(payloads: readonly Payload[]): Set<string> {
 
 const ON_PURPOSE = new Error('rolled back on purpose')
 
-async function writeAll(bus: DemoBus, pool: pg.Pool, payloads: readonly Payload[], state: HandlerState) {
+/** At most so many transactions a second are begun, if `eventsPerSecond` says so. */
+async function writeAll(
+  bus: DemoBus,
+  payloads: readonly Payload[],
+  state: HandlerState,
+  eventsPerSecond: number = Infinity,
+) {
+  const { pool } = state
   const cx = bus.context({ app: state.runId, principal: { id: 'demo' } })
   const sum = { committed: 0, rolledBack: 0, rows: 0 }
   const queue = payloads.entries()
+  const startedAt = performance.now()
   const write = async () => {
     for (const [i, { event, delivery, body }] of queue) {
+      const earlyMs = startedAt + (i / eventsPerSecond) * 1_000 - performance.now()
+      if (earlyMs > 0) await sleep(earlyMs)
       try {
         const { deliveries } = await withTransaction(pool, async (tx) => {
           const written = await cx.with(tx).kv.set(event, delivery, body)
           if (isRolledBack(i)) throw ON_PURPOSE
           return written
         })
-        state.committedAt.set(delivery, performance.now())
+        if (state.committedAt.has(delivery)) state.committedAt.set(delivery, performance.now())
         sum.committed++
         sum.rows += deliveries
       } catch (error) {

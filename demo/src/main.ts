@@ -7,7 +7,9 @@ import { balances, runJob } from './job.ts'
 import type { Books } from './job.ts'
 
 const { json = false } = new Command('npm start --')
-  .description('Feeds every payload of @octokit/webhooks-examples through kv.set and balances the books.')
+  .description(
+    'Feeds every payload of @octokit/webhooks-examples through kv.set, again and again, and balances the books.',
+  )
   .option('--json', 'print one JSON object instead of the table')
   .addHelpText(
     'after',
@@ -18,6 +20,10 @@ const { json = false } = new Command('npm start --')
 
 /** No colours: the table is as readable in a file as on a terminal. */
 const PLAIN = { head: [], border: [], compact: true }
+
+/** The last line: what to try next. */
+const NEXT = `Next: DATABASE_URL=postgres://… npm start, on a Postgres of yours; the quickstart of README.md, in a service of yours;
+npm run new-plugin -- my-source, for a source of your own.`
 
 const given = process.env['DATABASE_URL']
 const postgres = given ? undefined : await startPostgres('embedded', { durable: true })
@@ -59,6 +65,13 @@ function keysOf({ events, rows, done, retried, deadLettered, replayed, rolledBac
 }
 
 function tableOf(books: Books): string {
+  const pace = new Table({ colAligns: ['left', 'right'], style: PLAIN })
+  pace.push(
+    ['events per second, after a warm-up', `${books.eventsPerSecond.reached} of ${books.eventsPerSecond.aim}`],
+    ['from commit to handler, p50', `${books.latencyMs.p50} ms`],
+    ['from commit to handler, p99', `${books.latencyMs.p99} ms`],
+    ['seconds, all in all', books.seconds],
+  )
   const table = new Table({ colAligns: ['left', 'right'], style: PLAIN })
   table.push(
     ['events committed', books.events],
@@ -69,14 +82,11 @@ function tableOf(books: Books): string {
     ['dead-lettered', books.deadLettered],
     ['replayed with the repaired handler', books.replayed],
     ['lost', books.lost],
-    ['events per second', books.eventsPerSecond],
-    ['commit to effect, p50 / p99', `${books.latencyMs.p50} / ${books.latencyMs.p99} ms`],
-    ['seconds', books.seconds],
   )
   const top = new Table({ head: ['counted by', 'name', 'events'], colAligns: ['left', 'left', 'right'], style: PLAIN })
   for (const { kind, name, events } of books.top) top.push([kind, name, events])
   const verdict = balances(books) ? 'The books balance.' : 'THE BOOKS DO NOT BALANCE.'
-  return `${table.toString()}\n${top.toString()}\n${verdict}`
+  return [pace, table, top, verdict, NEXT].map(String).join('\n')
 }
 
 function messageOf(error: unknown): string {

@@ -22,6 +22,11 @@ export function loadPayloads(): Payload[] {
   )
 }
 
+/** The payloads again, as deliveries of their own. */
+export function inRound(payloads: readonly Payload[], round: number): Payload[] {
+  return payloads.map((payload) => ({ ...payload, delivery: `${payload.delivery}-${round}` }))
+}
+
 /** The repository that a payload is about, if it is about one. */
 export function repositoryOf(body: unknown): string | undefined {
   return textAt(body, 'repository', 'full_name')

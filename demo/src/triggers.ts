@@ -31,8 +31,10 @@ export const BROKEN = 'deploy-push'
 export interface HandlerState {
   readonly runId: string
   readonly pool: pg.Pool
-  /** When the transaction of each delivery committed, by `performance.now()`. */
-  readonly committedAt: Map<string, number>
+  /** When the transaction of each delivery that is timed committed, by `performance.now()`; undefined until it has. */
+  readonly committedAt: Map<string, number | undefined>
+  /** From that commit to the first start of a handler, once for each pair of delivery and trigger. */
+  readonly latenciesMs: number[]
 }
 
 export async function registerTriggers(bus: DemoBus, state: HandlerState): Promise<void> {
@@ -53,25 +55,29 @@ export function repair(bus: DemoBus, state: HandlerState): void {
   handle(bus, state, BROKEN, false)
 }
 
-function handle(bus: DemoBus, { runId, pool, committedAt }: HandlerState, name: string, broken: boolean): void {
+function handle(bus: DemoBus, state: HandlerState, name: string, broken: boolean): void {
   bus.handle<KvEvent & { op: 'set' }>(
     name,
     async ({ event, attempt }) => {
-      const startedAt = performance.now()
+      if (attempt === 1) time(state, event.key)
       if (broken) throw new Error('the deployment target is down')
       if (name === FLAKY && attempt === 1) throw retryAfter(25)
-      await applyEffect(pool, {
-        runId,
+      await applyEffect(state.pool, {
+        runId: state.runId,
         trigger: name,
         delivery: event.key,
-        starts: attempt,
-        // A handler may start before the caller's COMMIT has been answered.
-        latencyMs: Math.max(0, startedAt - (committedAt.get(event.key) ?? startedAt)),
         counted: countedBy(name, event),
       })
     },
     { triggerableBy: 'everyone' },
   )
+}
+
+function time({ committedAt, latenciesMs }: HandlerState, delivery: string): void {
+  if (!committedAt.has(delivery)) return
+  const startedAt = performance.now()
+  // A handler may start before the caller's COMMIT has been answered.
+  latenciesMs.push(Math.max(0, startedAt - (committedAt.get(delivery) ?? startedAt)))
 }
 
 function countedBy(
