@@ -45,7 +45,19 @@ const SECRET_HEADERS = [
   'x-forwarded-authorization',
   'x-original-cookie',
   'authentication',
+  'bearer',
+  'x-bearer',
+  'x-pass',
+  'x-pwd',
+  'php-auth-pw',
+  'x-otp-code',
+  'x-recovery-code',
+  'x-saml-assertion',
+  'x-webhook-key',
+  'x-amz-server-side-encryption-customer-key',
 ]
+/** What proxies and browsers repeat of a URL. */
+const URL_HEADERS = ['referer', 'x-original-url', 'x-forwarded-uri']
 const OTHER_HEADERS = [
   'x-request-id',
   'idempotency-key',
@@ -70,6 +82,19 @@ const SECRET_QUERY = [
   'client_secret',
   'password',
   'X-Amz-Signature',
+  'secret',
+  'pwd',
+  'pass',
+  'jwt',
+  'sid',
+  'sessionid',
+  'session_id',
+  'private_key',
+  'secret_key',
+  'client_assertion',
+  'api_token',
+  'bearer',
+  'sig',
 ]
 const OTHER_QUERY = ['token', 'key', 'q', 'code', 'state', 'author', 'keyboard']
 
@@ -79,7 +104,11 @@ test('credentials in headers and query are in no row: outbox, history, dead lett
   const { bus, db, route, call } = await httpService()
   await route('fails', { path: '/fails' }, () => Promise.reject(new Error('no')))
   await route('echo', { path: '/echo' }, ({ event }) => reply([event.headers, event.query]))
-  const headers = { ...withValues(SECRET_HEADERS, 'hunter2'), ...withValues(OTHER_HEADERS, 'fine') }
+  const headers = {
+    ...withValues(SECRET_HEADERS, 'hunter2'),
+    ...withValues(OTHER_HEADERS, 'fine'),
+    ...withValues(URL_HEADERS, 'http://a.example/b?page=1&access%5Ftoken=hunter2&q=%26'),
+  }
   const query = new URLSearchParams([
     ...SECRET_QUERY.map((name): [string, string] => [name, 'hunter2']),
     ...SECRET_QUERY.map((name): [string, string] => [name, 'hunter2 again']),
@@ -92,6 +121,7 @@ test('credentials in headers and query are in no row: outbox, history, dead lett
   gone.abort()
   await left
   expect(Object.keys(rows[0]?.event.headers ?? {})).toEqual(expect.arrayContaining(OTHER_HEADERS))
+  expect(rows[0]?.event.headers).toMatchObject(withValues(URL_HEADERS, 'http://a.example/b?page=1&q=%26'))
   expect(Object.keys(rows[0]?.event.query ?? {})).toEqual(OTHER_QUERY)
   await bus.start()
   await call(`/fails?${String(query)}`, { headers })

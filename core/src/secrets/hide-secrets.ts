@@ -63,15 +63,22 @@ const NO_TOKEN =
 /** Names of secrets; words may stand before them: `access_token`, `dbPassword`, `x-api-key`. */
 const NAMES =
   '(?:pass(?:word|wd|phrase)|(?<![a-z])pass|pwd|secret|token|credentials?|(?<![a-z])otp|session[_-]?id|' +
-  '(?:api|auth|access|account|private|secret|secret[_-]?access)[_-]?key)(?:[_-]?(?:value|hash|\\d{1,3}))?'
+  '(?:api|auth|access|account|private|secret|secret[_-]?access)[ _-]?key)(?:[_-]?(?:value|hash|\\d{1,3}))?'
+/** Of URLs and cookies: as ordinary words they name no secret, so that a `=` has to follow. */
+const ASSIGNED = '(?<![a-z])(?:(?:x-(?:amz|goog)-)?signature|sig|jwt|session|sid)(?=[ \\t]{0,4}=[^=>])'
 /** Headers whose value has several words. */
 const HEADERS = '(?:authorization|(?:set-)?cookie2?)'
 /**
- * A name, the quote behind it, and what stands between a name and its value: `=`, `:`, `=>`, or between two members of a list a
- * comma.
+ * A name, the quote behind it, and what stands between a name and its value: `=`, `:`, `=>`, one of them escaped for a URL, the end
+ * of an XML tag, whose password it is, or between two members of a list a comma.
  */
 const NAMED = new RegExp(
-  String.raw`(?:(${HEADERS})|${NAMES})(?:(?:\\{0,7}["'${'`'}])?\]?[ \t]{0,4}(?:=>|=|:)[ \t]{0,4}|\\{0,7}["'],\s{0,8}(?=\\{0,7}["']))`,
+  String.raw`(?:(${HEADERS})|${NAMES}|${ASSIGNED})(?:${[
+    String.raw`(?:\\{0,7}["'${'`'}]|%22)?\]?[ \t\u00a0]{0,4}(?:=>|=|:|%3[ad])[ \t\u00a0]{0,4}(?:%22)?`,
+    String.raw`(?<=<[\w:.-]{1,60})>`,
+    String.raw`(?<=pass(?:word|wd|phrase)) for(?: [^\s:]{1,64}){1,3}: {1,4}`,
+    String.raw`\\{0,7}["'],\s{0,8}(?=\\{0,7}["'])`,
+  ].join('|')})`,
   'gi',
 )
 const SECRET_NAME = new RegExp(`${HEADERS}|${NAMES}`, 'i')
@@ -135,7 +142,7 @@ function withoutSpans(text: string, spans: Span[], max: number): string {
 }
 
 /**
- * `scheme://user:password@`, to the last `@` before a space or a quote, since a password that was not escaped has any character. Where there
+ * `https://token@`, and `scheme://user:password@` to the last `@` before a space or a quote, since a password that was not escaped has any character. Where there
  * is none, a quote may be one of the password's: then to the last `@` before a space. Where the text `goesOn` unseen, to its end.
  */
 function passwordsInUrls(text: string, goesOn: boolean): Span[] {
@@ -145,6 +152,7 @@ function passwordsInUrls(text: string, goesOn: boolean): Span[] {
   for (let at = text.indexOf('://'); at !== -1; at = text.indexOf('://', at)) {
     at += 3
     const colon = endOf(/[^\s/@:"'`<>]*/y, text, at)
+    if (text[colon] === '@' && isToken(text, at, colon)) spans.push([at, colon])
     if (text[colon] !== ':') continue
     const [start, afterDigits] = [colon + 1, text[endOf(/\d*/y, text, colon + 1)] ?? '']
     // A port, and an `@` in the path.
@@ -159,6 +167,11 @@ function passwordsInUrls(text: string, goesOn: boolean): Span[] {
     at = end
   }
   return spans
+}
+
+/** What stands alone before the host of a web address is a token. A user without a password, as in `ssh://git@…`, is none. */
+function isToken(text: string, start: number, end: number): boolean {
+  return end - start >= 8 && /https?:\/\/$/i.test(text.slice(Math.max(0, start - 8), start))
 }
 
 /** Finds the run of a sticky pattern that a place is in, and the last `@` in it. Asked from left to right, it reads each run once. */

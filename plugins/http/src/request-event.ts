@@ -1,5 +1,6 @@
 /** From a request to what its event carries of it: path, query and headers, without credentials. */
 import { CAUSALITY_HEADER, SIGNATURE_HEADER } from './causality.ts'
+import { withoutSecretQuery } from './secrets.ts'
 import type { Secrets } from './secrets.ts'
 
 /** These belong to the listener alone, whatever headers the event is to carry. */
@@ -36,11 +37,15 @@ function queryOf(search: URLSearchParams, { isSecretQuery }: Secrets): Record<st
 function headersOf(
   headers: Headers,
   wanted: readonly string[] | undefined,
-  { isSecretHeader, isNamedSecret }: Secrets,
+  { isSecretHeader, isSecretQuery, isNamedSecret }: Secrets,
 ): Record<string, string> {
   const isCarried =
     wanted === undefined
       ? (name: string) => !isSecretHeader(name)
       : (name: string) => wanted.includes(name) && !isNamedSecret.has(name)
-  return Object.fromEntries([...headers].filter(([name]) => !OWN.has(name) && isCarried(name)))
+  return Object.fromEntries(
+    [...headers]
+      .filter(([name]) => !OWN.has(name) && isCarried(name))
+      .map(([name, value]) => [name, withoutSecretQuery(value, isSecretQuery)]),
+  )
 }

@@ -16,6 +16,7 @@ const WORDS = [
   'passcode',
   'credential',
   'jwt',
+  'assertion',
   'session',
   'csrf',
   'xsrf',
@@ -30,6 +31,7 @@ const KEYS = [
   'application',
   'auth',
   'client',
+  'customer',
   'encryption',
   'functions?',
   'license',
@@ -42,9 +44,21 @@ const KEYS = [
   'ssh',
   'subscription',
   'user',
+  'webhook',
 ]
 /** These stand at the end of the name, or are all of it. */
-const LAST = ['auth', 'dpop', 'otp', 'pin', 'sid']
+const LAST = [
+  'auth',
+  'bearer',
+  'dpop',
+  'otp',
+  'pass',
+  'pin',
+  'pw',
+  'pwd',
+  'sid',
+  '(?:otp|pin|mfa|2fa|recovery)[-_.]?code',
+]
 const HEADER = new RegExp(
   `(?:${WORDS.join('|')})|(?:^|[-_.])(?:${KEYS.join('|')})[-_.]?key(?:$|[-_.])|(?:^|[-_.])(?:${LAST.join('|')})$`,
 )
@@ -52,13 +66,15 @@ const HEADER = new RegExp(
 /** Of the query, only names that carry nothing else: `?token=` of a link in a mail is what its handler needs. */
 const QUERY = new RegExp(
   [
-    '^(?:x[-_])?(?:access|auth|bearer|id|refresh|security|session)[-_]?token$',
-    '^(?:x[-_])?api[-_]?key$',
-    '^(?:client|app|application)[-_]?secret$',
-    '^pass(?:word|wd)$',
-    '^authorization$',
+    '^(?:x[-_])?(?:access|api|auth|bearer|id|refresh|security|session)[-_]?token$',
+    '^(?:x[-_])?(?:api|private|secret)[-_]?key$',
+    '^(?:(?:client|app|application)[-_]?)?secret$',
+    '^client[-_]?assertion$',
+    '^(?:pass(?:word|wd)?|pwd)$',
+    '^(?:authorization|bearer|jwt)$',
+    '^(?:sid|session[-_]?id)$',
     // Signed URLs have these.
-    '^x-(?:amz|goog)-(?:credential|security-token|signature)$',
+    '^(?:x-(?:amz|goog)-(?:credential|security-token|signature)|sig)$',
   ].join('|'),
 )
 
@@ -73,6 +89,17 @@ export interface SecretNames {
 }
 
 const names = z.array(z.string().toLowerCase()).default([])
+
+/** A URL, or whatever else has a query in it, such as the value of `referer`: without what is secret there. */
+export function withoutSecretQuery(value: string, isSecretQuery: (name: string) => boolean): string {
+  const query = value.indexOf('?')
+  if (query < 0) return value
+  const kept = value
+    .slice(query + 1)
+    .split('&')
+    .filter((pair) => !isSecretQuery([...new URLSearchParams(pair).keys()][0] ?? ''))
+  return `${value.slice(0, query + 1)}${kept.join('&')}`
+}
 
 export const secretsSchema = z
   .strictObject({ headers: names, query: names, except: names })
