@@ -131,16 +131,14 @@ export class Emitter {
   async assertAccepted(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const indexes = await this.#indexes.of(events, on)
-      const matched = matchOrError(events, indexes)
+      const matched = this.#match(events, indexes, on)
       if (!Array.isArray(matched)) {
-        await this.#failUnlessStale(matched, indexes, on)
+        await matched
         continue
       }
-      const unmatched = firstUnmatched(events, matched)
-      const refusal = unmatched === undefined ? this.#refusalOf(events, matched, indexes) : undefined
-      if (unmatched !== undefined) await this.#refuseUnlessStale(unmatched, indexes, on)
-      else if (refusal !== undefined) await this.#refuseUnlessMistaken(refusal, indexes, on)
-      else return
+      const refusal = this.#refusalOf(events, matched, indexes)
+      if (refusal === undefined) return
+      await this.#refuseUnlessMistaken(refusal, indexes, on)
     }
     throw changingWithoutEnd()
   }
@@ -196,6 +194,17 @@ export class Emitter {
     const stale = await this.#indexes.staleOf(indexes, on)
     if (!stale.has(refusal.app)) throw admission.refuse(refusal, true)
     await this.#indexes.makeLatest(stale, on)
+  }
+
+  /**
+   * The triggers of each event. A promise is the way out where an event cannot be matched, or nothing matches that has to: it rejects with
+   * the reason, or resolves with a newer index at hand. Without a promise where all is well, since every emit comes by here.
+   */
+  #match(events: readonly PreparedEvent[], indexes: Indexes, on: Queryable): IndexedTrigger[][] | Promise<void> {
+    const matched = matchOrError(events, indexes)
+    if (!Array.isArray(matched)) return this.#failUnlessStale(matched, indexes, on)
+    const unmatched = firstUnmatched(events, matched)
+    return unmatched === undefined ? matched : this.#refuseUnlessStale(unmatched, indexes, on)
   }
 
   /**
@@ -343,14 +352,9 @@ export class Emitter {
   ): Promise<(Written & { readonly late: readonly WrittenRow['late'][] }) | undefined> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const indexes = await this.#indexes.of(events, on)
-      const matched = matchOrError(events, indexes)
+      const matched = this.#match(events, indexes, on)
       if (!Array.isArray(matched)) {
-        await this.#failUnlessStale(matched, indexes, on)
-        continue
-      }
-      const unmatched = firstUnmatched(events, matched)
-      if (unmatched !== undefined) {
-        await this.#refuseUnlessStale(unmatched, indexes, on)
+        await matched
         continue
       }
       const refusal = this.#refusalOf(events, matched, indexes)
@@ -410,14 +414,9 @@ export class Emitter {
     written: Map<PreparedEvent, EmitResult>,
   ): Promise<{ again: PreparedEvent[]; for: WrittenFor; ask: boolean }> {
     const indexes = await this.#indexes.of(events, on)
-    const matched = matchOrError(events, indexes)
+    const matched = this.#match(events, indexes, on)
     if (!Array.isArray(matched)) {
-      await this.#failUnlessStale(matched, indexes, on)
-      return { again: [...events], for: NO_LANES, ask: how.ask }
-    }
-    const unmatched = firstUnmatched(events, matched)
-    if (unmatched !== undefined) {
-      await this.#refuseUnlessStale(unmatched, indexes, on)
+      await matched
       return { again: [...events], for: NO_LANES, ask: how.ask }
     }
     const refusal = how.ask ? this.#refusalOf(events, matched, indexes) : undefined

@@ -1,20 +1,21 @@
 import { statement } from './statement.ts'
 
-/** What a take that begins at marks is told. Times are seconds since 1970 by the database's clock. */
-export type SingleMarks = [
+/** Where a look at rows that are taken one by one begins. Times are seconds since 1970 by the database's clock. */
+type SingleFroms = [
   apps: readonly string[],
   triggerIds: readonly string[],
-  /** For each trigger: no row that is due before can appear any more. */
+  /** No row of the trigger that is due before can appear any more. */
   dueFroms: readonly number[],
-  /** For each trigger: no live lease was set before. */
+  /** No live lease of the trigger was set before. */
   runningFroms: readonly number[],
   /** The triggers of all rows up to this id are named. */
   newerThan: number,
   /** Both times, for triggers that are not named. */
   otherwise: number,
-  /** The marks say nothing to a clock that is before this. */
-  markedAt: number,
 ]
+
+/** What a take that begins at marks is told. The marks say nothing to a clock that is before `markedAt`. */
+export type SingleMarks = [...SingleFroms, markedAt: number]
 
 export interface SingleStartRow {
   readonly app_id: string
@@ -43,17 +44,7 @@ function firstsOf(of: string, more: { readonly due: string; readonly running: st
  * Caller: SingleStarts. For each trigger what is first from where the last look ended, and for those whose rows have come since. It
  * locks nothing, so that it sees rows whose deletion is not committed.
  */
-export const findSingleStarts = statement<
-  [
-    apps: readonly string[],
-    triggerIds: readonly string[],
-    dueFroms: readonly number[],
-    runningFroms: readonly number[],
-    newerThan: number,
-    otherwise: number,
-  ],
-  SingleStartRow
->(
+export const findSingleStarts = statement<SingleFroms, SingleStartRow>(
   'find_single_starts',
   `with known as materialized (
   select app_id, trigger_id, to_timestamp(due_from) as due_from, to_timestamp(running_from) as running_from
