@@ -132,7 +132,7 @@ const INSTALLS = /^\s*BEGIN;[^]*?\bCREATE TABLE \S+\.version\b/
  */
 function ownLock(text: string, schema: string): string {
   const lock = `DO $lock$ BEGIN
-  IF to_regclass('"${schema}".version') IS NOT NULL THEN LOCK TABLE "${schema}".version IN SHARE UPDATE EXCLUSIVE MODE; END IF;
+  IF pg_catalog.to_regclass('"${schema}".version') IS NOT NULL THEN LOCK TABLE "${schema}".version IN SHARE UPDATE EXCLUSIVE MODE; END IF;
 END $lock$`
   // pg-boss looks for the row of its lock in the answer.
   return text.replace(ONE_AT_A_TIME, (_, begin: string) => `${begin}${lock};\nSELECT 0 AS pg_advisory_xact_lock`)

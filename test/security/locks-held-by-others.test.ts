@@ -200,7 +200,7 @@ test.each([
   expect(waited).toEqual(waits ? [who] : [])
 })
 
-test('whoever loses the migration lock hears of it', async () => {
+test('whoever has the migration lock keeps out programs from before it and holds no snapshot, and hears when it is lost', async () => {
   const { db } = await setUpBus()
   const lost = Promise.withResolvers<void>()
   const take = (onLost: () => void) =>
@@ -211,6 +211,8 @@ test('whoever loses the migration lock hears of it', async () => {
       onLost,
     })
   await take(lost.resolve)
+  const older = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as taken'
+  expect((await db.pool.query(older, [lockName('outbus')])).rows).toEqual([{ taken: false }])
   // It holds no snapshot, for whose end an index that is made concurrently would wait.
   const { rows } = await db.pool.query(`select pid, backend_xmin from pg_locks join pg_stat_activity using (pid)
     where relation = 'outbus.migration_checksums'::regclass and mode = 'ShareUpdateExclusiveLock'`)
