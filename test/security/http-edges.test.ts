@@ -38,6 +38,11 @@ test.for<[what: string, request: string]>([
     `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
   ],
   ['a coding after chunks', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`],
+  ['chunks of HTTP/1.0', `POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  [
+    'a coding that is not undone',
+    `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n`,
+  ],
   ['a blank before a colon', `POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n`],
   ['a folded header', `GET / HTTP/1.1\r\nHost: here\r\nX-A: a\r\n b\r\n\r\n`],
   ['a negative length', `POST / HTTP/1.1\r\nHost: here\r\nContent-Length: -1\r\n\r\n`],
@@ -58,6 +63,7 @@ test.for<[what: string, request: string]>([
   ['a NUL in a header', `GET / HTTP/1.1\r\nHost: here\r\nX-A: a\0b\r\n\r\n`],
   ['a line feed alone', `GET / HTTP/1.1\nHost: here\n\n`],
   ['a version that is none', `GET / HTTP/9.9\r\nHost: here\r\n\r\n`],
+  ['HTTP/0.9', 'GET /a\r\n\r\n'],
   ['no request', 'hello\r\n\r\n'],
   ['TLS', '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03'],
 ])('%s is a 400, nothing is written, and nothing else is read from the connection', async ([_what, request]) => {
@@ -68,6 +74,15 @@ test.for<[what: string, request: string]>([
   expect(statusesOf(await raw(`${request}${next}`))).toEqual(['400'])
   expect((await db.pool.query('select from outbus.outbox')).rowCount).toBe(0)
   expect((await db.pool.query('select from outbus.replies')).rowCount).toBe(before.length)
+})
+
+test('a request that asks for another protocol is answered, and nothing else is read from its connection', async () => {
+  const next = 'GET /next HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n'
+  const answered = await shared.raw(
+    `GET /up HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n${next}`,
+  )
+  expect(statusesOf(answered)).toEqual(['200'])
+  expect(answered.toLowerCase()).toContain('connection: close')
 })
 
 test('HTTP/1.1 without a host is a 400', async () => {

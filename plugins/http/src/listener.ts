@@ -51,7 +51,8 @@ export function httpListener(bus: HttpBus, options: HttpListenerOptions = {}): R
   return (incoming, outgoing) => {
     if (refused.has(incoming.socket)) return
     // What is left unread of a request would be taken for the next one on its connection.
-    if (hasUnreadBody(incoming)) outgoing.shouldKeepAlive = false
+    // Of one that asks for another protocol nobody can say where that begins, and Node swallows what comes next.
+    if (hasUnreadBody(incoming) || incoming.headers.upgrade !== undefined) outgoing.shouldKeepAlive = false
     if (problemOfMessage(incoming) === undefined) return void listener(incoming, outgoing)
     const body = JSON.stringify({ error: REFUSED })
     const headers = {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { problemOfMessage } from './message.ts'
 
-const message = (url: string, ...rawHeaders: string[]) => ({ url, rawHeaders })
+const message = (url: string, ...rawHeaders: string[]) => ({ url, rawHeaders, httpVersion: '1.1' })
 
 test.for<[what: string, asked: ReturnType<typeof message>]>([
   ['a path', message('/a?b=\\', 'Host', 'here')],
@@ -10,6 +10,8 @@ test.for<[what: string, asked: ReturnType<typeof message>]>([
   ['a host with a port', message('/', 'Host', 'here:8080')],
   ['an IPv6 host', message('/', 'Host', '[::1]:80')],
   ['the URL of its host', message('http://here/a', 'Host', 'HERE:80')],
+  ['chunks', message('/', 'Host', 'here', 'Transfer-Encoding', 'Chunked')],
+  ['HTTP/1.0', { ...message('/'), httpVersion: '1.0' }],
   ['another header twice', message('/', 'Host', 'here', 'Accept', 'a', 'Accept', 'b')],
 ])('%s is as it should be', ([_what, asked]) => {
   expect(problemOfMessage(asked)).toBeUndefined()
@@ -18,6 +20,9 @@ test.for<[what: string, asked: ReturnType<typeof message>]>([
 test.for<[what: string, asked: ReturnType<typeof message>]>([
   ['two hosts', message('/', 'Host', 'here', 'host', 'here')],
   ['a length and chunks', message('/', 'Content-Length', '1', 'Transfer-Encoding', 'chunked')],
+  ['chunks of HTTP/1.0', { ...message('/', 'Transfer-Encoding', 'chunked'), httpVersion: '1.0' }],
+  ['a coding besides chunks', message('/', 'Host', 'here', 'Transfer-Encoding', 'gzip, chunked')],
+  ['HTTP/0.9', { ...message('/'), httpVersion: '0.9' }],
   ['a host with a path', message('/', 'Host', 'here/there')],
   ['a host with credentials', message('/', 'Host', 'ada@here')],
   ['a host with a port that is none', message('/', 'Host', 'here:99999')],

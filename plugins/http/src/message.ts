@@ -4,8 +4,14 @@ import type { IncomingMessage } from 'node:http'
 /** Those that say where a request goes, where it ends, or what its body is. Two of one name are two answers. */
 const ONCE = new Set(['content-length', 'content-type', 'content-encoding', 'host', 'transfer-encoding'])
 
+const VERSIONS = new Set(['1.0', '1.1'])
+
 /** What is wrong; undefined where nothing is. */
-export function problemOfMessage(incoming: Pick<IncomingMessage, 'rawHeaders' | 'url'>): string | undefined {
+export function problemOfMessage(
+  incoming: Pick<IncomingMessage, 'rawHeaders' | 'url' | 'httpVersion'>,
+): string | undefined {
+  // HTTP/0.9 has no headers, so that nothing says where it ends.
+  if (!VERSIONS.has(incoming.httpVersion)) return 'has a version that is not spoken here'
   const values = new Map<string, string>()
   for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
     const name = (incoming.rawHeaders[i] as string).toLowerCase()
@@ -15,6 +21,10 @@ export function problemOfMessage(incoming: Pick<IncomingMessage, 'rawHeaders' | 
   }
   // RFC 9112, 6.1: the way to put a request into another one.
   if (values.has('transfer-encoding') && values.has('content-length')) return 'says in two ways where it ends'
+  const coding = values.get('transfer-encoding')
+  // RFC 9112, 6.1 and 7: HTTP/1.0 knows no chunks, and a coding that is not undone would be taken for the body.
+  if (coding !== undefined && (incoming.httpVersion === '1.0' || coding.trim().toLowerCase() !== 'chunked'))
+    return 'has a transfer coding that is not read here'
   const host = values.get('host') ?? ''
   if (!HOST.test(host) || (host !== '' && URL.parse(`http://${host}`) === null)) return 'has a host that is none'
   return problemOfTarget(incoming.url ?? '', host)
