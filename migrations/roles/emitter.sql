@@ -11,7 +11,8 @@ grant select on {schema}.app_quotas, {schema}.root_rows to {emitter};
 
 -- Not its id, attempt, lease or errors: those are the dispatcher's to write.
 grant insert (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain, ordering_key,
-  single, trace_context, dedupe_key, replay_of, reply_to, reply_by, emitted_at, paused, caller) on {schema}.outbox to {emitter};
+  single, trace_context, dedupe_key, replay_of, reply_to, reply_by, emitted_at, replayed_at, paused,
+  caller) on {schema}.outbox to {emitter};
 -- A caller that leaves; rows that are withdrawn are set aside by `paused`. Processes of before also let go rows of resumed triggers.
 grant update (reply_by, paused) on {schema}.outbox to {emitter};
 grant insert, update, delete on {schema}.dedupe_keys to {emitter};

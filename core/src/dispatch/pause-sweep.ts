@@ -21,6 +21,8 @@ import { choosePause, moveSweep, putOffSweep, setAside } from '../sql/sweep-paus
 const BITE_ROWS = 5_000
 /** Each tick of a dispatcher takes at most this many. */
 const MAX_BITES = 50
+/** How Postgres writes the `discard_before` of a deleted trigger. */
+const WITHOUT_END = 'infinity'
 
 export interface PauseSweep {
   readonly sql: Sql
@@ -53,14 +55,22 @@ async function sweepBite(sql: Sql, tx: pg.ClientBase, hold: (pause: ChosenPause)
   if (pause === undefined) return false
   hold(pause)
   const { app_id: app, trigger_id: trigger, discard_before: discardBefore, sweep_from: from, disabled } = pause
-  // A disabled trigger gets no rows but those of transactions that began before; an enabled one goes on as soon as it can.
-  const mayEnd = pause.is_over || !disabled
+  // A trigger that is disabled or gone gets no rows but those of transactions that began before; an enabled one goes on as soon as it can.
+  const mayEnd = pause.is_over || (!disabled && discardBefore !== WITHOUT_END)
   const begins = from === '0' ? mayEnd : pause.sweep_is_clean
   const [bite] = await sql.run(tx, biteOfOutbox, [from, BITE_ROWS])
   const to = bite?.to ?? undefined
   let isClean = begins
   if (to !== undefined) {
-    const [aside] = await sql.run(tx, setAside, [app, trigger, from, to, discardBefore, disabled])
+    const [aside] = await sql.run(tx, setAside, [
+      app,
+      trigger,
+      from,
+      to,
+      discardBefore,
+      disabled,
+      pause.discard_replays_before,
+    ])
     isClean &&= aside?.left === 0
   }
   const isEnd = to === undefined || (bite?.rows ?? 0) < BITE_ROWS

@@ -30,9 +30,9 @@ export const replayDeadLetters = statement<
   returning d.*
 ), ${inLine('select app_id, trigger_id, ordering_key from marked where ordering_key is not null')}, written as (
   insert into {schema}.outbox (priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
-    ordering_key, single, trace_context, dedupe_key, replay_of, emitted_at, paused, caller)
+    ordering_key, single, trace_context, dedupe_key, replay_of, emitted_at, replayed_at, paused, caller)
   select priority, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, chain,
-    ordering_key, single, trace_context, dedupe_key, id, emitted_at, single = 0 and ${isPaused('marked.app_id', 'marked.trigger_id')}, caller
+    ordering_key, single, trace_context, dedupe_key, id, emitted_at, clock_timestamp(), single = 0 and ${isPaused('marked.app_id', 'marked.trigger_id')}, caller
   from marked where ${IS_IN_LINE} order by id
   returning id
 )

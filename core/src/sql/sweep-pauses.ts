@@ -5,6 +5,8 @@ export interface ChosenPause {
   readonly trigger_id: string
   /** Null: nothing is discarded. As text: it may be infinite. */
   readonly discard_before: string | null
+  /** Replays that were written until then are discarded too. Null: nothing is discarded. */
+  readonly discard_replays_before: string | null
   readonly sweep_from: string
   readonly sweep_is_clean: boolean
   readonly disabled: boolean
@@ -18,27 +20,41 @@ export interface ChosenPause {
  */
 export const choosePause = statement<[], ChosenPause>(
   'choose_pause',
-  `select app_id, trigger_id, discard_before::text as discard_before, sweep_from::text as sweep_from, sweep_is_clean, disabled,
+  `select app_id, trigger_id, discard_before::text as discard_before,
+  case when discard_before is not null then least(discard_before, changed_at) end::text as discard_replays_before,
+  sweep_from::text as sweep_from, sweep_is_clean, disabled,
   changed_by < pg_snapshot_xmin(pg_current_snapshot()) or changed_by >= pg_snapshot_xmax(pg_current_snapshot()) as is_over
 from {schema}.pauses
 where (disabled or discard_before is not null) and not swept and sweep_after <= clock_timestamp()
 order by sweep_after limit 1 for update skip locked`,
 )
 
+/** Of a row `o` of the outbox. */
+const IS_DISCARDED = `($5::timestamptz is not null and o.emitted_at <= $5 and (o.replayed_at is null or o.replayed_at <= $7::timestamptz))`
+
 /**
- * Caller: sweepPauses. Of one bite of the outbox: what was emitted in time is withdrawn, and the rest is parked. Rows that are taken one
- * by one need not be parked, since whoever takes them asks for pauses. `left`: what somebody has in hands.
+ * Caller: sweepPauses. Of one bite of the outbox: what was emitted in time is withdrawn, and the rest is parked. A replay goes by
+ * when it was written, since it is a decision of its own. Rows that are taken one by one need not be parked, since whoever takes
+ * them asks for pauses. `left`: what somebody has in hands.
  */
 export const setAside = statement<
-  [appId: string, triggerId: string, after: string, to: string, discardBefore: string | null, parks: boolean],
+  [
+    appId: string,
+    triggerId: string,
+    after: string,
+    to: string,
+    discardBefore: string | null,
+    parks: boolean,
+    discardReplaysBefore: string | null,
+  ],
   { left: number }
 >(
   'set_aside',
   `with mine as materialized (
-  select o.id, $5::timestamptz is not null and o.emitted_at <= $5 as discarded
+  select o.id, ${IS_DISCARDED} as discarded
   from {schema}.outbox o
   where o.id > $3::bigint and o.id <= $4::bigint and o.app_id = $1 and o.trigger_id = $2::uuid and o.reply_to is null
-    and case when $5::timestamptz is not null and o.emitted_at <= $5
+    and case when ${IS_DISCARDED}
       then not exists (select from {schema}.withdrawals w where w.app_id = o.app_id and w.delivery_id = o.id)
       else $6 and not o.paused and not o.alone and o.single = 0 end
 ), free as materialized (
