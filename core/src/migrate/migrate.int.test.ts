@@ -103,6 +103,20 @@ it('G17: a process killed inside a file leaves nothing of that file, and the nex
   expect(await tables()).toContain('b')
 }, 60_000)
 
+it('G17: whoever loses the migration lock inside a file ends there and leaves nothing of that file', async () => {
+  const { db, rows, tables, migrate } = await setUp()
+  const slow = { '0002_b.sql': 'create table {schema}.b (id int);\nselect pg_sleep(60);\n' }
+  const refused = migrate(await line('core', { ...A, ...slow })).catch((error: unknown) => error)
+  const backend = await until(db.pool, `wait_event = 'PgSleep'`)
+  await rows(`select pg_terminate_backend(pid) from pg_locks
+    where relation = 'outbus.migration_checksums'::regclass and mode = 'ShareUpdateExclusiveLock'`)
+  expect(await refused).toMatchObject({ code: 'migration.failed', path: 'core/0002_b.sql' })
+  // What Postgres would find out for itself after the sleep.
+  await db.pool.query('select pg_terminate_backend($1)', [backend])
+  expect(await migrate(await line('core', { ...A, ...B }))).toEqual([{ line: 'core', applied: ['0002_b'] }])
+  expect(await tables()).toContain('b')
+}, 60_000)
+
 it('G17: a file that fails leaves the ones before it, names itself and its line, and is taken up again', async () => {
   const { rows, tables, migrate, check } = await setUp()
   const broken = { '0002_b.sql': 'create table {schema}.b (id int);\n\ninsert into {schema}.nowhere values (1);\n' }
