@@ -65,6 +65,7 @@ const compatibility = [
   'test/integration/epochs.test.ts',
   'test/integration/first-use.test.ts',
   'test/integration/grant-roles.test.ts',
+  'test/integration/handler-sessions.test.ts',
   'test/integration/lost-connections.test.ts',
   'test/integration/ordered.test.ts',
   'test/integration/ordering-locks.test.ts',

@@ -9,6 +9,7 @@ import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Instructions } from './ask-source.ts'
 import { answer, asks } from './ask-source.ts'
+import { CHANGES, SESSION, setUpHandlers } from './handler-sessions.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays, watchOutcomes } from './workers/outcomes.ts'
 
 type SetEvent = KvEvent & { op: 'set' }
@@ -204,4 +205,15 @@ test('a pooler that ends and comes back stops the work, not the process', async 
   await cx.kv.set('plain', 'after', 1)
   await untilDatabaseSays(db.pool, OUTBOX_IS_EMPTY, true)
   expect([...ran]).toEqual(['before', 'after'])
+})
+
+test('the server connection of a transactional handler is as new for whoever has it next', async () => {
+  const { db, database } = await setUp()
+  const { inHandler, rowsIn } = await setUpHandlers({ database, prepare: false, listenUrl: db.adminUrl })
+  const asNew = await rowsIn('two', SESSION)
+  expect(asNew).toHaveLength(1)
+  for (const change of CHANGES) {
+    await inHandler('one', (tx) => tx.query(change))
+    expect.soft(await rowsIn('two', SESSION), change).toEqual(asNew)
+  }
 })

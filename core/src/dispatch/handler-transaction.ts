@@ -6,13 +6,19 @@
  *   begin ──▶ handler ──done──▶ complete ──row there──▶ commit ──▶ settled
  *               │ failed            └──token gone─▶ rollback: the result changes nothing
  *               └──▶ rollback: the retry policy decides
+ *
+ * The next handler on the connection may be another app's. What this one did to the session is undone as the transaction ends, and
+ * a connection that it did more to than send statements is ended (G15).
  */
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { clearInterval, setInterval } from '../clock.ts'
 import { checkOut, hold, tellHolder } from '../postgres/check-out.ts'
 import { ask, askSession } from '../postgres/ask.ts'
+import type { BusClientConfig } from '../postgres/bus-client.ts'
+import { endLent } from '../postgres/lent-session.ts'
 import { beginLentText, sharesSession } from '../postgres/session.ts'
+import { isBusQuery } from '../postgres/types.ts'
 import { OutbusError } from '../errors.ts'
 import { endsConnection, wasRefused } from '../postgres-errors.ts'
 import type { AttemptRules, Outcome, Result } from './attempt.ts'
@@ -30,7 +36,7 @@ export interface Completion {
 }
 
 export interface HandlerTransactionsOptions {
-  readonly connection: pg.ClientConfig
+  readonly connection: BusClientConfig
   /** Connections at most. */
   readonly connections: number
   /** When Postgres ends the transaction of a process that says nothing. */
@@ -64,7 +70,8 @@ export class HandlerTransactions {
       this.#options.log.warn({ err: error, deliveryId: delivery.deliveryId }, 'no transaction could be begun')
       return putBack(error, rules.random)
     }
-    const transaction = new HandlerTransaction(client, this.#options.frozenAfterMs / 3)
+    const { connection, frozenAfterMs } = this.#options
+    const transaction = new HandlerTransaction(client, frozenAfterMs / 3, connection.ownSession)
     // What goes on after the end must find neither this transaction nor a connection without one.
     const abort = () => transaction.close()
     delivery.signal.addEventListener('abort', abort, { once: true })
@@ -126,18 +133,47 @@ function isCompleted(result: Result): result is Completed {
 const ENDS_TRANSACTION =
   /^\s*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!(\s+(work|transaction))?\s+to\b))\b/i
 
+/** Functions of a client that change nothing in it. */
+const CHANGES_NOTHING: ReadonlySet<string | symbol> = new Set([
+  'constructor',
+  'escapeIdentifier',
+  'escapeLiteral',
+  'getTransactionStatus',
+  'listenerCount',
+])
+
 class HandlerTransaction {
   /** The client, as far as a handler may use it. */
   readonly forHandler: pg.ClientBase
   readonly #client: pg.PoolClient
   readonly #heartbeat: NodeJS.Timeout
+  readonly #ownSession: boolean
+  /** The handler has sent a statement of its own, and so may have changed the session. */
+  #asked = false
+  /** By a name, which stays prepared. */
+  #named = false
+  /** It has reached for more of the client than its statements: parsers, listeners, the connection itself. */
+  #opened = false
   #queries = 0
   #state: 'open' | 'completing' | 'committed' | 'closed' = 'open'
   #released = false
 
-  constructor(client: pg.PoolClient, heartbeatMs: number) {
+  constructor(client: pg.PoolClient, heartbeatMs: number, ownSession: boolean) {
     this.#client = client
-    this.forHandler = new Proxy<pg.ClientBase>(client, { get: (target, name) => this.#member(target, name) })
+    this.#ownSession = ownSession
+    const opened = <Given extends unknown[], T>(change: (...given: Given) => T) => {
+      return (...given: Given) => {
+        this.#opened = true
+        return change(...given)
+      }
+    }
+    this.forHandler = new Proxy<pg.ClientBase>(client, {
+      get: (target, name) => this.#member(target, name),
+      set: opened((target: object, name: string | symbol, value: unknown) => Reflect.set(target, name, value)),
+      defineProperty: opened(Reflect.defineProperty),
+      deleteProperty: opened(Reflect.deleteProperty),
+      getOwnPropertyDescriptor: opened(Reflect.getOwnPropertyDescriptor),
+    })
     sharesSession(this.forHandler, client)
     // By the bus's own statements on behalf of the handler.
     hold(this.forHandler, (error) => tellHolder(client, error))
@@ -156,7 +192,7 @@ class HandlerTransaction {
   }
 
   async commit(): Promise<void> {
-    const { command } = await ask(this.#client, { text: 'commit' })
+    const command = await this.#end('commit')
     if (command !== 'COMMIT')
       throw new DeliveryFailure('handler_error', `Postgres answered ${command} to COMMIT: one of its statements failed`)
     this.#state = 'committed'
@@ -171,16 +207,24 @@ class HandlerTransaction {
 
   async end(): Promise<void> {
     clearInterval(this.#heartbeat)
-    if (this.#state === 'committed') return this.#release(false)
+    if (this.#state === 'committed') return this.#release(this.#opened)
     if (this.#state === 'closed') return
     this.#state = 'closed'
     try {
-      await ask(this.#client, { text: 'rollback' })
-      this.#release(false)
+      await this.#end('rollback')
+      this.#release(this.#opened)
     } catch {
       // The connection is gone, and the transaction with it.
       this.#release(true)
     }
+  }
+
+  /** Answers with what Postgres did. */
+  async #end(how: 'commit' | 'rollback'): Promise<string> {
+    if (!this.#asked) return (await ask(this.#client, { text: how })).command
+    const { command, reusable } = await endLent(this.#client, how, { ownSession: this.#ownSession, named: this.#named })
+    if (!reusable) this.#opened = true
+    return command
   }
 
   #release(destroy: boolean): void {
@@ -199,7 +243,12 @@ class HandlerTransaction {
         })
       }
     const member: unknown = Reflect.get(client, name, client)
-    return typeof member === 'function' ? (member.bind(client) as unknown) : member
+    if (typeof member === 'function') {
+      if (!CHANGES_NOTHING.has(name)) this.#opened = true
+      return member.bind(client) as unknown
+    }
+    if (typeof member === 'object' && member !== null) this.#opened = true
+    return member
   }
 
   #query(args: unknown[]): unknown {
@@ -215,6 +264,7 @@ class HandlerTransaction {
         hint: 'return to commit, throw to roll back; savepoints are fine',
       })
     }
+    this.#heed(first)
     const query = this.#client.query as (...given: unknown[]) => unknown
     const asked = query.apply(this.#client, args)
     if (isThenable(asked)) {
@@ -226,5 +276,15 @@ class HandlerTransaction {
       })
     }
     return asked
+  }
+
+  /** Statements of the bus on behalf of the handler, by its `cx`, change nothing that lasts. */
+  #heed(query: unknown): void {
+    if (isBusQuery(query)) return
+    this.#asked = true
+    const { name, submit } = (query ?? {}) as { readonly name?: unknown; readonly submit?: unknown }
+    if (name) this.#named = true
+    // A cursor, a stream or a COPY gets the connection itself.
+    if (typeof submit === 'function') this.#opened = true
   }
 }

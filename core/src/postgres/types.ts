@@ -50,6 +50,12 @@ export const OWN_TYPES = { getTypeParser: (oid: number): Read => READS.get(oid) 
 /** The same for rows of which nothing is read. */
 export const TEXTS = { getTypeParser: (): Read => asSent }
 
+/** Whether the query is a statement of the bus, which brings the bus's types along. An application has no way to them. */
+export function isBusQuery(query: unknown): boolean {
+  const { types } = (query ?? {}) as { readonly types?: unknown }
+  return types === OWN_TYPES || types === TEXTS
+}
+
 /** Date and time as ISO 8601 has them: what `datestyle` says elsewhere, it says ISO where the bus asks. */
 const DATE_AND_TIME =
   /^(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d(?:\.\d+)?)(?:([+-])(\d\d)(?::(\d\d)(?::(\d\d))?)?)?)?( BC)?$/
