@@ -403,6 +403,39 @@ test('a large filter is cut in the audit, and says how large it was', async () =
   expect(entry?.after).toMatchObject({ name: 'large', filter: { cutBytes: expect.any(Number) } })
 })
 
+test('a change within what is cut leaves a row all the same, and the hashes tell the two', async () => {
+  const { service, adds } = await setUp()
+  const filter = (letter: string) => ({ collection: 'a', pattern: { value: [letter.repeat(5_000)] } })
+  const { id } = await service.triggers.create(trigger('large', { filter: filter('a') }))
+  const [entry] = await adds(() => service.triggers.update(id, { filter: filter('b') }))
+  const hash = (of: unknown) => (of as { filter: { sha256: string } }).filter.sha256
+  expect(hash(entry?.before)).toMatch(/^[\da-f]{64}$/)
+  expect(hash(entry?.after)).not.toBe(hash(entry?.before))
+
+  const roles = Array.from({ length: 40 }, (_, i) => `${'r'.repeat(120)}-${i}`)
+  await service.principals.put('mole', { roles: [...roles, 'guest'] })
+  expect(await adds(() => service.principals.put('mole', { roles: [...roles, 'admin'] }))).toHaveLength(1)
+})
+
+test.for(['run', 'park', 'discard'] as const)(
+  'what becomes of the rows that wait is a change of a trigger that is disabled already: %s',
+  async (waiting) => {
+    const { service, adds } = await setUp()
+    const { id } = await service.triggers.create(trigger('off', { enabled: false }))
+    const [entry] = await adds(() => service.triggers.disable(id, { waiting }))
+    expect(entry).toMatchObject({ operation: 'triggers.disable', after: { enabled: false, waiting } })
+  },
+)
+
+test('for whom a schedule fires is a change', async () => {
+  const { service, of, adds } = await setUp()
+  const nightly = { recurrence: '0 3 * * *', data: 1 }
+  await service.principals.put('root', { roles: ['admin'] })
+  await service.schedule.set('nightly', nightly)
+  const [entry] = await adds(() => of('root').schedule.set('nightly', nightly))
+  expect(entry).toMatchObject({ before: { caller: null }, after: { caller: 'root' } })
+})
+
 test('lists newest first, by action, call, thing, principal and time, in pages; no cursor goes elsewhere', async () => {
   const { db, service, of, all } = await setUp()
   const { id } = await service.triggers.create(trigger('a'))

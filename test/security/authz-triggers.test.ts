@@ -192,3 +192,25 @@ test('an authorizer of one’s own sees the whole trigger, before and after, and
     },
   ])
 })
+
+test('what a principal may change is decided about the trigger as it is when it changes', async () => {
+  let meanwhile: (() => Promise<unknown>) | undefined
+  const asked: unknown[] = []
+  const authorizer: Authorizer = {
+    async allows({ action, principal, resource }) {
+      if (principal?.id !== 'u' || action !== 'trigger.update') return true
+      const runsAs = (resource as { before: { runAs: string } }).before.runAs
+      asked.push(runsAs)
+      const change = meanwhile
+      meanwhile = undefined
+      await change?.()
+      return runsAs === 'registrant'
+    },
+  }
+  const { service, of, input } = await setUp({ authorizer })
+  const { id } = await of('u').triggers.create(input('own'))
+  meanwhile = () => service.triggers.update(id, { runAs: 'caller' })
+  await expect(of('u').triggers.update(id, { filter: { collection: 'all' } })).rejects.toMatchObject(FORBIDDEN)
+  expect(asked).toEqual(['registrant', 'caller'])
+  expect((await service.triggers.get(id)).filter).toEqual({})
+})

@@ -56,6 +56,7 @@ export function changesOf(changer: Changer, inTransaction: InTransaction): MakeC
 /** Writes the rows of changes in the transaction that has just made them. */
 export async function audit(sql: Sql, on: Queryable, changer: Changer, changes: readonly Change[]): Promise<void> {
   const written = changes
+    .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
     .map(({ action, operation, resource, before, after }) => ({
       action,
       operation,
@@ -63,7 +64,6 @@ export async function audit(sql: Sql, on: Queryable, changer: Changer, changes: 
       before: boundedJson(before),
       after: boundedJson(after),
     }))
-    .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))
   if (written.length === 0) return
   const { app, principal, caller, boundBy = [], origin } = changer
   await sql.run(on, writeAudit, [

@@ -1,4 +1,5 @@
 /** What the audit keeps of a value: JSON of a bounded size. Pure. */
+import { createHash } from 'node:crypto'
 import type { JsonValue } from '../json.ts'
 import { isPlainObject } from '../validation/kinds.ts'
 
@@ -7,8 +8,8 @@ const MAX_MEMBER_BYTES = 4_096
 export const MAX_ORIGIN_CHARACTERS = 256
 
 /**
- * The value as Postgres stores it, null for undefined. A member of more than 4,096 bytes of JSON is replaced by `{ cutBytes }`, which says
- * how many it had. So is the whole where it has more than 16,384 all the same.
+ * The value as Postgres stores it, null for undefined. A member of more than 4,096 bytes of JSON is replaced by `{ cutBytes, sha256 }`:
+ * how many it had, and the hash of that JSON in hexadecimal. So is the whole where it has more than 16,384 all the same.
  */
 export function boundedJson(value: unknown): JsonValue {
   if (value === undefined || value === null) return null
@@ -24,7 +25,11 @@ function cut(value: unknown, most: number): JsonValue {
   )
   if (text === undefined) return null
   const bytes = Buffer.byteLength(text)
-  return bytes > most ? { cutBytes: bytes } : (JSON.parse(text) as JsonValue)
+  return bytes > most ? { cutBytes: bytes, sha256: hashOf(text) } : (JSON.parse(text) as JsonValue)
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 /** Where a call came from, cut to what a row of the audit takes. */

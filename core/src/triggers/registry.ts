@@ -211,10 +211,22 @@ export class TriggerRegistry implements Triggers {
   async #update(id: string, patch: TriggerPatch, operation: string): Promise<Trigger> {
     const given = parseWith(triggerPatchSchema, patch, { code: 'trigger.invalid', what: 'trigger' })
     if (given.name !== undefined) assertTriggerName(given.name)
+    for (;;) {
+      const before = await this.#find(id)
+      const row = await this.#updateAs(before, given, operation)
+      // What it may do was decided about the trigger as it was.
+      if (row !== CHANGED_MEANWHILE) return this.#toTrigger(row, id)
+    }
+  }
+
+  /** Changes the trigger if it is still as in `before`. */
+  async #updateAs(
+    before: Trigger,
+    given: z.output<typeof triggerPatchSchema>,
+    operation: string,
+  ): Promise<TriggerRow | undefined | typeof CHANGED_MEANWHILE> {
     const waiting = waitingRowsOf(given)
-    // Source and registrant cannot change, so reading them first and writing afterwards races with nothing.
-    const before = await this.#find(id)
-    const { source, registrant } = before
+    const { id, source, registrant } = before
     const filter = 'filter' in given ? encodeFilter(this.#plugins.source(source), given.filter) : null
     await this.#access.assert(this.#scope, this.#on, {
       action: 'trigger.update',
@@ -224,12 +236,18 @@ export class TriggerRegistry implements Triggers {
     })
     if ((given.runAs ?? before.runAs) === 'caller')
       await this.#assertMayRunAsCaller({ ...factsOf(before), ...settingsOf(given) })
-    const write = async (sql: Sql, on: Queryable): Promise<Changed<TriggerRow | undefined>> => {
+    const write = async (
+      sql: Sql,
+      on: Queryable,
+    ): Promise<Changed<TriggerRow | undefined | typeof CHANGED_MEANWHILE>> => {
       await sql.run(on, lockTriggers, [this.#scope.app])
-      const [was] = await sql.run(on, getTrigger, [this.#scope.app, before.id, null])
+      const [was] = await sql.run(on, getTrigger, [this.#scope.app, id, null])
+      const asBefore = auditedTrigger(before)
+      if (was !== undefined && JSON.stringify(auditedTrigger(this.#toTrigger(was, id))) !== JSON.stringify(asBefore))
+        return { result: CHANGED_MEANWHILE, changes: [] }
       const [written] = await sql.run(on, updateTrigger, [
         this.#scope.app,
-        assertUuid(id, 'a trigger id'),
+        id,
         given.name ?? null,
         filter,
         given.target === undefined ? null : this.#encodeTarget(given.target),
@@ -245,7 +263,7 @@ export class TriggerRegistry implements Triggers {
         given.runAs ?? null,
       ])
       // What the statement answers of pauses is how they were before it.
-      const [is] = waiting === null ? [written] : await sql.run(on, getTrigger, [this.#scope.app, before.id, null])
+      const [is] = waiting === null ? [written] : await sql.run(on, getTrigger, [this.#scope.app, id, null])
       if (was === undefined || is === undefined) return { result: is, changes: [] }
       const change = { action: 'trigger.update', operation, resource: is.id } as const
       const after = auditedTrigger(this.#toTrigger(is, id))
@@ -254,14 +272,14 @@ export class TriggerRegistry implements Triggers {
         changes: [
           {
             ...change,
-            before: auditedTrigger(this.#toTrigger(was, id)),
-            after: waiting === 'discard' ? { ...after, waiting } : after,
+            before: asBefore,
+            // What becomes of the rows that wait is a change by itself.
+            after: given.waiting === undefined ? after : { ...after, waiting: given.waiting },
           },
         ],
       }
     }
-    const row = await this.#explainingRefusals(given.name ?? id, () => this.#change(write))
-    return this.#toTrigger(row, id)
+    return this.#explainingRefusals(given.name ?? id, () => this.#change(write))
   }
 
   /** Whoever says what runs in the name of others, or changes it. */
@@ -458,6 +476,9 @@ export class TriggerRegistry implements Triggers {
     }
   }
 }
+
+/** Somebody else has changed the trigger since it was read. */
+const CHANGED_MEANWHILE = Symbol('changed meanwhile')
 
 /** What the authorizer is told of a trigger. */
 function factsOf(trigger: Trigger): TriggerFacts {

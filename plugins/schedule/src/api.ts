@@ -203,8 +203,8 @@ function auditSet(tx: Transaction, was: ScheduleRow | undefined, is: Omit<Schedu
 
 function settingsOf(row: Omit<ScheduleRow, 'id'> | undefined): object | undefined {
   if (row === undefined) return undefined
-  const { name, recurrence, timezone, missed, enabled, owner } = row
-  return { name, recurrence, timezone, missed, enabled, owner }
+  const { name, recurrence, timezone, missed, enabled, owner, caller } = row
+  return { name, recurrence, timezone, missed, enabled, owner, caller }
 }
 
 function toSchedule(row: Omit<ScheduleRow, 'id'>): Schedule {
