@@ -72,8 +72,11 @@ begin
     execute format('drop policy if exists bound_apps on {schema}.%I', name);
     execute format('drop policy if exists all_apps on {schema}.%I', name);
     execute format('create policy bound_apps on {schema}.%I using (%s) with check (%s)', name, bound,
+      bound
       -- A delivery runs for the app that its trigger names.
-      bound || case name when 'outbox' then ' and trigger ->> ''app'' = app_id' else '' end);
+      || case name when 'outbox' then ' and trigger ->> ''app''::text = app_id' else '' end
+      -- It stands in the lines of its trigger, and counts for its limits.
+      || case when name in ('outbox', 'trigger_limits') then ' and {schema}.is_no_other_apps_trigger(app_id, trigger_id)' else '' end);
     execute format('create policy all_apps on {schema}.%I to {all_apps} using (true)', name);
   end loop;
 end
