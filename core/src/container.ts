@@ -34,6 +34,7 @@ import { EmitQueue } from './outbox/emit-queue.ts'
 import { SharedWrites } from './outbox/shared-writes.ts'
 import { Withdrawals } from './outbox/withdrawals.ts'
 import { Plugins } from './plugins.ts'
+import { Erasure } from './privacy/erasure.ts'
 import { Access } from './principals/access.ts'
 import { ownerAndAdmin } from './principals/authorizer.ts'
 import type { PrincipalResolver } from './principals/resolver.ts'
@@ -350,6 +351,14 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       calls: c.resolve(T.calls),
       pool: c.resolve(T.database).pool,
       access: c.resolve(T.access),
+      plugins: c.resolve(T.plugins),
+      erasure: new Erasure({
+        sql: c.resolve(T.sql),
+        calls: c.resolve(T.calls),
+        plugins: c.resolve(T.plugins),
+        record: settings.history !== 'off',
+        assertOpen: () => lifecycle.assertOpen(),
+      }),
       quotas: settings.quotas,
       onQuotasChanged: (app) => c.resolve(T.admission).forget(app),
       assertOpen: () => lifecycle.assertOpen(),

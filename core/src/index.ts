@@ -49,7 +49,11 @@ export type {
   TriggerPatch,
   Triggers,
 } from './triggers/trigger.ts'
-export type { AppQuotas, Apps, AppSummary, ErasedApp, EraseOptions } from './apps/apps.ts'
+export type { AppQuotas, Apps, AppSummary, EraseDataOptions, ErasedApp, ErasedData, EraseOptions } from './apps/apps.ts'
+export type { ErasedRows, ErasureBatch, NotCovered } from './privacy/erasure.ts'
+export type { PayloadSearch } from './privacy/payload-search.ts'
+export { erasedBatch, payloadMatches } from './sql/erasure.ts'
+export type { ErasedBatch, PayloadPattern } from './sql/erasure.ts'
 export { quotaExceeded } from './quotas/quotas.ts'
 export type { QuotaName, Quotas, QuotasPatch } from './quotas/quotas.ts'
 export type { Explanation } from './triggers/explain.ts'

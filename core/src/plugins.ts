@@ -70,6 +70,7 @@ const SOURCE_MEMBERS: readonly (keyof AnySource)[] = [
   'verbsFor',
   'triggersFor',
   'actions',
+  'erase',
   'start',
   'stop',
   'api',
@@ -210,6 +211,8 @@ function assertSource(source: AnySource): void {
     assertFunction(source[member], named, member)
   for (const member of ['content', 'upcast', 'orderingKey', 'bind', 'rank', 'start', 'stop'] as const)
     if (source[member] !== undefined) assertFunction(source[member], named, member)
+  for (const [table, erase] of Object.entries(source.erase ?? {}))
+    if (erase !== 'no payload') assertFunction(erase, named, `erase.${table}`)
   assertSchema(source.filter, named, 'filter')
   if (typeof source.events !== 'object' || source.events === null || Object.keys(source.events).length === 0) {
     throw new OutbusError('plugin.invalid', `${named}: events names at least one op and its schema`, {

@@ -28,6 +28,7 @@ export const SQL_STATE = {
   failedTransaction: '25P02',
   insufficientPrivilege: '42501',
   lockNotAvailable: '55P03',
+  queryCanceled: '57014',
   readOnly: '25006',
   serializationFailure: '40001',
   uniqueViolation: '23505',

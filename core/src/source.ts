@@ -11,8 +11,10 @@ import type { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
 import type { JsonValue } from './json.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
+import type { ErasureBatch } from './privacy/erasure.ts'
 import type { Quotas } from './quotas/quotas.ts'
 import type { Audience } from './principals/audience.ts'
+import type { ErasedBatch } from './sql/erasure.ts'
 import type { Statement } from './sql/statement.ts'
 import type { WriteTexts } from './sql/write-statement.ts'
 
@@ -103,6 +105,16 @@ export interface EventSource<
    * reads and writes nothing, and nobody is asked.
    */
   readonly actions?: Readonly<Record<string, VerbAction | 'free'>>
+  /**
+   * For `bus.apps.eraseData`: how what the source stores about somebody is erased, by each of its tables that has an `app_id`.
+   * `'no payload'`: there is nothing in it that could be about anybody. A source that has no tables says `{}`. Default: it does not say,
+   * and an erasure names it as not covered.
+   *
+   * Called once for each batch, in a transaction of its own, again and again until there is nothing left: looks at `limit` rows after
+   * `after` by the table's primary key, erases those that `payloadMatches` is true of and that nobody has locked, or only counts them,
+   * and emits nothing. A stored value is matched as the event that tells of it: `{ collection, key, value }`.
+   */
+  readonly erase?: Readonly<Record<string, ((batch: ErasureBatch) => Promise<ErasedBatch>) | 'no payload'>>
   /**
    * Called by `bus.start()`, before anything is dispatched: for a source that makes events happen by itself. Rejects to
    * keep the bus from starting.

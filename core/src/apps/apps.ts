@@ -11,7 +11,11 @@ import { sleep } from '../dispatch/pause.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { Plugins } from '../plugins.ts'
 import type { Access } from '../principals/access.ts'
+import type { ErasedRows, Erasure, NotCovered } from '../privacy/erasure.ts'
+import type { PayloadSearch } from '../privacy/payload-search.ts'
+import { readSearch, searchSchema } from '../privacy/payload-search.ts'
 import type { QuotaName, Quotas, QuotasPatch } from '../quotas/quotas.ts'
 import { patchText, quotasPatchSchema, statedBy } from '../quotas/quotas.ts'
 import { lockQuotas, putQuotas, readQuotasAndUse } from '../sql/app-quotas.ts'
@@ -65,6 +69,29 @@ export interface ErasedApp {
   readonly tables: Readonly<Record<string, number>>
 }
 
+export interface EraseDataOptions {
+  /** Which payloads are meant. */
+  readonly where: PayloadSearch
+  /** Only counts, and names some. Default false. */
+  readonly dryRun?: boolean
+  /** Who asks. Default: the service itself. The default authorizer allows it to administrators of the app as well (`data.erase`). */
+  readonly principal?: Principal
+}
+
+export interface ErasedData {
+  readonly app: string
+  readonly dryRun: boolean
+  /** Of `where`, as the audit names it: of its JSON, with members in order. */
+  readonly sha256: string
+  /** All of them together. */
+  readonly rows: number
+  /** Were in somebody's hands until the end: call again. */
+  readonly held: number
+  readonly unreadable: number
+  readonly tables: Readonly<Record<string, ErasedRows>>
+  readonly notCovered: NotCovered
+}
+
 export interface Apps {
   /** Apps that have anything in the database, by name. Counts the outbox once a page. */
   list(options?: PageOptions): Promise<Page<AppSummary>>
@@ -81,6 +108,22 @@ export interface Apps {
    * transactions that are open for more than 30 s, or somebody goes on writing.
    */
   erase(app: string, options?: EraseOptions): Promise<ErasedApp>
+  /**
+   * Erases payloads of one app that are about somebody: `{ where: { contains: { customer: 'c_42' } } }`. They leave the outbox, the dead
+   * letters, kept replies and abandoned executions, and what sources store, such as kv entries, documents and schedules; texts of their errors
+   * leave the history. A delivery that waits is discarded, as the history says; whoever waits for the reply of a request hears that it was
+   * cancelled. Nothing is emitted.
+   *
+   * Safe beside dispatchers: rows that run are waited for, at most 40 s, then named as `held`. In batches of 1,000 rows, each a
+   * transaction of its own that takes at most 30 s; tables without a suitable index are read whole, by their primary key. Interrupted,
+   * it has erased what the audit row counts, and a repeated call goes on. What is written after the call began may stay.
+   *
+   * Needs the rights of the tables' owner, the migrator, for a dry run as well. What is not covered, and what stays: docs/privacy.md.
+   *
+   * Errors: `options.invalid`, also for a `where` that says nothing of the payload; `source.unknown`; `access.forbidden`;
+   * `database.forbidden` for a login that may not.
+   */
+  eraseData(app: string, options: EraseDataOptions): Promise<ErasedData>
   /** The app's quotas, and how much of them it uses. Counts the outbox once. */
   quotas(app: string): Promise<AppQuotas>
   /**
@@ -101,6 +144,7 @@ const WITHOUT_PROGRESS_MS = 30_000
 const MOST_PASSES = 1_000
 
 const eraseSchema = z.strictObject({ dryRun: z.boolean().exactOptional(), principal: z.unknown().optional() })
+const eraseDataSchema = z.strictObject({ ...eraseSchema.shape, where: searchSchema })
 const listSchema = z.strictObject(pageSchema)
 const LISTING = ['apps']
 /** A table of another one's rows by a foreign key without a cascade: its own rows go first, in the next pass. */
@@ -118,6 +162,8 @@ export interface AppStoreOptions {
   readonly calls: DatabaseCalls
   readonly pool: pg.Pool
   readonly access: Access
+  readonly plugins: Plugins
+  readonly erasure: Erasure
   /** These hold for an app that has no quotas of its own. */
   readonly quotas: Quotas
   onQuotasChanged(app: string): void
@@ -163,6 +209,31 @@ export class AppStore implements Apps {
     if (!dryRun) await this.#assertErasable()
     const tables = dryRun ? await this.#count(app) : await this.#eraseAll(scope)
     return { app, dryRun, rows: total(tables), tables: Object.fromEntries(tables) }
+  }
+
+  async eraseData(app: string, options: EraseDataOptions): Promise<ErasedData> {
+    const { access, pool, erasure, plugins, assertOpen } = this.#options
+    const what = { code: 'options.invalid', what: 'apps.eraseData' } as const
+    const { where, dryRun = false, ...who } = parseWith(eraseDataSchema, options, what)
+    assertAppId(app)
+    const search = readSearch(where, (name, at) => plugins.source(name, at))
+    const scope = scopeOf({ app, ...who } as ContextOptions, undefined)
+    assertOpen()
+    await access.assert(scope, pool, { action: 'data.erase', resource: { where, dryRun } })
+    await this.#assertErasable()
+    const tables = await erasure.run(scope, search, dryRun)
+    const sum = (count: 'rows' | 'held' | 'unreadable') =>
+      [...tables.values()].reduce((all, table) => all + table[count], 0)
+    return {
+      app,
+      dryRun,
+      sha256: search.hash,
+      rows: sum('rows'),
+      held: sum('held'),
+      unreadable: sum('unreadable'),
+      tables: Object.fromEntries(tables),
+      notCovered: erasure.notCovered((await this.#tables()).map(({ name }) => name)),
+    }
   }
 
   async quotas(app: string): Promise<AppQuotas> {

@@ -60,6 +60,7 @@ export interface ActionResources {
   }
   'audit.read': { readonly filter: unknown }
   'app.erase': { readonly dryRun: boolean }
+  'data.erase': { readonly where: unknown; readonly dryRun: boolean }
 }
 
 export type CoreAction = keyof ActionResources
@@ -195,6 +196,12 @@ export const CORE_ACTIONS: { readonly [A in CoreAction]: ActionRow<ActionResourc
     asks: '`bus.apps.erase`',
     resource: { dryRun: 'true: it only counts' },
     allows: 'service',
+    of: 'everybody',
+  },
+  'data.erase': {
+    asks: '`bus.apps.eraseData`',
+    resource: { where: 'as it was given', dryRun: 'true: it only counts' },
+    allows: 'administrators',
     of: 'everybody',
   },
 }

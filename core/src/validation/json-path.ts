@@ -60,6 +60,16 @@ export function parseJsonPath(
   return { text, steps }
 }
 
+/** As Postgres' `jsonpath` writes it. */
+export function sqlPath(steps: readonly PathStep[]): string {
+  return `$${steps.map(sqlStep).join('')}`
+}
+
+function sqlStep(step: PathStep): string {
+  if (step === EACH) return '[*]'
+  return typeof step === 'number' ? `[${step}]` : `.${JSON.stringify(step)}`
+}
+
 function stepsOf(text: string): PathStep[] | undefined {
   if (!text.startsWith('$') || text.includes('\0') || !text.isWellFormed()) return undefined
   const steps: PathStep[] = []

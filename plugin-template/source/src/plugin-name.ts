@@ -1,7 +1,8 @@
 /** Entries by topic. A source plugin with nothing more to it than a source plugin needs. */
 import { assertName, defineSource, nameSchema, readJson } from '@outbus/core'
-import type { EmitResult, JsonValue } from '@outbus/core'
+import type { EmitResult, ErasedBatch, JsonValue } from '@outbus/core'
 import { z } from 'zod'
+import { eraseEntries } from './sql/erase-entries.ts'
 import { insertEntry } from './sql/insert-entry.ts'
 
 export interface PluginNameApi {
@@ -31,6 +32,14 @@ export function pluginName() {
 
     // What a handler receives.
     serialize: ({ id, topic, body }) => ({ id, topic, body }),
+
+    // How what is stored about somebody is erased, by table.
+    erase: {
+      async plugin_name_entries({ app, pattern, dryRun, after = '0', limit, run }) {
+        const [batch] = await run(eraseEntries, [app, after, limit, ...pattern, dryRun])
+        return batch as ErasedBatch
+      },
+    },
 
     // The verbs at `cx.plugin_name`.
     api: (context): PluginNameApi => ({

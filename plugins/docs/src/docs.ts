@@ -3,6 +3,7 @@ import { defineSource, orderingKeyOf, OutbusError, readAudiences } from '@outbus
 import type { SourceAudiences } from '@outbus/core'
 import { docsActions } from './actions.ts'
 import { docsApi } from './api.ts'
+import { docsErasure } from './erasure.ts'
 import type { Carry, DocsEvent } from './events.ts'
 import { carrying, docsContent, docsEvents, docsFilter, docsKeys, docsKeysOf, docsMatches } from './events.ts'
 
@@ -26,6 +27,7 @@ export function docs({ carry = 'both', ...audiences }: DocsOptions = {}) {
     name: 'docs',
     ...readAudiences(audiences, 'docs'),
     actions: docsActions,
+    erase: docsErasure,
     version: 1,
     events: docsEvents,
     filter: docsFilter,

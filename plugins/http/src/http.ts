@@ -25,6 +25,7 @@ export function http(options: HttpSourceOptions = {}) {
     triggersFor: routesFor,
     // Requests are emitted by the listener. `cx.http` has no verbs.
     actions: {},
+    erase: {},
     version: 1,
     events: httpEvents,
     filter: httpFilter,

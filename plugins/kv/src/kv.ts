@@ -3,6 +3,7 @@ import { defineSource, orderingKeyOf, readAudiences } from '@outbus/core'
 import type { SourceAudiences } from '@outbus/core'
 import { kvActions } from './actions.ts'
 import { kvApi } from './api.ts'
+import { kvErasure } from './erasure.ts'
 import type { KvEvent } from './events.ts'
 import { kvContent, kvEvents, kvFilter, kvMatches } from './events.ts'
 import { kvKeys, kvKeysOf } from './filing.ts'
@@ -12,6 +13,7 @@ export function kv(options: SourceAudiences = {}) {
     name: 'kv',
     ...readAudiences(options, 'kv'),
     actions: kvActions,
+    erase: kvErasure,
     version: 1,
     events: kvEvents,
     filter: kvFilter,

@@ -12,6 +12,7 @@ export function pubsub(options: SourceAudiences = {}) {
     name: 'pubsub',
     ...readAudiences(options, 'pubsub'),
     actions: pubsubActions,
+    erase: {},
     version: 1,
     events: pubsubEvents,
     filter: pubsubFilter,

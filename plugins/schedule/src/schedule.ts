@@ -4,6 +4,7 @@ import type { SourceAudiences } from '@outbus/core'
 import { scheduleActions } from './actions.ts'
 import { scheduleApi } from './api.ts'
 import { Clockwork } from './clockwork.ts'
+import { scheduleErasure } from './erasure.ts'
 import type { ScheduleEvent } from './events.ts'
 import {
   scheduleContent,
@@ -25,6 +26,7 @@ export function schedule({ syncMs = 5_000, ...audiences }: ScheduleSourceOptions
     name: 'schedule',
     ...readAudiences(audiences, 'schedule'),
     actions: scheduleActions,
+    erase: scheduleErasure,
     version: 1,
     events: scheduleEvents,
     filter: scheduleFilter,

@@ -8,7 +8,7 @@ import type { AnySource, SourceContext } from '@outbus/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { samples, things } from '../testing/things.ts'
 import type { ThingsContext } from '../testing/things.ts'
-import { checkErasure } from './erasure.ts'
+import { checkErasure, checkErasureOfData } from './erasure.ts'
 
 const THINGS = `create table {schema}.things (app_id text not null, name text not null, primary key (app_id, name));\n`
 const addBoth = statement<[appId: string, name: string], never>(
@@ -54,4 +54,11 @@ alter table {schema}.things add foreign key (app_id, name) references {schema}.n
 ])('%s', async ([, notes, problems]) => {
   const source = await withNotes(notes)
   expect(await checkErasure(source, samples)).toEqual(problems)
+})
+
+test('a table that the source says nothing of is named, and so is none that it says has no payload', async () => {
+  const source = await withNotes('create table {schema}.notes (app_id text, name text);\n')
+  expect(await checkErasureOfData(source, samples)).toEqual([expect.stringContaining('does not know notes')])
+  const said: AnySource = { ...source, erase: { notes: 'no payload', things: 'no payload' } }
+  expect(await checkErasureOfData(said, samples)).toEqual([])
 })

@@ -32,3 +32,19 @@ export async function checkErasure(source: AnySource, samples: AnySamples): Prom
         `bus.apps.erase left rows of an app in ${table}: each row needs an app_id, or cascades with one that has it`,
     )
 }
+
+/** A bus with the source alone says of each of its tables how an erasure of somebody's data goes through it. */
+export async function checkErasureOfData(source: AnySource, samples: AnySamples): Promise<Problems> {
+  const tested = await busWith(source, samples)
+  await using owner = await createBus({
+    database: tested.db.adminUrl,
+    sources: [source],
+    log: pino({ level: 'silent' }),
+  })
+  const where = { contains: { outbus: 'nobody is called so' } }
+  const { app } = await freshApp(tested, source)
+  const { notCovered } = await owner.apps.eraseData(app, { where })
+  return notCovered.tables.map(
+    (table) => `bus.apps.eraseData does not know ${table}: \`erase\` of the source has to say how its rows are erased`,
+  )
+}

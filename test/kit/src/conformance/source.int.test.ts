@@ -11,7 +11,7 @@ import type { SourceSamples } from './samples.ts'
 import { describeSource, SOURCE_CHECKS } from './source.ts'
 import { checkAtomicity } from './atomicity.ts'
 import { checkAuthorization } from './authorization.ts'
-import { checkErasure } from './erasure.ts'
+import { checkErasure, checkErasureOfData } from './erasure.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
 import { checkRefusals } from './refusals.ts'
@@ -289,6 +289,7 @@ test('there is a broken plugin for each check', () => {
     checkForeignData,
     checkAuthorization,
     checkErasure,
+    checkErasureOfData,
     checkBadInput,
     checkBadWrites,
     checkRefusals,

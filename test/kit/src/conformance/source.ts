@@ -3,7 +3,7 @@ import type { AnySource } from '@outbus/core'
 import { describe, expect, test } from 'vitest'
 import { checkAtomicity } from './atomicity.ts'
 import { checkAuthorization } from './authorization.ts'
-import { checkErasure } from './erasure.ts'
+import { checkErasure, checkErasureOfData } from './erasure.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
 import { checkSamples, checkStrictness } from './pure.ts'
@@ -31,6 +31,7 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   "no verb changes or shows what is another app's": checkForeignData,
   'every verb asks the authorizer, and does nothing where that refuses': checkAuthorization,
   'an app that is erased leaves nothing in the tables of the source': checkErasure,
+  'an erasure of data knows each table of the source': checkErasureOfData,
   'bad input is refused before anything is written': checkBadInput,
   'a verb takes what it is given, or refuses it before anything is written': checkBadWrites,
   'a verb says in its own words what Postgres refuses': checkRefusals,

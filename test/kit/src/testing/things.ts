@@ -36,6 +36,7 @@ export function things(broken: Partial<AnySource> = {}): AnySource {
     events,
     filter: z.strictObject({ name: nameSchema().optional(), pattern: patternSchema().optional() }),
     migrations: new URL('migrations/', import.meta.url),
+    erase: { things: 'no payload' },
     keys: ({ name }) => [name ?? 'any'],
     keysOf: (event) => (event.op === 'added' ? ['any', event.name] : ['any']),
     matches: ({ event, filter }) => filter.name === undefined || (event.op === 'added' && event.name === filter.name),

@@ -1,9 +1,10 @@
 /** Entries by topic. A source plugin with nothing more to it than a source plugin needs. */
 import { assertName, defineSource, nameSchema, OutbusError, patternSchema, readJson } from '@outbus/core'
-import type { EmitResult, JsonValue } from '@outbus/core'
+import type { EmitResult, ErasedBatch, JsonValue } from '@outbus/core'
 import { z } from 'zod'
 import { BookingsError } from './errors.ts'
 import { deleteEntry } from './sql/delete-entry.ts'
+import { eraseEntries } from './sql/erase-entries.ts'
 import { insertEntry } from './sql/insert-entry.ts'
 import { reserveRoom } from './sql/reserve-room.ts'
 
@@ -49,6 +50,15 @@ export function bookings() {
 
     // What a handler receives.
     serialize: ({ op, id, topic, body }) => ({ op, id, topic, body }),
+
+    // How what is stored about somebody is erased, by table.
+    erase: {
+      async bookings_entries({ app, pattern, dryRun, after = '0', limit, run }) {
+        const [batch] = await run(eraseEntries, [app, after, limit, ...pattern, dryRun])
+        return batch as ErasedBatch
+      },
+      bookings_rooms: 'no payload',
+    },
 
     // The verbs at `cx.bookings`.
     api: (context): BookingsApi => ({

@@ -1,0 +1,288 @@
+/**
+ * `bus.apps.eraseData`: payloads that are about somebody, out of every table that keeps some.
+ *
+ *   audit row ──▶ documents of sources ──▶ outbox ──▶ dead letters ──▶ replies ──▶ history ──▶ again, while rows are held
+ *
+ * Each table goes by its primary key, in batches that are each a transaction of their own with a bounded time. The audit row counts along
+ * in the transactions of the batches, so that it is true whenever the process ends. What was erased stays erased, and a repeated call goes
+ * on. In that order, since a delivery that was running meanwhile may have left a letter.
+ */
+import { performance } from '../clock.ts'
+import { audit } from '../audit/auditor.ts'
+import type { CallScope } from '../context.ts'
+import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
+import type { DatabaseCalls } from '../database-calls.ts'
+import { sleep } from '../dispatch/pause.ts'
+import { isOutbusError } from '../errors.ts'
+import { failedReply } from '../inbox/reply.ts'
+import type { Plugins } from '../plugins.ts'
+import { SQL_STATE } from '../postgres-errors.ts'
+import { beginOn } from '../postgres/transactions.ts'
+import type { AnySource } from '../source.ts'
+import { auditWritten } from '../sql/audit-written.ts'
+import { countErased } from '../sql/count-erased.ts'
+import { addDays } from '../sql/days.ts'
+import { eraseAbandoned } from '../sql/erase-abandoned.ts'
+import { eraseAttempts } from '../sql/erase-attempts.ts'
+import { eraseLetters } from '../sql/erase-letters.ts'
+import { eraseReplies } from '../sql/erase-replies.ts'
+import { eraseWaiting } from '../sql/erase-waiting.ts'
+import type { ErasedBatch } from '../sql/erasure.ts'
+import type { Queryable, Sql, Statement } from '../sql/statement.ts'
+import type { ReadSearch } from './payload-search.ts'
+
+/** Of one table. */
+export interface ErasedRows {
+  /** That were erased; of a dry run, that would be. */
+  readonly rows: number
+  /** That somebody still had in hands when the call ended: they run, or a transaction holds them. Of a dry run 0. */
+  readonly held: number
+  /** Of the app, that cannot be read as JSON. Nobody can say whether they are meant: they stay. */
+  readonly unreadable: number
+  /** Of a dry run: at most ten of those that are meant, as their table knows them. Else empty. */
+  readonly ids: readonly string[]
+}
+
+/** What a source is handed to erase some rows of one of its tables. */
+export interface ErasureBatch {
+  readonly app: string
+  /** The three parameters of `payloadMatches`. */
+  readonly pattern: ReadSearch['pattern']
+  /** Only count. */
+  readonly dryRun: boolean
+  /** `upTo` of the batch before; undefined for the first one. */
+  readonly after: string | undefined
+  /** Rows to look at. */
+  readonly limit: number
+  /** In a transaction of the batch's own. */
+  run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]>
+}
+
+/** One batch of it. */
+type Batch = (args: {
+  readonly on: Queryable
+  readonly after: string | undefined
+  readonly limit: number
+  readonly dryRun: boolean
+}) => Promise<ErasedBatch>
+
+interface Table {
+  readonly batch: Batch
+  /** Of a source. */
+  readonly isDocuments: boolean
+}
+
+export interface ErasureOptions {
+  readonly sql: Sql
+  readonly calls: DatabaseCalls
+  readonly plugins: Plugins
+  /** Whether the history keeps what was not started. */
+  readonly record: boolean
+  assertOpen(): void
+}
+
+/** What an erasure did not go through. */
+export interface NotCovered {
+  /** Sources without `erase`. */
+  readonly sources: readonly string[]
+  /** Tables of the schema with an `app_id` that no installed source names. */
+  readonly tables: readonly string[]
+}
+
+/** Those that an erasure goes through, and those that hold no payload. */
+const CORE_TABLES = [
+  'outbox',
+  'dead_letters',
+  'replies',
+  'abandoned_executions',
+  'attempts',
+  'set_aside',
+  'triggers',
+  'trigger_epochs',
+  'trigger_changes',
+  'trigger_limits',
+  'trigger_starts',
+  'pauses',
+  'cancellations',
+  'withdrawals',
+  'dedupe_keys',
+  'ordering_locks',
+  'principals',
+  'app_quotas',
+  'root_rows',
+]
+
+const BATCH_ROWS = 1_000
+/** A batch takes a few ms mostly. One that takes so long is tried again with fewer rows. */
+const BATCH_SETTINGS = [`statement_timeout = '30s'`]
+const LOOK_AGAIN_MS = 200
+/** For rows that somebody has in hands. A lease that is not extended ends in less. */
+const WAIT_FOR_HELD_MS = 40_000
+const FIRST_ID = '0'
+const FIRST_UUID = '00000000-0000-0000-0000-000000000000'
+const REPLY = JSON.stringify(failedReply({ kind: 'cancelled', message: 'its event was erased' }))
+
+type Mutable<T> = { -readonly [Member in keyof T]: T[Member] }
+
+export class Erasure {
+  readonly #options: ErasureOptions
+
+  constructor(options: ErasureOptions) {
+    this.#options = options
+  }
+
+  /** By table, in the order in which they are gone through. */
+  async run(scope: CallScope, search: ReadSearch, dryRun: boolean): Promise<ReadonlyMap<string, ErasedRows>> {
+    const tables = this.#tables(scope.app, search)
+    const erased = new Map([...tables.keys()].map((table) => [table, nothing()]))
+    const auditId = dryRun ? undefined : await this.#begin(scope, search)
+    const until = performance.now() + WAIT_FOR_HELD_MS
+    // The history hears of what ran a moment after its outcome: once nothing is held any more, all is looked at once more.
+    let wasHeld = false
+    for (let pass = 1; ; pass++) {
+      for (const [table, { batch, isDocuments }] of tables) {
+        // What sources store is in nobody's hands for long, and no delivery becomes of it.
+        if (pass > 1 && isDocuments && erased.get(table)?.held === 0) continue
+        const count = { erased, table, app: scope.app, auditId, hash: search.hash }
+        await this.#eraseTable(batch, count, dryRun)
+      }
+      const isHeld = [...erased.values()].some(({ held }) => held > 0)
+      if ((!isHeld && !wasHeld) || performance.now() > until) return erased
+      wasHeld = isHeld
+      await sleep(LOOK_AGAIN_MS)
+    }
+  }
+
+  /** Of tables with rows of apps, those that nobody goes through, and sources that do not say how theirs are erased. */
+  notCovered(tables: Iterable<string>): NotCovered {
+    const sources = [...this.#options.plugins.sources.values()].filter(({ name }) => name !== DEAD_LETTER_SOURCE)
+    const covered = new Set([...CORE_TABLES, ...sources.flatMap(({ erase }) => Object.keys(erase ?? {}))])
+    return {
+      sources: sources.filter(({ erase }) => erase === undefined).map(({ name }) => name),
+      tables: [...new Set(tables)].filter((table) => !covered.has(table)).toSorted(),
+    }
+  }
+
+  #tables(app: string, { sources, pattern, texts }: ReadSearch): ReadonlyMap<string, Table> {
+    const { sql, plugins, record } = this.#options
+    const asJson = texts.map((text) => JSON.stringify(text).slice(1, -1))
+    const only = async (answer: Promise<ErasedBatch[]>) => (await answer)[0] as ErasedBatch
+    const tables = new Map<string, Table>()
+    for (const source of plugins.sources.values())
+      if (sources === null || sources.includes(source.name))
+        for (const [table, batch] of documentsOf(source, app, pattern, sql))
+          tables.set(table, { batch, isDocuments: true })
+    const add = (table: string, batch: Batch) => tables.set(table, { batch, isDocuments: false })
+    add('outbox', async ({ on, after = FIRST_ID, limit, dryRun }) => {
+      const parameters = [app, after, limit, sources, ...pattern, dryRun, record, REPLY] as const
+      return only(sql.run(on, eraseWaiting, [...parameters]))
+    })
+    add('dead_letters', ({ on, after = FIRST_ID, limit, dryRun }) =>
+      only(sql.run(on, eraseLetters, [app, after, limit, sources, ...pattern, dryRun])),
+    )
+    add('replies', ({ on, after = FIRST_UUID, limit, dryRun }) =>
+      only(sql.run(on, eraseReplies, [app, after, limit, sources, ...pattern, dryRun])),
+    )
+    add('abandoned_executions', ({ on, after = FIRST_UUID, limit, dryRun }) =>
+      only(sql.run(on, eraseAbandoned, [app, after, limit, sources, ...pattern, dryRun])),
+    )
+    if (texts.length > 0)
+      add('attempts', ({ on, after = FIRST_ID, limit, dryRun }) =>
+        only(sql.run(on, eraseAttempts, [app, after, limit, sources, texts, asJson, dryRun])),
+      )
+    return tables
+  }
+
+  async #eraseTable(batch: Batch, count: Counting, dryRun: boolean): Promise<void> {
+    const counts = count.erased.get(count.table) as Mutable<ErasedRows>
+    counts.held = counts.unreadable = 0
+    let limit = BATCH_ROWS
+    for (let after: string | undefined; ;) {
+      this.#options.assertOpen()
+      const done = await this.#eraseBatch(batch, { after, limit, dryRun }, count)
+      if (done === 'too long') {
+        limit = Math.ceil(limit / 4)
+        continue
+      }
+      if (dryRun) counts.ids = [...counts.ids, ...done.ids].slice(0, 10)
+      else counts.held += done.found - done.erased
+      counts.unreadable += done.unreadable
+      if (done.upTo === null) return
+      after = done.upTo
+    }
+  }
+
+  async #eraseBatch(
+    batch: Batch,
+    asked: { readonly after: string | undefined; readonly limit: number; readonly dryRun: boolean },
+    counting: Counting,
+    isSecondTry = false,
+  ): Promise<ErasedBatch | 'too long'> {
+    const { erased, table, app, auditId, hash } = counting
+    const { calls, sql } = this.#options
+    const counts = erased.get(table) as Mutable<ErasedRows>
+    const before = counts.rows
+    const work = (tx: Queryable) =>
+      calls.during('writing', tx, async () => {
+        const done = await batch({ on: tx, ...asked })
+        counts.rows = before + (asked.dryRun ? done.found : done.erased)
+        if (auditId !== undefined && done.erased > 0)
+          await sql.run(tx, countErased, [app, auditId, JSON.stringify(auditOf(hash, erased))])
+        return done
+      })
+    try {
+      return await calls.transaction(work, (tx) => beginOn(tx, BATCH_SETTINGS))
+    } catch (error) {
+      counts.rows = before
+      if (!isOutbusError(error)) throw error
+      if (error.sqlState === SQL_STATE.queryCanceled && asked.limit > 1) return 'too long'
+      if (error.sqlState !== SQL_STATE.checkViolation || isSecondTry) throw error
+      // The history has no table for the day yet.
+      await calls.transaction((tx) => calls.during('writing', tx, () => sql.run(tx, addDays, ['attempts'])))
+      return this.#eraseBatch(batch, asked, counting, true)
+    }
+  }
+
+  /** Before the first row goes: whoever is interrupted has begun. */
+  async #begin(scope: CallScope, { hash }: ReadSearch): Promise<string> {
+    const { calls, sql } = this.#options
+    const after = auditOf(hash, new Map())
+    return calls.transaction((tx) =>
+      calls.during('writing', tx, async () => {
+        await audit(sql, tx, scope, [{ action: 'data.erase', operation: 'apps.eraseData', resource: hash, after }])
+        const [row] = await sql.run(tx, auditWritten, [])
+        return (row as { id: string }).id
+      }),
+    )
+  }
+}
+
+interface Counting {
+  readonly erased: ReadonlyMap<string, ErasedRows>
+  readonly table: string
+  readonly app: string
+  readonly auditId: string | undefined
+  readonly hash: string
+}
+
+/** Counts and the hash of what was sought: nothing that says whom it was about. */
+function auditOf(hash: string, erased: ReadonlyMap<string, ErasedRows>) {
+  const counts = [...erased].filter(([, { rows }]) => rows > 0).map(([table, { rows }]) => [table, rows])
+  return { sha256: hash, erased: Object.fromEntries(counts) as Record<string, number> }
+}
+
+function documentsOf(source: AnySource, app: string, pattern: ReadSearch['pattern'], sql: Sql): [string, Batch][] {
+  return Object.entries(source.erase ?? {}).flatMap(([table, erase]): [string, Batch][] => {
+    if (typeof erase !== 'function') return []
+    return [
+      [
+        table,
+        ({ on, ...asked }) => erase({ app, pattern, ...asked, run: (stated, values) => sql.run(on, stated, values) }),
+      ],
+    ]
+  })
+}
+
+function nothing(): ErasedRows {
+  return { rows: 0, held: 0, unreadable: 0, ids: [] }
+}

@@ -1,0 +1,126 @@
+/** What an erasure looks for, read and checked: nothing that is left out by mistake may mean everything. Pure. */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { OutbusError } from '../errors.ts'
+import type { JsonObject, JsonPrimitive, JsonValue } from '../json.ts'
+import type { PayloadPattern } from '../sql/erasure.ts'
+import { parseJsonPath, sqlPath } from '../validation/json-path.ts'
+import { encodeJson } from '../validation/json.ts'
+import { isPlainObject } from '../validation/kinds.ts'
+
+/** Which payloads are meant: those for which all that is said is true. */
+export interface PayloadSearch {
+  /** Only of these sources, among those that are installed. Default all. */
+  readonly sources?: readonly string[]
+  /**
+   * It stands in the payload, at whatever depth: `{ customer: { id: 'c_42' } }`. As Postgres' `@>`: objects may have more members, and
+   * lists more entries. It has one value at least.
+   */
+  readonly contains?: JsonObject
+  /** A path as `redact` takes it, from the payload: `$.value.customer.id`. With `equals`. */
+  readonly path?: string
+  /** What stands at the path, or at one of the places that it leads to. */
+  readonly equals?: JsonPrimitive
+}
+
+/** As statements take it. */
+export interface ReadSearch {
+  readonly sources: readonly string[] | null
+  readonly pattern: PayloadPattern
+  /** That are looked for in what has no payload. None where they are so short that they would be found anywhere. */
+  readonly texts: readonly string[]
+  /** Of all that is looked for: SHA-256 of its JSON, with members in order. */
+  readonly hash: string
+}
+
+const MAX_BYTES = 16_384
+/** Texts of fewer characters say nothing by themselves. */
+const MIN_TEXT_CHARACTERS = 4
+
+const schema = z.strictObject({
+  sources: z.array(z.string()).min(1).max(100).exactOptional(),
+  contains: z.unknown().optional(),
+  path: z.unknown().optional(),
+  equals: z.unknown().optional(),
+})
+
+export const searchSchema = schema
+
+export function readSearch(
+  given: z.output<typeof schema>,
+  assertSource: (name: string, at: string) => void,
+): ReadSearch {
+  const { sources = null } = given
+  sources?.forEach((name, i) => assertSource(name, `where.sources[${i}]`))
+  const contains = 'contains' in given ? readContained(given.contains) : undefined
+  const at = readPlace(given)
+  if (contains === undefined && at === undefined)
+    throw refuse('where', 'says nothing of the payload: contains, or path and equals', given)
+  const looked = [...(contains === undefined ? [] : textsOf(contains)), ...(at === undefined ? [] : textsOf(at.equals))]
+  const canonical = { sources: sources?.toSorted(), contains, path: at?.text, equals: at?.equals }
+  return {
+    sources,
+    pattern: [
+      contains === undefined ? null : JSON.stringify(contains),
+      at === undefined ? null : at.path,
+      at === undefined ? null : JSON.stringify(at.equals),
+    ],
+    texts: looked.some(({ length }) => length >= MIN_TEXT_CHARACTERS) ? looked : [],
+    hash: createHash('sha256')
+      .update(JSON.stringify(inOrder(canonical)))
+      .digest('hex'),
+  }
+}
+
+function readContained(given: unknown): JsonValue {
+  if (!isPlainObject(given)) throw refuse('where.contains', 'is an object', given)
+  assertSaysAll(given, 'where.contains')
+  const value = JSON.parse(encodeJson(given, { path: 'where.contains', maxBytes: MAX_BYTES })) as JsonValue
+  if (!hasValue(value)) throw refuse('where.contains', 'has no value in it, and would be contained in anything', given)
+  return value
+}
+
+/** A member that is undefined would be left out, and more would be erased. Before the value is encoded, which finds circles. */
+function assertSaysAll(value: unknown, at: string, depth = 0): void {
+  if (typeof value !== 'object' || value === null || depth > 64) return
+  for (const [name, member] of Object.entries(value)) {
+    if (member === undefined) throw refuse(`${at}.${name}`, 'is given and undefined', value)
+    assertSaysAll(member, `${at}.${name}`, depth + 1)
+  }
+}
+
+function hasValue(value: JsonValue): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return Object.values(value).some(hasValue)
+}
+
+function readPlace(given: z.output<typeof schema>) {
+  if (!('path' in given) && !('equals' in given)) return undefined
+  const what = { code: 'options.invalid', what: 'apps.eraseData', at: 'where.path' } as const
+  const { text, steps } = parseJsonPath(given.path, what)
+  const { equals } = given
+  if (!('equals' in given) || equals === undefined || (typeof equals === 'object' && equals !== null))
+    throw refuse('where.equals', 'is a text, a number, true, false or null', equals)
+  encodeJson(equals, { path: 'where.equals', maxBytes: MAX_BYTES })
+  return { text, path: `${sqlPath(steps)} ? (@ == $wanted)`, equals: equals as JsonPrimitive }
+}
+
+function textsOf(value: JsonValue): string[] {
+  if (typeof value === 'string') return value === '' ? [] : [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
+}
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([name, member]) => [name, inOrder(member)]))
+}
+
+function refuse(at: string, problem: string, received: unknown): OutbusError {
+  return new OutbusError('options.invalid', `apps.eraseData: ${at} ${problem}`, {
+    path: at,
+    received,
+    hint: "such as { contains: { customer: 'c_42' } }, or { path: '$.value.customer', equals: 'c_42' }",
+  })
+}
