@@ -17,6 +17,7 @@ import type { BusClientConfig } from './postgres/bus-client.ts'
 import type { Database } from './database.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { FunctionRegistry, functionTarget } from './dispatch/function-target.ts'
+import { principalTimeoutMs } from './dispatch/options.ts'
 import { Plans } from './dispatch/plan.ts'
 import { SINGLE_LANES } from './dispatch/single-lane.ts'
 import { WakeUp, WakeUps } from './dispatch/wake-up.ts'
@@ -39,6 +40,7 @@ import { Access } from './principals/access.ts'
 import { ownerAndAdmin } from './principals/authorizer.ts'
 import type { PrincipalResolver } from './principals/resolver.ts'
 import { AdminPrincipalResolver } from './principals/resolver.ts'
+import { AnswersInTime } from './principals/in-time.ts'
 import { hideNothing, secretHider } from './secrets/hide-secrets.ts'
 import { safeLog } from './secrets/safe-log.ts'
 import { SetAsideRows } from './set-aside/set-aside.ts'
@@ -247,6 +249,10 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   provide(T.dispatcher, (c) => {
     const { connection } = c.resolve(T.database)
     const contextFor = c.resolve(T.contextFor)
+    const inTime = new AnswersInTime(principalTimeoutMs(settings.dispatch))
+    const principals = inTime.resolver(c.resolve(T.principals))
+    const mayRun: Access['mayRun'] = (app, principal, question) =>
+      inTime.about({ app, id: principal.id }, () => c.resolve(T.access).mayRun(app, principal, question))
     return new Dispatcher({
       sql: c.resolve(T.sql),
       connection,
@@ -265,9 +271,9 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         sql: c.resolve(T.sql),
         plugins: c.resolve(T.plugins),
         emitter: c.resolve(T.emitter),
-        resolver: c.resolve(T.principals),
+        resolver: principals,
         mayRead: (app, principal, { id, source, trigger_id, trigger_name: name }, owner) =>
-          c.resolve(T.access).mayRun(app, principal, {
+          mayRun(app, principal, {
             action: 'dead_letter.read',
             resource: { letter: { id, source, trigger: { id: trigger_id, name } } },
             owner,
@@ -286,12 +292,12 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       answers: { maxBytes: settings.maxEventBytes, hideSecrets, now: () => new Date(wallClock()) },
       plans: new Plans(c.resolve(T.plugins)),
       principals: {
-        resolver: c.resolve(T.principals),
+        resolver: principals,
         mayRun: ({ app, triggerId: id, name, sourceName, source, target, config, registrant }, principal) => {
           // What this process cannot run fails by itself.
           if (target === undefined) return true
           const opened = target.triggersFor?.(config, { app }) ?? 'service'
-          return c.resolve(T.access).mayRun(app, principal, {
+          return mayRun(app, principal, {
             action: 'delivery.run',
             resource: {
               trigger: {

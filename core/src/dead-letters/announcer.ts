@@ -37,7 +37,7 @@ export interface DeadLetterAnnouncerOptions {
   readonly aside: SetAsideRows
   readonly log: Logger
   readonly resolver: PrincipalResolver
-  /** Whether a principal may read a letter that is another one's. */
+  /** Whether a principal may read a letter. */
   mayRead(
     app: string,
     principal: ResolvedPrincipal,
@@ -152,7 +152,7 @@ export class DeadLetterAnnouncer {
         LIMITS,
         scopeOf(letter),
         DEAD_LETTER_SOURCE,
-        { op: 'died', letter: eventOf(letter), owner: ownerOf(letter), readers: readers.get(letter.id) ?? [] },
+        { op: 'died', letter: eventOf(letter), readers: readers.get(letter.id) ?? [] },
         undefined,
       ),
     )
@@ -161,18 +161,13 @@ export class DeadLetterAnnouncer {
     return { letters: letters.length, lanes }
   }
 
-  /** By letter: the principals with handlers of dead letters who may read it, although it is another one's. */
+  /** By letter: the principals with handlers of dead letters who may read it. */
   async #readersOf(letters: readonly UnannouncedDeadLetter[], tx: pg.ClientBase): Promise<Map<string, string[]>> {
-    const { sql, resolver, mayRead } = this.#options
+    const { sql, resolver, mayRead, log } = this.#options
     const readers = new Map<string, string[]>()
     if (letters.length === 0) return readers
     const handlers = await sql.run(tx, deadLetterHandlers, [[...new Set(letters.map(({ app_id }) => app_id))]])
-    // Its owner reads it anyway: nobody else has to be known for that.
-    const isAnothers = (app: string, id: string) =>
-      letters.some((letter) => letter.app_id === app && ownerOf(letter) !== id)
-    const keys = handlers
-      .map(({ app_id: app, registrant: id }) => ({ app, id }))
-      .filter(({ app, id }) => isAnothers(app, id))
+    const keys = handlers.map(({ app_id: app, registrant: id }) => ({ app, id }))
     if (keys.length === 0) return readers
     const principals = await resolveEach(resolver, keys, tx)
     for (const letter of letters) {
@@ -180,8 +175,16 @@ export class DeadLetterAnnouncer {
       const some: string[] = []
       for (const [i, { app, id }] of keys.entries()) {
         const principal = principals[i]
-        if (app !== letter.app_id || id === owner || principal === undefined || principal.disabled) continue
-        if (await mayRead(app, principal, letter, owner)) some.push(id)
+        if (app !== letter.app_id || principal === undefined || principal.disabled) continue
+        try {
+          if (await mayRead(app, principal, letter, owner)) some.push(id)
+        } catch (error) {
+          // Whoever cannot be shown to be allowed is not: the letter goes to the others, and stays in reach of all.
+          log.warn(
+            { err: error, app, principal: id, deadLetter: letter.id },
+            'it is not known who may read a dead letter',
+          )
+        }
       }
       readers.set(letter.id, some)
     }

@@ -58,9 +58,7 @@ export const deadLetterSource = defineSource({
   events: {
     died: z.object({
       letter: z.custom<DeadLetterEvent>(() => true),
-      /** Who registered the trigger that failed; null for the service. */
-      owner: z.string().nullable(),
-      /** Other principals who may read it. */
+      /** Principals with handlers of dead letters who may read it. */
       readers: z.array(z.string()),
     }),
   },
@@ -73,8 +71,7 @@ export const deadLetterSource = defineSource({
     (wanted.failureKinds?.includes(letter.failureKind) ?? true),
   content: ({ letter }) => letter,
   // A handler reads what the letter has: it is its owner's, the service's and administrators' to handle, and settles it.
-  reaches: ({ event: { owner, readers }, registrant }) =>
-    registrant === undefined || registrant === owner || readers.includes(registrant),
+  reaches: ({ event: { readers }, registrant }) => registrant === undefined || readers.includes(registrant),
   serialize: ({ letter }): DeadLetterEvent => letter,
   api: () => ({}),
 })

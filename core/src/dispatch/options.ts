@@ -32,12 +32,23 @@ export const dispatchSchema = z.strictObject({
   pollMs: z.int().min(1).max(60_000).default(100),
   /** Default 1,000. */
   maxPollMs: z.int().min(1).max(600_000).default(1_000),
+  /**
+   * How long deliveries wait for what a `PrincipalResolver` or an `Authorizer` of the application's own says of one principal, in ms; a
+   * third of `frozenAfterMs` at most. Then that principal's deliveries fail as `unavailable` or are put back, and those of others go on.
+   * It is not asked about that principal again for 30 s. Default 3,000.
+   */
+  principalTimeoutMs: z.int().min(1).max(600_000).default(3_000),
   /** How deep triggers may trigger each other; beyond it a delivery is skipped. Default 8. */
   maxTriggerDepth: z.int().min(1).max(1_000).default(8),
 })
 
 export type DispatchOptions = z.input<typeof dispatchSchema>
 export type DispatchSettings = z.output<typeof dispatchSchema> & { readonly requestConcurrency: number }
+
+/** Two such waits fit into a claim that says nothing. */
+export function principalTimeoutMs({ principalTimeoutMs: asked, frozenAfterMs }: DispatchSettings): number {
+  return Math.min(asked, Math.ceil(frozenAfterMs / 3))
+}
 
 /** Of what is under a lease from its start: when its process dies, somebody notices after this. */
 const SHORT_LEASE_MS = 5_000

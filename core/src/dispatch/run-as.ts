@@ -60,22 +60,8 @@ async function resolveGroups(
   try {
     const resolved = await resolver.resolve([...keys.values()], on)
     const places = new Map([...keys.keys()].map((name, i) => [name, resolved[i]]))
-    for (const group of groups) {
-      const { app, registrant } = group
-      const as = runsAs(group, (id) => places.get(nameOf(app, id)))
-      const registered = registrant === null || 'problem' in as ? undefined : places.get(nameOf(app, registrant))
-      // Neighbours mostly share their plan.
-      let asked: Plan | undefined
-      let answer: RunsAs = as
-      for (const delivery of group.deliveries) {
-        if (registered !== undefined && delivery.plan !== asked) {
-          asked = delivery.plan
-          const may = mayRun(asked, registered)
-          answer = (typeof may === 'boolean' ? may : await may) ? as : notAllowed(registered.id, asked)
-        }
-        delivery.runsAs = answer
-      }
-    }
+    // Beside each other, so that an authorizer that says nothing of one costs one wait and not one each.
+    await Promise.all(groups.map((group) => decide(group, places, mayRun)))
   } catch (cause) {
     // Where Postgres is away, asking again says the same.
     const mayHelp = isFaultOfRow(cause) || !(resolver instanceof AdminPrincipalResolver)
@@ -89,6 +75,32 @@ async function resolveGroups(
     for (const { deliveries: own } of groups) for (const delivery of own) delivery.runsAs = as
     const [first] = groups
     first?.deliveries[0]?.log.warn({ err: cause, principals: groups.length }, 'principals could not be resolved')
+  }
+}
+
+/** What the principals of a group may do now. Never rejects: where the authorizer fails, the deliveries of this group are put back. */
+async function decide(
+  { app, registrant, caller, deliveries }: Group,
+  places: ReadonlyMap<string, ResolvedPrincipal | undefined>,
+  mayRun: RunsAsRules['mayRun'],
+): Promise<void> {
+  const as = runsAs({ registrant, caller }, (id) => places.get(nameOf(app, id)))
+  const registered = registrant === null || 'problem' in as ? undefined : places.get(nameOf(app, registrant))
+  // Neighbours mostly share their plan.
+  let asked: Plan | undefined
+  let answer: RunsAs = as
+  for (const delivery of deliveries) {
+    if (registered !== undefined && delivery.plan !== asked) {
+      asked = delivery.plan
+      try {
+        const may = mayRun(asked, registered)
+        answer = (typeof may === 'boolean' ? may : await may) ? as : notAllowed(registered.id, asked)
+      } catch (cause) {
+        answer = { unresolved: cause }
+        delivery.log.warn({ err: cause, principal: registered.id }, 'it is not known what a principal may do')
+      }
+    }
+    delivery.runsAs = answer
   }
 }
 
@@ -132,7 +144,10 @@ function nameOf(app: string, id: string): string {
   return JSON.stringify([app, id])
 }
 
-function runsAs({ registrant, caller }: Group, resolved: (id: string) => ResolvedPrincipal | undefined): RunsAs {
+function runsAs(
+  { registrant, caller }: Pick<Group, 'registrant' | 'caller'>,
+  resolved: (id: string) => ResolvedPrincipal | undefined,
+): RunsAs {
   const registered = registrant === null ? undefined : standing(registrant, resolved(registrant), REGISTERED)
   if (registered !== undefined && 'problem' in registered) return registered
   if (caller === null) return { principal: registered?.principal }
