@@ -153,7 +153,7 @@ test('times in filters, a signal of another implementation, documents and schedu
   const { items } = await cx.docs.find('people', foreign('{ where: { name: { first: "Ada" } } }'))
   expect(items[0]?.content).toEqual({ name: { first: 'Ada', last: 'Lovelace' } })
   await cx.schedule.set('daily', foreign(`{ recurrence: '0 9 * * *', data: { a: [1] } }`))
-  expect(cx.schedule.preview('0 9 * * *', foreign('{ from: new Date(0), count: 1 }'))).toEqual([
+  expect(await cx.schedule.preview('0 9 * * *', foreign('{ from: new Date(0), count: 1 }'))).toEqual([
     new Date(9 * 3_600_000),
   ])
 })

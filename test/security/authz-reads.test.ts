@@ -139,7 +139,7 @@ test('a schedule is changed, deleted and seen by whoever set it', async () => {
   expect(await of('ada').schedule.set('ada’s', hourly)).toMatchObject({ missed: 'skip' })
   expect(await of('ada').schedule.delete('ada’s')).toBe(true)
   expect(await of('eve').schedule.delete('ada’s')).toBe(false)
-  expect(of('eve').schedule.preview('0 * * * *', { from: new Date('2026-01-01T00:30:00Z'), count: 1 })).toEqual([
+  expect(await of('eve').schedule.preview('0 * * * *', { from: new Date('2026-01-01T00:30:00Z'), count: 1 })).toEqual([
     new Date('2026-01-01T01:00:00Z'),
   ])
 })

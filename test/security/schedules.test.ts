@@ -1,4 +1,5 @@
 /** A schedule of one app that cannot be carried out, or takes long to calculate, holds up those of no other app (G19). */
+import { isOutbusError } from '@outbus/core'
 import { schedule } from '@outbus/schedule'
 import type { ScheduleEvent } from '@outbus/schedule'
 import { expect, test } from 'vitest'
@@ -41,7 +42,7 @@ test('one that takes 15 s to calculate is refused, and keeps the process from no
   })
   expect(refused).toMatchObject({ code: 'schedule.too_complex', path: 'recurrence', limit: 2_000 })
   expect(blockedMs).toBeLessThan(2_000)
-  expect(() => shop.schedule.preview(HOSTILE)).toThrow(expect.objectContaining({ code: 'schedule.too_complex' }))
+  await expect(shop.schedule.preview(HOSTILE)).rejects.toMatchObject({ code: 'schedule.too_complex' })
   expect(await shop.schedule.list()).toEqual({ items: [] })
 })
 
@@ -58,6 +59,36 @@ test('those that never occur are searched for beside the process, and refused', 
   })
   expect(codes).toEqual(never.map(() => expect.stringMatching(/^schedule\.(invalid|too_complex)$/) as unknown))
   expect(blockedMs).toBeLessThan(1_000)
+})
+
+/** Some tenths of a second of calculation for a thousand of them. */
+const SPARSE = 'FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO;BYHOUR=1;BYMINUTE=0;BYSECOND=0'
+
+test("one app's flood of previews keeps the process from nothing, and no other app's schedules and previews wait for it", async () => {
+  const { shop, bank } = await setUp()
+  const over = new AbortController()
+  let done = 0
+  // Begins the threads.
+  await Promise.all([bank.schedule.preview('0 9 * * 1'), bank.schedule.set('first', { recurrence: '0 9 * * 1' })])
+  let flood: Promise<unknown>[] = []
+  const blockedMs = await blockedDuring(async () => {
+    flood = Array.from({ length: 150 }, () =>
+      shop.schedule.preview(SPARSE, { count: 1_000, signal: over.signal }).then(
+        () => done++,
+        (error: unknown) => error,
+      ),
+    )
+    expect(await bank.schedule.set('fine', { recurrence: '0 9 * * 1' })).toMatchObject({ name: 'fine' })
+    expect(await bank.schedule.preview('0 9 * * 1', { count: 2 })).toHaveLength(2)
+  })
+  // The one that was being calculated, and one more turn.
+  expect(done).toBeLessThanOrEqual(2)
+  expect(blockedMs).toBeLessThan(1_000)
+  over.abort()
+  const errors = (await Promise.all(flood)).filter((one) => typeof one === 'object')
+  // One is being calculated and 100 wait. The others were refused.
+  expect(errors.filter((error) => isOutbusError(error, 'schedule.busy'))).toHaveLength(49)
+  expect(errors.filter((error) => isOutbusError(error, 'schedule.cancelled')).length).toBeGreaterThanOrEqual(98)
 })
 
 test.for<[what: string, recurrence: string]>([

@@ -1,6 +1,7 @@
 /** The verbs at `cx.schedule`. A schedule is a row, written in the caller's transaction when there is one. */
 import { randomUUID } from 'node:crypto'
 import {
+  abortSignalSchema,
   assertName,
   clock,
   dateSchema,
@@ -17,8 +18,7 @@ import {
 import type { JsonValue, Page, PageOptions, SourceContext, SourceTransaction } from '@outbus/core'
 import { z } from 'zod'
 import type { scheduleEvents } from './events.ts'
-import { calculator } from './calculator.ts'
-import { preview } from './recurrence.ts'
+import { calculator, previews } from './calculator.ts'
 import { deleteSchedule } from './sql/delete-schedule.ts'
 import { getSchedule } from './sql/get-schedule.ts'
 import { lockSchedules } from './sql/lock-schedules.ts'
@@ -59,6 +59,8 @@ export interface PreviewOptions {
   readonly from?: Date
   /** 1 to 1,000. Default 5. */
   readonly count?: number
+  /** Once it aborts, the preview is not calculated, or nobody waits for it any more: `schedule.cancelled`. Default none. */
+  readonly signal?: AbortSignal
 }
 
 export interface ScheduleApi {
@@ -75,8 +77,12 @@ export interface ScheduleApi {
   list(options?: PageOptions): Promise<Page<Schedule>>
   /** False when there was none. */
   delete(name: string): Promise<boolean>
-  /** When a recurrence occurs next; without any I/O. Fewer than `count` where it ends. */
-  preview(recurrence: string, options?: PreviewOptions): Date[]
+  /**
+   * When a recurrence occurs next. Fewer than `count` where it ends. No database is asked: it is calculated in a thread of its own, in
+   * which apps take turns. `schedule.invalid` as for `set`; `schedule.too_complex` where it takes more than 2 s; `schedule.busy` where
+   * 100 previews of the app wait already; `schedule.cancelled` where `signal` aborts.
+   */
+  preview(recurrence: string, options?: PreviewOptions): Promise<Date[]>
 }
 
 /** A rule with its exceptions may be long; this is a calendar entry, not a calendar. */
@@ -94,6 +100,7 @@ const previewSchema = z.strictObject({
   timezone: nameSchema('schedule.invalid').default('UTC'),
   from: dateSchema().optional(),
   count: z.int().min(1).max(1_000).default(5),
+  signal: abortSignalSchema.optional(),
 })
 const listSchema = z.strictObject(pageSchema)
 
@@ -123,7 +130,7 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
     async set(name, schedule) {
       assertScheduleName(name)
       const given = parseWith(inputSchema, schedule, { code: 'schedule.invalid', what: 'schedule' })
-      await calculator.assert(given, new Date(clock.wallClock()))
+      await calculator.assert(given, new Date(clock.wallClock()), { app })
       const data = encodeJson(given.data ?? null, { path: 'data', maxBytes: context.maxEventBytes })
       const { schedules: most } = await context.quotas()
       const self = context.principal?.id ?? null
@@ -179,17 +186,17 @@ export function scheduleApi(context: SourceContext<typeof scheduleEvents>): Sche
         return gone.length > 0
       })
     },
-    preview(given, options = {}) {
+    async preview(given, options = {}) {
       const recurrence = parseWith(recurrenceSchema, given, {
         code: 'schedule.invalid',
         what: 'schedule.preview',
         path: 'recurrence',
       })
-      const { timezone, from, count } = parseWith(previewSchema, options, {
+      const { timezone, from, count, signal } = parseWith(previewSchema, options, {
         code: 'options.invalid',
         what: 'schedule.preview',
       })
-      return preview({ recurrence, timezone }, from ?? new Date(clock.wallClock()), count)
+      return previews.preview({ recurrence, timezone }, from ?? new Date(clock.wallClock()), count, { app, signal })
     },
   }
 }

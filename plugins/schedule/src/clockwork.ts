@@ -145,7 +145,7 @@ export class Clockwork {
 
   async #handOver(row: ChangedRow): Promise<void> {
     const { id, app_id: app, missed, revision } = row
-    const told = row.enabled && !row.deleted ? await calculator.handOver(row, row.now) : undefined
+    const told = row.enabled && !row.deleted ? await calculator.handOver(row, row.now, { app }) : undefined
     if (told !== undefined) {
       const { recurrence, timezone: tz, until } = told
       const data = { id, until: until?.getTime() ?? null, digest: digestOf(recurrence, tz) } satisfies Told
@@ -259,6 +259,6 @@ function isSame(told: Schedule | undefined, row: KeptRow): boolean {
 
 /** The last one that was due when it fired; none, when it stands for those that were missed. */
 async function occurrenceAt(row: ScheduleRow, firedAt: Date): Promise<Date | undefined> {
-  const due = await calculator.preview(row, new Date(firedAt.getTime() - DUE_FOR_MS), 3)
+  const due = await calculator.preview(row, new Date(firedAt.getTime() - DUE_FOR_MS), 3, { app: row.app_id })
   return due.findLast((at) => at <= firedAt)
 }
