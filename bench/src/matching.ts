@@ -121,7 +121,7 @@ interface Measured {
   readonly addUs: number
 }
 
-function measure(mix: Mix, size: number): Measured {
+async function measure(mix: Mix, size: number): Promise<Measured> {
   const rows = Array.from({ length: size }, (_, i) => stored(mix.source, i, mix.filter(i)))
   let index = new MatchingIndex('bench', '1', rows, sources)
   const subjects = mix.name.includes('mixed') ? size / kinds.length : mix.source === 'pubsub' ? size / 3 : size
@@ -131,7 +131,7 @@ function measure(mix: Mix, size: number): Measured {
   for (let i = 0; i < 2_000; i++) {
     const row = stored(mix.source, size + i, mix.filter(size + i))
     const start = performance.now()
-    index = index.followedBy(String(i + 2), new Map([[row.id, row]]))
+    index = (await index.followedBy(String(i + 2), new Map([[row.id, row]]))) as MatchingIndex
     addTimes.push((performance.now() - start) * 1_000)
   }
   return { matchUs, busyUs, addUs: addTimes.reduce((sum, time) => sum + time, 0) / addTimes.length }
@@ -158,7 +158,9 @@ function matchTime(mix: Mix, index: MatchingIndex, subjects: number): number {
   return median(times)
 }
 
-const results = MIXES.flatMap((mix) => SIZES.map((size) => ({ mix: mix.name, triggers: size, ...measure(mix, size) })))
+const results: (Measured & { readonly mix: string; readonly triggers: number })[] = []
+for (const mix of MIXES)
+  for (const size of SIZES) results.push({ mix: mix.name, triggers: size, ...(await measure(mix, size)) })
 if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(results)}\n`)
 else {
   process.stdout.write(

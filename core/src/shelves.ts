@@ -1,3 +1,8 @@
+import { takeSteps } from './patterns/steps.ts'
+
+/** Characters that are copied and hashed in the time of a step. */
+const CHARACTERS_A_STEP = 24
+
 /**
  * What is filed under each of many keys: mostly one thing, which then stands in the map itself, without the memory, and the way
  * through it, that a set of one costs.
@@ -66,7 +71,10 @@ export class TextShelves<T extends object> {
 
   /** What is filed under the part of a text from `from` to before `to`. */
   visitPart(text: string, from: number, to: number, visit: (item: T) => void): void {
-    if (this.#shapes.has(shapeOf(text, from, to))) this.#shelves.visit(text.slice(from, to), visit)
+    if (!this.#shapes.has(shapeOf(text, from, to))) return
+    // The text is made and hashed. Beginnings of each length, of many long texts, took seconds.
+    takeSteps((to - from) / CHARACTERS_A_STEP)
+    this.#shelves.visit(text.slice(from, to), visit)
   }
 
   #countShape(text: string, more: number): void {

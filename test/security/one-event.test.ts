@@ -1,6 +1,10 @@
 /** One event of one app, whatever its filters, keeps the process from the others for no longer than a moment (G19). */
-import { OutbusError } from '@outbus/core'
+import { compilePattern, encodeJson, OutbusError } from '@outbus/core'
+import { MatchingIndex } from '@outbus/core/matching'
+import type { StoredTrigger } from '@outbus/core/matching'
 import { docs } from '@outbus/docs'
+import { http } from '@outbus/http'
+import { kv } from '@outbus/kv'
 import { expect, test } from 'vitest'
 import { setUpTwoApps } from './two-apps.ts'
 
@@ -61,6 +65,78 @@ test('an event that takes more steps than one may is refused with its limit, and
   await expect(shop.kv.set('lists', 'k', list)).rejects.toMatchObject({ code: 'pattern.too_complex', limit: 1_000_000 })
   expect(await shop.kv.get('lists', 'k')).toBeUndefined()
   expect(await bank.kv.set('lists', 'k', list)).toMatchObject({ deliveries: 0 })
+})
+
+/** An index of as many triggers as an app may have. */
+async function indexOf(
+  source: ReturnType<typeof http> | ReturnType<typeof kv>,
+  filter: (i: number) => unknown,
+  triggers = 10_000,
+) {
+  const rows = times(triggers, (i): StoredTrigger => {
+    const settings = { priority: 1, timeout_ms: 1, ordered: false, transactional: false, concurrency: null }
+    const target = { type: 'function', name: 'f' }
+    const more = { rate_limit: null, registrant: null, run_as: 'registrant', epoch: '1' } as const
+    return {
+      ...settings,
+      ...more,
+      target,
+      retry: {},
+      id: `t${i}`,
+      name: `t${i}`,
+      source: source.name,
+      filter: filter(i),
+    }
+  })
+  const index = await MatchingIndex.load('app', '1', rows, new Map([[source.name, source as never]]))
+  return (event: { op: string }) => index.match(source as never, event)
+}
+
+test('a path is taken apart once for 10,000 routes, not for each of them', async () => {
+  const match = await indexOf(http(), (i) => ({ path: `/:a/b${i}` }))
+  const path = `/${times(120_000, () => '%41').join('/')}`
+  // One by one they took 43 s.
+  expect(match({ op: 'request', method: 'GET', path } as { op: string })).toEqual([])
+  expect(match({ op: 'request', method: 'GET', path: '/a/b77' } as { op: string })).toMatchObject([{ id: 't77' }])
+})
+
+test('routes of hundreds of segments, and globs that go back often, are counted among the steps of an event', async () => {
+  const routed = await indexOf(http(), (i) => ({ path: `/:a/${times(480, () => 'a').join('/')}${i}` }), 4_500)
+  const path = `/${times(481, () => 'a').join('/')}`
+  const tooMany = expect.objectContaining({ code: 'pattern.too_complex' }) as Error
+  expect(() => routed({ op: 'request', method: 'GET', path } as { op: string })).toThrow(tooMany)
+  const globbed = await indexOf(kv(), () => ({ collection: `*${'a'.repeat(62)}b*` }), 4_500)
+  const set = { op: 'set', key: 'k', value: 1, version: 1 }
+  expect(() => globbed({ ...set, collection: 'a'.repeat(128) } as { op: string })).toThrow(tooMany)
+  expect(globbed({ ...set, collection: 'other' } as { op: string })).toEqual([])
+})
+
+test('a path that no head of a request could hold is no event', async () => {
+  const { migrating } = await setUpTwoApps({ sources: [http()] })
+  const cx = migrating.context({ app: 'shop' }) as unknown as { emit(source: string, event: unknown): Promise<unknown> }
+  const event = { op: 'request', method: 'GET', path: `/${'a'.repeat(16_384)}` }
+  await expect(cx.emit('http', event)).rejects.toMatchObject({ code: 'event.invalid', path: 'path', limit: 16_384 })
+})
+
+test('a pattern of many members beside many alternatives is refused at once; a few of each are fine', () => {
+  const combined = (members: number) => ({
+    $or: times(200, (i) => ({ y: [`b${i}`] })),
+    ...Object.fromEntries(times(members, (i) => [`a${i}`, ['x']])),
+  })
+  // Each member made a copy of all combinations: 1.5 s.
+  expect(() => compilePattern(combined(780))).toThrow(
+    expect.objectContaining({ code: 'pattern.too_complex', limit: 10_000 }) as Error,
+  )
+  const event = Object.fromEntries(times(48, (i) => [`a${i}`, 'x']))
+  expect(compilePattern(combined(48)).test({ ...event, y: 'b7' })).toBe(true)
+  expect(compilePattern(combined(48)).test({ ...event, y: 'b200' })).toBe(false)
+})
+
+test('a text of 100 MB is too large before it is looked through', () => {
+  const text = 'a'.repeat(100_000_000)
+  const tooLarge = expect.objectContaining({ code: 'payload.too_large', limit: 262_144 }) as Error
+  expect(() => encodeJson({ text })).toThrow(tooLarge)
+  expect(() => encodeJson({ [text]: 1 })).toThrow(tooLarge)
 })
 
 test('an error that shows a text of 20,000 passwords is made at once, and shows none', () => {

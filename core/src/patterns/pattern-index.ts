@@ -206,13 +206,17 @@ type ShelvesOf<K, T> = Pick<Shelves<K, Filed<T>>, 'countAt' | 'add' | 'delete'>
 /** Beginnings, or ends, and which lengths they have. */
 class Affixes<T extends object> extends TextShelves<T> {
   readonly #known = new Set<number>()
-  /** The shortest first, so that a short value ends the search. */
-  lengths: readonly number[] = []
+  #lengths: readonly number[] | undefined = []
+
+  /** The shortest first, so that a short value ends the search. Sorted when it is asked for: there may be thousands. */
+  get lengths(): readonly number[] {
+    return (this.#lengths ??= [...this.#known].toSorted((a, b) => a - b))
+  }
 
   override add(text: string, item: T): void {
     if (!this.#known.has(text.length)) {
       this.#known.add(text.length)
-      this.lengths = [...this.#known].toSorted((a, b) => a - b)
+      this.#lengths = undefined
     }
     super.add(text, item)
   }

@@ -1,4 +1,8 @@
 /** Why a trigger matches an event, or does not: by the clauses of its filter. */
+import type { JsonValue } from '../json.ts'
+import { nested } from '../patterns/nested.ts'
+import { withinSteps } from '../patterns/steps.ts'
+import { inSlices } from '../slices.ts'
 import type { AnySource } from '../source.ts'
 import { patternOf } from './filed-trigger.ts'
 import type { Trigger, Triggers } from './trigger.ts'
@@ -22,25 +26,55 @@ const AT_A_TIME = 1_000
 /** All triggers of the app, by name. Reads every one of them: for people and tools, not for a hot path. */
 export async function explain(triggers: Triggers, source: AnySource, event: { op: string }): Promise<Explanation[]> {
   const explained: Explanation[] = []
+  const asked = askedOf(source, event)
   for (let cursor: string | undefined; ;) {
     const page = await triggers.list({ limit: AT_A_TIME, ...(cursor === undefined ? {} : { cursor }) })
-    for (const trigger of page.items) explained.push(explainTrigger(source, event, trigger))
+    // A thousand filters are read and matched, and each is read anew for each of its clauses.
+    await inSlices(page.items, (trigger) => void explained.push(explainTrigger(source, event, trigger, asked)))
     cursor = page.nextCursor
     if (cursor === undefined) return explained
   }
 }
 
-export function explainTrigger(source: AnySource, event: { op: string }, trigger: ExplainedTrigger): Explanation {
+/** What an event is asked about, found out once for all triggers and their clauses. */
+interface Asked {
+  readonly event: { op: string }
+  readonly keys: ReadonlySet<string>
+  /** As core tests patterns on it. Undefined: there is none. */
+  content(): JsonValue | undefined
+}
+
+function askedOf(source: AnySource, event: { op: string }): Asked {
+  let content: { readonly value: JsonValue | undefined } | undefined
+  return {
+    event,
+    keys: new Set(source.keysOf(event)),
+    content: () => (content ??= { value: contentOf(source, event) }).value,
+  }
+}
+
+function contentOf(source: AnySource, event: { op: string }): JsonValue | undefined {
+  const content = source.content?.(event) as JsonValue | undefined
+  return content === undefined ? undefined : nested(content)
+}
+
+export function explainTrigger(
+  source: AnySource,
+  event: { op: string },
+  trigger: ExplainedTrigger,
+  asked: Asked = askedOf(source, event),
+): Explanation {
   const { id, name } = trigger
-  const failed = failuresOf(source, event, trigger)
+  // All clauses of a trigger together: an emit that takes more steps is refused with the same error.
+  const failed = withinSteps(() => failuresOf(source, asked, trigger))
   return { trigger: { id, name, source: trigger.source }, matched: failed.length === 0, failed }
 }
 
-function failuresOf(source: AnySource, event: { op: string }, trigger: ExplainedTrigger): string[] {
+function failuresOf(source: AnySource, asked: Asked, trigger: ExplainedTrigger): string[] {
   if (trigger.source !== source.name) return ['source']
   const failed = trigger.enabled ? [] : ['enabled']
-  if (matches(source, event, trigger.filter) === true) return failed
-  const guilty = guiltyClauses(source, event, Object.entries(trigger.filter ?? {})).toSorted()
+  if (matches(source, asked, trigger.filter) === true) return failed
+  const guilty = guiltyClauses(source, asked, Object.entries(trigger.filter ?? {})).toSorted()
   return [...failed, ...(guilty.length === 0 ? ['filter'] : guilty.map((clause) => `filter.${clause}`))]
 }
 
@@ -50,8 +84,8 @@ type Clauses = readonly (readonly [name: string, value: unknown])[]
  * A clause fails when a filter of it alone does not match; one that cannot stand alone, when it does not match together
  * with those that do.
  */
-function guiltyClauses(source: AnySource, event: { op: string }, clauses: Clauses): string[] {
-  const matchesWith = (some: Clauses) => matches(source, event, Object.fromEntries(some))
+function guiltyClauses(source: AnySource, asked: Asked, clauses: Clauses): string[] {
+  const matchesWith = (some: Clauses) => matches(source, asked, Object.fromEntries(some))
   const alone = clauses.map((clause) => ({ clause, matched: matchesWith([clause]) }))
   const innocent = alone.filter(({ matched }) => matched === true).map(({ clause }) => clause)
   return alone
@@ -60,20 +94,19 @@ function guiltyClauses(source: AnySource, event: { op: string }, clauses: Clause
 }
 
 /** As an emit decides it: undefined where the source refuses the filter. */
-function matches(source: AnySource, event: { op: string }, filter: unknown): boolean | undefined {
+function matches(source: AnySource, asked: Asked, filter: unknown): boolean | undefined {
   const parsed = source.filter.safeParse(filter)
   if (!parsed.success) return undefined
-  const keys = new Set(source.keysOf(event))
   return (
-    source.keys(parsed.data).some((key) => keys.has(key)) &&
-    contentMatches(source, event, parsed.data) &&
-    source.matches({ event, filter: parsed.data })
+    source.keys(parsed.data).some((key) => asked.keys.has(key)) &&
+    contentMatches(source, asked, parsed.data) &&
+    source.matches({ event: asked.event, filter: parsed.data })
   )
 }
 
-function contentMatches(source: AnySource, event: { op: string }, filter: unknown): boolean {
+function contentMatches(source: AnySource, asked: Asked, filter: unknown): boolean {
   const pattern = source.content === undefined ? undefined : patternOf(filter)
   if (pattern === undefined) return true
-  const content = source.content?.(event)
-  return content !== undefined && pattern.test(content)
+  const content = asked.content()
+  return content !== undefined && pattern.testNested(content)
 }

@@ -61,7 +61,7 @@ export class IndexCache {
       known.length === 0 ? [] : await this.#sql.run(on, loadTriggerChanges, [app, known.map(({ epoch }) => epoch)])
     // Looked up again: another load may have taken the files of that one over meanwhile.
     const before = this.#usable(app).find(({ epoch }) => epoch === changes[0]?.since)
-    const index = before === undefined ? await this.#loadAll(app, on) : this.#following(before, changes)
+    const index = (before && (await this.#following(before, changes))) ?? (await this.#loadAll(app, on))
     this.#keep(app, index)
     return index
   }
@@ -69,13 +69,14 @@ export class IndexCache {
   async #loadAll(app: string, on: Queryable): Promise<MatchingIndex> {
     const rows = await this.#sql.run(on, loadTriggers, [app])
     return this.#withQuotas(
-      new MatchingIndex(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources),
+      await MatchingIndex.load(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources),
       rows,
     )
   }
 
-  #following(before: MatchingIndex, rows: readonly TriggerChangeRow[]): MatchingIndex {
-    return this.#withQuotas(following(before, rows), rows)
+  async #following(before: MatchingIndex, rows: readonly TriggerChangeRow[]): Promise<MatchingIndex | undefined> {
+    const index = await following(before, rows)
+    return index && this.#withQuotas(index, rows)
   }
 
   #withQuotas(index: MatchingIndex, [row]: readonly LoadedTriggerRow[]): MatchingIndex {
@@ -98,7 +99,7 @@ export class IndexCache {
   }
 }
 
-function following(before: MatchingIndex, rows: readonly TriggerChangeRow[]): MatchingIndex {
+function following(before: MatchingIndex, rows: readonly TriggerChangeRow[]): Promise<MatchingIndex | undefined> {
   const changes = new Map<string, StoredTrigger | undefined>()
   for (const row of rows) {
     if (row.changed !== null) changes.set(row.changed, row.id === null ? undefined : (row as StoredTrigger))

@@ -97,10 +97,10 @@ describe('an index that follows another', () => {
       .map(({ id }) => id)
       .toSorted()
 
-  test('matches as one that was built of the same triggers, and the one before it as before', () => {
+  test('matches as one that was built of the same triggers, and the one before it as before', async () => {
     const change = fc.record({ id: fc.nat({ max: 30 }), any: fc.option(fc.constantFrom('a', 'b', 'c', 'ac', 'bc')) })
-    fc.assert(
-      fc.property(fc.array(fc.array(change, { maxLength: 40 }), { maxLength: 20 }), (epochs) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(change, { maxLength: 40 }), { maxLength: 20 }), async (epochs) => {
         const stored = new Map<string, StoredTrigger>()
         let index = new MatchingIndex('app', '0', [], sources)
         for (const [epoch, changes] of epochs.entries()) {
@@ -111,7 +111,7 @@ describe('an index that follows another', () => {
             if (trigger === undefined) stored.delete(id)
             else stored.set(id, trigger)
           }
-          index = index.followedBy(String(epoch), changed)
+          index = (await index.followedBy(String(epoch), changed)) as MatchingIndex
           expect(idsOf(index)).toEqual(idsOf(new MatchingIndex('app', '0', [...stored.values()], sources)))
           expect(idsOf(before.index)).toEqual(before.ids)
         }
@@ -119,18 +119,30 @@ describe('an index that follows another', () => {
     )
   })
 
-  test('takes the files over after many changes; the one before it then answers nothing, rather than something else', () => {
+  test('takes the files over after many changes; the one before it then answers nothing, rather than something else', async () => {
     const first = new MatchingIndex('app', '0', [row(0, { any: 'a' })], sources)
     let index = first
-    for (let i = 1; i <= 300; i++) index = index.followedBy(String(i), new Map([[`t${i}`, row(i, { any: 'a' })]]))
+    for (let i = 1; i <= 300; i++)
+      index = (await index.followedBy(String(i), new Map([[`t${i}`, row(i, { any: 'a' })]]))) as MatchingIndex
     expect(idsOf(index)).toHaveLength(301)
     expect(first.usable).toBe(false)
     expect(() => idsOf(first)).toThrow('followed')
+    expect(await first.followedBy('301', new Map())).toBeUndefined()
   })
 
-  test('reads a filter that could not be read, once it is another one', () => {
+  test('two that follow one at the same time: the files are of one of them', async () => {
+    const first = new MatchingIndex('app', '0', [row(0, { any: 'a' })], sources)
+    const changed = (from: number) =>
+      new Map(Array.from({ length: 5_000 }, (_, i) => [`t${from + i}`, row(from + i, { any: 'ab' })] as const))
+    const indexes = await Promise.all([first.followedBy('1', changed(1)), first.followedBy('2', changed(10_001))])
+    const [index, ...others] = indexes.filter((one) => one !== undefined)
+    expect(others).toEqual([])
+    expect(idsOf(index as MatchingIndex)).toHaveLength(5_001)
+  })
+
+  test('reads a filter that could not be read, once it is another one', async () => {
     const first = new MatchingIndex('app', '0', [row(0, { all: 'a' })], sources)
-    const second = first.followedBy('1', new Map([['t0', row(0, { any: 'a' })]]))
+    const second = (await first.followedBy('1', new Map([['t0', row(0, { any: 'a' })]]))) as MatchingIndex
     expect(() => idsOf(first)).toThrow('cannot read')
     expect(idsOf(second)).toEqual(['t0'])
   })

@@ -13,6 +13,7 @@ import { nested } from '../patterns/nested.ts'
 import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
 import type { Quotas } from '../quotas/quotas.ts'
 import { DEFAULT_QUOTAS } from '../quotas/quotas.ts'
+import { inSlices } from '../slices.ts'
 import type { AnySource } from '../source.ts'
 import { FiledTrigger } from './filed-trigger.ts'
 import type { IndexedTrigger, StoredTrigger } from './filed-trigger.ts'
@@ -40,37 +41,37 @@ export class MatchingIndex {
   readonly #files: SharedFiles
   readonly #turn: number
   readonly #changes: FiledChanges
-  readonly #over = new TriggerFiles()
+  /** Those of the changes that are there. */
+  readonly #over: TriggerFiles
 
   constructor(
     app: string,
     epoch: string,
     rows: readonly LoadedTriggerRow[],
     sources: ReadonlyMap<string, AnySource>,
-    following?: { readonly files: SharedFiles; readonly changes: FiledChanges },
+    following?: { readonly files: SharedFiles; readonly changes: FiledChanges; readonly over: TriggerFiles },
   ) {
     this.app = app
     this.epoch = epoch
     this.#sources = sources
     this.#files = following?.files ?? { turn: 0, triggers: new TriggerFiles() }
     const files = this.#files.triggers
-    for (const row of rows) {
-      const trigger = row.id === null ? undefined : this.#filed(row as StoredTrigger)
-      if (trigger !== undefined) files.put(trigger)
-    }
-    let changes: FiledChanges = following?.changes ?? new Map()
-    if (changes.size > MAX_CHANGES_OVER) {
-      // From here on the files are no longer those of the epochs before.
-      this.#files.turn++
-      for (const [id, trigger] of changes) {
-        if (trigger === undefined) files.delete(id)
-        else files.put(trigger)
-      }
-      changes = new Map()
-    }
+    for (const row of rows) putInto(files, this.#filed(row))
     this.#turn = this.#files.turn
-    this.#changes = changes
-    for (const trigger of changes.values()) if (trigger !== undefined) this.#over.put(trigger)
+    this.#changes = following?.changes ?? new Map()
+    this.#over = following?.over ?? new TriggerFiles()
+  }
+
+  /** The same, in slices: there may be ten thousand triggers, and a filter may take some ms. */
+  static async load(
+    app: string,
+    epoch: string,
+    rows: readonly LoadedTriggerRow[],
+    sources: ReadonlyMap<string, AnySource>,
+  ): Promise<MatchingIndex> {
+    const index = new MatchingIndex(app, epoch, [], sources)
+    await inSlices(rows, (row) => putInto(index.#files.triggers, index.#filed(row)))
+    return index
   }
 
   /** False once a later epoch has taken the files over: it answers nothing any more. */
@@ -83,16 +84,34 @@ export class MatchingIndex {
     return this.#files.triggers.size + this.#over.size
   }
 
-  /** The index of a later epoch, by what has changed since this one. */
-  followedBy(epoch: string, changed: TriggerChanges): MatchingIndex {
+  /**
+   * The index of a later epoch, by what has changed since this one. In slices; undefined where meanwhile another one has taken the files over.
+   */
+  async followedBy(epoch: string, changed: TriggerChanges): Promise<MatchingIndex | undefined> {
     const changes = new Map(this.#changes)
-    for (const [id, row] of changed) changes.set(id, row === undefined ? undefined : this.#filed(row))
-    return new MatchingIndex(this.app, epoch, [], this.#sources, { files: this.#files, changes })
+    await inSlices(changed, ([id, row]) => void changes.set(id, row === undefined ? undefined : this.#filed(row)))
+    if (!this.usable) return undefined
+    const files = this.#files
+    const over = new TriggerFiles()
+    const following = (lying: FiledChanges) =>
+      new MatchingIndex(this.app, epoch, [], this.#sources, { files, changes: lying, over })
+    if (changes.size <= MAX_CHANGES_OVER) {
+      await inSlices(changes.values(), (trigger) => putInto(over, trigger))
+      return this.usable ? following(changes) : undefined
+    }
+    // From here on the files are no longer those of the epochs before, and nobody else's until they are this one's.
+    files.turn++
+    await inSlices(changes, ([id, trigger]) => {
+      if (trigger === undefined) files.triggers.delete(id)
+      else files.triggers.put(trigger)
+    })
+    return following(new Map())
   }
 
-  #filed(row: StoredTrigger): FiledTrigger | undefined {
-    const source = this.#sources.get(row.source)
-    return source === undefined ? undefined : new FiledTrigger(this.app, row, source)
+  #filed(row: LoadedTriggerRow): FiledTrigger | undefined {
+    if (row.id === null) return undefined
+    const source = this.#sources.get(row.source as string)
+    return source === undefined ? undefined : new FiledTrigger(this.app, row as StoredTrigger, source)
   }
 
   /** Every trigger that matches, each once. A matcher that throws fails the emit; the error names plugin and trigger. */
@@ -155,6 +174,10 @@ export class MatchingIndex {
 interface SharedFiles {
   turn: number
   readonly triggers: TriggerFiles
+}
+
+function putInto(files: TriggerFiles, trigger: FiledTrigger | undefined): void {
+  if (trigger !== undefined) files.put(trigger)
 }
 
 class EventLookup implements Lookup {

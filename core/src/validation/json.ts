@@ -96,6 +96,8 @@ function encode(value: unknown, walk: Walk): string | undefined {
 }
 
 function encodeText(value: string, walk: Walk): string {
+  // Before it is looked through: a text may be half a gigabyte.
+  assertSize(value.length, walk)
   if (value.includes('\0'))
     throw refuse(
       'payload.nul_character',

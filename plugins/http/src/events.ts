@@ -26,12 +26,16 @@ function membersOf<T>(isMember: (value: unknown) => boolean) {
     })
 }
 
+/** As much as the head of a request may have. */
+const MAX_PATH_CHARACTERS = 16_384
+
 export const httpEvents = {
   request: z.strictObject({
     method: z.enum(METHODS),
-    /** As it was sent: percent-encoded, without the query. What does not decode, and a NUL, are refused. */
+    /** As it was sent: percent-encoded, without the query, at most 16,384 characters. What does not decode, and a NUL, are refused. */
     path: z
       .string()
+      .max(MAX_PATH_CHARACTERS)
       .startsWith('/')
       .refine((path) => segmentsOf(path) !== undefined, 'has an escape that is no UTF-8 text, or a NUL'),
     /** A name that comes several times has a list. */

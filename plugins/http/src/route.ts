@@ -3,6 +3,7 @@
  * be empty). Segments are compared decoded, all but `%2F` and `%5C`: a separator that was sent encoded stays so. A slash at the
  * end makes no difference. Pure.
  */
+import { takeSteps } from '@outbus/core'
 
 export type Segment =
   | { readonly kind: 'literal'; readonly text: string }
@@ -46,8 +47,16 @@ function parseSegment(text: string): Segment | string {
 /** `%2F` and `%5C`, which would be separators where a handler makes a path of them. */
 const SEPARATORS = /(%2f|%5c)/i
 
+/** The path that was taken apart last: an event's is asked for by each route of its app. */
+let last: { readonly path: string; readonly segments: readonly string[] | undefined } | undefined
+
 /** Decoded, without the slash at either end. Undefined: something in it does not decode, or is a NUL. */
 export function segmentsOf(path: string): readonly string[] | undefined {
+  if (last?.path !== path) last = { path, segments: takeApart(path) }
+  return last.segments
+}
+
+function takeApart(path: string): readonly string[] | undefined {
   const texts = path.replace(/^\//, '').replace(/\/$/, '').split('/')
   if (texts.length === 1 && texts[0] === '') return []
   try {
@@ -65,8 +74,13 @@ function decodeSegment(text: string): string {
   return parts.map((part, i) => (i % 2 === 1 ? part.toUpperCase() : decodeURIComponent(part))).join('')
 }
 
+/** Segments that are compared in the time of a step. */
+const SEGMENTS_A_STEP = 2
+
 /** The parameters, or undefined where the path does not fit. */
 export function matchRoute(route: readonly Segment[], path: readonly string[]): Params | undefined {
+  // There may be thousands of routes, each of hundreds of segments.
+  takeSteps(Math.min(route.length, path.length) / SEGMENTS_A_STEP)
   const params: Record<string, string> = {}
   for (const [i, segment] of route.entries()) {
     if (segment.kind === 'rest') {
