@@ -65,7 +65,11 @@ const WITHIN_A_TRANSACTION: readonly Verb[] = [
   ['schedule.get', 's'],
   ['schedule.list', page],
   ['schedule.delete', 's'],
-  ['schedule.preview', '* * * * *', { timezone: 'UTC', from: new Date(0), count: 1, signal: new AbortController().signal }],
+  [
+    'schedule.preview',
+    '* * * * *',
+    { timezone: 'UTC', from: new Date(0), count: 1, signal: new AbortController().signal },
+  ],
   ['triggers.create', trigger],
   ['triggers.create', { ...trigger, source: 'http', filter: { method: ['GET'], path: '/a' } }],
   ['triggers.create', { ...trigger, source: 'docs', filter: { collection: 'c', ops: ['updated'], changed: ['a'] } }],
