@@ -1,5 +1,5 @@
 /** The worst inputs beside patterns, for `npm run bench:worst`. */
-import { encodeJson, OutbusError } from '@outbus/core'
+import { encodeJson, isOutbusError, OutbusError } from '@outbus/core'
 import { docs } from '@outbus/docs'
 import { http } from '@outbus/http'
 import { kv } from '@outbus/kv'
@@ -15,7 +15,7 @@ function refusedOf(run: () => unknown): unknown {
   try {
     return run()
   } catch (error) {
-    if (error instanceof OutbusError) return 'refused'
+    if (isOutbusError(error)) return 'refused'
     throw error
   }
 }

@@ -54,7 +54,7 @@ function askedOf(source: AnySource, event: { op: string }): Asked {
 }
 
 function contentOf(source: AnySource, event: { op: string }): JsonValue | undefined {
-  const content = source.content?.(event) as JsonValue | undefined
+  const content = source.content?.(event)
   return content === undefined ? undefined : nested(content)
 }
 

@@ -137,7 +137,7 @@ describe('an index that follows another', () => {
     const indexes = await Promise.all([first.followedBy('1', changed(1)), first.followedBy('2', changed(10_001))])
     const [index, ...others] = indexes.filter((one) => one !== undefined)
     expect(others).toEqual([])
-    expect(idsOf(index as MatchingIndex)).toHaveLength(5_001)
+    expect(idsOf(index)).toHaveLength(5_001)
   })
 
   test('reads a filter that could not be read, once it is another one', async () => {

@@ -110,7 +110,7 @@ export class MatchingIndex {
 
   #filed(row: LoadedTriggerRow): FiledTrigger | undefined {
     if (row.id === null) return undefined
-    const source = this.#sources.get(row.source as string)
+    const source = this.#sources.get(row.source)
     return source === undefined ? undefined : new FiledTrigger(this.app, row as StoredTrigger, source)
   }
 
