@@ -135,9 +135,8 @@ describe('an index that follows another', () => {
     const changed = (from: number) =>
       new Map(Array.from({ length: 5_000 }, (_, i) => [`t${from + i}`, row(from + i, { any: 'ab' })] as const))
     const indexes = await Promise.all([first.followedBy('1', changed(1)), first.followedBy('2', changed(10_001))])
-    const [index, ...others] = indexes.filter((one) => one !== undefined)
-    expect(others).toEqual([])
-    expect(idsOf(index)).toHaveLength(5_001)
+    const made = indexes.filter((one) => one !== undefined)
+    expect(made.map((one) => idsOf(one).length)).toEqual([5_001])
   })
 
   test('reads a filter that could not be read, once it is another one', async () => {

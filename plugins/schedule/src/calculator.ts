@@ -52,7 +52,7 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export class Calculator {
+class Calculator {
   readonly #mostWaiting: number
   readonly #waiting = new Turns<Asked>()
   #thread: Worker | undefined
