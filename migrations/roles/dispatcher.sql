@@ -31,8 +31,8 @@ grant usage on sequence {schema}.attempt_sequence to {dispatcher};
 grant select on sequence {schema}.outbox_id_seq to {dispatcher};
 grant execute on function {schema}.add_attempts_partition(date), {schema}.drop_attempts_partitions(date), {schema}.add_day(text, date),
   {schema}.drop_days(text, date) to {dispatcher};
--- Under row security what is written under a trigger's id is asked about: of a role that is bound to apps as well.
-grant execute on function {schema}.is_no_other_apps_trigger(text, uuid) to {dispatcher};
+-- Under row security what is written under the id of a trigger or a request is asked about: of a role that is bound to apps as well.
+grant execute on function {schema}.is_no_other_apps_trigger(text, uuid), {schema}.is_no_other_apps_request(text, uuid) to {dispatcher};
 -- What dead letters' handlers are emitted is noted for their roots, and forgotten by upkeep.
 grant insert, delete on {schema}.root_rows to {dispatcher};
 -- Upkeep: what no index needs any more.

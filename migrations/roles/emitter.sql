@@ -27,8 +27,8 @@ grant insert on {schema}.trigger_changes to {emitter};
 grant insert (trigger_id, app_id, concurrency, rate_limit), update (concurrency, rate_limit) on {schema}.trigger_limits to {emitter};
 grant insert, update, delete on {schema}.pauses to {emitter};
 grant usage on sequence {schema}.trigger_epoch_sequence to {emitter};
--- Under row security what is written under a trigger's id is asked about.
-grant execute on function {schema}.is_no_other_apps_trigger(text, uuid) to {emitter};
+-- Under row security what is written under the id of a trigger or a request is asked about.
+grant execute on function {schema}.is_no_other_apps_trigger(text, uuid), {schema}.is_no_other_apps_request(text, uuid) to {emitter};
 -- Whoever registers a trigger becomes known, without any roles.
 grant insert (app_id, id) on {schema}.principals to {emitter};
 

@@ -76,7 +76,12 @@ begin
       -- A delivery runs for the app that its trigger names.
       || case name when 'outbox' then ' and trigger ->> ''app''::text = app_id' else '' end
       -- It stands in the lines of its trigger, and counts for its limits.
-      || case when name in ('outbox', 'trigger_limits') then ' and {schema}.is_no_other_apps_trigger(app_id, trigger_id)' else '' end);
+      || case when name in ('outbox', 'trigger_limits') then ' and {schema}.is_no_other_apps_trigger(app_id, trigger_id)' else '' end
+      -- The first reply to a request counts.
+      || case name
+        when 'outbox' then ' and (reply_to is null or {schema}.is_no_other_apps_request(app_id, event_id))'
+        when 'abandoned_executions' then ' and {schema}.is_no_other_apps_request(app_id, request_id)'
+        else '' end);
     execute format('create policy all_apps on {schema}.%I to {all_apps} using (true)', name);
   end loop;
 end

@@ -1,6 +1,7 @@
 /**
- * The id of a trigger is no secret: it travels in `outbus-causality` to whoever is called over HTTP. Under row security a login that
- * knows another app's writes no row under it, which would stand in its ordered lines and count for its limits (G15, G19).
+ * The ids of a trigger and of a request are no secret: they travel in `outbus-causality` to whoever is called over HTTP. Under row
+ * security a login that knows another app's writes no row under it. Such a row would stand in ordered lines, count for limits, or
+ * answer a request (G15, G19).
  */
 import { expect, test } from 'vitest'
 import { setUpTwoApps } from './two-apps.ts'
@@ -43,6 +44,32 @@ test('no row counts for the limit of another app’s trigger, and none is set fo
     ]),
   ).rejects.toMatchObject(DENIED)
   expect(await bank.triggers.update(idOf('working'), { concurrency: 2 })).toMatchObject({ concurrency: 2 })
+})
+
+test('a request of another app is answered by that app alone, and is not given up for it', async () => {
+  const { bank, dispatching, emitting, idOf, ran } = await setUp()
+  const submitted = await bank.submit('kv', { op: 'set', collection: 'questions', key: 'k', value: 1, version: 1 })
+  const id = submitted?.requestId as string
+  const forged = await emitting
+    .query(
+      `insert into outbus.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger, depth, root_id, reply_to)
+      values (1, now() - interval '1 minute', 'shop', $1, '{}', 1, gen_random_uuid(), '{"app":"shop"}', 1, $1, 'inbox')`,
+      [id],
+    )
+    .then(
+      () => 'written',
+      ({ code }: { code: string }) => code,
+    )
+  await expect(
+    emitting.query(
+      `insert into outbus.abandoned_executions (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at)
+      values ($1, 'shop', 1, 'kv', $2, 't', '{}', now(), now())`,
+      [id, idOf('working')],
+    ),
+  ).rejects.toMatchObject(DENIED)
+  await dispatching.start()
+  await expect.poll(async () => (await bank.requests.get(id))?.state).toBe('replied')
+  expect([forged, ran]).toEqual([DENIED.code, []])
 })
 
 test('under a trigger of its own, and under one that is gone, an app writes as before', async () => {
