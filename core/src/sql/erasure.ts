@@ -49,5 +49,5 @@ export function erasedBatch(last = 'id desc'): string {
 
 /** What is left of an error, and of a reason, in the history. */
 export const TEXTS_ERASED = `error = case when error is not null
-    then jsonb_build_object('attempt', error -> 'attempt', 'kind', error -> 'kind', 'message', 'erased', 'at', error -> 'at') end,
+    then jsonb_build_object('attempt', error -> 'attempt'::text, 'kind', error -> 'kind'::text, 'message', 'erased', 'at', error -> 'at'::text) end,
   reason = case when reason is not null then 'erased' end`
