@@ -277,7 +277,7 @@ test('the authorizer is asked with the whole of what is sought', async () => {
   }
   const { bus } = await setUp({ authorizer })
   await expect(bus.apps.eraseData('shop', { where, dryRun: true })).rejects.toMatchObject(FORBIDDEN)
-  expect(asked).toEqual([{ action: 'data.erase', app: 'shop', resource: { where, dryRun: true } }])
+  expect(asked).toEqual([{ action: 'data.erase', app: 'shop', resource: { where, caller: undefined, dryRun: true } }])
 })
 
 test.each([
@@ -300,6 +300,7 @@ test.each([
   [{ contains: { a: 1n } }, 'where.contains.a', 'payload.bigint'],
   [{ contain: { a: 1 } }, 'where.contain'],
   [undefined, 'where'],
+  [null, 'where'],
 ] as const)(
   'what says nothing, or too little, erases nothing: %o',
   async (given, path, code: string = 'options.invalid') => {
@@ -308,6 +309,50 @@ test.each([
     await expect(bus.apps.eraseData('shop', { where: given as never })).rejects.toMatchObject({ code, path })
   },
 )
+
+test('rows of what a principal called say that nobody has said who did, and others stay as they are', async () => {
+  const { db, bus, shop, outcomes } = await setUp()
+  await shop.triggers.create({ name: 't', source: 'kv', filter: {}, target: { type: 'function', name: 'nobody' } })
+  await shop.triggers.pauseAll()
+  await bus.on('dies', 'pubsub', { topic: 'a' }, () => Promise.reject(new Error('no')), { retry: ONCE })
+  await bus.on('answers', 'asks', { topic: 'q' }, () => reply('yes'))
+  for (const id of ['u_1', 'u_2']) {
+    await shop.principals.put(id)
+    const cx = bus.context({ principal: { id } })
+    await cx.kv.set('c', id, about)
+    await cx.pubsub.publish('a', about)
+    await cx.submit('asks', { op: 'ask', topic: 'q' })
+  }
+  await shop.triggers.resumeAll()
+  await shop.triggers.pause((await shop.triggers.getByName('t'))?.id ?? '')
+  await bus.start()
+  await outcomes.until(() => outcomes.count('dead') === 2 && outcomes.count('done') === 2)
+  const callers = async () => {
+    const { rows } = await db.pool.query<{ callers: string }>(
+      ['outbox', 'dead_letters', 'replies', 'attempts']
+        .map(
+          (table) =>
+            `select '${table} ' || string_agg(distinct caller, ',' order by caller) as callers from outbus.${table}`,
+        )
+        .join(' union all '),
+    )
+    return rows.map(({ callers: of }) => of)
+  }
+  const whose = (ids: string) => ['outbox', 'dead_letters', 'replies', 'attempts'].map((table) => `${table} ${ids}`)
+  await expect.poll(callers).toEqual(whose('u_1,u_2'))
+  expect(await bus.apps.eraseData('shop', { caller: 'u_1', dryRun: true })).toMatchObject({ dryRun: true, held: 0 })
+  expect(await callers()).toEqual(whose('u_1,u_2'))
+  const erased = await bus.apps.eraseData('shop', { caller: 'u_1' })
+  expect(erased.tables).toMatchObject({ 'outbox.caller': { rows: 1 }, 'dead_letters.caller': { rows: 1 } })
+  expect(await callers()).toEqual(whose(',u_2'))
+  expect(JSON.stringify((await shop.audit.list({ action: 'data.erase' })).items)).not.toContain('u_1')
+  for (const caller of ['', 'a\0', 7, undefined])
+    await expect(bus.apps.eraseData('shop', { caller: caller as string })).rejects.toMatchObject({
+      code: 'options.invalid',
+      path: 'caller',
+    })
+  await expect(bus.apps.eraseData('shop', {})).rejects.toMatchObject({ code: 'options.invalid', path: 'where' })
+})
 
 test('a table of a plugin that this process does not have is named, and so is a source that does not say how it is erased', async () => {
   const { db, bus } = await setUp()

@@ -25,7 +25,7 @@ import type { AppTableRow } from '../sql/list-app-tables.ts'
 import { listAppTables } from '../sql/list-app-tables.ts'
 import { listAppNames, summarizeApps } from '../sql/list-apps.ts'
 import type { Sql } from '../sql/statement.ts'
-import { assertAppId } from '../validation/names.ts'
+import { assertAppId, nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 
 export interface AppSummary {
@@ -70,8 +70,13 @@ export interface ErasedApp {
 }
 
 export interface EraseDataOptions {
-  /** Which payloads are meant. */
-  readonly where: PayloadSearch
+  /** Which payloads are meant. Default: none, where `caller` says whose calls are. */
+  readonly where?: PayloadSearch
+  /**
+   * The id of a principal: rows of what it called, in the outbox, letters, replies and the history, say from then on that nobody has said who
+   * called. Their payloads stay, unless `where` is about them. A trigger that runs as its caller refuses such a row. Default nobody.
+   */
+  readonly caller?: string
   /** Only counts, and names some. Default false. */
   readonly dryRun?: boolean
   /** Who asks. Default: the service itself. The default authorizer allows it to administrators of the app as well (`data.erase`). */
@@ -144,7 +149,11 @@ const WITHOUT_PROGRESS_MS = 30_000
 const MOST_PASSES = 1_000
 
 const eraseSchema = z.strictObject({ dryRun: z.boolean().exactOptional(), principal: z.unknown().optional() })
-const eraseDataSchema = z.strictObject({ ...eraseSchema.shape, where: searchSchema })
+const eraseDataSchema = z.strictObject({
+  ...eraseSchema.shape,
+  where: searchSchema.exactOptional(),
+  caller: nameSchema('options.invalid').exactOptional(),
+})
 const listSchema = z.strictObject(pageSchema)
 const LISTING = ['apps']
 /** A table of another one's rows by a foreign key without a cascade: its own rows go first, in the next pass. */
@@ -214,12 +223,12 @@ export class AppStore implements Apps {
   async eraseData(app: string, options: EraseDataOptions): Promise<ErasedData> {
     const { access, pool, erasure, plugins, assertOpen } = this.#options
     const what = { code: 'options.invalid', what: 'apps.eraseData' } as const
-    const { where, dryRun = false, ...who } = parseWith(eraseDataSchema, options, what)
+    const { where, caller, dryRun = false, ...who } = parseWith(eraseDataSchema, options, what)
     assertAppId(app)
-    const search = readSearch(where, (name, at) => plugins.source(name, at))
+    const search = readSearch(where, caller, (name, at) => plugins.source(name, at))
     const scope = scopeOf({ app, ...who } as ContextOptions, undefined)
     assertOpen()
-    await access.assert(scope, pool, { action: 'data.erase', resource: { where, dryRun } })
+    await access.assert(scope, pool, { action: 'data.erase', resource: { where, caller, dryRun } })
     await this.#assertErasable()
     const tables = await erasure.run(scope, search, dryRun)
     const sum = (count: 'rows' | 'held' | 'unreadable') =>

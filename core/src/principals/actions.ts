@@ -60,7 +60,7 @@ export interface ActionResources {
   }
   'audit.read': { readonly filter: unknown }
   'app.erase': { readonly dryRun: boolean }
-  'data.erase': { readonly where: unknown; readonly dryRun: boolean }
+  'data.erase': { readonly where: unknown; readonly caller: string | undefined; readonly dryRun: boolean }
 }
 
 export type CoreAction = keyof ActionResources
@@ -200,7 +200,7 @@ export const CORE_ACTIONS: { readonly [A in CoreAction]: ActionRow<ActionResourc
   },
   'data.erase': {
     asks: '`bus.apps.eraseData`',
-    resource: { where: 'as it was given', dryRun: 'true: it only counts' },
+    resource: { where: 'as it was given', caller: 'whose calls are meant', dryRun: 'true: it only counts' },
     allows: 'administrators',
     of: 'everybody',
   },

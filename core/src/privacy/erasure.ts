@@ -27,7 +27,8 @@ import { eraseAttempts } from '../sql/erase-attempts.ts'
 import { eraseLetters } from '../sql/erase-letters.ts'
 import { eraseReplies } from '../sql/erase-replies.ts'
 import { eraseWaiting } from '../sql/erase-waiting.ts'
-import type { ErasedBatch } from '../sql/erasure.ts'
+import { CALLED_TABLES, eraseCallers, firstKeyOf } from '../sql/erase-callers.ts'
+import type { ErasedBatch, PayloadPattern } from '../sql/erasure.ts'
 import type { Queryable, Sql, Statement } from '../sql/statement.ts'
 import type { ReadSearch } from './payload-search.ts'
 
@@ -47,7 +48,7 @@ export interface ErasedRows {
 export interface ErasureBatch {
   readonly app: string
   /** The three parameters of `payloadMatches`. */
-  readonly pattern: ReadSearch['pattern']
+  readonly pattern: PayloadPattern
   /** Only count. */
   readonly dryRun: boolean
   /** `upTo` of the batch before; undefined for the first one. */
@@ -131,7 +132,7 @@ export class Erasure {
     this.#options = options
   }
 
-  /** By table, in the order in which they are gone through. */
+  /** By table, and `<table>.caller`, in the order in which they are gone through. */
   async run(scope: CallScope, search: ReadSearch, dryRun: boolean): Promise<ReadonlyMap<string, ErasedRows>> {
     const tables = this.#tables(scope.app, search)
     const erased = new Map([...tables.keys()].map((table) => [table, nothing()]))
@@ -163,11 +164,23 @@ export class Erasure {
     }
   }
 
-  #tables(app: string, { sources, pattern, texts }: ReadSearch): ReadonlyMap<string, Table> {
+  #tables(app: string, search: ReadSearch): ReadonlyMap<string, Table> {
+    const { sql } = this.#options
+    const { pattern, caller } = search
+    const tables = new Map<string, Table>()
+    if (pattern !== undefined) this.#addPayloads(app, search, pattern, tables)
+    if (caller === undefined) return tables
+    for (const table of CALLED_TABLES) {
+      const batch: Batch = ({ on, after = firstKeyOf(table), limit, dryRun }) =>
+        only(sql.run(on, eraseCallers(table), [app, after, limit, caller, dryRun]))
+      tables.set(`${table}.caller`, { batch, isDocuments: false })
+    }
+    return tables
+  }
+
+  #addPayloads(app: string, { sources, texts }: ReadSearch, pattern: PayloadPattern, tables: Map<string, Table>): void {
     const { sql, plugins, record } = this.#options
     const asJson = texts.map((text) => JSON.stringify(text).slice(1, -1))
-    const only = async (answer: Promise<ErasedBatch[]>) => (await answer)[0] as ErasedBatch
-    const tables = new Map<string, Table>()
     for (const source of plugins.sources.values())
       if (sources === null || sources.includes(source.name))
         for (const [table, batch] of documentsOf(source, app, pattern, sql))
@@ -190,7 +203,6 @@ export class Erasure {
       add('attempts', ({ on, after = FIRST_ID, limit, dryRun }) =>
         only(sql.run(on, eraseAttempts, [app, after, limit, sources, texts, asJson, dryRun])),
       )
-    return tables
   }
 
   async #eraseTable(batch: Batch, count: Counting, dryRun: boolean): Promise<void> {
@@ -271,7 +283,7 @@ function auditOf(hash: string, erased: ReadonlyMap<string, ErasedRows>) {
   return { sha256: hash, erased: Object.fromEntries(counts) as Record<string, number> }
 }
 
-function documentsOf(source: AnySource, app: string, pattern: ReadSearch['pattern'], sql: Sql): [string, Batch][] {
+function documentsOf(source: AnySource, app: string, pattern: PayloadPattern, sql: Sql): [string, Batch][] {
   return Object.entries(source.erase ?? {}).flatMap(([table, erase]): [string, Batch][] => {
     if (typeof erase !== 'function') return []
     return [
@@ -281,6 +293,10 @@ function documentsOf(source: AnySource, app: string, pattern: ReadSearch['patter
       ],
     ]
   })
+}
+
+async function only(answer: Promise<ErasedBatch[]>): Promise<ErasedBatch> {
+  return (await answer)[0] as ErasedBatch
 }
 
 function nothing(): ErasedRows {

@@ -26,9 +26,12 @@ export interface PayloadSearch {
 /** As statements take it. */
 export interface ReadSearch {
   readonly sources: readonly string[] | null
-  readonly pattern: PayloadPattern
+  /** Undefined: no payload is meant. */
+  readonly pattern: PayloadPattern | undefined
   /** That are looked for in what has no payload. None where they are so short that they would be found anywhere. */
   readonly texts: readonly string[]
+  /** Whose calls are to be nobody's. */
+  readonly caller: string | undefined
   /** Of all that is looked for: SHA-256 of its JSON, with members in order. */
   readonly hash: string
 }
@@ -46,10 +49,22 @@ const schema = z.strictObject({
 
 export const searchSchema = schema
 
+/** Of `where`, of a caller, or of both. */
 export function readSearch(
-  given: z.output<typeof schema>,
+  where: z.output<typeof schema> | undefined,
+  caller: string | undefined,
   assertSource: (name: string, at: string) => void,
 ): ReadSearch {
+  if (where === undefined && caller === undefined) throw refuse('where', 'is missing, and so is caller', where)
+  const payloads = where === undefined ? undefined : readPayloads(where, assertSource)
+  const { sources = null, pattern, texts = [], canonical = {} } = payloads ?? {}
+  const hash = createHash('sha256')
+    .update(JSON.stringify(inOrder({ ...canonical, caller })))
+    .digest('hex')
+  return { sources, pattern, texts, caller, hash }
+}
+
+function readPayloads(given: z.output<typeof schema>, assertSource: (name: string, at: string) => void) {
   const { sources = null } = given
   sources?.forEach((name, i) => assertSource(name, `where.sources[${i}]`))
   const contains = 'contains' in given ? readContained(given.contains) : undefined
@@ -64,11 +79,9 @@ export function readSearch(
       contains === undefined ? null : JSON.stringify(contains),
       at === undefined ? null : at.path,
       at === undefined ? null : JSON.stringify(at.equals),
-    ],
+    ] satisfies PayloadPattern,
     texts: looked.some(({ length }) => length >= MIN_TEXT_CHARACTERS) ? looked : [],
-    hash: createHash('sha256')
-      .update(JSON.stringify(inOrder(canonical)))
-      .digest('hex'),
+    canonical,
   }
 }
 
