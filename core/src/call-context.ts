@@ -256,7 +256,7 @@ abstract class BaseContext implements CoreContext {
   }
 
   get setAside(): SetAside {
-    return new SetAsideStore(this.#around.callSql, this.#on(), this.#scope)
+    return new SetAsideStore(this.#around.callSql, this.#on(), this.#scope, this.#around.access)
   }
 
   async emit(source: string, event: unknown, options?: EmitOptions): Promise<EmitResult> {

@@ -8,6 +8,7 @@ import { schedule } from '@outbus/schedule'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { EMITS, everySource, outcomeOf, READS, WRITES } from '../integration/every-call.ts'
 import { untilDatabaseSays, watchOutcomes } from '../integration/workers/outcomes.ts'
 
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
@@ -248,4 +249,37 @@ test('a removed or disabled principal emits nothing, and one that may not say a 
     FORBIDDEN,
   )
   await of('root').kv.set('c', 'k', 1, high)
+})
+
+test('whoever was removed or is disabled gets no answer to any call, and nobody but administrators reads what was set aside', async () => {
+  const db = await useTestDatabase()
+  const bus = await createBus({
+    database: db.url,
+    sources: everySource(),
+    app: 'shop',
+    migrate: true,
+    log: pino({ level: 'silent' }),
+  })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  const service = bus.context()
+  const of = (id: string) => bus.context({ principal: { id } })
+  for (const [id, roles] of Object.entries({ root: ['admin'], gone: [], off: [], ada: [] }))
+    await service.principals.put(id, { roles })
+  await service.principals.remove('gone')
+  await service.principals.put('off', { disabled: true })
+  for (const id of ['gone', 'off']) {
+    const outcomes = new Map<string, string>()
+    for (const [name, call] of Object.entries({ ...READS, ...WRITES, ...EMITS })) {
+      const outcome = await outcomeOf(async () =>
+        outcomes.set(name, (await call(of(id))) === undefined ? 'nothing' : ''),
+      )
+      if (outcome !== 'answered') outcomes.set(name, outcome)
+    }
+    // What is not there by that id is nobody's.
+    const answered = [...outcomes].filter(([, outcome]) => !/^access\.forbidden$|\.not_found$|^nothing$/.test(outcome))
+    expect([id, answered]).toEqual([id, []])
+    expect(outcomes.get('setAside.list')).toBe('access.forbidden')
+  }
+  await expect(of('ada').setAside.list()).rejects.toMatchObject(FORBIDDEN)
+  expect(await of('root').setAside.list()).toMatchObject({ items: [] })
 })

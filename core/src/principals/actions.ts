@@ -59,6 +59,7 @@ export interface ActionResources {
     readonly disabled: boolean | undefined
   }
   'audit.read': { readonly filter: unknown }
+  'set_aside.read': { readonly filter: unknown }
   'app.erase': { readonly dryRun: boolean }
   'data.erase': { readonly where: unknown; readonly caller: string | undefined; readonly dryRun: boolean }
 }
@@ -192,6 +193,12 @@ export const CORE_ACTIONS: { readonly [A in CoreAction]: ActionRow<ActionResourc
     of: 'everybody',
   },
   'audit.read': { asks: '`audit.list`', resource: { filter: 'as it was given' }, allows: 'own', of: 'principals' },
+  'set_aside.read': {
+    asks: '`setAside.list`',
+    resource: { filter: 'as it was given' },
+    allows: 'administrators',
+    of: 'principals',
+  },
   'app.erase': {
     asks: '`bus.apps.erase`',
     resource: { dryRun: 'true: it only counts' },

@@ -12,6 +12,7 @@ import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../pa
 import { listSetAside } from '../sql/list-set-aside.ts'
 import { putAside } from '../sql/put-aside.ts'
 import { takeBack } from '../sql/take-back.ts'
+import type { Access } from '../principals/access.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { assertName, nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
@@ -83,24 +84,28 @@ const pageOptions = z.strictObject(pageSchema)
 export class SetAsideStore implements SetAside {
   readonly #sql: Sql
   readonly #on: Queryable
-  readonly #app: string
+  readonly #scope: CallScope
+  readonly #access: Access
 
-  constructor(sql: Sql, on: Queryable, { app }: CallScope) {
+  constructor(sql: Sql, on: Queryable, scope: CallScope, access: Access) {
     this.#sql = sql
     this.#on = on
-    this.#app = app
+    this.#scope = scope
+    this.#access = access
   }
 
   async list(filter: SetAsideFilter = {}, page: PageOptions = {}): Promise<Page<SetAsideRow>> {
     const { kind: wanted = null } = parseWith(filterSchema, filter, { code: 'options.invalid', what: 'setAside.list' })
     const given = parseWith(pageOptions, page, { code: 'options.invalid', what: 'setAside.list' })
-    const listing = ['set aside', this.#app, wanted ?? '']
+    const { app } = this.#scope
+    const listing = ['set aside', app, wanted ?? '']
     const limit = pageLimit(given.limit)
     const position = decodeCursor(listing, given.cursor, readPosition)
     const [kind, id] = position === undefined ? [null, null] : readPosition(position)
-    const rows = await this.#sql.run(this.#on, listSetAside, [this.#app, wanted, kind, id, limit + 1])
+    await this.#access.assert(this.#scope, this.#on, { action: 'set_aside.read', resource: { filter } })
+    const rows = await this.#sql.run(this.#on, listSetAside, [app, wanted, kind, id, limit + 1])
     const items = rows.map((row) => ({
-      app: this.#app,
+      app,
       kind: row.kind,
       id: row.row_id,
       reason: row.reason,
