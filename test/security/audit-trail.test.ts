@@ -273,18 +273,20 @@ test('the audit of an app that is erased loses its contents a thousand rows a tr
 })
 
 test('as which principal, for whom and from where', async () => {
-  const { bus, service, of, all } = await setUp()
+  const { db, bus, of, service, all } = await setUp()
   await service.principals.put('boss', { roles: ['admin'] })
   await bus.context({ principal: { id: 'boss' }, origin: 'admin page\0, 192.0.2.7' }).triggers.create(trigger('a'))
   await of('boss').triggers.create(trigger('b'))
-  await service.as({ id: 'boss' }).triggers.pauseAll()
-  const [, first, second, third] = await all()
+  await bus.context({ origin: 'a job' }).as({ id: 'boss' }).triggers.pauseAll()
+  await withTransaction(db.pool, (tx) => bus.context({ origin: 'another job' }).with(tx).triggers.resumeAll())
+  const [, first, second, third, fourth] = await all()
   expect(first).toMatchObject({ principal: 'boss', caller: 'boss', boundBy: [] })
   expect(first?.from).toMatchObject({ pid: process.pid, origin: 'admin page\u{fffd}, 192.0.2.7' })
   expect(first?.from.host).toEqual(expect.stringMatching(/./))
   expect(first?.from.login).toEqual(expect.stringMatching(/./))
   expect(second).toMatchObject({ principal: 'boss', from: { origin: undefined } })
-  expect(third).toMatchObject({ operation: 'triggers.pauseAll', principal: 'boss' })
+  expect(third).toMatchObject({ operation: 'triggers.pauseAll', principal: 'boss', from: { origin: 'a job' } })
+  expect(fourth).toMatchObject({ operation: 'triggers.resumeAll', from: { origin: 'another job' } })
   expect(() => bus.context({ origin: '' })).toThrow(expect.objectContaining({ code: 'options.invalid' }))
   expect(() => bus.context({ origin: 'x'.repeat(257) })).toThrow(expect.objectContaining({ code: 'options.invalid' }))
 })
@@ -296,9 +298,12 @@ test('what a handler changes says which delivery it was; of an HTTP request also
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   bus.handle('stop everything', async ({ cx }) => {
     await cx.triggers.pauseAll()
+    await cx.as(cx.caller).triggers.resumeAll()
     return reply('stopped')
   })
-  await bus.context().triggers.create({
+  const service = bus.context()
+  for (const id of ['boss', 'u_42']) await service.principals.put(id, { roles: ['admin'] })
+  await bus.context({ principal: { id: 'boss' } }).triggers.create({
     name: 'admin page',
     source: 'http',
     filter: { method: 'POST', path: '/stop' },
@@ -307,9 +312,16 @@ test('what a handler changes says which delivery it was; of an HTTP request also
   await bus.start()
   const respond = httpHandler(bus, { context: () => ({ app: 'shop', principal: { id: 'u_42' } }) })
   expect((await respond(new Request('http://localhost/stop', { method: 'POST' }))).status).toBe(200)
-  const [entry] = (await bus.context().audit.list({ operation: 'triggers.pauseAll' })).items
-  expect(entry).toMatchObject({ principal: undefined, caller: 'u_42' })
-  expect(entry?.from.origin).toMatch(/^delivery \d+ of trigger "admin page" \(http\), event [\da-f-]{36}$/)
+  const [second, first] = (await service.audit.list({ action: 'trigger.pause' })).items
+  expect(first).toMatchObject({ operation: 'triggers.pauseAll', principal: 'boss', caller: 'u_42', boundBy: [] })
+  expect(second).toMatchObject({
+    operation: 'triggers.resumeAll',
+    principal: 'u_42',
+    caller: 'u_42',
+    boundBy: ['boss'],
+  })
+  for (const entry of [first, second])
+    expect(entry?.from.origin).toMatch(/^delivery \d+ of trigger "admin page" \(http\), event [\da-f-]{36}$/)
 })
 
 test('what is rolled back leaves no row, and what commits leaves its row: for every kind of change', async () => {

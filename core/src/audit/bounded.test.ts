@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { boundedJson, boundedOrigin } from './bounded.ts'
+
+test('what there is not, and what JSON does not know, is null', () => {
+  expect([undefined, null, () => 1].map(boundedJson)).toEqual([null, null, null])
+})
+
+test('a large member is replaced by its size, and its neighbours stay', () => {
+  expect(boundedJson({ name: 't', filter: 'x'.repeat(4_095) })).toEqual({ name: 't', filter: { cutBytes: 4_097 } })
+  expect(boundedJson({ name: 't', filter: 'ä'.repeat(2_047) })).toMatchObject({ filter: 'ä'.repeat(2_047) })
+})
+
+test('the whole is replaced by its size where all of its members together are too large', () => {
+  const members = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`m${i}`, 'x'.repeat(4_000)]))
+  expect(boundedJson(members)).toEqual({ cutBytes: JSON.stringify(members).length })
+  expect(boundedJson('x'.repeat(20_000))).toEqual({ cutBytes: 20_002 })
+})
+
+test('Postgres takes what is kept: no NUL and no half of a surrogate pair, within members too', () => {
+  expect(boundedJson({ a: ['x\0y', { b: '\ud800' }] })).toEqual({ a: ['x\u{fffd}y', { b: '\u{fffd}' }] })
+})
+
+test('an origin is cut to what the column takes, also between the halves of a character', () => {
+  expect(boundedOrigin(`${'x'.repeat(255)}\u{1f600}`)).toBe(`${'x'.repeat(255)}\u{fffd}`)
+  expect(boundedOrigin(`a\0${'x'.repeat(1_000)}`)).toBe(`a\u{fffd}${'x'.repeat(254)}`)
+})
