@@ -1,4 +1,5 @@
 /** Who changed what is written in the transaction that changes it: one row for each change, and none for what was rolled back (G27). */
+import { randomUUID } from 'node:crypto'
 import { createBus, reply, withTransaction } from '@outbus/core'
 import type { AuditEntry, Context } from '@outbus/core'
 import { http, httpHandler } from '@outbus/http'
@@ -121,6 +122,11 @@ test('what changes nothing leaves no row: a program that declares the same trigg
   expect(await adds(() => service.deliveries.purge({ all: true }))).toEqual([])
   expect(await adds(() => service.deadLetters.discardAll({ all: true }))).toEqual([])
   await expect(adds(() => service.principals.remove('nobody'))).resolves.toEqual([])
+  // Of what is gone already.
+  const gone = { eventId: randomUUID() }
+  expect(await adds(() => service.deliveries.withdraw(gone))).toEqual([])
+  for (const cancel of [() => service.deliveries.cancel('1'), () => service.deliveries.cancel(gone)])
+    expect(await adds(() => expect(cancel()).rejects.toMatchObject({ code: 'delivery.not_found' }))).toEqual([])
 })
 
 test('the service that takes over the name of a principal leaves two rows: what went and what came', async () => {
@@ -407,6 +413,16 @@ test('where the audit cannot be written nothing is changed', async () => {
   expect(await state()).toEqual(before)
 })
 
+test('a change of quotas that does not commit leaves no row', async () => {
+  const { db, bus, all } = await setUp()
+  await db.pool
+    .query(`create function outbus.fails() returns trigger language plpgsql as $$ begin raise 'not so'; end $$;
+    create constraint trigger fails after insert on outbus.app_quotas deferrable initially deferred
+      for each row execute function outbus.fails()`)
+  await expect(bus.apps.setQuotas('shop', { triggers: 1 })).rejects.toThrow('not so')
+  expect(await all()).toEqual([])
+})
+
 test('a large filter is cut in the audit, and says how large it was', async () => {
   const { service, all } = await setUp()
   const values = Array.from({ length: 1_000 }, (_, i) => `value ${i}`)
@@ -461,6 +477,8 @@ test('lists newest first, by action, call, thing, principal and time, in pages; 
   expect(await list({ resource: id })).toEqual(['triggers.pause', 'triggers.create'])
   expect(await list({ principal: 'u_1' })).toEqual(['triggers.create'])
   expect(await list({ principal: null })).toEqual(['principals.put', 'triggers.pause', 'triggers.create'])
+  // So that their times can be said by a Date.
+  await db.pool.query(`update outbus.audit set at = date_trunc('milliseconds', at) + id * interval '1 millisecond'`)
   const [, second, third] = await all()
   expect(await list({ since: third?.at })).toEqual(['principals.put', 'triggers.pause'])
   expect(await list({ until: second?.at })).toEqual(['triggers.create'])
