@@ -79,22 +79,27 @@ test('what is set aside is listed by pages, by kind, and only of its own app', a
 
 const BANK_HAS_RUN = `select not exists (select from outbus.outbox where app_id = 'bank')`
 
-test.for<[what: string, columns: Record<string, string>]>([
-  ['a chain with line breaks', { chain: `E'[\n]'` }],
+const RUNS = 'runs'
+const FAILS = 'fails'
+const WAITS = 'waits'
+
+test.for<[what: string, columns: Record<string, string>, becomes: string]>([
+  ['a chain with line breaks', { chain: `E'[\n]'` }, RUNS],
   [
     'a chain of a thousand objects',
     { chain: `(select json_agg(json_build_object('a', i)) from generate_series(1, 900) as i)` },
+    FAILS,
   ],
-  ['a trace context with line breaks', { trace_context: `E'a\n{b\nc'` }],
-  ['a bad chain that is too deep to run', { chain: `'{"a":1}'`, depth: '30000' }],
-  ['a depth below none', { depth: '-1' }],
-  ['a due time before all time', { due_at: `'-infinity'` }],
-  ['a due time that never comes', { due_at: `'infinity'` }],
-  ['an event of the far future', { event_version: '2147483647' }],
-  ['an event of before all versions', { event_version: '-5' }],
-  ['a reply that goes nowhere', { reply_to: `''`, reply_by: `'infinity'` }],
-  ['a caller who left before all time', { reply_to: `repeat('x', 500)`, reply_by: `'-infinity'` }],
-])('a row with %s holds up no row of another app', async ([, columns]) => {
+  ['a trace context with line breaks', { trace_context: `E'a\n{b\nc'` }, RUNS],
+  ['a bad chain that is too deep to run', { chain: `'{"a":1}'`, depth: '30000' }, RUNS],
+  ['a depth below none', { depth: '-1' }, FAILS],
+  ['a due time before all time', { due_at: `'-infinity'` }, RUNS],
+  ['a due time that never comes', { due_at: `'infinity'` }, WAITS],
+  ['an event of the far future', { event_version: '2147483647' }, WAITS],
+  ['an event of before all versions', { event_version: '-5' }, FAILS],
+  ['a reply that goes nowhere', { reply_to: `''`, reply_by: `'infinity'` }, RUNS],
+  ['a caller who left before all time', { reply_to: `repeat('x', 500)`, reply_by: `'-infinity'` }, RUNS],
+])('a row with %s holds up no row of another app', async ([, columns, becomes]) => {
   const { db, dispatching, emitting, shop, bank, ran } = await setUpTwoApps({ dispatch: { lanes: 1 }, history: 'all' })
   for (const collection of ['jobs', 'limited', 'transactional', 'ordered']) await shop.kv.set(collection, 'fine', 1)
   await emitting.query(insertAgain(columns))
@@ -115,6 +120,11 @@ test.for<[what: string, columns: Record<string, string>]>([
   ).toMatchObject({
     value: 'yes',
   })
+  // What it is itself: it runs, fails alone, or waits for a time or a version that may come.
+  const own = `select count(*)::integer from outbus.outbox where app_id = 'shop'`
+  await untilDatabaseSays(db.pool, own, becomes === WAITS ? 4 : 0)
+  const { items } = await shop.deadLetters.list({ resolution: 'any' })
+  expect(items.map(({ failureKind }) => failureKind)).toEqual(becomes === FAILS ? Array(4).fill('payload_invalid') : [])
 })
 
 // Row security reads the app of the trigger, and refuses such a one at the door.
