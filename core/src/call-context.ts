@@ -95,8 +95,11 @@ export type ContextFactory = (
   scope: CallScope,
   tx?: pg.ClientBase,
 ) => CoreContext & {
-  /** For the verbs of a source, and for a source that acts by itself. */
-  sourceContext(source: AnySource): SourceContext
+  /**
+   * For the verbs of a source, and for a source that acts by itself. `later`: the principal that asked for it earlier, which is asked about
+   * before anything is written.
+   */
+  sourceContext(source: AnySource, later?: Principal): SourceContext
   /** Serves `bus.on`. `handling` registers the function once the trigger may be declared, and answers with its undo. */
   [DECLARE](declared: TriggerDeclaration, handling: () => () => void): Promise<void>
 }
@@ -325,8 +328,13 @@ abstract class BaseContext implements CoreContext {
   }
 
   /** For the getter of a source's verbs. */
-  sourceContext(source: AnySource): SourceContext {
+  sourceContext(source: AnySource, later?: Principal): SourceContext {
     const { callSql, calls, access } = this.#around
+    const asked: CallScope = later === undefined ? this.#scope : { ...this.#scope, principal: later }
+    const assertStanding = async () => {
+      if (later !== undefined) await access.askLater(asked, () => this.#on())
+      else if (this.#scope.boundBy !== undefined) await this.#assertStanding()
+    }
     return {
       app: this.#scope.app,
       principal: this.#scope.principal,
@@ -341,19 +349,22 @@ abstract class BaseContext implements CoreContext {
         return { ...this.#around.quotas, ...statedBy(row?.quotas) }
       },
       authorize: (verb, resource, owner) => {
-        if (this.#scope.principal === undefined) return undefined
-        return access.ask(this.#scope, () => this.#on(), questionOf(source, verb, resource, owner))
+        if (asked.principal === undefined) return undefined
+        const question = questionOf(source, verb, resource, owner)
+        if (later !== undefined) return access.askLater(asked, () => this.#on(), question)
+        return access.ask(asked, () => this.#on(), question)
       },
-      reach: (verb, resource) => access.reach(this.#scope, this.#on(), questionOf(source, verb, resource, undefined)),
+      reach: (verb, resource) => access.reach(asked, this.#on(), questionOf(source, verb, resource, undefined)),
       check: (event: EventInput<AnySource['events']>, options?: EmitOptions) =>
         void this.#prepare(source.name, event, options),
       emit: async (event: EventInput<AnySource['events']>, options?: EmitOptions) => {
+        if (later !== undefined) await assertStanding()
         const [result] = await this.#emitPrepared([this.#prepare(source.name, event, options)])
         return result as EmitResult
       },
       together: async <Item, Result>(write: SharedWrite<EventSchemas, Item, Result>, item: Item): Promise<Result> => {
         const { writes } = this.#around
-        if (this.#scope.boundBy !== undefined) await this.#assertStanding()
+        await assertStanding()
         const asker: Asker = {
           app: this.app,
           redaction: this.#around.plugins.redactionOf(source.name),
@@ -368,7 +379,7 @@ abstract class BaseContext implements CoreContext {
         return (await writes.ask(anyWrite, asker, item)) as Result
       },
       transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
-        if (this.#scope.boundBy !== undefined) await this.#assertStanding()
+        await assertStanding()
         if (this.#tx !== undefined) {
           assertTransaction(this.#tx)
           return work(this.#sourceTransaction(source, this.#tx, 'within'))

@@ -7,7 +7,7 @@ import type { DependencyContainer, InjectionToken } from 'tsyringe'
 import { wallClock } from './clock.ts'
 import type { Apps } from './apps/apps.ts'
 import { AppStore } from './apps/apps.ts'
-import { callerOf, outermostScope } from './context.ts'
+import { callerOf, outermostScope, UNKNOWN_CALLER } from './context.ts'
 import type { ContextFactory } from './call-context.ts'
 import { contextFactory } from './call-context.ts'
 import { DeadLetterAnnouncer } from './dead-letters/announcer.ts'
@@ -386,8 +386,12 @@ function sourceHost(c: DependencyContainer, source: AnySource): SourceHost {
     boss: () => c.resolve(T.timekeeper).boss(),
     run: (stated, parameters) => c.resolve(T.callSql).run(c.resolve(T.database).pool, stated, parameters),
     aside: asideOf(c, source),
-    context: (app, { caller = null } = {}) =>
-      contextFor({ ...outermostScope(app, undefined, undefined), caller: callerOf(caller) }).sourceContext(source),
+    context: (app, { caller: id = null } = {}) => {
+      const caller = callerOf(id)
+      // Nobody is known by the id of a caller that nobody has named, and nothing can be done in that one's name.
+      const later = id === UNKNOWN_CALLER ? undefined : caller
+      return contextFor({ ...outermostScope(app, undefined, undefined), caller }).sourceContext(source, later)
+    },
   }
 }
 

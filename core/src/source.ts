@@ -190,6 +190,8 @@ export interface SourceHost<E extends EventSchemas = EventSchemas> {
   /**
    * As a verb is called by the service itself, for one app. What is emitted is attributed to `caller`, the id that a verb's own
    * context named (`SourceContext.caller`). Default, and null: the service. Never an id that a sender wrote.
+   * `emit`, `transaction` and `together` ask whether that principal still stands: they reject with `access.forbidden` and write nothing,
+   * where it was removed or is disabled. `authorize` and `reach` ask about that principal. Any other error says that there was no answer.
    */
   context(app: string, options?: { readonly caller?: string | null }): SourceContext<E>
   /**

@@ -3,9 +3,11 @@
  *
  *   assert, reach   Changes and listings. The principal is resolved for each call.
  *   ask             Emits and verbs of sources. The service is not asked, and pays nothing. A principal is resolved once a second.
+ *   askLater        What a principal asked for earlier, and a source does only now. The same, within a bound.
  */
 import { performance } from '../clock.ts'
 import type { CallScope } from '../context.ts'
+import { within } from '../dispatch/pause.ts'
 import { OutbusError } from '../errors.ts'
 import { isPool } from '../postgres/check-out.ts'
 import type { Priority } from '../priority.ts'
@@ -31,6 +33,10 @@ export interface Question<A extends Action = Action> {
 /** How long what is known of a principal answers for emits and verbs. */
 const KNOWN_FOR_MS = 1_000
 const MAX_KNOWN = 10_000
+/** How long a source that acts by itself waits for an answer about one principal: the sources' work for other apps waits as long. */
+const LATER_MS = 2_000
+/** How long an app whose resolver or authorizer did not answer such a question is asked no other one. */
+const SILENT_FOR_MS = 10_000
 
 export interface AccessOptions {
   readonly resolver: PrincipalResolver
@@ -44,6 +50,8 @@ export class Access {
   readonly #authorizer: Authorizer
   readonly #priorities: Readonly<Record<Priority, Audience>>
   readonly #known = new Map<string, { readonly principal: ResolvedPrincipal; readonly until: number }>()
+  /** Until when the app is not asked again, by app. */
+  readonly #silent = new Map<string, number>()
 
   constructor({ resolver, authorizer, priorities }: AccessOptions) {
     this.#resolver = resolver
@@ -84,13 +92,46 @@ export class Access {
 
   /** Does what {@link assert} does, for frequent calls. Undefined if the answer was at hand, as always for the service. */
   ask<A extends Action>(scope: CallScope, on: () => Queryable, question: Question<A>): Promise<void> | undefined {
-    const { app, principal, boundBy } = scope
-    if (principal === undefined) return undefined
-    // Who acts for somebody is looked up each time.
-    const known = boundBy === undefined ? this.#known.get(keyOf(app, principal.id)) : undefined
-    if (known === undefined || known.until < performance.now())
+    if (scope.principal === undefined) return undefined
+    const known = this.#recall(scope)
+    if (known === undefined)
       return this.#resolve(scope, on(), question.action).then((resolved) => this.#answer(scope, resolved, question))
-    return this.#answer(scope, [assertActive(known.principal)], question)
+    return this.#answer(scope, [assertActive(known)], question)
+  }
+
+  /**
+   * For what the principal of `scope` asked for earlier, and what a source does only now: `access.forbidden`, where that principal was
+   * removed or is disabled meanwhile, or may not do what `question` says. Any other error says that there was no answer, or none in time.
+   */
+  async askLater(scope: CallScope, on: () => Queryable, question?: Question): Promise<void> {
+    const { app } = scope
+    if ((this.#silent.get(app) ?? 0) > performance.now()) throw unanswered(scope)
+    const asked = question === undefined ? this.#stands(scope, on) : this.ask(scope, on, question)
+    if (asked === undefined) return
+    let isAnswered = false
+    await within(
+      LATER_MS,
+      asked.then(() => {
+        isAnswered = true
+      }),
+    )
+    if (isAnswered) return void this.#silent.delete(app)
+    this.#silent.set(app, performance.now() + SILENT_FOR_MS)
+    throw unanswered(scope)
+  }
+
+  async #stands(scope: CallScope, on: () => Queryable): Promise<void> {
+    const known = this.#recall(scope)
+    if (known === undefined) await this.#resolve(scope, on(), 'event.emit')
+    else assertActive(known)
+  }
+
+  /** What is known of the principal, where that still answers. */
+  #recall({ app, principal, boundBy }: CallScope): ResolvedPrincipal | undefined {
+    // Who acts for somebody is looked up each time.
+    if (principal === undefined || boundBy !== undefined) return undefined
+    const known = this.#known.get(keyOf(app, principal.id))
+    return known === undefined || known.until < performance.now() ? undefined : known.principal
   }
 
   /** Of the principal that a delivery runs as, which was resolved for it: whether this may run in its name. */
@@ -229,6 +270,11 @@ function assertActive(principal: ResolvedPrincipal): ResolvedPrincipal {
   if (removed === true) throw refused(`principal ${JSON.stringify(id)} was removed`, id)
   if (disabled) throw refused(`principal ${JSON.stringify(id)} is disabled`, id)
   return principal
+}
+
+function unanswered({ app, principal }: CallScope): Error {
+  const whom = `principal ${JSON.stringify(principal?.id)} of app ${JSON.stringify(app)}`
+  return new Error(`whether ${whom} still may is not known: the resolver or the authorizer did not answer in time`)
 }
 
 const CLOSED = 'the service has not opened it to this principal: see triggerableBy, triggersFor and priorities'

@@ -46,7 +46,10 @@ export interface Schedule {
   readonly missed: 'skip' | 'once'
   readonly data: JsonValue
   readonly enabled: boolean
-  /** Why it cannot be carried out: it does not occur until it is set again, and is looked at again in an hour. Undefined where it can. */
+  /**
+   * Why it was not carried out the last time; undefined where it was. One that cannot be read is looked at again in an hour, or when it is
+   * set again. One whose event could not be emitted, as for whoever was removed or disabled, is tried again at its next occurrence.
+   */
   readonly problem: string | undefined
   readonly createdAt: Date
   readonly updatedAt: Date

@@ -186,7 +186,10 @@ export class Clockwork {
 
   async #fire({ id: jobId, createdOn }: JobWithMetadata, row: ScheduleRow): Promise<void> {
     // For whoever set it: what somebody asked for later is no more the service's than what was asked for at once.
-    await this.#host.context(row.app_id, { caller: row.caller }).emit(
+    const cx = this.#host.context(row.app_id, { caller: row.caller })
+    // What is a principal's own is asked about as if it was set now. What the service set on behalf of a principal needs only one that stands.
+    if (row.owner !== null && row.owner === row.caller) await cx.authorize('set', asSet(row), row.owner)
+    await cx.emit(
       {
         op: 'fired',
         schedule: row.name,
@@ -197,6 +200,11 @@ export class Clockwork {
       { dedupeKey: jobId, dedupeWindowMs: DEDUPE_WINDOW_MS },
     )
   }
+}
+
+/** The resource of the verb. */
+function asSet({ name, recurrence, timezone, missed, data, enabled }: ScheduleRow): Readonly<Record<string, unknown>> {
+  return { name, schedule: { recurrence, timezone, missed, data, enabled } }
 }
 
 /** The schedules by key. */
@@ -222,8 +230,8 @@ function isUnreadable(error: unknown): boolean {
   return isOutbusError<string>(error) && ABOUT_THE_ROW.test(error.code)
 }
 
-/** What the bus refuses of an event of the schedule, or says of a trigger of its app. */
-const ABOUT_THE_ROW = /^(schedule|event|payload|source|quota|trigger|app)\./
+/** What the bus refuses of an event of the schedule or of whoever set it, or says of a trigger of its app. */
+const ABOUT_THE_ROW = /^(schedule|event|payload|source|quota|trigger|app|access)\./
 
 function problemOf(error: unknown): string {
   const text = types.isNativeError(error) ? error.message : String(error)

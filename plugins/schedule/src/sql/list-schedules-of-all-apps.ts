@@ -13,7 +13,7 @@ export interface KeptRow extends ChangedRow {
 export const listSchedulesOfAllApps = statement<[after: string | null, limit: number], KeptRow>(
   'schedule_list_of_all_apps',
   `select ${CHANGED_COLUMNS}, date_part('epoch', look_again_at) * 1000::double precision as look_again_ms,
-  problem is not null and look_again_at > now() as rests
+  problem is not null and look_again_at > now() and isfinite(look_again_at) as rests
 from {schema}.schedules
 where $1::uuid is null or id > $1::uuid
 order by id limit $2`,
