@@ -35,6 +35,11 @@ test.for<[cursor: unknown]>([[''], ['x'], [5], [null], [{}], ['WzFd'], ['eyJhIjo
   },
 )
 
+test('a cursor that is longer than any of its listing is refused before it is decoded', () => {
+  const cursor = encodeCursor(['x'], 'y'.repeat(50_000_000))
+  expect(() => decodeCursor(['x'], cursor, any)).toThrow(expect.objectContaining({ code: 'page.cursor' }))
+})
+
 test('a cursor that was cut, lengthened or changed in one place is refused, or is the cursor of another position', () => {
   const listing = fc.array(fc.string())
   const letter = fc.string({ minLength: 1, maxLength: 1, unit: 'binary' })

@@ -48,7 +48,7 @@ export function decodeCursor(
   assertPosition: (position: string) => unknown,
 ): string | undefined {
   if (cursor === undefined) return undefined
-  const parts = readCursor(cursor)
+  const parts = typeof cursor === 'string' && cursor.length <= longest(listing) ? readCursor(cursor) : undefined
   const position = parts?.at(-1)
   if (
     parts === undefined ||
@@ -66,6 +66,16 @@ export function decodeCursor(
   return position
 }
 
+/** Of a position, in characters. */
+const MAX_POSITION = 1_024
+/** In JSON a character is six at most, and in base64 four thirds of that. */
+const WRITTEN_OUT = 8
+
+/** More than any cursor of the listing has. A longer one is not decoded: it may be half a gigabyte. */
+function longest(listing: readonly string[]): number {
+  return WRITTEN_OUT * listing.reduce((characters, part) => characters + part.length + 8, MAX_POSITION)
+}
+
 function passes(assertPosition: (position: string) => unknown, position: string): boolean {
   try {
     assertPosition(position)
@@ -77,8 +87,7 @@ function passes(assertPosition: (position: string) => unknown, position: string)
   }
 }
 
-function readCursor(cursor: unknown): string[] | undefined {
-  if (typeof cursor !== 'string') return undefined
+function readCursor(cursor: string): string[] | undefined {
   try {
     const bytes = Buffer.from(cursor, 'base64url')
     // The decoder passes over what is no base64, and over bits that are left at the end.

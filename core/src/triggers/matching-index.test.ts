@@ -130,6 +130,18 @@ describe('an index that follows another', () => {
     expect(await first.followedBy('301', new Map())).toBeUndefined()
   })
 
+  test('files that have had many changes are made anew, so that nothing is kept of triggers that are gone', async () => {
+    let index: MatchingIndex | undefined = new MatchingIndex('app', '0', [], sources)
+    let epochs = 0
+    for (; index !== undefined && epochs < 1_000; epochs++) {
+      const made = Array.from({ length: 50 }, (_, i) => [`t${epochs}.${i}`, row(i, { any: `a${epochs}` })] as const)
+      const gone = Array.from({ length: 50 }, (_, i) => [`t${epochs - 1}.${i}`, undefined] as const)
+      index = await index.followedBy(String(epochs), new Map<string, StoredTrigger | undefined>([...made, ...gone]))
+    }
+    expect(index).toBeUndefined()
+    expect(epochs).toBeLessThan(200)
+  })
+
   test('two that follow one at the same time: the files are of one of them', async () => {
     const first = new MatchingIndex('app', '0', [row(0, { any: 'a' })], sources)
     const changed = (from: number) =>

@@ -26,6 +26,12 @@ export type TriggerChanges = ReadonlyMap<string, StoredTrigger | undefined>
 
 /** Changed triggers that lie over the files before they are put into them. */
 const MAX_CHANGES_OVER = 64
+/**
+ * Changes that are put into the same files, and four for each trigger. Places of patterns that are gone stay in the files: an app that makes
+ * and deletes triggers with ever new names would fill the memory, and each lookup would pass by them.
+ */
+const MAX_CHANGES_IN_FILES = 10_000
+const CHANGES_A_TRIGGER = 4
 
 /** Undefined where it is gone, or of a source that this process does not have: it can match nothing that is emitted here. */
 type FiledChanges = ReadonlyMap<string, FiledTrigger | undefined>
@@ -54,7 +60,7 @@ export class MatchingIndex {
     this.app = app
     this.epoch = epoch
     this.#sources = sources
-    this.#files = following?.files ?? { turn: 0, triggers: new TriggerFiles() }
+    this.#files = following?.files ?? { turn: 0, changes: 0, triggers: new TriggerFiles() }
     const files = this.#files.triggers
     for (const row of rows) putInto(files, this.#filed(row))
     this.#turn = this.#files.turn
@@ -85,7 +91,8 @@ export class MatchingIndex {
   }
 
   /**
-   * The index of a later epoch, by what has changed since this one. In slices; undefined where meanwhile another one has taken the files over.
+   * The index of a later epoch, by what has changed since this one. In slices; undefined where it is to be loaded anew: meanwhile another one
+   * has taken the files over, or they have had too many changes.
    */
   async followedBy(epoch: string, changed: TriggerChanges): Promise<MatchingIndex | undefined> {
     const changes = new Map(this.#changes)
@@ -99,6 +106,8 @@ export class MatchingIndex {
       await inSlices(changes.values(), (trigger) => putInto(over, trigger))
       return this.usable ? following(changes) : undefined
     }
+    files.changes += changes.size
+    if (files.changes > MAX_CHANGES_IN_FILES + CHANGES_A_TRIGGER * files.triggers.size) return undefined
     // From here on the files are no longer those of the epochs before, and nobody else's until they are this one's.
     files.turn++
     await inSlices(changes, ([id, trigger]) => {
@@ -173,6 +182,8 @@ export class MatchingIndex {
 /** Of several epochs; `turn` counts how often they were taken over by a later one. */
 interface SharedFiles {
   turn: number
+  /** That were put into them since they were made. */
+  changes: number
   readonly triggers: TriggerFiles
 }
 
