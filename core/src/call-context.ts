@@ -42,6 +42,7 @@ import type { SourceAction } from './principals/actions.ts'
 import type { Principals } from './principals/principals.ts'
 import { PrincipalStore } from './principals/principals.ts'
 import { StandingSql } from './principals/standing-sql.ts'
+import { inSlices } from './slices.ts'
 import type { SetAside } from './set-aside/set-aside.ts'
 import { SetAsideStore } from './set-aside/set-aside.ts'
 import { assertOptionsByPosition, isList } from './outbox/emit.ts'
@@ -273,7 +274,15 @@ abstract class BaseContext implements CoreContext {
     if (!isList(events))
       throw new OutbusError('event.invalid', 'emitMany takes an array of events', { path: 'events', received: events })
     assertOptionsByPosition(events, options)
-    const prepared = events.map((event, i) => this.#prepareNumbered(source, event, options?.[i], i))
+    const prepared: PreparedEvent[] = []
+    // The list as it is now: others have their turn between its events.
+    const more = inSlices(
+      events.map((event) => event),
+      (event, i) => {
+        prepared.push(this.#prepareNumbered(source, event, options?.[i], i))
+      },
+    )
+    if (more !== undefined) await more
     if (this.#scope.principal !== undefined) for (const one of prepared) await this.#ask('event.emit', one)
     return prepared.length === 0 ? [] : this.#emitPrepared(prepared)
   }

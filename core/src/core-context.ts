@@ -52,7 +52,10 @@ export interface CoreContext<S extends AnySource = AnySource> {
     event: EventInput<SourceNamed<S, Name>['events']>,
     options?: EmitOptions,
   ): Promise<EmitResult>
-  /** All events in one statement: every row of every event, or none. `options` go by position. */
+  /**
+   * All events in one statement: every row of every event, or none. `options` go by position. What takes more than 10 ms to read is
+   * read in slices, between which others have their turn: leave the events as they are until this resolves.
+   */
   emitMany<Name extends S['name']>(
     source: Name,
     events: readonly EventInput<SourceNamed<S, Name>['events']>[],

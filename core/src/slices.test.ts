@@ -4,7 +4,7 @@ import { inSlices } from './slices.ts'
 
 test('few items are done at once, in order', () => {
   const done: string[] = []
-  void inSlices(['a', 'b'], (item, i) => void done.push(`${item}${i}`))
+  expect(inSlices(['a', 'b'], (item, i) => void done.push(`${item}${i}`))).toBeUndefined()
   expect(done).toEqual(['a0', 'b1'])
 })
 
@@ -18,6 +18,7 @@ test('between items that take long, others have their turn; what throws ends it'
   clearInterval(turn)
   expect(turns).toBeGreaterThanOrEqual(2)
   const failing = inSlices([1, 2], (item) => {
+    busy()
     if (item === 2) throw new Error('two')
   })
   await expect(failing).rejects.toThrow('two')

@@ -132,6 +132,24 @@ test('a pattern of many members beside many alternatives is refused at once; a f
   expect(compilePattern(combined(48)).test({ ...event, y: 'b200' })).toBe(false)
 })
 
+test('while a call of 10 MB of events is read, others have their turn', async () => {
+  const { shop } = await setUpTwoApps()
+  const events = times(50, (i) => ({ op: 'set' as const, collection: 'c', key: `k${i}`, version: 1, value: list }))
+  let turns = 0
+  let isOver = false
+  const turn = () => {
+    turns++
+    if (!isOver) setImmediate(turn)
+  }
+  setImmediate(turn)
+  expect(await shop.emitMany('kv', events)).toHaveLength(50)
+  isOver = true
+  expect(turns).toBeGreaterThan(5)
+})
+
+/** 200,000 bytes of JSON. */
+const list = times(50_000, () => 'a')
+
 test('a text of 100 MB is too large before it is looked through', () => {
   const text = 'a'.repeat(100_000_000)
   const tooLarge = expect.objectContaining({ code: 'payload.too_large', limit: 262_144 }) as Error
