@@ -241,3 +241,28 @@ test('what is said of waiting rows is checked', async () => {
   await expect(cx.triggers.enable(id, { waiting: 'park' as never })).rejects.toMatchObject(options)
   await expect(cx.triggers.delete(id, { waiting: 'x' as never })).rejects.toMatchObject(options)
 })
+
+test.for(['enable', 'resume'] as const)(
+  '%s is not lost where a dispatcher ends the discarding just then',
+  async (verb) => {
+    const { db, cx, trigger } = await setUp()
+    const { id } = await trigger('work')
+    await cx.triggers.disable(id, { waiting: 'discard' })
+    if (verb === 'resume') {
+      await cx.triggers.enable(id)
+      await cx.triggers.pause(id)
+    }
+    const tx = await db.pool.connect()
+    onTestFinished(() => tx.release(true))
+    await tx.query('begin; update outbus.pauses set discard_before = null, swept = true')
+    const said = cx.triggers[verb](id)
+    await untilDatabaseSays(
+      db.pool,
+      `select count(*)::integer from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      1,
+    )
+    await tx.query('commit')
+    await said
+    expect(await cx.triggers.get(id)).toMatchObject({ enabled: true, paused: false, parked: false })
+  },
+)

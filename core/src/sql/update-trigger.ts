@@ -4,7 +4,10 @@ import { EPOCH_MOVED_ON } from './trigger-changes.ts'
 import type { TriggerRow } from './trigger-row.ts'
 import { LIMITS_WRITTEN, pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
-/** Caller: TriggerRegistry.update, enable, disable. A null leaves its column as it is. */
+/**
+ * Caller: TriggerRegistry.update, enable, disable. A null leaves its column as it is. The pause is locked before it is decided on, since a
+ * sweep may end it just then: the decision is about how it is after that.
+ */
 export const updateTrigger = statement<
   [
     appId: string,
@@ -55,12 +58,16 @@ returning ${TRIGGER_COLUMNS.split(', ')
   from written where $14 in ('park', 'discard')
   on conflict (app_id, trigger_id) do update set disabled = excluded.disabled,
     discard_before = coalesce(excluded.discard_before, p.discard_before), ${SWEEP_AGAIN}
+), pause as materialized (
+  select p.app_id, p.trigger_id, p.paused or p.discard_before is not null as goes_on
+  from {schema}.pauses p join written on p.app_id = written.app_id and p.trigger_id = written.id
+  where $14 = 'run' for update of p
 ), still as (
-  update {schema}.pauses p set disabled = false, ${SWEEP_AGAIN} from written
-  where $14 = 'run' and p.app_id = written.app_id and p.trigger_id = written.id and (p.paused or p.discard_before is not null)
+  update {schema}.pauses p set disabled = false, ${SWEEP_AGAIN} from pause
+  where pause.goes_on and p.app_id = pause.app_id and p.trigger_id = pause.trigger_id
 ), let_go as (
-  delete from {schema}.pauses p using written
-  where $14 = 'run' and p.app_id = written.app_id and p.trigger_id = written.id and not p.paused and p.discard_before is null
+  delete from {schema}.pauses p using pause
+  where not pause.goes_on and p.app_id = pause.app_id and p.trigger_id = pause.trigger_id
 )
 select written.*, ${pausedColumn('written')} from written`,
 )
