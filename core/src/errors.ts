@@ -43,6 +43,7 @@ export const ERROR_CODES = [
   'trigger.duplicate_name',
   'trigger.not_found',
   'trigger.has_waiting_rows',
+  'trigger.rows_parked',
   'delivery.not_found',
   'delivery.filter_required',
   'target.unknown',

@@ -102,3 +102,44 @@ test('what a transaction commits after its trigger was deleted is discarded, and
   expect(ran).toEqual([false, true])
   expect((await cx.history.list({ outcome: 'discarded' })).items).toHaveLength(1)
 })
+
+test.for(['paused', 'disabled', 'parked'] as const)(
+  'a replay of a deleted trigger that left its rows parked is refused, with what to do: %s',
+  async (how) => {
+    const { db, bus, cx, id, letter, replay, ran } = await setUpDeadLetter()
+    if (how === 'disabled') await cx.triggers.disable(id)
+    else await cx.triggers.pause(id)
+    await (how === 'parked' ? cx.triggers.delete(id, { waiting: 'park' }) : cx.triggers.delete(id))
+    const hint = `cx.triggers.release('${id}') lets its rows run; then replay again`
+    await expect(replay()).rejects.toMatchObject({ code: 'trigger.rows_parked', path: 'id', received: letter, hint })
+    for (const dryRun of [true, false])
+      await expect(cx.deadLetters.replayAll({ source: 'kv' }, { dryRun })).rejects.toMatchObject({
+        code: 'trigger.rows_parked',
+        hint,
+      })
+    expect((await cx.deadLetters.list()).items).toMatchObject([{ id: letter, resolution: undefined }])
+    expect(await bus.context().triggers.release(id)).toBe(true)
+    expect(await bus.context().triggers.release(id)).toBe(false)
+    expect(await cx.deadLetters.replayAll({ source: 'kv' }, { dryRun: true })).toEqual({ count: 1, parked: 0 })
+    expect(await replay()).toEqual({ parked: false })
+    await untilDatabaseSays(db.pool, ROWS, 0)
+    expect(ran).toEqual([false, true])
+  },
+)
+
+test.for(['', 'transactional', 'ordered'])(
+  'a replay says that it waits, and what waits runs in the end: %s',
+  async (kind) => {
+    const { db, bus, cx, id, letter, replay, ran } = await setUpDeadLetter(kind === '' ? {} : { [kind]: true })
+    await cx.triggers.disable(id)
+    expect(await cx.deadLetters.replayAll({ source: 'kv' }, { dryRun: true })).toEqual({ count: 1, parked: 1 })
+    expect(await replay()).toEqual({ parked: true })
+    await cx.triggers.enable(id)
+    await untilDatabaseSays(db.pool, ROWS, 0)
+    await bus.context().triggers.pauseAll()
+    expect(await cx.deadLetters.replay(letter, { force: true })).toEqual({ parked: true })
+    await bus.context().triggers.resumeAll()
+    await untilDatabaseSays(db.pool, ROWS, 0)
+    expect(ran).toEqual([false, true, true])
+  },
+)

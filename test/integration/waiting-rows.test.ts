@@ -159,7 +159,7 @@ test('a replay of a dead letter of a disabled trigger waits like its other rows,
   fails = false
   await cx.triggers.disable(id)
   await untilDatabaseSays(db.pool, SWEPT, 1)
-  expect(await cx.deadLetters.replayAll({ all: true })).toEqual({ count: 1 })
+  expect(await cx.deadLetters.replayAll({ all: true })).toEqual({ count: 1, parked: 1 })
   expect((await cx.deliveries.list({ triggerId: id })).items).toMatchObject([{ state: 'parked' }])
   await cx.triggers.enable(id)
   await outcomes.until((seen) => seen.length === 3)

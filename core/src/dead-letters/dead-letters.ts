@@ -13,8 +13,9 @@ import { FAILURE_KINDS } from '../retry/failure.ts'
 import type { DeadLetter, Resolution } from './dead-letter.ts'
 import { toDeadLetter } from './dead-letter.ts'
 import { countDeadLetters } from '../sql/count-dead-letters.ts'
-import type { DeadLetterFilterParameters, DeadLetterRow, LetterRange } from '../sql/dead-letter-row.ts'
+import type { DeadLetterFilterParameters, LetterRange } from '../sql/dead-letter-row.ts'
 import { discardDeadLetters } from '../sql/discard-dead-letters.ts'
+import type { FoundDeadLetterRow } from '../sql/get-dead-letter.ts'
 import { getDeadLetter } from '../sql/get-dead-letter.ts'
 import { listDeadLetters } from '../sql/list-dead-letters.ts'
 import { replayDeadLetters } from '../sql/replay-dead-letters.ts'
@@ -46,17 +47,28 @@ export interface DeadLetters {
   get(id: string): Promise<DeadLetter>
   /**
    * A new delivery of the same trigger event to the same target, with all its attempts before it.
-   * `dead_letter.already_resolved` unless `force`.
+   * `dead_letter.already_resolved` unless `force`. `parked`: it waits, since its trigger or its app is paused, disabled, or discards
+   * what it had; it runs when that is over. `trigger.rows_parked` where the trigger is gone and left its rows parked: nothing
+   * would run it before `triggers.release`.
    */
-  replay(id: string, options?: { readonly force?: boolean }): Promise<void>
+  replay(id: string, options?: { readonly force?: boolean }): Promise<{ readonly parked: boolean }>
   /**
    * Replays what the selection names and is unresolved; `dryRun` only counts it. A selection must restrict something:
-   * `{ all: true }` says that everything is meant.
+   * `{ all: true }` says that everything is meant. Refused as `replay` is, also a dry run, where one letter's trigger is gone and left
+   * its rows parked: then nothing is replayed.
    */
-  replayAll(selection: DeadLetterSelection, options?: { readonly dryRun?: boolean }): Promise<{ count: number }>
+  replayAll(selection: DeadLetterSelection, options?: { readonly dryRun?: boolean }): Promise<Replayed>
   /** Marks it resolved without running it; it stays in the table. */
   discard(id: string): Promise<void>
   discardAll(selection: DeadLetterSelection, options?: { readonly dryRun?: boolean }): Promise<{ count: number }>
+}
+
+/** What became of replays. */
+export interface Replayed {
+  /** Letters that were replayed. */
+  readonly count: number
+  /** How many of their deliveries wait, since their trigger or their app is paused, disabled, or discards what it had. */
+  readonly parked: number
 }
 
 type LetterAction = 'dead_letter.read' | 'dead_letter.replay' | 'dead_letter.discard'
@@ -129,15 +141,17 @@ export class DeadLetterStore implements DeadLetters {
     return toDeadLetter(await this.#find('dead_letter.read', assertRowId(id, 'a dead letter id')))
   }
 
-  async replay(id: string, options: { force?: boolean } = {}): Promise<void> {
+  async replay(id: string, options: { force?: boolean } = {}): Promise<{ readonly parked: boolean }> {
     const { force = false } = parseWith(replaySchema, options, { code: 'options.invalid', what: 'deadLetters.replay' })
     const letter = oneLetter(id)
-    await this.#find('dead_letter.replay', id)
+    const { trigger_id: trigger, left_parked: isLeftParked } = await this.#find('dead_letter.replay', id)
+    if (isLeftParked) throw rowsParked(trigger, 'id', id)
     const replayed = await this.#replay(this.#parameters({ resolution: 'any' }), letter, force, { id, force })
     if (replayed.count === 0) await this.#refuseResolved(id, 'replay it again with { force: true }')
+    return { parked: replayed.parked > 0 }
   }
 
-  async replayAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<{ count: number }> {
+  async replayAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<Replayed> {
     return this.#all('replay', selection, options, (parameters, range) =>
       this.#replay(parameters, range, false, { selection }),
     )
@@ -151,9 +165,10 @@ export class DeadLetterStore implements DeadLetters {
   }
 
   async discardAll(selection: DeadLetterSelection, options: { dryRun?: boolean } = {}): Promise<{ count: number }> {
-    return this.#all('discard', selection, options, (parameters, range) =>
+    const { count } = await this.#all('discard', selection, options, (parameters, range) =>
       this.#discard(parameters, range, { selection }),
     )
+    return { count }
   }
 
   /** What died after the call began is not meant: a replay whose deliveries die again would never end. */
@@ -162,7 +177,7 @@ export class DeadLetterStore implements DeadLetters {
     selection: DeadLetterSelection,
     options: { dryRun?: boolean },
     some: (parameters: DeadLetterFilterParameters, range: LetterRange) => Promise<Taken>,
-  ): Promise<{ count: number }> {
+  ): Promise<Replayed> {
     const { dryRun = false } = parseWith(manySchema, options, {
       code: 'options.invalid',
       what: `deadLetters.${verb}All`,
@@ -172,12 +187,16 @@ export class DeadLetterStore implements DeadLetters {
     const parameters = ofRegistrant(restricted, await this.#access.reach(this.#scope, this.#on, question))
     const [selected] = await this.#sql.run(this.#on, countDeadLetters, parameters)
     const last = selected?.last_id ?? undefined
-    if (dryRun || last === undefined) return { count: selected?.count ?? 0 }
+    const leftParked = verb === 'replay' ? selected?.left_parked : undefined
+    if (typeof leftParked === 'string') throw rowsParked(leftParked, 'selection', selection)
+    if (dryRun || last === undefined) return { count: selected?.count ?? 0, parked: selected?.parked ?? 0 }
     let count = 0
+    let parked = 0
     for (let from = '1'; ;) {
       const taken = await some(parameters, [from, last, AT_ONCE])
       count += taken.count
-      if (taken.count < AT_ONCE || taken.lastId === undefined) return { count }
+      parked += taken.parked
+      if (taken.count < AT_ONCE || taken.lastId === undefined) return { count, parked }
       from = taken.lastId
     }
   }
@@ -192,7 +211,8 @@ export class DeadLetterStore implements DeadLetters {
       const rows = await this.#emitter.waitingFor('a dead letter or an ordering key of this replay', () =>
         sql.run(on, replayDeadLetters, [...parameters, ...range, force, this.#channel]),
       )
-      const taken = { count: rows[0]?.replayed ?? 0, lastId: rows[0]?.last_id ?? undefined }
+      const [row] = rows
+      const taken = { count: row?.replayed ?? 0, parked: row?.parked ?? 0, lastId: row?.last_id ?? undefined }
       return { result: taken, changes: changesOfLetters('replay', meant, taken) }
     })
   }
@@ -200,12 +220,12 @@ export class DeadLetterStore implements DeadLetters {
   async #discard(parameters: DeadLetterFilterParameters, range: LetterRange, meant: Meant): Promise<Taken> {
     return this.#change(async (sql, on) => {
       const rows = await sql.run(on, discardDeadLetters, [...parameters, ...range])
-      const taken = { count: rows[0]?.discarded ?? 0, lastId: rows[0]?.last_id ?? undefined }
+      const taken = { count: rows[0]?.discarded ?? 0, parked: 0, lastId: rows[0]?.last_id ?? undefined }
       return { result: taken, changes: changesOfLetters('discard', meant, taken) }
     })
   }
 
-  async #find(action: LetterAction, id: string): Promise<DeadLetterRow> {
+  async #find(action: LetterAction, id: string): Promise<FoundDeadLetterRow> {
     const [row] = await this.#sql.run(this.#on, getDeadLetter, [this.#scope.app, id])
     if (row === undefined) throw notFound(id)
     const letter = { id: row.id, source: row.source, trigger: { id: row.trigger_id, name: row.trigger_name } }
@@ -281,6 +301,7 @@ function ofRegistrant(
 /** What one statement replayed or discarded. */
 interface Taken {
   readonly count: number
+  readonly parked: number
   readonly lastId: string | undefined
 }
 
@@ -301,6 +322,19 @@ function changesOfLetters(verb: 'replay' | 'discard', meant: Meant, { count }: T
 function oneLetter(id: unknown): LetterRange {
   const rowId = assertRowId(id, 'a dead letter id')
   return [rowId, rowId, 1]
+}
+
+/** Nobody lists a trigger that is gone, so nobody would see why its replays wait. */
+function rowsParked(trigger: string, path: string, received: unknown): OutbusError {
+  return new OutbusError(
+    'trigger.rows_parked',
+    `trigger ${trigger} was deleted and left its rows parked: a replay of its dead letters would wait for ever`,
+    {
+      path,
+      received,
+      hint: `cx.triggers.release('${trigger}') lets its rows run; then replay again`,
+    },
+  )
 }
 
 function notFound(id: string): OutbusError {

@@ -1,9 +1,28 @@
 import type { DeadLetterFilterParameters } from './dead-letter-row.ts'
 import { DEAD_LETTER_CONDITION } from './dead-letter-row.ts'
+import { isLeftParked, isPaused } from './pauses.ts'
 import { statement } from './statement.ts'
 
-/** Caller: DeadLetterStore, for dry runs, and for the last letter that a replay or discard of many may touch. */
-export const countDeadLetters = statement<DeadLetterFilterParameters, { count: number; last_id: string | null }>(
+export interface CountedDeadLetters {
+  readonly count: number
+  readonly last_id: string | null
+  /** Of triggers that are paused or disabled, or whose app is. */
+  readonly parked: number
+  /** A trigger that is gone and left its rows parked. Null: there is none. */
+  readonly left_parked: string | null
+}
+
+/**
+ * Caller: DeadLetterStore, for dry runs, and for the last letter that a replay or discard of many may touch. Pauses are looked for once a
+ * trigger, not once a letter.
+ */
+export const countDeadLetters = statement<DeadLetterFilterParameters, CountedDeadLetters>(
   'count_dead_letters',
-  `select count(*)::integer as count, max(id) as last_id from {schema}.dead_letters where ${DEAD_LETTER_CONDITION}`,
+  `with chosen as materialized (
+  select trigger_id, count(*) as letters, max(id) as last_id from {schema}.dead_letters where ${DEAD_LETTER_CONDITION} group by trigger_id
+)
+select coalesce(sum(letters), 0)::integer as count, max(last_id) as last_id,
+  coalesce(sum(letters) filter (where ${isPaused('$1', 'chosen.trigger_id')}), 0)::integer as parked,
+  min(trigger_id::text) filter (where ${isLeftParked('$1', 'chosen.trigger_id')}) as left_parked
+from chosen`,
 )

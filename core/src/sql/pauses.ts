@@ -9,6 +9,12 @@ export function isPaused(appId: string, triggerId: string): string {
   return `exists (select from {schema}.pauses p where p.app_id = ${appId} and p.trigger_id in (${triggerId}, '${ALL_TRIGGERS}') and ${HOLDS})`
 }
 
+/** Whether the trigger is gone and what it had is parked, until somebody releases it. */
+export function isLeftParked(appId: string, triggerId: string): string {
+  return `exists (select from {schema}.pauses p where p.app_id = ${appId} and p.trigger_id = ${triggerId} and (p.paused or p.disabled)
+    and not exists (select from {schema}.triggers t where t.app_id = p.app_id and t.id = p.trigger_id))`
+}
+
 /**
  * Whether a lane has to ask which of its rows are to be set aside. Rows of a disabled trigger are set aside once and for all
  * (`sweep-pauses.ts`): after that it costs nobody anything, however long it stays disabled.

@@ -15,7 +15,7 @@ import { statement } from './statement.ts'
  */
 export const replayDeadLetters = statement<
   [...DeadLetterFilterParameters, ...LetterRange, force: boolean, channel: string],
-  { replayed: number; last_id: string | null; notified: unknown }
+  { replayed: number; parked: number; last_id: string | null; notified: unknown }
 >(
   'replay_dead_letters',
   `with ${lockWait()}, chosen as (
@@ -36,7 +36,8 @@ export const replayDeadLetters = statement<
   from marked where ${IS_IN_LINE} order by id
   returning id
 )
-select (select count(*) from written)::integer as replayed, (select max(id) from marked) as last_id,
+select (select count(*) from written)::integer as replayed,
+  (select count(*) from marked where ${isPaused('marked.app_id', 'marked.trigger_id')})::integer as parked, (select max(id) from marked) as last_id,
   case when exists (select from written) and exists (select from {schema}.dispatchers where ${IS_IDLE}) then pg_notify($14, '') end as notified,
   ${AS_BEFORE}`,
 )
