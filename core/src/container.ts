@@ -52,6 +52,7 @@ import { Admission } from './quotas/admission.ts'
 import { RootBudgets } from './quotas/root-budgets.ts'
 import { WaitingRows } from './quotas/waiting-rows.ts'
 import { IndexCache } from './triggers/index-cache.ts'
+import { UnreadableTriggers } from './triggers/unreadable.ts'
 import { cancelChannel, requestChannel, wakeUpChannel } from './wake-up-channel.ts'
 
 /** The parts of one bus, made and wired. Whoever starts one stops it: the bus keeps that order, not the container. */
@@ -142,7 +143,10 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
     return new DatabaseCalls({ pool, over: lifecycle.over, checkSchema: () => lifecycle.checkSchema() })
   })
   provide(T.callSql, (c) => new CallSql(c.resolve(T.sql), c.resolve(T.calls)))
-  provide(T.indexes, (c) => new IndexCache(c.resolve(T.sql), c.resolve(T.plugins), settings.quotas))
+  provide(T.indexes, (c) => {
+    const unreadable = new UnreadableTriggers(c.resolve(T.aside), () => c.resolve(T.database).pool)
+    return new IndexCache(c.resolve(T.sql), c.resolve(T.plugins), settings.quotas, unreadable)
+  })
   provide(T.admission, (c) => {
     const waiting = new WaitingRows({ sql: c.resolve(T.sql), calls: c.resolve(T.calls), log: c.resolve(T.log) })
     return new Admission({ waiting, maxEventBytes: settings.maxEventBytes })

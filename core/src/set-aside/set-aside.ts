@@ -65,11 +65,18 @@ export class SetAsideRows {
 
   /** The same row again is written, counted and logged no second time. `on`: in the transaction that takes the row out of the way. */
   async put(on: Queryable, { app, kind, id }: RowAddress, because: unknown): Promise<void> {
-    const reason = storable(reasonOf(because), MAX_REASON_CHARACTERS, this.#hideSecrets)
-    const written = await this.#sql.run(on, putAside, [app, kind, id, reason])
-    if (written.length === 0) return
+    const written = await this.#sql.run(on, putAside, [app, kind, id, this.#reasonOf(because)])
+    if (written.length > 0) this.tell({ app, kind, id }, because)
+  }
+
+  /** Counts and logs it alone, for a login that may not write it. */
+  tell({ app, kind, id }: RowAddress, because: unknown): void {
     this.#count++
-    this.#log.error({ app, kind, id, reason }, 'a row cannot be understood, and was set aside')
+    this.#log.error({ app, kind, id, reason: this.#reasonOf(because) }, 'a row cannot be understood, and was set aside')
+  }
+
+  #reasonOf(because: unknown): string {
+    return storable(reasonOf(because), MAX_REASON_CHARACTERS, this.#hideSecrets)
   }
 
   /** It can be understood again, or is gone. */

@@ -28,6 +28,7 @@ export const createTrigger = statement<
     /** Triggers of an app that has no quota of its own. */
     mostTriggers: number,
     runAs: string,
+    keys: string,
   ],
   /** Where it is over the quota, nothing of a trigger is there. */
   TriggerRow & { readonly over_quota: boolean; readonly triggers: number; readonly most_triggers: number }
@@ -39,9 +40,9 @@ export const createTrigger = statement<
   select app_id, most, {schema}.count_triggers(app_id, most) as triggers from bumped cross join quota
 ), written as (
   insert into {schema}.triggers (app_id, id, name, source, filter, target, retry, priority, timeout_ms,
-    ordered, transactional, concurrency, rate_limit, registrant, enabled, run_as)
+    ordered, transactional, concurrency, rate_limit, registrant, enabled, run_as, keys)
   select app_id, $2::uuid, $3, $4, $5::jsonb, $6::jsonb, $7::jsonb, $8::smallint, $9::integer,
-    $10::boolean, $11::boolean, $12::integer, $13::double precision, $14, $15::boolean, $17 from counted where triggers < most
+    $10::boolean, $11::boolean, $12::integer, $13::double precision, $14, $15::boolean, $17, $18::json from counted where triggers < most
   returning ${TRIGGER_COLUMNS}
 ), ${LIMITS_WRITTEN}
 select written.*, ${pausedColumn('written')}, counted.triggers >= most as over_quota, counted.triggers::float8, most::float8 as most_triggers

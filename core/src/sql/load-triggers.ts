@@ -18,13 +18,15 @@ export interface LoadedTriggerRow {
   readonly rate_limit: number | null
   readonly registrant: string | null
   readonly run_as: string
+  /** Under which its source filed it when the filter was written. Null: nobody knows. */
+  readonly keys?: unknown
   /** The row of `app_quotas`; null where the app has the defaults. */
   readonly quotas?: Readonly<Record<string, unknown>> | null
 }
 
 /** Of a row of triggers by the name `t`. */
 export const LOADED_TRIGGER_COLUMNS =
-  't.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant, t.run_as'
+  't.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant, t.run_as, t.keys'
 
 /** The quotas of the app $1. Postgres asks for them once a statement, not once a trigger. */
 export const QUOTAS_OF_APP = '(select to_jsonb(q) from {schema}.app_quotas q where q.app_id = $1) as quotas'

@@ -28,6 +28,8 @@ export const updateTrigger = statement<
     /** What becomes of rows that are there, where it is enabled or disabled; null: nothing changes for them. */
     waiting: 'run' | 'park' | 'discard' | null,
     runAs: string | null,
+    /** Of the filter. */
+    keys: string | null,
   ],
   TriggerRow
 >(
@@ -46,6 +48,7 @@ export const updateTrigger = statement<
     rate_limit = case when $12::double precision is null then t.rate_limit else nullif($12::double precision, 0::double precision) end,
     enabled = coalesce($13::boolean, t.enabled),
     run_as = coalesce($15::text, t.run_as),
+    keys = coalesce($16::json, t.keys),
     updated_at = clock_timestamp()
 from bumped
 where t.app_id = bumped.app_id and t.id = $2::uuid

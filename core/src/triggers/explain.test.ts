@@ -39,11 +39,16 @@ test.for<[failed: string[], filter: unknown, more?: object]>([
   [['enabled'], { topic: 'a' }, { enabled: false }],
   [['enabled', 'filter.topic'], { topic: 'b' }, { enabled: false }],
   [['source'], { topic: 'a' }, { source: 'other' }],
-  [['filter'], { subject: 'a' }],
 ])('%j for %j %j', ([failed, filter, more]) => {
   expect(explainTrigger(source, EVENT, trigger(filter, more))).toEqual({
     trigger: { id: 't', name: 't', source: more !== undefined && 'source' in more ? 'other' : 'topics' },
     matched: failed.length === 0,
     failed,
   })
+})
+
+test('a filter that the source cannot read is a problem, and says which', () => {
+  const explained = explainTrigger(source, EVENT, trigger({ topic: 'a', since: 5 }))
+  expect(explained).toMatchObject({ matched: false, failed: ['filter'] })
+  expect(explained.problem).toContain('filter.since: unknown key')
 })

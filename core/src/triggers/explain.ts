@@ -1,9 +1,11 @@
 /** Why a trigger matches an event, or does not: by the clauses of its filter. */
+import { reasonOf } from '../dispatch/attempt-error.ts'
 import type { JsonValue } from '../json.ts'
 import { nested } from '../patterns/nested.ts'
 import { withinSteps } from '../patterns/steps.ts'
 import { inSlices } from '../slices.ts'
 import type { AnySource } from '../source.ts'
+import { parseWith } from '../validation/zod-error.ts'
 import { patternOf } from './filed-trigger.ts'
 import type { Trigger, Triggers } from './trigger.ts'
 
@@ -17,6 +19,11 @@ export interface Explanation {
    * entry `filter` where no clause fails by itself, or the source cannot read the filter.
    */
   readonly failed: readonly string[]
+  /**
+   * Why this process cannot read the trigger's filter. It refuses to emit whatever has one of the trigger's keys, since it cannot tell
+   * whether the trigger matches. Left out where it can.
+   */
+  readonly problem?: string
 }
 
 export type ExplainedTrigger = Pick<Trigger, 'id' | 'name' | 'source' | 'filter' | 'enabled'>
@@ -67,7 +74,24 @@ export function explainTrigger(
   const { id, name } = trigger
   // All clauses of a trigger together: an emit that takes more steps is refused with the same error.
   const failed = withinSteps(() => failuresOf(source, asked, trigger))
-  return { trigger: { id, name, source: trigger.source }, matched: failed.length === 0, failed }
+  const problem = trigger.source === source.name ? problemOfFilter(source, trigger.filter) : undefined
+  const answer = { trigger: { id, name, source: trigger.source }, matched: failed.length === 0, failed }
+  return problem === undefined ? answer : { ...answer, problem }
+}
+
+/** Why the source cannot read a stored filter; undefined where it can. */
+function problemOfFilter(source: AnySource, filter: unknown): string | undefined {
+  try {
+    parseWith(source.filter, filter, {
+      code: 'trigger.invalid',
+      what: `filter of source ${source.name}`,
+      path: 'filter',
+    })
+    return undefined
+  } catch (error) {
+    // It is what the caller asks for, and is said as a text.
+    return reasonOf(error)
+  }
 }
 
 function failuresOf(source: AnySource, asked: Asked, trigger: ExplainedTrigger): string[] {

@@ -37,10 +37,12 @@ export class FiledTrigger implements IndexedTrigger {
   readonly registrant: string | null
   /** What core tests of the event's content, where the source leaves that to core. */
   readonly pattern: CompiledPattern | undefined
-  /** The source's keys for the filter. None where it cannot read the filter, or its `keys` threw. */
+  /** The source's keys for the filter. Where it cannot read the filter: those that were stored with it, if any. */
   readonly keys: readonly string[]
-  /** Why the source cannot read it: every emit that it might concern fails and says so. */
+  /** Why the source cannot read it: every emit that it might concern fails and says so (G2). */
   readonly broken: { readonly because: unknown } | undefined
+  /** It is broken, and nobody knows its keys: it might concern every event of its source. */
+  readonly isAnywhere: boolean
   readonly #app: string
   readonly #row: StoredTrigger
   readonly #carriesFilter: boolean
@@ -57,15 +59,18 @@ export class FiledTrigger implements IndexedTrigger {
     this.#app = app
     this.#row = row
     this.#carriesFilter = source.bind !== undefined
+    let isAnywhere = false
     try {
       this.filter = source.filter.parse(row.filter)
       this.keys = unique(askSource(source, 'keys', () => source.keys(this.filter), KEYS))
       this.pattern = source.content === undefined ? undefined : patternOf(this.filter)
     } catch (error) {
-      // A newer version of the plugin may refuse what an older one stored. Failing here would fail every source.
+      // One version of the plugin may refuse what another one stored. Failing here would fail every source.
       this.broken = { because: error }
-      this.keys = []
+      isAnywhere = !KEYS.is(row.keys)
+      this.keys = KEYS.is(row.keys) ? unique(row.keys) : []
     }
+    this.isAnywhere = isAnywhere
   }
 
   get snapshot(): string {

@@ -15,6 +15,7 @@ import type { TriggerChangeRow } from '../sql/trigger-changes.ts'
 import { loadTriggerChanges } from '../sql/trigger-changes.ts'
 import type { StoredTrigger } from './filed-trigger.ts'
 import { MatchingIndex } from './matching-index.ts'
+import type { UnreadableTriggers } from './unreadable.ts'
 
 /** Apps whose indexes are kept; the least recently used goes first. */
 const MAX_APPS = 10_000
@@ -32,11 +33,14 @@ export class IndexCache {
 
   readonly #defaults: Quotas
 
+  readonly #unreadable: Pick<UnreadableTriggers, 'seen'>
+
   /** `defaults`: the quotas of an app that has no others. */
-  constructor(sql: Sql, plugins: Plugins, defaults: Quotas) {
+  constructor(sql: Sql, plugins: Plugins, defaults: Quotas, unreadable: Pick<UnreadableTriggers, 'seen'>) {
     this.#sql = sql
     this.#plugins = plugins
     this.#defaults = defaults
+    this.#unreadable = unreadable
   }
 
   /** The index used last for the app: right unless a trigger changed since, which the emit statement notices. */
@@ -63,6 +67,7 @@ export class IndexCache {
     const before = this.#usable(app).find(({ epoch }) => epoch === changes[0]?.since)
     const index = (before && (await this.#following(before, changes))) ?? (await this.#loadAll(app, on))
     this.#keep(app, index)
+    this.#unreadable.seen(app, index.unreadable())
     return index
   }
 

@@ -83,8 +83,18 @@ describe('a plugin that fails is named, and so is the trigger', () => {
     )
   })
 
-  test('a filter that cannot be read fails every emit that it might concern, whatever the event', () => {
-    expect(() => match([row(7, { all: 'a' })], 'zzz')).toThrow(expect.objectContaining({ code: 'source.failed' }))
+  test('a filter that cannot be read, with keys that nobody knows, fails every emit of its source', () => {
+    for (const keys of [undefined, null, 'a', ['a', 7]])
+      expect(() => match([{ ...row(7, { all: 'a' }), keys }], 'zzz')).toThrow(
+        expect.objectContaining({ code: 'source.failed' }),
+      )
+  })
+
+  test('a filter that cannot be read fails the emits that have one of its stored keys, and no others', () => {
+    const rows = [{ ...row(7, { all: 'a' }), keys: ['a', 'b'] }, row(8, { any: 'z' })]
+    expect(match(rows, 'zzz')).toEqual(['t8'])
+    for (const said of ['a', 'zb'])
+      expect(() => match(rows, said)).toThrow(expect.objectContaining({ code: 'source.failed' }))
   })
 })
 
@@ -155,7 +165,9 @@ describe('an index that follows another', () => {
     const first = new MatchingIndex('app', '0', [row(0, { all: 'a' })], sources)
     const second = (await first.followedBy('1', new Map([['t0', row(0, { any: 'a' })]]))) as MatchingIndex
     expect(() => idsOf(first)).toThrow('cannot read')
+    expect(first.unreadable().map(({ id }) => id)).toEqual(['t0'])
     expect(idsOf(second)).toEqual(['t0'])
+    expect(second.unreadable()).toEqual([])
   })
 })
 

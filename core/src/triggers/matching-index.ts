@@ -123,6 +123,12 @@ export class MatchingIndex {
     return source === undefined ? undefined : new FiledTrigger(this.app, row as StoredTrigger, source)
   }
 
+  /** Triggers whose filters cannot be read here. */
+  unreadable(): FiledTrigger[] {
+    const filed = [...this.#files.triggers.broken].filter(({ id }) => !this.#changes.has(id))
+    return [...filed, ...this.#over.broken]
+  }
+
   /** Every trigger that matches, each once. A matcher that throws fails the emit; the error names plugin and trigger. */
   match(source: AnySource, event: { op: string }): IndexedTrigger[] {
     return this.#matching(source, event)
@@ -154,6 +160,7 @@ export class MatchingIndex {
     const visit = (candidate: FiledTrigger) => {
       if (candidate.seenBy === id) return
       candidate.seenBy = id
+      if (candidate.broken !== undefined) throw unreadable(source, candidate)
       if (matches(source, event, candidate) && reaches(source, event, candidate)) matched.push(candidate)
     }
     withinSteps(() => {
@@ -169,13 +176,14 @@ export class MatchingIndex {
     return matched
   }
 
+  /** Those that a lookup would not find, since nobody knows their keys, might match whatever the event is. */
   #assertReadable(source: AnySource): void {
-    if (!this.#over.hasBroken && !this.#files.triggers.hasBroken) return
-    const fail = (trigger: FiledTrigger) =>
-      pluginFailed(source, trigger, 'cannot read the stored filter', trigger.broken?.because)
-    for (const trigger of this.#over.broken(source.name)) throw fail(trigger)
-    for (const trigger of this.#files.triggers.broken(source.name))
-      if (!this.#changes.has(trigger.id)) throw fail(trigger)
+    const over = this.#over.anywhere
+    const files = this.#files.triggers.anywhere
+    if (over.size === 0 && files.size === 0) return
+    for (const trigger of over) if (trigger.source === source.name) throw unreadable(source, trigger)
+    for (const trigger of files)
+      if (trigger.source === source.name && !this.#changes.has(trigger.id)) throw unreadable(source, trigger)
   }
 }
 
@@ -238,13 +246,26 @@ function reaches(source: AnySource, event: { op: string }, { registrant }: Filed
   return askSource(source, 'reaches', ask, YES_OR_NO)
 }
 
-function pluginFailed(source: AnySource, trigger: IndexedTrigger, what: string, cause?: unknown): OutbusError {
+/** It may want the event, and a row that is not written now would be missing for ever (G2). */
+function unreadable(source: AnySource, trigger: FiledTrigger): OutbusError {
+  const hint = `emit it with the version that wrote the filter, or change, disable or delete trigger ${trigger.id}`
+  return pluginFailed(source, trigger, 'cannot read the stored filter', trigger.broken?.because, hint)
+}
+
+function pluginFailed(
+  source: AnySource,
+  trigger: IndexedTrigger,
+  what: string,
+  cause?: unknown,
+  hint?: string,
+): OutbusError {
   return new OutbusError(
     'source.failed',
     `source ${JSON.stringify(source.name)}, trigger ${JSON.stringify(trigger.name)} (${trigger.id}): ${what}`,
     {
       path: 'matches',
       ...(cause === undefined ? {} : { cause }),
+      ...(hint === undefined ? {} : { hint }),
     },
   )
 }

@@ -104,7 +104,7 @@ export class TriggerRegistry implements Triggers {
     assertTriggerName(given.name)
     if (standsInLineTwice(given)) throw refusedOrder()
     const source = this.#plugins.source(given.source)
-    const filter = encodeFilter(source, 'filter' in given ? given.filter : {})
+    const { filter, keys } = encodeFilter(source, 'filter' in given ? given.filter : {})
     const target = this.#encodeTarget(given.target)
     const retry = encodeRetry(source.name, given.retry === undefined ? {} : given.retry)
     const { priority = 'normal', enabled = true } = given
@@ -136,6 +136,7 @@ export class TriggerRegistry implements Triggers {
         given.enabled ?? true,
         this.#mostTriggers,
         given.runAs ?? 'registrant',
+        keys,
       ])
       // Thrown in the transaction: what is done beside it is undone.
       if (made?.over_quota === true)
@@ -227,7 +228,7 @@ export class TriggerRegistry implements Triggers {
   ): Promise<TriggerRow | undefined | typeof CHANGED_MEANWHILE> {
     const waiting = waitingRowsOf(given)
     const { id, source, registrant } = before
-    const filter = 'filter' in given ? encodeFilter(this.#plugins.source(source), given.filter) : null
+    const encoded = 'filter' in given ? encodeFilter(this.#plugins.source(source), given.filter) : undefined
     await this.#access.assert(this.#scope, this.#on, {
       action: 'trigger.update',
       resource: { trigger: { ...factsOf(before), ...settingsOf(given) }, before: factsOf(before) },
@@ -249,7 +250,7 @@ export class TriggerRegistry implements Triggers {
         this.#scope.app,
         id,
         given.name ?? null,
-        filter,
+        encoded?.filter ?? null,
         given.target === undefined ? null : this.#encodeTarget(given.target),
         given.retry === undefined ? null : encodeRetry(source, given.retry),
         given.priority === undefined ? null : priorityLevel(given.priority),
@@ -261,6 +262,7 @@ export class TriggerRegistry implements Triggers {
         given.enabled ?? null,
         waiting,
         given.runAs ?? null,
+        encoded?.keys ?? null,
       ])
       // What the statement answers of pauses is how they were before it.
       const [is] = waiting === null ? [written] : await sql.run(on, getTrigger, [this.#scope.app, id, null])
@@ -501,14 +503,17 @@ function assertTriggerName(name: unknown): void {
   assertName(name, { what: 'a trigger name', code: 'trigger.invalid' })
 }
 
-/** The filter is stored as it was written: its schema may transform it, and does so again whenever it is read. */
-function encodeFilter(source: AnySource, filter: unknown): string {
+/**
+ * The filter is stored as it was written: its schema may transform it, and does so again whenever it is read. Its keys are stored beside
+ * it for processes that cannot read it.
+ */
+function encodeFilter(source: AnySource, filter: unknown): { readonly filter: string; readonly keys: string } {
   const what = `filter of source ${source.name}`
   const parsed: unknown = parseWith(source.filter, filter, { code: 'trigger.invalid', what, path: 'filter' })
   assertSaysSomething(filter, { code: 'trigger.invalid', what, path: 'filter' })
   // Where the trigger would be filed: a source that cannot say fails here, and not each emit from then on.
-  askSource(source, 'keys', () => source.keys(parsed), KEYS)
-  return encodeJson(filter, { path: 'filter' })
+  const keys = askSource(source, 'keys', () => source.keys(parsed), KEYS)
+  return { filter: encodeJson(filter, { path: 'filter' }), keys: JSON.stringify(keys) }
 }
 
 function encodeRetry(source: string, retry: unknown): string {

@@ -17,12 +17,15 @@ export class TriggerFiles {
   readonly #byId = new Map<string, FiledTrigger>()
   readonly #bySource = new Map<string, SourceFiles>()
   readonly #broken = new Set<FiledTrigger>()
+  /** Of these, the ones that are filed nowhere. */
+  readonly #anywhere = new Set<FiledTrigger>()
 
   /** The trigger as it is now; it may be there already. */
   put(trigger: FiledTrigger): void {
     this.delete(trigger.id)
     this.#byId.set(trigger.id, trigger)
     if (trigger.broken !== undefined) this.#broken.add(trigger)
+    if (trigger.isAnywhere) this.#anywhere.add(trigger)
     let files = this.#bySource.get(trigger.source)
     if (files === undefined) this.#bySource.set(trigger.source, (files = new SourceFiles()))
     for (const key of trigger.keys) files.put(key, trigger)
@@ -33,6 +36,7 @@ export class TriggerFiles {
     if (trigger === undefined) return
     this.#byId.delete(id)
     this.#broken.delete(trigger)
+    this.#anywhere.delete(trigger)
     for (const key of trigger.keys) this.#bySource.get(trigger.source)?.delete(key, trigger)
   }
 
@@ -44,12 +48,14 @@ export class TriggerFiles {
     return this.#byId.size
   }
 
-  get hasBroken(): boolean {
-    return this.#broken.size > 0
+  /** Whose filters cannot be read. */
+  get broken(): ReadonlySet<FiledTrigger> {
+    return this.#broken
   }
 
-  *broken(source: string): Generator<FiledTrigger> {
-    for (const trigger of this.#broken) if (trigger.source === source) yield trigger
+  /** Of those, the ones that a lookup does not find, although they might match. */
+  get anywhere(): ReadonlySet<FiledTrigger> {
+    return this.#anywhere
   }
 
   /** Every trigger that could match, its pattern being true; some of them several times. */
