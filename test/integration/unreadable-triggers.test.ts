@@ -5,8 +5,11 @@ import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
+import { setUpBus } from './one-bus.ts'
 import { untilDatabaseSays } from './workers/outcomes.ts'
 
+const LETTERS = 'select count(*)::integer from outbus.dead_letters'
+const EVENT = { op: 'set', collection: 'jobs', key: 'k', value: 1, version: 1 } as const
 const log = pino({ level: 'silent' })
 const news = (filter: object) =>
   defineSource({
@@ -74,3 +77,74 @@ test('a filter whose keys nobody knows, since an older version stored it, still 
   await older.cx.triggers.disable(id)
   expect((await older.emit('x')).deliveries).toBe(0)
 })
+
+test.for<[what: string, change: string, problem: string | undefined]>([
+  ['a retry policy with a key that is new', `retry = retry || '{"giveUpAfter": 5}'`, 'retry.giveUpAfter'],
+  ['a retry strategy that is new', `retry = retry || '{"strategy": "fibonacci"}'`, 'retry.strategy'],
+  ['more attempts than are allowed', `retry = retry || '{"maxAttempts": 1000000}'`, 'retry.maxAttempts'],
+  ['a retry policy that is null', `retry = 'null'`, 'retry'],
+  ['a target that is null', `target = 'null'`, 'target'],
+  ['a target that is a list', `target = '[1]'`, 'target'],
+  ['a target of a type that is not here', `target = '{"type": "carrier-pigeon"}'`, undefined],
+  ['a filter with a key that is new', `filter = filter || '{"since": 5}'`, 'filter.since'],
+  ['a filter that is null', `filter = 'null'`, 'filter'],
+  ['a source that is not here', `source = 'stripe'`, undefined],
+  ['a name that no call gives', `name = ''`, undefined],
+])(
+  'a trigger with %s is listed beside its neighbour, explained, paused, disabled and deleted',
+  async ([, change, problem]) => {
+    const { db, cx, trigger } = await setUpBus()
+    const { id } = await trigger('bad')
+    const good = await trigger('good')
+    await db.pool.query(`update outbus.triggers set ${change} where id = $1`, [id])
+    const first = await cx.triggers.list({ limit: 1 })
+    const second = await cx.triggers.list({ limit: 1, cursor: first.nextCursor as string })
+    const [listed] = first.items
+    expect([listed?.id, second.items[0]?.id]).toEqual([id, good.id])
+    if (problem === undefined) expect(listed?.problem).toBeUndefined()
+    else expect(listed?.problem).toContain(problem)
+    expect(await cx.triggers.get(id)).toMatchObject({ problem: listed?.problem })
+    expect(await cx.explain('kv', EVENT)).toHaveLength(2)
+    expect(await cx.triggers.pause(id)).toMatchObject({ paused: true })
+    expect(await cx.triggers.resume(id)).toMatchObject({ paused: false })
+    expect(await cx.triggers.disable(id)).toMatchObject({ enabled: false })
+    expect(await cx.triggers.update(id, { retry: { maxAttempts: 2 } })).toMatchObject({ retry: { maxAttempts: 2 } })
+    await cx.triggers.delete(id, { waiting: 'discard' })
+    expect((await cx.triggers.list()).items.map((item) => item.id)).toEqual([good.id])
+  },
+)
+
+test.for(['null', '7', '"text"', '[]', '{"name": 5, "source": {}}'])(
+  'a delivery and a dead letter with %s where their trigger should stand are listed, read, ended and replayed',
+  async (snapshot) => {
+    const { db, bus, cx, trigger } = await setUpBus()
+    const { id } = await trigger('work', { maxAttempts: 1 })
+    bus.handle('work', () => Promise.reject(new Error('no')))
+    await bus.start()
+    const later = await cx.kv.set('jobs', 'later', 1, { delayMs: 3_600_000 })
+    await cx.kv.set('jobs', 'now', 1)
+    await untilDatabaseSays(db.pool, LETTERS, 1)
+    await db.pool.query(`update outbus.outbox set trigger = $1::json, errors = '5'`, [snapshot])
+    await db.pool.query('update outbus.dead_letters set trigger = $1::json', [snapshot])
+    const delivery = { id: later.deliveryIds[0], trigger: { id, name: '', source: '' }, errors: [] }
+    expect((await cx.deliveries.list()).items).toMatchObject([delivery])
+    expect(await cx.deliveries.get(delivery.id as string)).toMatchObject(delivery)
+    const letter = (await cx.deadLetters.list()).items[0]?.id as string
+    expect(await cx.deadLetters.get(letter)).toMatchObject({ trigger: { id }, target: { type: '' } })
+    // Nobody knows whose it is, so it is no principal's.
+    const plain = bus.context({ principal: { id: 'u_2' } })
+    for (const read of [
+      () => plain.deadLetters.get(letter),
+      () => plain.deadLetters.replay(letter),
+      () => plain.deliveries.get(delivery.id as string),
+    ])
+      await expect(read()).rejects.toMatchObject({ code: 'access.forbidden' })
+    expect(await cx.deadLetters.replay(letter)).toEqual({ parked: false })
+    await untilDatabaseSays(db.pool, LETTERS, 2)
+    const [again] = (await cx.deadLetters.list()).items
+    expect(again).toMatchObject({ replayOf: letter, failureKind: 'payload_invalid' })
+    await cx.deadLetters.discard(again?.id as string)
+    expect(await cx.deliveries.withdraw(delivery.id as string)).toEqual({ count: 1, running: 0 })
+    expect((await cx.deliveries.list()).items).toEqual([])
+  },
+)

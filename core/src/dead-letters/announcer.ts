@@ -27,6 +27,7 @@ import type { Sql } from '../sql/statement.ts'
 import type { UnannouncedDeadLetter } from '../sql/take-unannounced-dead-letters.ts'
 import { takeUnannouncedDeadLetters } from '../sql/take-unannounced-dead-letters.ts'
 import { readChain } from '../stored-chain.ts'
+import { namesIn } from '../triggers/stored.ts'
 import type { DeadLetterEvent } from './source.ts'
 import { DEAD_LETTER_SOURCE } from './source.ts'
 
@@ -208,12 +209,8 @@ async function resolveEach(
   }
 }
 
-/**
- * Empty where the row does not say it, since no bus has written it: no principal has that id. Null: the service's own.
- */
 function ownerOf({ trigger }: UnannouncedDeadLetter): string | null {
-  const { registrant = '' } = (trigger ?? {}) as { readonly registrant?: unknown }
-  return typeof registrant === 'string' || registrant === null ? registrant : ''
+  return namesIn(trigger).registrant
 }
 
 /**

@@ -7,7 +7,7 @@ import type { JsonValue } from '../json.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { DeadLetterRow } from '../sql/dead-letter-row.ts'
 import { readChain } from '../stored-chain.ts'
-import { isPlainObject } from '../validation/kinds.ts'
+import { targetIn } from '../triggers/stored.ts'
 import type { TargetSpec } from '../triggers/trigger.ts'
 
 export type Resolution = 'handled' | 'handler_failed' | 'replayed' | 'discarded'
@@ -54,7 +54,7 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
     idempotencyKey: idempotencyKeyOf(row.event_id, row.trigger_id),
     source: row.source,
     trigger: { id: row.trigger_id, name: row.trigger_name },
-    target: targetOf(row.trigger),
+    target: targetIn((row.trigger as { readonly target?: unknown } | null)?.target),
     caller: callerOf(row.caller),
     eventId: row.event_id,
     event: row.event,
@@ -71,10 +71,4 @@ export function toDeadLetter(row: DeadLetterRow): DeadLetter {
     resolution: (row.resolution ?? undefined) as Resolution | undefined,
     resolvedAt: row.resolved_at ?? undefined,
   }
-}
-
-/** A snapshot that no bus has written may be any JSON value. */
-function targetOf(snapshot: unknown): TargetSpec {
-  const target = (snapshot as { readonly target?: unknown } | null)?.target
-  return isPlainObject(target) && typeof target['type'] === 'string' ? (target as TargetSpec) : { type: '' }
 }

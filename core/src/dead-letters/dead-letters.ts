@@ -21,6 +21,7 @@ import { listDeadLetters } from '../sql/list-dead-letters.ts'
 import { replayDeadLetters } from '../sql/replay-dead-letters.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { nameSchema } from '../validation/names.ts'
+import { namesIn } from '../triggers/stored.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import { dateSchema } from '../validation/kinds.ts'
 
@@ -229,7 +230,7 @@ export class DeadLetterStore implements DeadLetters {
     const [row] = await this.#sql.run(this.#on, getDeadLetter, [this.#scope.app, id])
     if (row === undefined) throw notFound(id)
     const letter = { id: row.id, source: row.source, trigger: { id: row.trigger_id, name: row.trigger_name } }
-    const owner = row.trigger.registrant
+    const { registrant: owner } = namesIn(row.trigger)
     await this.#access.assert(this.#scope, this.#on, { action, resource: { letter }, owner })
     return row
   }

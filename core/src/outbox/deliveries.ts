@@ -17,6 +17,7 @@ import { getDelivery } from '../sql/get-delivery.ts'
 import { countDeliveries, findDeliveries, listDeliveries } from '../sql/list-deliveries.ts'
 import { registrantsOf } from '../sql/registrants-of.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
+import { namesIn } from '../triggers/stored.ts'
 import { nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import type { DeliveryFilter, DeliverySelection, Restriction } from './delivery-filter.ts'
@@ -155,10 +156,10 @@ export class DeliveryStore implements Deliveries {
   async get(id: string): Promise<PendingDelivery> {
     const [row] = await this.#sql.run(this.#on, getDelivery, [this.#scope.app, assertRowId(id, 'a delivery id')])
     if (row === undefined) throw notFound('id', id)
-    const { id: triggerId, name, source, registrant } = row.trigger
+    const { name, source, registrant } = namesIn(row.trigger)
     await this.#access.assert(this.#scope, this.#on, {
       action: 'delivery.read',
-      resource: { delivery: { id: row.id, source, trigger: { id: triggerId, name } } },
+      resource: { delivery: { id: row.id, source, trigger: { id: row.trigger_id, name } } },
       owner: registrant,
     })
     return toDelivery(row)
@@ -336,19 +337,19 @@ function endingOf(
 }
 
 function toDelivery(row: DeliveryRow): PendingDelivery {
-  const { id, name, source } = row.trigger
+  const { name, source } = namesIn(row.trigger)
   return {
     id: row.id,
-    idempotencyKey: idempotencyKeyOf(row.event_id, id),
+    idempotencyKey: idempotencyKeyOf(row.event_id, row.trigger_id),
     eventId: row.event_id,
-    trigger: { id, name, source },
+    trigger: { id: row.trigger_id, name, source },
     caller: callerOf(row.caller),
     attempt: row.attempt,
     state: row.state,
     dueAt: row.due_at,
     emittedAt: row.emitted_at,
     key: row.ordering_key ?? undefined,
-    errors: row.errors ?? [],
+    errors: Array.isArray(row.errors) ? (row.errors as readonly AttemptError[]) : [],
   }
 }
 

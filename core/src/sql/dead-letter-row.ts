@@ -1,5 +1,4 @@
 import type { AttemptError } from '../dispatch/attempt-error.ts'
-import type { TriggerSnapshot } from '../triggers/snapshot.ts'
 import type { JsonValue } from '../json.ts'
 import { keptErrors } from './kept-errors.ts'
 
@@ -12,7 +11,8 @@ export interface DeadLetterRow {
   readonly trigger_name: string
   readonly event_id: string
   readonly event: JsonValue
-  readonly trigger: TriggerSnapshot
+  /** The snapshot, as `triggers/stored.ts` reads it. */
+  readonly trigger: unknown
   readonly replay_of: string | null
   readonly attempts: number
   readonly failure_kind: string

@@ -1,17 +1,17 @@
-import type { AttemptError } from '../dispatch/attempt-error.ts'
 import type { DeliveryState } from '../outbox/delivery-state.ts'
-import type { TriggerSnapshot } from '../triggers/snapshot.ts'
 import { isPaused } from './pauses.ts'
 
 export interface DeliveryRow {
   readonly id: string
   readonly event_id: string
-  readonly trigger: TriggerSnapshot
+  readonly trigger_id: string
+  /** The snapshot, as `triggers/stored.ts` reads it. */
+  readonly trigger: unknown
   readonly attempt: number
   readonly due_at: Date
   readonly ordering_key: string | null
   readonly state: DeliveryState
-  readonly errors: readonly AttemptError[] | null
+  readonly errors: unknown
   readonly emitted_at: Date
   readonly caller: string | null
 }
@@ -21,7 +21,7 @@ const STATE = `case when o.lease_token is not null then case when o.due_at > clo
     when o.paused or ${isPaused('o.app_id', 'o.trigger_id')} then 'parked'
     when o.attempt > 1 then 'retrying' else 'waiting' end`
 
-export const DELIVERY_COLUMNS = `o.id, o.event_id, o.trigger, o.attempt, o.due_at, o.ordering_key, ${STATE} as state, o.errors, o.emitted_at, o.caller`
+export const DELIVERY_COLUMNS = `o.id, o.event_id, o.trigger_id, o.trigger, o.attempt, o.due_at, o.ordering_key, ${STATE} as state, o.errors, o.emitted_at, o.caller`
 
 /** Withdrawn ones are as good as gone: nobody starts them any more. */
 const IS_WANTED = `(not o.paused or not exists (

@@ -6,7 +6,8 @@ export interface TriggerRow {
   readonly name: string
   readonly source: string
   readonly filter: unknown
-  readonly target: { type: string } & Record<string, unknown>
+  /** What stands in it, and in `retry`, is read by `triggers/stored.ts`. */
+  readonly target: unknown
   readonly retry: unknown
   readonly priority: number
   readonly timeout_ms: number

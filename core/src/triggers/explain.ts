@@ -80,7 +80,7 @@ export function explainTrigger(
 }
 
 /** Why the source cannot read a stored filter; undefined where it can. */
-function problemOfFilter(source: AnySource, filter: unknown): string | undefined {
+export function problemOfFilter(source: AnySource, filter: unknown): string | undefined {
   try {
     parseWith(source.filter, filter, {
       code: 'trigger.invalid',

@@ -30,12 +30,15 @@ import { listTriggers } from '../sql/list-triggers.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { TriggerRow } from '../sql/trigger-row.ts'
 import { updateTrigger } from '../sql/update-trigger.ts'
+import { inSlices } from '../slices.ts'
 import type { AnySource } from '../source.ts'
 import { audienceOfTarget } from '../target.ts'
 import { encodeJson } from '../validation/json.ts'
 import { assertName } from '../validation/names.ts'
 import { assertSaysSomething } from '../validation/given.ts'
 import { parseWith } from '../validation/zod-error.ts'
+import { problemOfFilter } from './explain.ts'
+import { problemOfTarget, retryIn, targetIn } from './stored.ts'
 import type { RunAs, TargetSpec, Trigger, TriggerListOptions, TriggerPatch, Triggers, WaitingRows } from './trigger.ts'
 import {
   DEFAULT_TIMEOUT_MS,
@@ -196,12 +199,14 @@ export class TriggerRegistry implements Triggers {
     const { source = null, enabled = null } = given
     const listing = ['triggers', this.#scope.app, String(source), String(enabled)]
     const limit = pageLimit(given.limit)
-    const after = decodeCursor(listing, given.cursor, assertTriggerName) ?? null
+    const after = decodeCursor(listing, given.cursor, assertStorable) ?? null
     const question = { action: 'trigger.read', resource: { trigger: undefined } } as const
     const registrant = (await this.#access.reach(this.#scope, this.#on, question)) ?? null
     const parameters = [this.#scope.app, after, source, enabled, registrant, limit + 1] as const
     const rows = await this.#sql.run(this.#on, listTriggers, [...parameters])
-    const triggers = rows.map((row) => this.#toTrigger(row, row.id))
+    const triggers: Trigger[] = []
+    // Each filter is read, to say whether it can be.
+    await inSlices(rows, (row) => void triggers.push(this.#toTrigger(row, row.id)))
     return toPage(triggers, limit, (last) => encodeCursor(listing, last.name))
   }
 
@@ -429,14 +434,17 @@ export class TriggerRegistry implements Triggers {
 
   #toTrigger(row: TriggerRow | undefined, sought: string): Trigger {
     if (row === undefined) throw notFound(sought)
+    const target = targetIn(row.target)
+    const { policy: retry, problem: problemOfRetry } = retryIn(row.retry)
+    const source = this.#plugins.sources.get(row.source)
     return {
       id: row.id,
       app: row.app_id,
       name: row.name,
       source: row.source,
       filter: row.filter,
-      target: row.target,
-      retry: parseRetryPolicy(row.retry),
+      target,
+      retry,
       priority: priorityOf(row.priority),
       timeoutMs: row.timeout_ms,
       ordered: row.ordered,
@@ -449,7 +457,11 @@ export class TriggerRegistry implements Triggers {
       paused: row.paused || row.app_paused,
       pausedBy: [...(row.paused ? (['trigger'] as const) : []), ...(row.app_paused ? (['app'] as const) : [])],
       parked: row.parked,
-      unresolved: !this.#resolves(row.target),
+      unresolved: !this.#resolves(target),
+      problem:
+        problemOfTarget(target) ??
+        problemOfRetry ??
+        (source === undefined ? undefined : problemOfFilter(source, row.filter)),
       createdAt: row.created_at,
       updatedAt: row.updated_at,
     }
@@ -458,7 +470,12 @@ export class TriggerRegistry implements Triggers {
   #resolves(spec: TargetSpec): boolean {
     const { type, ...config } = spec
     const target = this.#plugins.targets.get(type)
-    return target !== undefined && (target.resolves === undefined || target.resolves(config, this.#scope))
+    try {
+      return target !== undefined && (target.resolves === undefined || target.resolves(config, this.#scope))
+    } catch {
+      // What another version of the target has written, it cannot resolve.
+      return false
+    }
   }
 
   async #explainingRefusals<T>(name: string, write: () => Promise<T>): Promise<T> {
@@ -495,12 +512,17 @@ function settingsOf(patch: object): Partial<TriggerFacts> {
 /** What the audit keeps of a trigger: all that somebody sets. */
 function auditedTrigger(trigger: Trigger): object {
   const { id: _id, app: _app, parked: _parked, paused: _paused, unresolved: _unresolved, ...rest } = trigger
-  const { createdAt: _createdAt, updatedAt: _updatedAt, ...settings } = rest
+  const { createdAt: _createdAt, updatedAt: _updatedAt, problem: _problem, ...settings } = rest
   return settings
 }
 
 function assertTriggerName(name: unknown): void {
   assertName(name, { what: 'a trigger name', code: 'trigger.invalid' })
+}
+
+/** Of the place of a page: a name that another login has written may be one that no trigger could be given. */
+function assertStorable(name: string): void {
+  if (name.includes('\0') || !name.isWellFormed()) throw new TypeError('no text that Postgres stores')
 }
 
 /**

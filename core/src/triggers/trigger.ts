@@ -121,6 +121,11 @@ export interface Trigger {
   readonly parked: boolean
   /** True where this process could not run the target now, such as a function that nobody has registered. */
   readonly unresolved: boolean
+  /**
+   * Why this process cannot read all of it, such as what a newer version has written. An unreadable target has the type `''`, and an
+   * unreadable retry policy is the default one, by which its rows go here. Undefined where it can.
+   */
+  readonly problem: string | undefined
   readonly createdAt: Date
   readonly updatedAt: Date
 }
