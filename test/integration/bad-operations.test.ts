@@ -72,6 +72,13 @@ describe('an id', () => {
     ['deliveries.cancel', '1', (on, id) => on.deliveries.cancel(id), 'delivery.not_found'],
     ['deliveries.cancel of some', '1', (on, id) => on.deliveries.cancel([id]), undefined, 'meant[0]'],
     ['deliveries.withdraw', '1', (on, id) => on.deliveries.withdraw(id)],
+    [
+      'deliveries.withdraw of a result',
+      '1',
+      (on, id) => on.deliveries.withdraw({ eventId: UUID, deliveryIds: [id] }),
+      undefined,
+      'meant.deliveryIds[0]',
+    ],
     ['deliveries.list of an event', UUID, (on, eventId) => on.deliveries.list({ eventId }), undefined, 'eventId'],
     ['deliveries.purge', UUID, (on, triggerId) => on.deliveries.purge({ triggerId }), undefined, 'selection.triggerId'],
     ['requests.get', UUID, (on, id) => on.requests.get(id)],

@@ -213,7 +213,7 @@ test.for<[kind: string, options: object]>([
     throw new Error('undone')
   })
   await expect(rolledBack).rejects.toThrow('undone')
-  expect(await cx.deliveries.withdraw(unwanted.deliveryIds, { reason: 'paid' })).toEqual({ count: 1, running: 0 })
+  expect(await cx.deliveries.withdraw(unwanted, { reason: 'paid' })).toEqual({ count: 1, running: 0 })
   expect(await cx.deliveries.withdraw(unwanted.deliveryIds)).toEqual({ count: 0, running: 0 })
   expect(await cx.deliveries.withdraw({ eventId: byEvent.eventId })).toEqual({ count: 1, running: 0 })
   expect(await cx.deliveries.cancel(cancelled.deliveryIds[0] as string)).toBe('cancelled')
@@ -261,4 +261,35 @@ test('a withdrawal that names another app’s delivery does nothing to it (G15)'
   await outcomes.until((seen) => seen.length === 1)
   expect(outcomes.count('done')).toBe(1)
   await untilDatabaseSays(db.pool, WITHDRAWN, 0)
+})
+
+test('a result of an emit withdraws its own deliveries, and none whose ids the database hands out again', async () => {
+  const { db, bus, cx, trigger } = await setUpBus()
+  await trigger('work')
+  await trigger('other')
+  const delayMs = 3_600_000
+  const lost = await cx.kv.set('jobs', 'lost', 1, { delayMs })
+  // A failover lost the commit, and the new primary's sequence begins where it was before.
+  await db.pool.query('delete from outbus.outbox')
+  await db.pool.query(`select setval(pg_get_serial_sequence('outbus.outbox', 'id'), $1::bigint, false)`, [
+    lost.deliveryIds[0],
+  ])
+  const kept = await cx.kv.set('jobs', 'kept', 1, { delayMs })
+  expect(kept.deliveryIds.toSorted()).toEqual(lost.deliveryIds.toSorted())
+  expect(await cx.deliveries.withdraw(lost)).toEqual({ count: 0, running: 0 })
+  await expect(cx.deliveries.cancel(lost)).rejects.toMatchObject({ code: 'delivery.not_found', path: 'meant' })
+  expect(await bus.context({ app: 'bank' }).deliveries.withdraw(kept)).toEqual({ count: 0, running: 0 })
+  const { eventId, deliveryIds } = kept
+  expect(await cx.deliveries.withdraw({ eventId, deliveryIds: deliveryIds.slice(0, 1) })).toEqual({
+    count: 1,
+    running: 0,
+  })
+  expect(await cx.deliveries.withdraw(kept)).toEqual({ count: 1, running: 0 })
+  for (const [meant, path] of [
+    [{ eventId: 'x', deliveryIds }, 'meant.eventId'],
+    [{ eventId, deliveryIds: 'x' }, 'meant.deliveryIds'],
+    [{ deliveryIds }, 'meant.eventId'],
+    [{ eventId, deliveryId: '1' }, 'meant.deliveryId'],
+  ] as const)
+    await expect(cx.deliveries.withdraw(meant as never)).rejects.toMatchObject({ path })
 })

@@ -108,6 +108,7 @@ const WITHIN_A_TRANSACTION: readonly Verb[] = [
   ['deliveries.cancel', ['1'], { deadLetter: false }],
   ['deliveries.cancel', { eventId: ID }],
   ['deliveries.withdraw', ['1'], { reason: 'r' }],
+  ['deliveries.withdraw', { eventId: ID, deliveryIds: ['1'] }, { reason: 'r' }],
   [
     'deliveries.list',
     {

@@ -7,7 +7,7 @@ import { callerOf } from '../context.ts'
 import type { AttemptError } from '../dispatch/attempt-error.ts'
 import { OutbusError } from '../errors.ts'
 import { idempotencyKeyOf } from '../idempotency-key.ts'
-import { assertRowId } from '../ids.ts'
+import { assertRowId, assertUuid } from '../ids.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema } from '../page.ts'
 import type { Access } from '../principals/access.ts'
@@ -16,6 +16,7 @@ import type { DeliveryRow } from '../sql/delivery-row.ts'
 import { getDelivery } from '../sql/get-delivery.ts'
 import { countDeliveries, findDeliveries, listDeliveries } from '../sql/list-deliveries.ts'
 import { registrantsOf } from '../sql/registrants-of.ts'
+import { stillOfEvent } from '../sql/still-of-event.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import { namesIn } from '../triggers/stored.ts'
 import { nameSchema } from '../validation/names.ts'
@@ -47,8 +48,11 @@ export interface PendingDelivery {
   readonly errors: readonly AttemptError[]
 }
 
-/** Some deliveries by their own ids, or all of one event: both are what `emit` returned. */
-export type DeliveriesMeant = string | readonly string[] | { readonly eventId: string }
+/** What `emit` and each verb that emits returned, whole. Both have to fit: a delivery id alone may come again for another event. */
+export type EmittedDeliveries = { readonly eventId: string; readonly deliveryIds: readonly string[] }
+
+/** What `emit` returned, whole; some deliveries by their own ids; or all of one event. */
+export type DeliveriesMeant = string | readonly string[] | { readonly eventId: string } | EmittedDeliveries
 
 export interface WithdrawOptions {
   /** What the history, and a dead letter, say. 1 to 128 characters. */
@@ -91,11 +95,12 @@ export interface Deliveries {
    */
   cancel(id: string, options?: CancelOptions): Promise<'cancelled' | 'cancelling'>
   /** The same for several, or for all of one event. What is gone already is not counted; where all are: `delivery.not_found`. */
-  cancel(meant: readonly string[] | { readonly eventId: string }, options?: CancelOptions): Promise<Ended>
+  cancel(meant: Exclude<DeliveriesMeant, string>, options?: CancelOptions): Promise<Ended>
   /**
    * Takes back what `emit` wrote, such as a reminder that nobody wants any more: what waits never starts, with the outcome
    * `discarded` and no dead letter; what runs is ended as by `cancel`. What is gone already is not counted. As `cancel` otherwise:
-   * an emitter's rights are enough. Withdrawn before it was due, a delivery is never run.
+   * an emitter's rights are enough. Withdrawn before it was due, a delivery is never run. Give the whole result of the emit: then nothing
+   * else is withdrawn, also where the database has lost those rows and hands their ids out again. A duplicate names no rows.
    */
   withdraw(meant: DeliveriesMeant, options?: WithdrawOptions): Promise<Ended>
   /**
@@ -116,6 +121,8 @@ const cancelSchema = withdrawSchema.extend({ deadLetter: z.boolean().exactOption
 const manySchema = cancelSchema.extend({ dryRun: z.boolean().exactOptional() })
 const listSchema = deliveryFilterSchema.extend(pageSchema)
 const eventSchema = z.strictObject({ eventId: z.string() })
+/** A result of an emit: each verb has members of its own beside these. */
+const emittedSchema = z.looseObject({ eventId: z.string(), deliveryIds: z.array(z.string()) })
 
 /** Rows that one statement looks at. */
 const BITE_ROWS = 20_000
@@ -193,7 +200,7 @@ export class DeliveryStore implements Deliveries {
   }
 
   cancel(id: string, options?: CancelOptions): Promise<'cancelled' | 'cancelling'>
-  cancel(meant: readonly string[] | { readonly eventId: string }, options?: CancelOptions): Promise<Ended>
+  cancel(meant: Exclude<DeliveriesMeant, string>, options?: CancelOptions): Promise<Ended>
   async cancel(meant: DeliveriesMeant, options: CancelOptions = {}): Promise<'cancelled' | 'cancelling' | Ended> {
     const given = parseWith(cancelSchema, options, { code: 'options.invalid', what: 'deliveries.cancel' })
     const ended = await this.#end(meant, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'), 'cancel')
@@ -222,6 +229,7 @@ export class DeliveryStore implements Deliveries {
   async #end(meant: DeliveriesMeant, ending: Ending, verb: 'cancel' | 'withdraw'): Promise<Ended> {
     const how: Asked = { operation: `deliveries.${verb}`, meant }
     if (typeof meant !== 'string' && !isList(meant)) {
+      if (namesDeliveries(meant)) return this.#endEmitted(meant, ending, how)
       const { eventId } = parseWith(eventSchema, meant, { code: 'options.invalid', what: 'deliveries', path: 'meant' })
       const restriction = restrictionOf(this.#scope.app, { eventId }, 'meant')
       let ended: Ended = NONE_ENDED
@@ -234,6 +242,28 @@ export class DeliveryStore implements Deliveries {
         : meant.map((id, i) => assertRowId(id, 'a delivery id', `meant[${i}]`))
     let ended: Ended = NONE_ENDED
     for (const some of portions(ids)) ended = both(ended, await this.#endThese(some, ending, how))
+    return ended
+  }
+
+  /** Those of the deliveries that are still of that event. */
+  async #endEmitted(meant: EmittedDeliveries, ending: Ending, { operation }: Asked): Promise<Ended> {
+    const given = parseWith(emittedSchema, meant, { code: 'options.invalid', what: 'deliveries', path: 'meant' })
+    const eventId = assertUuid(given.eventId, 'an event id', 'meant.eventId')
+    const ids = given.deliveryIds.map((id, i) => assertRowId(id, 'a delivery id', `meant.deliveryIds[${i}]`))
+    const how = { operation, meant: { eventId, deliveryIds: ids } }
+    let ended: Ended = NONE_ENDED
+    for (const some of portions(ids)) {
+      const rows = await this.#sql.run(this.#on, stillOfEvent, [this.#scope.app, some, eventId])
+      if (rows.length > 0)
+        ended = both(
+          ended,
+          await this.#endThese(
+            rows.map(({ id }) => id),
+            ending,
+            how,
+          ),
+        )
+    }
     return ended
   }
 
@@ -310,6 +340,16 @@ export class DeliveryStore implements Deliveries {
 interface Asked {
   readonly operation: string
   readonly meant: unknown
+}
+
+/** A result of an emit, and not an event alone. What throws here says so when it is read. */
+function namesDeliveries(meant: object): meant is EmittedDeliveries {
+  try {
+    return 'deliveryIds' in meant
+  } catch {
+    // A proxy that refuses to say.
+    return false
+  }
 }
 
 const NONE_ENDED: Ended = { count: 0, running: 0 }

@@ -39,7 +39,7 @@ export interface EmitResult {
   /**
    * The ids of those rows, in no promised order: what `cx.deliveries` takes, and what each handler gets as its `deliveryId`. Empty for
    * a duplicate: the rows are those of the first event, whose id is here. After a restore, or a failover that lost commits, they come
-   * again for other events: what is kept for long, to withdraw a delivery one day, is better the `eventId`.
+   * again for other events: what is kept for long, to withdraw a delivery one day, is the whole result, or `eventId` with them.
    */
   readonly deliveryIds: readonly string[]
   /** True when the dedupe key was taken: nothing was written. */
