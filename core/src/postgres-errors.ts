@@ -25,6 +25,8 @@ export interface ServerError {
 export const SQL_STATE = {
   checkViolation: '23514',
   deadlockDetected: '40P01',
+  duplicateObject: '42710',
+  duplicateTable: '42P07',
   failedTransaction: '25P02',
   insufficientPrivilege: '42501',
   lockNotAvailable: '55P03',

@@ -170,12 +170,19 @@ async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
     )
 }
 
-/** Several do it at once, and Postgres fails all but the first one by what is unique in its catalogue. */
+/** The row type of a table, the table, or what is unique in the catalogue: which of them is found there is a matter of moments. */
+const MADE_MEANWHILE: ReadonlySet<string | undefined> = new Set([
+  SQL_STATE.duplicateObject,
+  SQL_STATE.duplicateTable,
+  SQL_STATE.uniqueViolation,
+])
+
+/** Several do it at once, and Postgres fails all but the first one. */
 async function byOneOfMany(create: () => Promise<unknown>): Promise<void> {
   try {
     await create()
   } catch (error) {
-    if (sqlStateOf(error) !== SQL_STATE.uniqueViolation) throw error
+    if (!MADE_MEANWHILE.has(sqlStateOf(error))) throw error
   }
 }
 
