@@ -75,6 +75,7 @@ const compatibility = [
   'test/integration/replica-sessions.test.ts',
   'test/integration/roles.test.ts',
   'test/integration/row-security.test.ts',
+  'test/integration/session-changes.test.ts',
   'test/integration/session-defaults.test.ts',
   'test/integration/transactional.test.ts',
   'test/integration/types-of-the-application.test.ts',

@@ -20,7 +20,9 @@ import {
   saysNothingWasSent,
   serverErrorOf,
   SQL_STATE,
+  UnreadableAnswer,
   wasRefused,
+  wasRefusedByDriver,
 } from './postgres-errors.ts'
 import { checkOut, elsewhereIfReadOnly, isPool } from './postgres/check-out.ts'
 import { ask } from './postgres/ask.ts'
@@ -229,6 +231,8 @@ function translated(error: unknown, { stage, stopped: isStopped, login }: Circum
   if (isOutbusError(error)) return error
   if (stage === 'connecting' && isUnreachable(error)) return isStopped ? stopped(stage, error) : unreachable(error)
   if (wasRefused(error)) return refused(error, stage, login)
+  if (error instanceof UnreadableAnswer && stage !== 'committing') return unreadable(error)
+  if (wasRefusedByDriver(error)) return refusedByDriver(error)
   if (isProgramError(error) && stage !== 'connecting') return error
   const at = stage !== 'within' && saysNothingWasSent(error) ? 'connecting' : stage
   if (at === 'committing') return outcomeUnknown(error)
@@ -258,6 +262,18 @@ function refused(cause: unknown, stage: Stage, login: string | undefined): Outbu
       hint: 'bus.checkSchema() says what is missing, bus.migrate() adds it',
     })
   return new OutbusError('database.refused', `Postgres refused a statement: ${message}`, details)
+}
+
+/** What is read of a statement comes before its transaction commits, so that nothing was written. */
+function unreadable(cause: UnreadableAnswer): OutbusError {
+  return new OutbusError('database.refused', `the answer of Postgres cannot be read: it sent ${cause.message}`, {
+    cause,
+    hint: 'the session has settings that the bus does not know of: docs/operations.md, Connections',
+  })
+}
+
+function refusedByDriver(cause: unknown): OutbusError {
+  return new OutbusError('database.refused', `pg refused a statement: ${(cause as Error).message}`, { cause })
 }
 
 /** Of those that `grantRoles` knows. Only the migrator says what a principal may do. */

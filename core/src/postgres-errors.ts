@@ -21,6 +21,11 @@ export interface ServerError {
   readonly constraint?: string | undefined
 }
 
+/** An answer of Postgres that the bus cannot read. The statement was carried out, and the connection is as it was. */
+export class UnreadableAnswer extends Error {
+  override readonly name = 'UnreadableAnswer'
+}
+
 /** The SQLSTATEs that the bus decides by. */
 export const SQL_STATE = {
   checkViolation: '23514',
@@ -73,6 +78,7 @@ export function wasRefused(error: unknown): boolean {
  * (25006) is a standby by now, or was one when the session began.
  */
 export function endsConnection(error: unknown): boolean {
+  if (error instanceof UnreadableAnswer || wasRefusedByDriver(error)) return false
   const state = sqlStateOf(error)
   return state === undefined || ENDS_CONNECTION.test(state) || refusesWrites(error)
 }
@@ -115,6 +121,15 @@ export function isProgramError(error: unknown): boolean {
 }
 
 const PROGRAM_ERRORS = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError'])
+
+/** Whether the driver refused a statement by itself, without sending it, on a connection that is as it was. */
+export function wasRefusedByDriver(error: unknown): boolean {
+  const { message } = (error ?? {}) as { readonly message?: unknown }
+  return sqlStateOf(error) === undefined && typeof message === 'string' && DRIVER_REFUSES.test(message)
+}
+
+/** As `pg` words it: a name or values of a statement. */
+const DRIVER_REFUSES = /^(Prepared statements must be unique|Query values must be an array|A query must have either)/
 
 /** Whether the driver refused by itself: the connection or the pool had ended before. */
 export function saysNothingWasSent(error: unknown): boolean {

@@ -55,12 +55,12 @@ function inText(
 }
 
 /**
- * Asks how the client's session is set up, once a connection. Undefined where it cannot be asked: in a transaction that has failed,
- * or of something around a client of `pg`.
+ * Asks how the client's session is set up, once a connection, and again once it may have changed. Undefined where it cannot be
+ * asked: in a transaction that has failed, or of something around a client of `pg`.
  */
 export async function askSession(client: Client): Promise<Session | undefined> {
   const known = sessionOf(client)
-  if (known !== undefined) return known
+  if (known !== undefined && !(known.ofTransaction && statusOf(client) === 'I')) return known
   const status = statusOf(client)
   if (status === undefined || status === 'E') return undefined
   const { rows } = await ask(client, { ...ASK_SESSION, types: TEXTS } as pg.QueryConfig)

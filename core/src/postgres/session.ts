@@ -1,7 +1,8 @@
 /**
  * What a statement of the bus needs of the session that it runs in, whatever `alter database`, `alter role` or the server's
  * configuration say by default (G21). A connection of the bus's own is set up when it is opened. Of any other one, of a caller's pool
- * or behind a transaction-mode pooler, the bus asks once how it is set up, and changes nothing that lasts:
+ * or behind a transaction-mode pooler, the bus asks once how it is set up, and again where Postgres reports that it has changed. It
+ * changes nothing that lasts:
  *
  *   as usual       ──▶ the statement goes by itself
  *   not as usual   ──▶ begin, with a level and settings of its own; the statement; commit
@@ -18,9 +19,20 @@ export interface Session {
   readonly perStatement: readonly (readonly [name: string, value: string])[]
   /** Its transactions are read-only unless they say otherwise. */
   readonly readOnly: boolean
+  /** Names of the settings that are not as usual. */
+  readonly unusual: ReadonlySet<string>
+  /** Asked in a transaction that had changed settings: what of them lasts is asked after its end. */
+  readonly ofTransaction: boolean
 }
 
-const AS_USUAL: Session = { settings: [], wraps: false, perStatement: [], readOnly: false }
+const AS_USUAL: Session = {
+  settings: [],
+  wraps: false,
+  perStatement: [],
+  readOnly: false,
+  unusual: new Set(),
+  ofTransaction: false,
+}
 
 /** Limits in ms that are no longer than this would end what the bus does in the ordinary course of things. */
 const TOO_SHORT_MS = 10_000
@@ -39,6 +51,7 @@ const MEANING: readonly (readonly [name: string, value: string, fits?: Fits])[] 
   ['transform_null_equals', 'off'],
   ['gin_fuzzy_search_limit', '0'],
   ['row_security', 'on'],
+  ['client_encoding', 'UTF8'],
 ]
 const LEVEL: readonly (readonly [name: string, usual: string])[] = [
   ['default_transaction_isolation', 'read committed'],
@@ -80,18 +93,18 @@ const ASKED = [
 /** The level of every transaction that the bus begins. */
 const BEGIN = 'begin isolation level read committed'
 
-/** How the sessions of connections are set up, as far as it is known. */
-const sessions = new WeakMap<object, Session>()
+/** How the sessions of connections are set up, as far as it is known. Proxies share what is known of their connection. */
+const sessions = new WeakMap<object, { known: Session | undefined }>()
 /** Connections in a transaction of the bus's own, begun with the session's settings. */
 const begun = new WeakSet<object>()
 
 export function sessionOf(connection: object): Session | undefined {
-  return sessions.get(connection)
+  return sessions.get(connection)?.known
 }
 
 /** The connection's session is set up: `setUpSession` was run on it, or whoever has it begins its transactions by itself. */
 export function isSetUp(connection: object): void {
-  sessions.set(connection, AS_USUAL)
+  sessions.set(connection, { known: AS_USUAL })
 }
 
 /** `proxy` stands for `connection`. */
@@ -128,34 +141,80 @@ export const ASK_SESSION = {
 export type SettingRow = readonly [name: string, setting: string | null, reset: string | null]
 
 /**
- * Keeps what was answered. In a caller's transaction the session's own settings count, and not what the caller has set for that
- * transaction. `own`: the connection is the bus's, and nothing is compiled on it whatever it costs.
+ * Keeps what was answered. For after a caller's transaction the session's own settings count, for a statement in it those of the
+ * moment. `own`: the connection is the bus's, and nothing is compiled on it whatever it costs.
  */
 export function learn(connection: object, rows: readonly SettingRow[], own: boolean): Session {
-  const inTransaction = statusOf(connection) !== 'I'
-  const found = new Map(rows.map(([name, setting, reset]) => [name, (inTransaction ? reset : setting) ?? '']))
-  const session = sessionFrom(found, own)
-  sessions.set(connection, session)
-  return session
+  const now = new Map(rows.map(([name, setting]) => [name, setting ?? '']))
+  const lasting = new Map(rows.map(([name, , reset]) => [name, reset ?? '']))
+  const changed = rows.some(([, setting, reset]) => setting !== reset)
+  const known =
+    statusOf(connection) === 'I'
+      ? sessionFrom(now, now, own)
+      : { ...sessionFrom(lasting, now, own), ...(changed ? { wraps: true, ofTransaction: true } : {}) }
+  const kept = sessions.get(connection)
+  if (kept !== undefined) kept.known = known
+  else sessions.set(connection, forgottenWhenChanged(connection, known))
+  return known
 }
 
-function sessionFrom(found: ReadonlyMap<string, string>, own: boolean): Session {
-  const differs = ([name, value, fits = (setting) => setting === value]: (typeof MEANING)[number]) => {
-    const setting = found.get(name)
-    return setting !== undefined && !fits(setting)
+const REPORTED: ReadonlyMap<string, Fits> = new Map(
+  [...MEANING, ...LEVEL].map(([name, value, fits = (setting) => setting === value]: (typeof MEANING)[number]) => [
+    name,
+    fits,
+  ]),
+)
+
+interface Status {
+  readonly parameterName: string
+  readonly parameterValue: string
+}
+
+/** Postgres reports some settings whenever they change: all that change formats, and from 18 on the search path. */
+function forgottenWhenChanged(connection: object, known: Session): { known: Session | undefined } {
+  const kept: { known: Session | undefined } = { known }
+  const { connection: wire } = connection as {
+    readonly connection?: { on?(event: 'parameterStatus', heard: (status: Status) => void): void }
   }
-  const meaning = MEANING.filter(differs).map(([name, value]) => {
-    return [name, name === 'search_path' ? `${value}, ${found.get(name)}` : value] as const
+  wire?.on?.('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
+    // What the bus sets for a statement is as usual, and what it sets back is known not to be.
+    const fits = REPORTED.get(name)?.(value) ?? true
+    if (!fits && kept.known?.unusual.has(name) === false) kept.known = undefined
   })
+  return kept
+}
+
+/** By the settings of transactions to come, and by those of the statements of this moment. */
+function sessionFrom(found: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>, own: boolean): Session {
+  const differsIn =
+    (settings: ReadonlyMap<string, string>) =>
+    ([name, value, fits = (setting) => setting === value]: (typeof MEANING)[number]) => {
+      const setting = settings.get(name)
+      return setting !== undefined && !fits(setting)
+    }
+  const differs = differsIn(found)
   // In the transaction of a caller too: what is compiled takes a hundred times as long.
-  const perStatement = [...meaning, ...(compiles(found, own) ? [['jit', 'off'] as const] : [])]
+  const meantIn = (settings: ReadonlyMap<string, string>) => [
+    ...MEANING.filter(differsIn(settings)).map(([name, value]) => {
+      return [name, name === 'search_path' ? `${value}, ${settings.get(name)}` : value] as const
+    }),
+    ...(compiles(settings, own) ? [['jit', 'off'] as const] : []),
+  ]
   const others = [
     ...PLANS.filter(differs),
     ...LIMITS.filter((name) => !isLong(found.get(name) ?? '0')).map((name) => [name, '0'] as const),
   ]
-  const settings = [...perStatement, ...others].map(([name, value]) => setLocal(name, value))
-  const readOnly = found.get('default_transaction_read_only') === 'on'
-  return { settings, wraps: LEVEL.some(differs) || settings.length > 0, perStatement, readOnly }
+  const perStatement = meantIn(now)
+  const settings = [...meantIn(found), ...others].map(([name, value]) => setLocal(name, value))
+  const levels = LEVEL.filter(differs)
+  return {
+    settings,
+    wraps: levels.length > 0 || settings.length > 0,
+    perStatement,
+    readOnly: found.get('default_transaction_read_only') === 'on',
+    unusual: new Set([...perStatement, ...meantIn(found), ...levels].map(([name]) => name)),
+    ofTransaction: false,
+  }
 }
 
 function compiles(found: ReadonlyMap<string, string>, own: boolean): boolean {

@@ -6,6 +6,7 @@
  */
 import { isDate } from 'node:util/types'
 import { parse as parseArray } from 'postgres-array'
+import { UnreadableAnswer } from '../postgres-errors.ts'
 
 /** Reads the text of one value that is not null. */
 type Read = (text: string) => unknown
@@ -77,7 +78,7 @@ function toDate(text: string): Date {
 
 function toAnyDate(text: string): Date {
   const parts = DATE_AND_TIME.exec(text)
-  if (parts === null) throw new Error(`Postgres sent a time that is not ISO 8601: ${text}`)
+  if (parts === null) throw new UnreadableAnswer(`a time that is not ISO 8601: ${text}`)
   const [, years, months, days, hours = '0', minutes = '0', seconds = '0', sign, ...offset] = parts
   const year = offset[3] === undefined ? Number(years) : 1 - Number(years)
   // By microseconds, which Postgres counts: 1.001 times a thousand is less than 1,001.

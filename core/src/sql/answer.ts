@@ -6,6 +6,7 @@ import { beginText, isBegun, sessionOf, statusOf } from '../postgres/session.ts'
 import type { Session } from '../postgres/session.ts'
 import { parameterOf, TEXTS } from '../postgres/types.ts'
 import { inCatalog } from './in-catalog.ts'
+import { sqlStateOf } from '../postgres-errors.ts'
 import type { Queryable } from './statement.ts'
 
 /** What Postgres answers to a statement of the bus's, however the session that it goes to is set up. */
@@ -52,7 +53,7 @@ function answerOfClient(client: Client, query: pg.QueryConfig): Promise<pg.Query
 }
 
 async function answerWhereItMatters(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
-  const session = sessionOf(client) ?? (await askSession(client))
+  const session = await askSession(client)
   if (session === undefined || !session.wraps || isBegun(client)) return ask(client, query)
   const status = statusOf(client)
   if (status === 'I') return inItsOwnTransaction(client, query, session)
@@ -91,19 +92,34 @@ const SETTINGS = `select array(
 const SET_LOCALLY = `select pg_catalog.set_config(name, value, true)
 from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as setting (name, value)`
 
-/** In the transaction of a caller, who finds its settings as they were. A failed one has none any more. */
-async function asMeant(
-  client: Client,
-  query: pg.QueryConfig,
-  settings: Session['perStatement'],
-): Promise<pg.QueryResult> {
+/** By connection, what is asked last in this way: each begins when the one before has set back what it set. */
+const turns = new WeakMap<object, Promise<unknown>>()
+
+/**
+ * In the transaction of a caller, who finds its settings as they were. A failed one has none any more. What the caller itself asks
+ * at the same time, without waiting, is asked in between.
+ */
+function asMeant(client: Client, query: pg.QueryConfig, settings: Session['perStatement']): Promise<pg.QueryResult> {
   const names = parameterOf(settings.map(([name]) => name))
   const set = (values: readonly string[]) =>
     ask(client, { text: SET_LOCALLY, values: [names, parameterOf(values)], types: TEXTS } as pg.QueryConfig)
-  const { rows } = await ask(client, { text: SETTINGS, values: [names] })
-  const [before] = rows as [{ readonly settings: readonly string[] }]
-  await set(settings.map(([, value]) => value))
-  const result = await ask(client, query)
-  await set(before.settings)
-  return result
+  const turn = async () => {
+    const { rows } = await ask(client, { text: SETTINGS, values: [names] })
+    const [before] = rows as [{ readonly settings: readonly string[] }]
+    await set(settings.map(([, value]) => value))
+    try {
+      const result = await ask(client, query)
+      await set(before.settings)
+      return result
+    } catch (error) {
+      // The transaction goes on where it was not Postgres that refused. If it does not, nothing has to be set back.
+      if (sqlStateOf(error) === undefined) await set(before.settings).catch(() => undefined)
+      throw error
+    }
+  }
+  const asked = (turns.get(client) ?? Promise.resolve()).then(turn)
+  // Whoever asked hears of a failure. The next turn begins whatever became of this one.
+  const over = asked.catch(() => undefined)
+  turns.set(client, over)
+  return asked
 }
