@@ -25,7 +25,7 @@ import { lockLimits, lockLimitsNear, takeSingles, takeSinglesNear } from '../../
 import { findFirstSingleStarts, findSingleStarts } from '../../core/src/sql/find-single-starts.ts'
 import { findStarts } from '../../core/src/sql/find-starts.ts'
 import { unpark } from '../../core/src/sql/unpark.ts'
-import { takeRequests } from '../../core/src/sql/take-requests.ts'
+import { takeRequests, takeRequestsInTurns, takeRequestsInTurnsNear } from '../../core/src/sql/take-requests.ts'
 import { nextDue } from '../../core/src/sql/next-due.ts'
 import { writeNote } from '../../core/src/sql/write-note.ts'
 
@@ -173,6 +173,17 @@ test(
           ]
           expect(nodes.filter(readsWholeOutbox)).toEqual([])
           await client.query(beginText(undefined, claimSettings(10_000)))
+          for (const taking of [takeRequestsInTurns, takeRequestsInTurnsNear]) {
+            const turns = await nodesOfPlan(
+              client,
+              taking,
+              `${id}, 5000, 64, '-infinity', '-infinity', '{a}', '{1}', 20`,
+            )
+            expect(turns.filter(readsWholeOutbox)).toEqual([])
+            const ofApp = turns.filter((node) => node['Index Name']?.endsWith('_of_app'))
+            expect(ofApp).toHaveLength(taking === takeRequestsInTurns ? 6 : 2)
+            expect(turns.map((node) => node['Node Type'])).not.toContain('Bitmap Heap Scan')
+          }
           for (const taking of [lockLimits, takeSingles]) {
             const taken = await nodesOfPlan(client, taking, `${id}, 5000, 64, 1, ${id}`)
             expect(taken.filter(readsWholeOutbox)).toEqual([])

@@ -6,14 +6,26 @@
  *     │ none, or fewer than there are requests
  *     └──▶ shed: what nobody started in time is answered `overloaded`
  *
+ * While there is a backlog, apps take turns, and where there are several apps none of them gets all permits (G9, G19).
+ *
  * A request is run once. Whoever finds one under a lease that ran out answers that it crashed.
  */
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { clearTimeout, performance, setTimeout } from '../clock.ts'
+import { withOwnTransaction } from '../database-calls.ts'
 import { failedReply } from '../inbox/reply.ts'
-import { CALLER_GONE, PAUSED, PREVIOUS_TOKEN, takeRequests } from '../sql/take-requests.ts'
+import { claimSettings } from '../sql/begin-claim.ts'
+import {
+  CALLER_GONE,
+  PAUSED,
+  PREVIOUS_TOKEN,
+  takeRequests,
+  takeRequestsInTurns,
+  takeRequestsInTurnsNear,
+} from '../sql/take-requests.ts'
+import type { TakeInTurnsParameters, TakeRequestsParameters } from '../sql/take-requests.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import type { FailureKind } from '../retry/failure.ts'
 import type { Sql } from '../sql/statement.ts'
@@ -35,6 +47,7 @@ import type { Starts } from './starts.ts'
 import type { RunsAsRules } from './run-as.ts'
 import { resolveRunsAs } from './run-as.ts'
 import type { WakeUp } from './wake-up.ts'
+import { WholeLooks } from './whole-looks.ts'
 
 export interface RequestLaneOptions {
   readonly sql: Sql
@@ -52,6 +65,7 @@ export interface RequestLaneOptions {
   readonly starts: Pick<Starts, 'requests'>
   readonly log: Logger
   readonly holdMs: number
+  readonly frozenAfterMs: number
   readonly pollMs: number
   readonly overloadedAfterMs: number
   /** Begins to run a taken request. */
@@ -68,9 +82,19 @@ const MOST_AT_A_TIME = 64
 const RETRY_AFTER_MS = 1_000
 /** How often those that wait are looked at for shedding, as a share of the time that they may wait. */
 const SHARE_OF_PATIENCE = 4
+/** A full take of fewer requests is no backlog: a take that finds one request and asks for one is full too. */
+const BACKLOG_FROM = 8
+/** Takes go on in turns for so long after the last one that found a backlog, in ms. */
+const IN_TURNS_FOR_MS = 500
 
 export class RequestLane {
   readonly #options: RequestLaneOptions
+  /** How many requests this lane runs, by app. */
+  readonly #running = new Map<string, number>()
+  readonly #wholeLooks = new WholeLooks()
+  #inTurnsUntil = 0
+  /** Requests may wait until one of their own app has ended, although there are permits. */
+  #holdsBack = false
   #shedAt = 0
   #wanted = 1
 
@@ -92,7 +116,10 @@ export class RequestLane {
         const token = randomUUID()
         const startBy = performance.now() + this.#options.leaseMs
         const rows = await this.#take(token, reserved)
-        for (const run of await this.startTaken(rows, token, startBy)) onStarted(run)
+        for (const run of await this.startTaken(rows, token, startBy)) {
+          this.#count(run)
+          onStarted(run)
+        }
         // As many as there were permits: there are probably more, and none of them is to wait longer than it may. None:
         // some may be waiting for what their trigger's limit leaves.
         if (rows.length === reserved || rows.length === 0) await this.#shed()
@@ -133,9 +160,41 @@ export class RequestLane {
     if (count > 0) onShed(count)
   }
 
-  #take(token: string, limit: number): Promise<ClaimedTexts[]> {
-    const { sql, pool, leaseMs, starts } = this.#options
-    return sql.run(pool, takeRequests, [token, leaseMs, limit, ...starts.requests])
+  async #take(token: string, limit: number): Promise<ClaimedTexts[]> {
+    const { sql, pool, leaseMs, starts, permits } = this.#options
+    const parameters: TakeRequestsParameters = [token, leaseMs, limit, ...starts.requests]
+    const free = permits.free + limit
+    const inTurns = performance.now() < this.#inTurnsUntil || this.#isShort(free, limit)
+    const rows = inTurns
+      ? await this.#takeInTurns([...parameters, [...this.#running.keys()], [...this.#running.values()], free])
+      : await sql.run(pool, takeRequests, parameters)
+    if (rows.length === limit && this.#wanted >= BACKLOG_FROM) this.#inTurnsUntil = performance.now() + IN_TURNS_FOR_MS
+    this.#holdsBack = inTurns && rows.length < limit
+    return rows
+  }
+
+  #takeInTurns(parameters: TakeInTurnsParameters): Promise<ClaimedTexts[]> {
+    const { sql, pool, starts, frozenAfterMs } = this.#options
+    const take = (stated: typeof takeRequestsInTurns) =>
+      withOwnTransaction(pool, (tx) => sql.run(tx, stated, parameters), claimSettings(frozenAfterMs))
+    if (Math.max(...starts.requests) > -Infinity && !this.#wholeLooks.isDue) return take(takeRequestsInTurnsNear)
+    return this.#wholeLooks.during(() => take(takeRequestsInTurns))
+  }
+
+  /** Whether some app's share of what is free may be less than a take by age would give it. */
+  #isShort(free: number, limit: number): boolean {
+    for (const running of this.#running.values()) if (3 * free - running < 4 * limit) return true
+    return false
+  }
+
+  #count({ delivery: { app }, ended }: Run): void {
+    this.#running.set(app, (this.#running.get(app) ?? 0) + 1)
+    void ended.then(() => {
+      const left = (this.#running.get(app) as number) - 1
+      if (left === 0) this.#running.delete(app)
+      else this.#running.set(app, left)
+      if (this.#holdsBack) this.#options.wakeUp.one()
+    })
   }
 
   /** Runs those that are to be run, and answers the others. Also for what the lane of limited triggers took. */

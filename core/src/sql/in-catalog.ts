@@ -12,7 +12,7 @@
 const FUNCTIONS =
   `clock_timestamp current_database gen_random_uuid now pg_backend_pid pg_current_snapshot pg_current_xact_id statement_timestamp
   transaction_timestamp array_agg array_length array_to_json array_to_string bool_and bool_or cardinality concat concat_ws count current_setting date_part
-  format generate_series has_database_privilege has_schema_privilege has_table_privilege hashtext hashtextextended int8range isempty
+  array_position format generate_series has_database_privilege has_schema_privilege has_table_privilege hashtext hashtextextended int8range isempty
   isfinite json_agg json_array_elements json_build_array json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_length
   jsonb_build_array jsonb_build_object jsonb_object_agg jsonb_set jsonb_typeof json_typeof lag lead left length lower make_interval max
   md5 min nextval octet_length currval pg_advisory_lock pg_advisory_unlock pg_advisory_xact_lock pg_column_size pg_get_serial_sequence pg_has_role

@@ -1,6 +1,7 @@
 import { ANSWERED, GONE_COLUMNS } from './reply-rows.ts'
 import type { AnsweredRow } from './settle-requests.ts'
 import { statement } from './statement.ts'
+import { LAST_ID } from './take-requests.ts'
 
 /**
  * Caller: RequestLane, while its gate has no permit to give: requests that nobody has started for `waitedMs` are
@@ -12,7 +13,7 @@ export const shedRequests = statement<[waitedMs: number, reply: string, limit: n
   `with old as materialized (
   select id from {schema}.outbox
   where reply_to is not null and reply_by is not null
-    and due_at <= clock_timestamp() - $1::double precision * interval '1 millisecond' and due_at >= to_timestamp($4::double precision)
+    and due_at >= to_timestamp($4::double precision) and (due_at, id) <= (now() - $1::double precision * interval '1 millisecond', ${LAST_ID})
   order by due_at, id limit $3 for update skip locked
 ), gone as materialized (
   delete from {schema}.outbox o where o.id = any (array(select id from old)) and o.lease_token is null

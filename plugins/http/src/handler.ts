@@ -8,6 +8,7 @@ import type { PeerKeys, PeerTest } from './causality.ts'
 import { causalityOf, peersSchema, readTraceparent } from './causality.ts'
 import type { httpEvents, HttpFilter } from './events.ts'
 import { isMethod, METHODS } from './events.ts'
+import { InFlight } from './in-flight.ts'
 import { carriedOf } from './request-event.ts'
 import { responseHeaders } from './response-headers.ts'
 import { errorResponse, refusalResponse, responseTo, retryAfter } from './responses.ts'
@@ -69,6 +70,11 @@ export interface HttpHandlerOptions {
   /** How many requests this listener works on at once. Then 503. Default 1,000. */
   readonly maxInFlight?: number
   /**
+   * How many of them may be of one app, as `context` says. Then 503 for that app alone. Default half of `maxInFlight` where
+   * there is a `context`, and all of it where all requests are of one app.
+   */
+  readonly maxInFlightPerApp?: number
+  /**
    * Whether a response says why a handler failed, and what exactly was refused. Default false: the message of a handler stays in
    * the log, and a refusal has its code and path, and nothing of what was sent.
    */
@@ -85,6 +91,7 @@ export const handlerOptions = {
   respondAsync: z.boolean().default(false),
   asyncBytesPerMinute: z.int().min(1).default(4_194_304),
   maxInFlight: z.int().min(1).default(1_000),
+  maxInFlightPerApp: z.int().min(1).optional(),
   exposeErrors: z.boolean().default(false),
 }
 const optionsSchema = z.strictObject(handlerOptions)
@@ -93,13 +100,13 @@ const RESPOND_ASYNC = /(?:^|[\s,;])respond-async(?:$|[\s,;])/i
 
 export function httpHandler(bus: HttpBus, options: HttpHandlerOptions = {}): (request: Request) => Promise<Response> {
   const settings = parseWith(optionsSchema, options, { code: 'options.invalid', what: 'httpHandler' })
-  const desk: Desk = { ...settings, bus, budget: new AsyncBudget(settings.asyncBytesPerMinute) }
+  const { maxInFlight, maxInFlightPerApp = settings.context === undefined ? maxInFlight : Math.ceil(maxInFlight / 2) } =
+    settings
+  const budget = new AsyncBudget(settings.asyncBytesPerMinute)
+  const desk: Desk = { ...settings, bus, budget, apps: new InFlight(maxInFlightPerApp) }
   let inFlight = 0
   return async (request) => {
-    if (inFlight >= settings.maxInFlight) {
-      const message = `the service works on ${settings.maxInFlight} requests at the moment`
-      return errorResponse(503, { code: 'overloaded', message }, retryAfter(1_000))
-    }
+    if (inFlight >= maxInFlight) return tooMany(`the service works on ${maxInFlight} requests at the moment`)
     inFlight++
     try {
       const response = await respondTo(desk, request)
@@ -114,6 +121,11 @@ export function httpHandler(bus: HttpBus, options: HttpHandlerOptions = {}): (re
 interface Desk extends z.output<typeof optionsSchema> {
   readonly bus: HttpBus
   readonly budget: AsyncBudget
+  readonly apps: InFlight
+}
+
+function tooMany(message: string): Response {
+  return errorResponse(503, { code: 'overloaded', message }, retryAfter(1_000))
 }
 
 async function respondTo(desk: Desk, request: Request): Promise<Response> {
@@ -129,7 +141,6 @@ async function respondTo(desk: Desk, request: Request): Promise<Response> {
 }
 
 async function handle(desk: Desk, request: Request): Promise<Response> {
-  const { bus, budget, timeoutMs, maxBodyBytes: maxBytes } = desk
   const startedAt = clock.performance.now()
   const { method } = request
   if (!isMethod(method)) return errorResponse(501, { code: 'event.invalid', message: 'the method is not known' })
@@ -140,6 +151,20 @@ async function handle(desk: Desk, request: Request): Promise<Response> {
   const whose = desk.context === undefined ? {} : await desk.context(request)
   if (typeof whose !== 'object' || whose === null) throw namesNobody(whose)
   if (isResponse(whose)) return whose
+  // Before the body is read: it may be slow to come.
+  const leave = desk.apps.enter(whose.app)
+  if (leave === undefined) return tooMany(`the service works on ${desk.apps.most} requests of this app at the moment`)
+  try {
+    return await handleFor(desk, whose, request, startedAt)
+  } finally {
+    leave()
+  }
+}
+
+type Whose = Pick<ContextOptions, 'app' | 'principal'>
+
+async function handleFor(desk: Desk, whose: Whose, request: Request, startedAt: number): Promise<Response> {
+  const { bus, budget, timeoutMs, maxBodyBytes: maxBytes } = desk
   const causality = await causalityOf(request, desk.peers)
   const traceContext = readTraceparent(request.headers.get('traceparent'))
   const cx = bus.context({
@@ -149,7 +174,7 @@ async function handle(desk: Desk, request: Request): Promise<Response> {
   })
   const event: RequestEvent = {
     op: 'request',
-    method,
+    method: request.method as RequestEvent['method'],
     ...carriedOf(request, desk),
     ...(await readBody(request, { maxBytes, over: clock.timeoutSignal(timeoutMs) })),
   }

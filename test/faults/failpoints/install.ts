@@ -19,7 +19,7 @@ import { reschedule } from '../../../core/src/sql/reschedule.ts'
 import { resolveDeadLetters } from '../../../core/src/sql/resolve-dead-letters.ts'
 import { settleRequests } from '../../../core/src/sql/settle-requests.ts'
 import { takeAlone } from '../../../core/src/sql/take-alone.ts'
-import { takeRequests } from '../../../core/src/sql/take-requests.ts'
+import { takeRequests, takeRequestsInTurns, takeRequestsInTurnsNear } from '../../../core/src/sql/take-requests.ts'
 import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
 import { writeNote } from '../../../core/src/sql/write-note.ts'
 import type { Failpoint } from './names.ts'
@@ -42,7 +42,14 @@ interface Transaction {
 }
 
 const CLAIMS = new Set<AnyStatement>([claimBatch, claimSized, claimEmitted, claimFresh, claimOvertaken, claimOrdered])
-const TAKES = new Set<AnyStatement>([takeAlone, takeSingles, takeSinglesNear, takeRequests])
+const TAKES = new Set<AnyStatement>([
+  takeAlone,
+  takeSingles,
+  takeSinglesNear,
+  takeRequests,
+  takeRequestsInTurns,
+  takeRequestsInTurnsNear,
+])
 const SETTLES = new Set<AnyStatement>([finish, reschedule, bury, resolveDeadLetters, settleRequests])
 const recognize = recognizer([...CLAIMS, ...TAKES, ...SETTLES, writeNote])
 

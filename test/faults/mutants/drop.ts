@@ -5,7 +5,7 @@ import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
 import { claimOrdered } from '../../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
 import { takeAlone } from '../../../core/src/sql/take-alone.ts'
-import { takeRequests } from '../../../core/src/sql/take-requests.ts'
+import { takeRequests, takeRequestsInTurns, takeRequestsInTurnsNear } from '../../../core/src/sql/take-requests.ts'
 import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
 import { recognizer, schemaIn, watchStatements } from '../failpoints/statements.ts'
 
@@ -20,6 +20,8 @@ const CLAIMS = [
   takeSingles,
   takeSinglesNear,
   takeRequests,
+  takeRequestsInTurns,
+  takeRequestsInTurnsNear,
 ]
 
 export function dropRows(divisor: number): void {

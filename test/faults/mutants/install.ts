@@ -8,7 +8,7 @@ import { loadTriggers } from '../../../core/src/sql/load-triggers.ts'
 import { reschedule } from '../../../core/src/sql/reschedule.ts'
 import { resolveDeadLetters } from '../../../core/src/sql/resolve-dead-letters.ts'
 import { settleRequests } from '../../../core/src/sql/settle-requests.ts'
-import { takeRequests } from '../../../core/src/sql/take-requests.ts'
+import { takeRequests, takeRequestsInTurns, takeRequestsInTurnsNear } from '../../../core/src/sql/take-requests.ts'
 import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
 import { writeNote } from '../../../core/src/sql/write-note.ts'
 import { commitBeforeHandlers } from './commit.ts'
@@ -64,6 +64,11 @@ const UNLIMITED: readonly Edit[] = [
   ]),
   { of: takeRequests, replace: ' limit $3 for update skip locked', by: ' for update skip locked', times: 2 },
   { of: takeRequests, replace: '\n  limit $3', by: '\n  limit nullif($3::bigint, $3::bigint)' },
+  ...[takeRequestsInTurns, takeRequestsInTurnsNear].map((of) => ({
+    of,
+    replace: 'due_at, id limit $3\n',
+    by: 'due_at, id limit nullif($3::bigint, $3::bigint)\n',
+  })),
   ...[takeSingles, takeSinglesNear].flatMap((of) => [
     { of, replace: ' limit room.slots for update skip locked', by: ' for update skip locked', times: 3 },
     { of, replace: '\n    limit room.slots\n  ) as taken\n  limit $3', by: '\n  ) as taken' },
