@@ -9,7 +9,7 @@ import { claimSettings } from '../../core/src/sql/begin-claim.ts'
 import { aloneIsDue } from '../../core/src/sql/alone-is-due.ts'
 import { claimBatch, claimSized } from '../../core/src/sql/claim-batch.ts'
 import { claimFresh } from '../../core/src/sql/claim-fresh.ts'
-import { claimOrdered } from '../../core/src/sql/claim-ordered.ts'
+import { claimOrdered, claimOrderedDue } from '../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../core/src/sql/claim-overtaken.ts'
 import { blankAudit } from '../../core/src/sql/erase-rows.ts'
 import { findRequest } from '../../core/src/sql/find-request.ts'
@@ -126,7 +126,11 @@ test('ordered rows are claimed by one index probe a key, with a thousand rows be
           claimOrdered,
           `500, '00000000-0000-0000-0000-000000000000', '', 2000, 8388608`,
         )
-        expect(nodes.filter(readsWholeOutbox)).toEqual([])
+        const due = await nodesOfPlan(client, claimOrderedDue, '500, 8388608')
+        expect([...nodes, ...due].filter(readsWholeOutbox)).toEqual([])
+        expect(due.filter((node) => node['Index Name'] === 'outbox_ordered_of_app')).toHaveLength(3)
+        expect(due.filter((node) => node['Index Name'] === 'outbox_ordered')).toHaveLength(2)
+        expect(due.map((node) => node['Index Name'])).toContain('outbox_pkey')
         expect(nodes.filter((node) => node['Index Name'] === 'outbox_ordered')).toHaveLength(2)
         expect(nodes.map((node) => node['Index Name'])).toContain('outbox_pkey')
         await client.query('commit')

@@ -4,13 +4,16 @@ import type { ClaimedTexts } from '../sql/claim-batch.ts'
 import { CLAIMED_COLUMNS, claimBatch, claimSized, DUE_S } from '../sql/claim-batch.ts'
 import {
   claimOrdered,
+  claimOrderedDue,
   claimOrderedNear,
+  HAS_LINES,
   LAST_FOUND,
   LAST_KEY,
   LAST_TRIGGER,
   LAST_VISITED,
   NEAR_LINES,
   NEAR_SEEN,
+  SAW_ALL_DUE,
 } from '../sql/claim-ordered.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from './outbox-row.ts'
@@ -119,12 +122,22 @@ const FIRST_LINE: Line = { trigger: '00000000-0000-0000-0000-000000000000', key:
 /** Keys that one claim looks at: all of them may be waiting, and the others' turn comes with the next claim. */
 const VISITS = 2_000
 
-/** The first row of each ordering key, in turns: a claim goes on where the last one stopped. */
+/** After a walk over all keys that found nothing, there is none for as many times as long as it took. */
+const WALK_SHARE = 4
+
+/**
+ * The first row of each ordering key. What is due is looked at by app. Where an app has too many due rows for that, such as long lines, every
+ * second look is a step of a walk over the keys, which goes on where the last one stopped. So rows that cannot run now never keep others waiting
+ * for longer than one step.
+ */
 export class OrderedRows implements DueRows {
   readonly #starts: { readonly ordered: number | undefined }
   readonly #wholeLooks = new WholeLooks()
   #after = FIRST_LINE
   #lines = false
+  /** The next look is a step of the walk: the last one left due rows out. */
+  #walksNext = false
+  #walkAtMs = 0
 
   constructor(starts: { readonly ordered: number | undefined }) {
     this.#starts = starts
@@ -154,7 +167,7 @@ export class OrderedRows implements DueRows {
     const raw = await connection.claim(claimOrderedNear, [limit, from, bytes])
     const seen = Number(raw[0]?.[NEAR_SEEN] ?? 0)
     this.#lines = seen > 0
-    const rows = raw.filter(([id]) => id !== null).map((texts) => new OutboxRow(texts))
+    const rows = rowsOf(raw)
     if (rows.length > 0) return rows
     await connection.commit(() => [])
     return seen < NEAR_LINES ? rows : undefined
@@ -163,23 +176,50 @@ export class OrderedRows implements DueRows {
   async #claimOfAll(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
     // From the first line that is once to the end; from somewhere else it takes another round to have seen all.
     let endsToSee = this.#after === FIRST_LINE ? 1 : 2
+    const startedAtMs = performance.now()
     for (;;) {
-      const from = this.#after
-      const raw = await connection.claim(claimOrdered, [limit, from.trigger, from.key, VISITS, bytes])
-      const [first] = raw
-      this.#lines = first !== undefined || (this.#lines && from !== FIRST_LINE)
-      const stoppedEarly =
-        first !== undefined && (Number(first[LAST_VISITED]) === VISITS || Number(first[LAST_FOUND]) === limit)
-      this.#after = stoppedEarly
-        ? { trigger: first[LAST_TRIGGER] as string, key: first[LAST_KEY] as string }
-        : FIRST_LINE
-      const rows = raw.filter(([id]) => id !== null).map((texts) => new OutboxRow(texts))
+      if (!this.#walksNext) {
+        const { rows, all } = await this.#claimDue(connection, limit, bytes)
+        this.#walksNext = !all && performance.now() >= this.#walkAtMs
+        if (rows.length > 0) return rows
+        await connection.commit(() => [])
+        if (!this.#walksNext) return rows
+      }
+      this.#walksNext = false
+      const { rows, isEnd } = await this.#walk(connection, limit, bytes)
       if (rows.length > 0) return rows
       await connection.commit(() => [])
-      if (!stoppedEarly && --endsToSee === 0) return rows
+      if (!isEnd || --endsToSee > 0) continue
+      const endedAtMs = performance.now()
+      this.#walkAtMs = endedAtMs + (endedAtMs - startedAtMs) * (WALK_SHARE - 1)
+      return rows
     }
+  }
+
+  /** `all`: no due row was left out. */
+  async #claimDue(connection: LaneConnection, limit: number, bytes: number) {
+    const raw = await connection.claim(claimOrderedDue, [limit, bytes])
+    const [first] = raw
+    this.#lines = first?.[HAS_LINES] === 't'
+    return { rows: rowsOf(raw), all: first?.[SAW_ALL_DUE] === 't' }
+  }
+
+  /** `isEnd`: it has come to the last key, and goes on at the first one. */
+  async #walk(connection: LaneConnection, limit: number, bytes: number) {
+    const { trigger, key } = this.#after
+    const raw = await connection.claim(claimOrdered, [limit, trigger, key, VISITS, bytes])
+    const [first] = raw
+    const stoppedEarly =
+      first !== undefined && (Number(first[LAST_VISITED]) === VISITS || Number(first[LAST_FOUND]) === limit)
+    this.#after = stoppedEarly ? { trigger: first[LAST_TRIGGER] as string, key: first[LAST_KEY] as string } : FIRST_LINE
+    return { rows: rowsOf(raw), isEnd: !stoppedEarly }
   }
 
   /** Nothing is below its place for longer than one round. */
   lookAgain(): void {}
+}
+
+/** Where nothing was claimed, one row says how far the look came. */
+function rowsOf(raw: readonly ClaimedTexts[]): OutboxRow[] {
+  return raw.filter(([id]) => id !== null).map((texts) => new OutboxRow(texts))
 }

@@ -12,7 +12,7 @@ import { bury } from '../../../core/src/sql/bury.ts'
 import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
 import { claimEmitted } from '../../../core/src/sql/claim-emitted.ts'
 import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
-import { claimOrdered } from '../../../core/src/sql/claim-ordered.ts'
+import { claimOrdered, claimOrderedDue } from '../../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
 import { finish } from '../../../core/src/sql/finish.ts'
 import { reschedule } from '../../../core/src/sql/reschedule.ts'
@@ -41,7 +41,15 @@ interface Transaction {
   settles: boolean
 }
 
-const CLAIMS = new Set<AnyStatement>([claimBatch, claimSized, claimEmitted, claimFresh, claimOvertaken, claimOrdered])
+const CLAIMS = new Set<AnyStatement>([
+  claimBatch,
+  claimSized,
+  claimEmitted,
+  claimFresh,
+  claimOvertaken,
+  claimOrdered,
+  claimOrderedDue,
+])
 const TAKES = new Set<AnyStatement>([
   takeAlone,
   takeSingles,

@@ -2,7 +2,7 @@
 import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
 import { claimEmitted } from '../../../core/src/sql/claim-emitted.ts'
 import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
-import { claimOrdered } from '../../../core/src/sql/claim-ordered.ts'
+import { claimOrdered, claimOrderedDue } from '../../../core/src/sql/claim-ordered.ts'
 import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
 import { takeAlone } from '../../../core/src/sql/take-alone.ts'
 import { takeRequests, takeRequestsInTurns, takeRequestsInTurnsNear } from '../../../core/src/sql/take-requests.ts'
@@ -16,6 +16,7 @@ const CLAIMS = [
   claimFresh,
   claimOvertaken,
   claimOrdered,
+  claimOrderedDue,
   takeAlone,
   takeSingles,
   takeSinglesNear,
