@@ -148,3 +148,11 @@ test.for(['null', '7', '"text"', '[]', '{"name": 5, "source": {}}'])(
     expect((await cx.deliveries.list()).items).toEqual([])
   },
 )
+
+test('a filter with more keys than are stored still loses no event', async () => {
+  const { older, newer, create, db } = await setUpVersions()
+  const { id } = await create('long', { topic: 'x' })
+  await newer.cx.triggers.update(id, { filter: { topic: 'x'.repeat(100_000), lang: 'de' } })
+  await untilDatabaseSays(db.pool, 'select keys::text from outbus.triggers', 'null')
+  await expect(older.emit('y')).rejects.toMatchObject({ code: 'source.failed' })
+})

@@ -242,6 +242,15 @@ test.for<[what: string, column: string, value: string]>([
   })
 })
 
+test('keys of a trigger without end are refused at the door', async () => {
+  const { emitting } = await setUpTwoApps()
+  const keys = `(select json_agg(md5(n::text)) from generate_series(1, 100000) as n)`
+  await expect(emitting.query(`update outbus.triggers set keys = ${keys}`)).rejects.toMatchObject({
+    code: '23514',
+    constraint: 'triggers_keys_are_within_bounds',
+  })
+})
+
 test('a trigger whose filter cannot be read fails emits as long as it is there, and no longer', async () => {
   const { db, migrating, emitting, shop } = await setUpTwoApps()
   const other = await createBus({ database: db.url, sources: [kv()], log: pino({ level: 'silent' }) })

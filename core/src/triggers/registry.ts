@@ -54,6 +54,9 @@ export const REPLACE = Symbol('replace')
 /** Serves `bus.on`, which refuses to adopt what others registered, and so has to see it. */
 export const FIND = Symbol('find')
 
+/** Of more keys nothing is stored, as if nobody knew them. Every process that emits for the app reads them. */
+const MAX_KEYS_CHARACTERS = 65_536
+
 export interface TriggerRegistryOptions {
   readonly sql: Sql
   readonly plugins: Plugins
@@ -535,7 +538,8 @@ function encodeFilter(source: AnySource, filter: unknown): { readonly filter: st
   assertSaysSomething(filter, { code: 'trigger.invalid', what, path: 'filter' })
   // Where the trigger would be filed: a source that cannot say fails here, and not each emit from then on.
   const keys = askSource(source, 'keys', () => source.keys(parsed), KEYS)
-  return { filter: encodeJson(filter, { path: 'filter' }), keys: JSON.stringify(keys) }
+  const text = JSON.stringify(keys)
+  return { filter: encodeJson(filter, { path: 'filter' }), keys: text.length > MAX_KEYS_CHARACTERS ? 'null' : text }
 }
 
 function encodeRetry(source: string, retry: unknown): string {
