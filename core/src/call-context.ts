@@ -287,32 +287,45 @@ abstract class BaseContext implements CoreContext {
     return prepared.length === 0 ? [] : this.#emitPrepared(prepared)
   }
 
-  async request(source: string, event: unknown, options?: RequestOptions): Promise<Reply> {
-    if (this.#scope.boundBy !== undefined) await this.#assertStanding()
-    const desk = this.#desk()
-    await this.#askToRequest(source, event)
-    return desk.request((reply) => this.#prepare(source, event, undefined, { reply }), options)
+  request(source: string, event: unknown, options?: RequestOptions): Promise<Reply> {
+    return this.#request(source, event, options)
   }
 
-  async submit(source: string, event: unknown, options?: SubmitOptions): Promise<SubmittedRequest | undefined> {
-    if (this.#scope.boundBy !== undefined) await this.#assertStanding()
-    const desk = this.#desk()
-    await this.#askToRequest(source, event)
-    const { onlyTo } = parseSubmitOptions(options)
-    if (onlyTo !== undefined) {
-      const trigger = await this.#answering(source, event)
-      if (trigger === undefined || !onlyTo({ name: trigger.name, filter: trigger.filter })) return undefined
-    }
-    return desk.submit((reply) => this.#prepare(source, event, undefined, { reply }))
+  submit(source: string, event: unknown, options?: SubmitOptions): Promise<SubmittedRequest | undefined> {
+    return this.#submit(source, event, options)
   }
 
   async isAnswered(source: string, event: unknown): Promise<boolean> {
     return (await this.#answering(source, event)) !== undefined
   }
 
-  async #answering(source: string, event: unknown): Promise<IndexedTrigger | undefined> {
+  async #request(source: string, event: unknown, options?: RequestOptions, by?: 'source'): Promise<Reply> {
+    if (this.#scope.boundBy !== undefined) await this.#assertStanding()
+    const desk = this.#desk()
+    await this.#askToRequest(source, event, by)
+    return desk.request((reply) => this.#prepare(source, event, undefined, { reply }), options)
+  }
+
+  async #submit(
+    source: string,
+    event: unknown,
+    options?: SubmitOptions,
+    by?: 'source',
+  ): Promise<SubmittedRequest | undefined> {
+    if (this.#scope.boundBy !== undefined) await this.#assertStanding()
+    const desk = this.#desk()
+    await this.#askToRequest(source, event, by)
+    const { onlyTo } = parseSubmitOptions(options)
+    if (onlyTo !== undefined) {
+      const trigger = await this.#answering(source, event, by)
+      if (trigger === undefined || !onlyTo({ name: trigger.name, filter: trigger.filter })) return undefined
+    }
+    return desk.submit((reply) => this.#prepare(source, event, undefined, { reply }))
+  }
+
+  async #answering(source: string, event: unknown, by?: 'source'): Promise<IndexedTrigger | undefined> {
     const prepared = this.#prepare(source, event, undefined, { reply: { replyTo: KEPT, timeoutMs: null } })
-    if (this.#scope.principal !== undefined) await this.#ask('event.request', prepared)
+    if (this.#scope.principal !== undefined) await this.#ask('event.request', prepared, by)
     const { calls, emitter } = this.#around
     return calls.reading(this.#on(), (on) => emitter.answering(prepared, on))
   }
@@ -371,6 +384,11 @@ abstract class BaseContext implements CoreContext {
         const [result] = await this.#emitPrepared([this.#prepare(source.name, event, options)])
         return result as EmitResult
       },
+      requests: {
+        request: (event, options) => this.#request(source.name, event, options, 'source'),
+        submit: (event, options) => this.#submit(source.name, event, options, 'source'),
+        isAnswered: async (event) => (await this.#answering(source.name, event, 'source')) !== undefined,
+      },
       together: async <Item, Result>(write: SharedWrite<EventSchemas, Item, Result>, item: Item): Promise<Result> => {
         const { writes } = this.#around
         await assertStanding()
@@ -413,14 +431,18 @@ abstract class BaseContext implements CoreContext {
     return guardedVerbs(source, verbs, (verb) => context.authorize(verb, {}))
   }
 
-  async #askToRequest(source: string, event: unknown): Promise<void> {
-    if (this.#scope.principal !== undefined) await this.#ask('event.request', this.#prepare(source, event))
+  async #askToRequest(source: string, event: unknown, by: 'source' | undefined): Promise<void> {
+    if (this.#scope.principal !== undefined) await this.#ask('event.request', this.#prepare(source, event), by)
   }
 
+  /** For a principal. `by`: the source's own code asks, which alone emits what its `ownOps` name. */
   #ask(
     action: 'event.emit' | 'event.request' | 'event.explain',
-    { source, event, priority }: PreparedEvent,
+    { source, event, priority, place }: PreparedEvent,
+    by?: 'source',
   ): Promise<void> | undefined {
+    if (by === undefined && action !== 'event.explain' && source.ownOps?.includes(event.op) === true)
+      throw notItsOwn(source.name, event.op, place)
     const resource = {
       source: source.name,
       op: event.op,
@@ -498,6 +520,15 @@ abstract class BaseContext implements CoreContext {
       throw error.under(pathOfEvent(i))
     }
   }
+}
+
+function notItsOwn(source: string, op: string, place: number | undefined): OutbusError {
+  const message = `an event ${source}.${op} says what the source itself saw: no principal emits or requests one`
+  return new OutbusError('access.forbidden', message, {
+    path: place === undefined ? 'op' : `${pathOfEvent(place)}.op`,
+    received: op,
+    hint: 'the source emits it by itself, and the service may emit it: bus.context({ app })',
+  })
 }
 
 function questionOf(

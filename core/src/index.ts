@@ -20,6 +20,7 @@ export type {
   EventSchemas,
   EventSource,
   SourceContext,
+  SourceRequests,
   SourceHost,
   Reservation,
   SharedTransaction,

@@ -40,6 +40,8 @@ describe('refused at start, by name', () => {
     ['no filter', broken({ filter: {} }), { code: 'plugin.invalid', path: 'filter' }],
     ['no events', broken({ events: {} }), { code: 'plugin.invalid', path: 'events' }],
     ['an event without a schema', broken({ events: { said: {} } }), { code: 'plugin.invalid', path: 'events.said' }],
+    ['an op of its own that is none', broken({ ownOps: ['nope'] }), { code: 'plugin.invalid', path: 'ownOps' }],
+    ['ops of its own that are no list', broken({ ownOps: 'said' }), { code: 'plugin.invalid', path: 'ownOps' }],
     ['version 0', broken({ version: 0 }), { code: 'plugin.invalid', path: 'version' }],
     ['a folder that is no URL', broken({ migrations: './sql' }), { code: 'plugin.invalid', path: 'migrations' }],
     ['nothing at all', [null] as never, { code: 'plugin.invalid' }],

@@ -69,6 +69,7 @@ const SOURCE_MEMBERS: readonly (keyof AnySource)[] = [
   'reaches',
   'verbsFor',
   'triggersFor',
+  'ownOps',
   'actions',
   'erase',
   'start',
@@ -221,6 +222,13 @@ function assertSource(source: AnySource): void {
     })
   }
   for (const [op, schema] of Object.entries(source.events)) assertSchema(schema, named, `events.${op}`)
+  const { ownOps = [] } = source as { readonly ownOps?: unknown }
+  if (!Array.isArray(ownOps) || !ownOps.every((op) => typeof op === 'string' && Object.hasOwn(source.events, op))) {
+    throw new OutbusError('plugin.invalid', `${named}: ownOps is an array of ops that events names`, {
+      path: 'ownOps',
+      received: ownOps,
+    })
+  }
   if (!Number.isInteger(source.version) || source.version < 1) {
     throw new OutbusError('plugin.invalid', `${named}: version is a whole number from 1`, {
       path: 'version',

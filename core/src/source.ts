@@ -9,6 +9,8 @@ import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
 import type { CallScope, Principal } from './context.ts'
+import type { Reply } from './inbox/reply.ts'
+import type { RequestOptions, SubmitOptions, SubmittedRequest } from './inbox/requests.ts'
 import type { JsonValue } from './json.ts'
 import type { EmitOptions, EmitResult } from './outbox/emit.ts'
 import type { ErasureBatch } from './privacy/erasure.ts'
@@ -100,6 +102,12 @@ export interface EventSource<
   /** Who, beside the service and administrators, may register triggers on it. Default everyone. */
   readonly triggersFor?: Audience
   /**
+   * The ops whose events say what the source itself saw, such as that a time has come. Only its own code emits and requests them, by
+   * its context, whoever that acts for; and the service, by `cx.emit` and the like. A principal, an administrator too, is refused by
+   * `cx.emit`, `emitMany`, `request`, `submit` and `isAnswered` with `access.forbidden`. Default none: whoever `verbsFor` allows may emit.
+   */
+  readonly ownOps?: readonly NoInfer<keyof E & string>[]
+  /**
    * What the `Authorizer` is asked about, by verb: each verb that stands here asks by {@link SourceContext.authorize} or
    * {@link SourceContext.reach} before it does anything. A verb that does not is asked about by core, without a resource. `'free'`: it
    * reads and writes nothing, and nobody is asked.
@@ -178,6 +186,18 @@ export interface SourceContext<E extends EventSchemas = EventSchemas> {
   check(event: EventInput<E>, options?: EmitOptions): void
   /** Emits one event of this source: in the caller's transaction when there is one, else by itself. */
   emit(event: EventInput<E>, options?: EmitOptions): Promise<EmitResult>
+  /**
+   * `cx.request` and the like for this source's own events, also those of its `ownOps`. A principal is asked about as there
+   * (`event.request`).
+   */
+  readonly requests: SourceRequests<E>
+}
+
+/** Requests of a source's own events, see {@link SourceContext.requests}. */
+export interface SourceRequests<E extends EventSchemas = EventSchemas> {
+  request(event: EventInput<E>, options?: RequestOptions): Promise<Reply>
+  submit(event: EventInput<E>, options?: SubmitOptions): Promise<SubmittedRequest | undefined>
+  isAnswered(event: EventInput<E>): Promise<boolean>
 }
 
 /** What a source that acts by itself is handed when the bus starts; works until the bus has stopped. */

@@ -62,6 +62,8 @@ export const deadLetterSource = defineSource({
       readers: z.array(z.string()),
     }),
   },
+  // The service neither: a letter is a row of the bus's own table.
+  ownOps: ['died'],
   filter,
   keys: ({ trigger }) => [trigger === undefined ? EVERY_TRIGGER : `=${trigger}`],
   keysOf: ({ letter }) => [`=${letter.trigger.name}`, EVERY_TRIGGER],

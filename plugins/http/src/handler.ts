@@ -1,5 +1,13 @@
 /** From a request to an event, and from its reply to a response. For any server that speaks `fetch`. */
-import type { ContextOptions, EventInput, Reply, RequestOptions, SubmitOptions, SubmittedRequest } from '@outbus/core'
+import type {
+  ContextOptions,
+  EventInput,
+  Reply,
+  RequestOptions,
+  SourceRequests,
+  SubmitOptions,
+  SubmittedRequest,
+} from '@outbus/core'
 import { clock, isOutbusError, OutbusError, parseWith } from '@outbus/core'
 import { z } from 'zod'
 import { AsyncBudget } from './async-budget.ts'
@@ -10,6 +18,7 @@ import type { httpEvents, HttpFilter } from './events.ts'
 import { isMethod, METHODS } from './events.ts'
 import { InFlight } from './in-flight.ts'
 import { carriedOf } from './request-event.ts'
+import { requestsOf } from './requests.ts'
 import { responseHeaders } from './response-headers.ts'
 import { errorResponse, refusalResponse, responseTo, retryAfter } from './responses.ts'
 import type { SecretNames } from './secrets.ts'
@@ -172,6 +181,7 @@ async function handleFor(desk: Desk, whose: Whose, request: Request, startedAt: 
     ...(causality === undefined ? {} : { causality }),
     ...(traceContext === undefined ? {} : { traceContext }),
   })
+  const requests = requestsOf(cx) ?? asService(cx)
   const event: RequestEvent = {
     op: 'request',
     method: request.method as RequestEvent['method'],
@@ -185,7 +195,7 @@ async function handleFor(desk: Desk, whose: Whose, request: Request, startedAt: 
       waitMs = budget.take(JSON.stringify(event).length)
       return waitMs === undefined
     }
-    const submitted = await cx.submit('http', event, { onlyTo })
+    const submitted = await requests.submit(event, { onlyTo })
     if (submitted !== undefined) return accepted(submitted)
     if (waitMs !== undefined) {
       const message = 'the service takes no more requests that nobody waits for at the moment'
@@ -193,9 +203,9 @@ async function handleFor(desk: Desk, whose: Whose, request: Request, startedAt: 
     }
   }
   const leftMs = Math.max(1, timeoutMs - (clock.performance.now() - startedAt))
-  const reply = await cx.request('http', event, { timeoutMs: leftMs, signal: request.signal })
+  const reply = await requests.request(event, { timeoutMs: leftMs, signal: request.signal })
   const isUnanswered = !reply.ok && reply.failure === 'not_found'
-  return (isUnanswered ? await forOtherMethods(cx, event) : undefined) ?? responseTo(reply, desk)
+  return (isUnanswered ? await forOtherMethods(requests, event) : undefined) ?? responseTo(reply, desk)
 }
 
 function accepted(submitted: SubmittedRequest): Response {
@@ -211,15 +221,26 @@ function bodyNotThere({ why }: BodyNotThere, timeoutMs: number): Response {
   return errorResponse(408, { code: 'timeout', message }, { connection: 'close' })
 }
 
+type Requests = SourceRequests<typeof httpEvents>
+
+/** For a context without the source's own way, such as one of another copy of this package: principals are refused there. */
+function asService(cx: ReturnType<HttpBus['context']>): Requests {
+  return {
+    request: (event, options) => cx.request('http', event, options),
+    submit: (event, options) => cx.submit('http', event, options),
+    isAnswered: (event) => cx.isAnswered('http', event),
+  }
+}
+
 /**
  * Where the path has routes, and none for this method: which methods it has. For OPTIONS that is the answer. Undefined where it has none,
  * or one for this method, whose function is nowhere.
  */
-async function forOtherMethods(cx: ReturnType<HttpBus['context']>, event: RequestEvent): Promise<Response | undefined> {
+async function forOtherMethods(requests: Requests, event: RequestEvent): Promise<Response | undefined> {
   const allowed: string[] = []
   // Without the body, which may be large: it would be looked at for each method, of a request that nobody answers.
   const asked = { ...event, body: null, encoding: null }
-  for (const method of METHODS) if (await cx.isAnswered('http', { ...asked, method })) allowed.push(method)
+  for (const method of METHODS) if (await requests.isAnswered({ ...asked, method })) allowed.push(method)
   if (allowed.length === 0 || allowed.includes(event.method)) return undefined
   const isAsked = event.method === 'OPTIONS'
   const headers = { allow: [...allowed, ...(isAsked ? ['OPTIONS'] : [])].join(', ') }

@@ -2,6 +2,7 @@ import { audienceSchema, defineSource, parseWith } from '@outbus/core'
 import type { Audience } from '@outbus/core'
 import { z } from 'zod'
 import type { HttpRequestEvent } from './events.ts'
+import { apiWith } from './requests.ts'
 import { httpContent, httpEvents, httpFilter, httpKeys, httpKeysOf, httpMatches, httpRank, paramsOf } from './events.ts'
 
 export interface HttpSourceOptions {
@@ -28,6 +29,8 @@ export function http(options: HttpSourceOptions = {}) {
     erase: {},
     version: 1,
     events: httpEvents,
+    // What the edge has refused or removed of a request is refused for everybody: a principal asks by HTTP.
+    ownOps: ['request'],
     filter: httpFilter,
     keys: httpKeys,
     keysOf: httpKeysOf,
@@ -36,6 +39,6 @@ export function http(options: HttpSourceOptions = {}) {
     rank: httpRank,
     serialize: ({ op: _op, ...request }): HttpRequestEvent => ({ ...request, params: {} }),
     bind: ({ event, filter }): HttpRequestEvent => ({ ...event, params: { ...paramsOf(event.path, filter) } }),
-    api: () => ({}),
+    api: ({ requests }) => apiWith(requests),
   })
 }

@@ -29,6 +29,7 @@ export function schedule({ syncMs = 5_000, ...audiences }: ScheduleSourceOptions
     erase: scheduleErasure,
     version: 1,
     events: scheduleEvents,
+    ownOps: ['fired'],
     filter: scheduleFilter,
     migrations: new URL('../migrations/', import.meta.url),
     keys: scheduleKeys,
