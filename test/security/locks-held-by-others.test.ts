@@ -133,7 +133,7 @@ test.each(['of its caller', 'of its own'])(
     })
     await holder.query('rollback')
     await withTransaction(db.pool, async (tx) => {
-      expect(await replay(cx.with(tx))).toEqual({ count: 1 })
+      expect(await replay(cx.with(tx))).toEqual({ count: 1, parked: 0 })
       expect((await tx.query('show lock_timeout')).rows).toEqual([{ lock_timeout: '0' }])
     })
   },
