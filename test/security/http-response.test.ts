@@ -70,9 +70,9 @@ test('the mark of a response reaches a listener in another process, and the call
   const event = { op: 'request', method: 'GET', path: '/made' } as const
   expect(await listener.context().request('http', event)).toMatchObject({ ok: true, as: 'http.response' })
   const submitted = await listener.context().submit('http', event)
-  const { requests } = listener.context()
-  await untilDatabaseSays(db.pool, 'select exists (select from outbus.replies)', true)
-  const found = await requests.get(submitted?.requestId ?? '')
+  const requestId = submitted?.requestId ?? ''
+  await untilDatabaseSays(db.pool, `select exists (select from outbus.replies where request_id = '${requestId}')`, true)
+  const found = await listener.context().requests.get(requestId)
   expect(found).toMatchObject({ state: 'replied', reply: { as: 'http.response' } })
 })
 
