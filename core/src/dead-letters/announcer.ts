@@ -162,7 +162,7 @@ export class DeadLetterAnnouncer {
     return { letters: letters.length, lanes }
   }
 
-  /** By letter: the principals with handlers of dead letters who may read it. */
+  /** Answers by letter with the principals that have handlers of dead letters and may read it. */
   async #readersOf(letters: readonly UnannouncedDeadLetter[], tx: pg.ClientBase): Promise<Map<string, string[]>> {
     const { sql, resolver, mayRead, log } = this.#options
     const readers = new Map<string, string[]>()

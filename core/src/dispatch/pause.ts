@@ -26,9 +26,12 @@ export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
-/** Waits for `work`, but no longer than `ms`. */
+/** Waits for `work`, but no longer than `ms`. Rejects if `work` does by then. */
 export async function within(ms: number, work: Promise<unknown>): Promise<void> {
   const over = new AbortController()
-  await Promise.race([work, sleep(ms, over.signal)])
-  over.abort()
+  try {
+    await Promise.race([work, sleep(ms, over.signal)])
+  } finally {
+    over.abort()
+  }
 }

@@ -142,8 +142,9 @@ function withoutSpans(text: string, spans: Span[], max: number): string {
 }
 
 /**
- * `https://token@`, and `scheme://user:password@` to the last `@` before a space or a quote, since a password that was not escaped has any character. Where there
- * is none, a quote may be one of the password's: then to the last `@` before a space. Where the text `goesOn` unseen, to its end.
+ * Finds the token of `https://token@`, and the password of `scheme://user:password@`. A password that was not escaped has any
+ * character, so it goes to the last `@` before a space or a quote. Where there is none, the quote may be the password's own, which
+ * then goes to the last `@` before a space, or to the end of a text that `goesOn` unseen.
  */
 function passwordsInUrls(text: string, goesOn: boolean): Span[] {
   const spans: Span[] = []
