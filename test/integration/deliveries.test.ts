@@ -152,6 +152,58 @@ test('a purge discards what it names and nothing else, after a dry run that coun
   expect(await cx.deliveries.purge({ all: true })).toEqual({ count: 0, running: 0 })
 })
 
+test('purges and cancels of the same rows at the same time count each row once', async () => {
+  const { db, cx, trigger } = await setUpBus()
+  await trigger('one')
+  await cx.kv.setMany(Array.from({ length: 1_500 }, (_, i) => ({ collection: 'jobs', key: `k${i}`, value: 1 })))
+  const all = { all: true } as const
+  const ended = await Promise.all(
+    Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? cx.deliveries.purge(all) : cx.deliveries.cancelAll(all))),
+  )
+  expect(ended.reduce((sum, { count }) => sum + count, 0)).toBe(1_500)
+  expect(ended.map(({ running }) => running)).toEqual([0, 0, 0, 0, 0, 0])
+  await untilDatabaseSays(db.pool, PENDING, 0)
+})
+
+test('withdrawals of the same deliveries in opposite order wait for each other, and do not deadlock', async () => {
+  const { db, cx, trigger } = await setUpBus()
+  await trigger('one')
+  const ids: string[] = []
+  for (const key of ['a', 'b', 'c']) ids.push(...(await cx.kv.set('jobs', key, 1, LATER)).deliveryIds)
+  const other = await db.pool.connect()
+  onTestFinished(() => other.release(true))
+  await other.query('begin')
+  await other.query(
+    `insert into outbus.withdrawals (app_id, delivery_id, outcome, dead_letter, reason) values ('shop', $1, 'discarded', false, 'x')`,
+    [ids[1]],
+  )
+  const both = [ids, ids.toReversed()].map((these) => cx.deliveries.withdraw(these))
+  await untilDatabaseSays(
+    db.pool,
+    `select count(*)::integer from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    2,
+  )
+  await other.query('rollback')
+  const ended = await Promise.all(both)
+  expect(ended.map(({ count }) => count).toSorted((a, b) => a - b)).toEqual([0, 3])
+})
+
+test('a delivery whose row somebody else has locked is cancelling, and is so for whoever asks again', async () => {
+  const { db, cx, trigger } = await setUpBus()
+  await trigger('one')
+  const { deliveryIds } = await cx.kv.set('jobs', 'a', 1, LATER)
+  const [id] = deliveryIds as [string]
+  const other = await db.pool.connect()
+  onTestFinished(() => other.release(true))
+  await other.query('begin')
+  await other.query('select from outbus.outbox where id = $1 for update', [id])
+  expect(await cx.deliveries.cancel(deliveryIds)).toEqual({ count: 1, running: 1 })
+  expect(await cx.deliveries.cancel(id)).toBe('cancelling')
+  expect(await cx.deliveries.cancel(deliveryIds)).toEqual({ count: 0, running: 0 })
+  await other.query('rollback')
+  expect(await cx.deliveries.withdraw(deliveryIds)).toEqual({ count: 0, running: 0 })
+})
+
 test('who may not change what others registered ends what is its own', async () => {
   const { bus, cx, trigger } = await setUpBus()
   await trigger('mine')

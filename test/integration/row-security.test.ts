@@ -217,13 +217,13 @@ describe('past the bus', () => {
     expect(await run(leaveRequests, [[requestId]])).toEqual([])
     expect(await run(findRequest, ['bank', requestId])).toEqual([])
     expect(await run(getDelivery, ['bank', deliveryId])).toEqual([])
-    const nothing = [{ waiting: 0, running: 0, may_carry_out: false, notified: null }]
+    const nothing = [{ waiting: 0, others: null, asked_before: 0, may_carry_out: false, notified: null }]
     expect(await run(withdrawDeliveries, ['bank', [deliveryId], 'dead', true, 'no', 'c'])).toEqual(nothing)
     // Where it may dispatch what is its own, it claims nothing else.
     await all.db.pool.query('grant all on all tables in schema outbus to outbus_emitting')
     expect(await run(claimBatch, [10, 0, 0, 0, 1_000_000, 1, 0])).toEqual([])
     expect(await run(withdrawDeliveries, ['bank', [deliveryId], 'dead', true, 'no', 'c'])).toMatchObject([
-      { waiting: 0, running: 0 },
+      { waiting: 0, others: null },
     ])
     expect(await all.bank.deliveries.get(deliveryId)).toBeDefined()
   })

@@ -24,7 +24,7 @@ import { parseWith } from '../validation/zod-error.ts'
 import type { DeliveryFilter, DeliverySelection, Restriction } from './delivery-filter.ts'
 import { deliveryFilterSchema, ofRegistrant, readSelection, restrictionOf } from './delivery-filter.ts'
 import type { DeliveryState } from './delivery-state.ts'
-import type { Ending, Withdrawals, Withdrawn } from './withdrawals.ts'
+import type { Ending, Withdrawals } from './withdrawals.ts'
 import { WITHDRAWN_AT_A_TIME } from './withdrawals.ts'
 import { isList } from './emit.ts'
 
@@ -70,9 +70,9 @@ export interface CancelManyOptions extends CancelOptions {
 }
 
 export interface Ended {
-  /** Deliveries that were meant: those that waited, and those that run. */
+  /** Deliveries that this call ended, or asked to end. What another call had asked for is counted there, also at the same moment. */
   readonly count: number
-  /** How many of them run at the moment. They are ended where they run. */
+  /** How many of them run at the moment, or have their rows locked by another transaction. They are ended once that is possible. */
   readonly running: number
 }
 
@@ -89,6 +89,8 @@ export interface Deliveries {
    * Ends a delivery as a failure of the kind `cancelled`, which no policy retries unless it says so. One that waits is never
    * started any more, and becomes a dead letter (`cancelled`). Of one that runs, in whatever process, the signal aborts within a
    * second and its result is ignored (`cancelling`), unless it comes to its outcome before. `delivery.not_found` as for `get`.
+   * The answer is also `cancelling` where another transaction has the row locked: then it ends once that transaction is over, and
+   * a handler may have been started before.
    *
    * A login that may not take rows from the outbox, such as an emitter's, or a transaction of the caller's, writes down what is to
    * happen, and a dispatcher carries it out. That what waited is not started holds from the commit on.
@@ -203,15 +205,20 @@ export class DeliveryStore implements Deliveries {
   cancel(meant: Exclude<DeliveriesMeant, string>, options?: CancelOptions): Promise<Ended>
   async cancel(meant: DeliveriesMeant, options: CancelOptions = {}): Promise<'cancelled' | 'cancelling' | Ended> {
     const given = parseWith(cancelSchema, options, { code: 'options.invalid', what: 'deliveries.cancel' })
-    const ended = await this.#end(meant, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'), 'cancel')
-    if (ended.count === 0) throw notFound(typeof meant === 'string' ? 'id' : 'meant', meant)
-    if (typeof meant !== 'string') return ended
-    return ended.running > 0 ? 'cancelling' : 'cancelled'
+    const ask = () => this.#end(meant, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'), 'cancel')
+    let ended = await ask()
+    // Somebody else was first, perhaps at this very moment. What is there now runs, and is being ended.
+    if (ended.count === 0 && ended.askedBefore > 0) ended = await ask()
+    if (ended.count + ended.askedBefore === 0) throw notFound(typeof meant === 'string' ? 'id' : 'meant', meant)
+    if (typeof meant !== 'string') return toEnded(ended)
+    return ended.running + ended.askedBefore > 0 ? 'cancelling' : 'cancelled'
   }
 
   async withdraw(meant: DeliveriesMeant, options: WithdrawOptions = {}): Promise<Ended> {
     const given = parseWith(withdrawSchema, options, { code: 'options.invalid', what: 'deliveries.withdraw' })
-    return this.#end(meant, endingOf({ ...given, deadLetter: false }, 'discarded', 'withdrawn'), 'withdraw')
+    return toEnded(
+      await this.#end(meant, endingOf({ ...given, deadLetter: false }, 'discarded', 'withdrawn'), 'withdraw'),
+    )
   }
 
   async cancelAll(selection: DeliverySelection, options: CancelManyOptions = {}): Promise<Ended> {
@@ -226,13 +233,13 @@ export class DeliveryStore implements Deliveries {
     return this.#endAll(selection, what, dryRun, endingOf({ deadLetter: false, ...given }, 'discarded', 'purged'))
   }
 
-  async #end(meant: DeliveriesMeant, ending: Ending, verb: 'cancel' | 'withdraw'): Promise<Ended> {
+  async #end(meant: DeliveriesMeant, ending: Ending, verb: 'cancel' | 'withdraw'): Promise<Counted> {
     const how: Asked = { operation: `deliveries.${verb}`, meant }
     if (typeof meant !== 'string' && !isList(meant)) {
       if (namesDeliveries(meant)) return this.#endEmitted(meant, ending, how)
       const { eventId } = parseWith(eventSchema, meant, { code: 'options.invalid', what: 'deliveries', path: 'meant' })
       const restriction = restrictionOf(this.#scope.app, { eventId }, 'meant')
-      let ended: Ended = NONE_ENDED
+      let ended: Counted = NONE_ENDED
       for await (const ids of this.#find(restriction)) ended = both(ended, await this.#endThese(ids, ending, how))
       return ended
     }
@@ -240,18 +247,18 @@ export class DeliveryStore implements Deliveries {
       typeof meant === 'string'
         ? [assertRowId(meant, 'a delivery id')]
         : meant.map((id, i) => assertRowId(id, 'a delivery id', `meant[${i}]`))
-    let ended: Ended = NONE_ENDED
+    let ended: Counted = NONE_ENDED
     for (const some of portions(ids)) ended = both(ended, await this.#endThese(some, ending, how))
     return ended
   }
 
   /** Those of the deliveries that are still of that event. */
-  async #endEmitted(meant: EmittedDeliveries, ending: Ending, { operation }: Asked): Promise<Ended> {
+  async #endEmitted(meant: EmittedDeliveries, ending: Ending, { operation }: Asked): Promise<Counted> {
     const given = parseWith(emittedSchema, meant, { code: 'options.invalid', what: 'deliveries', path: 'meant' })
     const eventId = assertUuid(given.eventId, 'an event id', 'meant.eventId')
     const ids = given.deliveryIds.map((id, i) => assertRowId(id, 'a delivery id', `meant.deliveryIds[${i}]`))
     const how = { operation, meant: { eventId, deliveryIds: ids } }
-    let ended: Ended = NONE_ENDED
+    let ended: Counted = NONE_ENDED
     for (const some of portions(ids)) {
       const rows = await this.#sql.run(this.#on, stillOfEvent, [this.#scope.app, some, eventId])
       if (rows.length > 0)
@@ -268,7 +275,7 @@ export class DeliveryStore implements Deliveries {
   }
 
   /** Each by whoever may end what its trigger's registrant registered. */
-  async #endThese(ids: readonly string[], ending: Ending, asked: Asked): Promise<Ended> {
+  async #endThese(ids: readonly string[], ending: Ending, asked: Asked): Promise<Counted> {
     const registrants = await this.#sql.run(this.#on, registrantsOf, [this.#scope.app, ids])
     const about = { action: 'delivery.cancel', resource: { deliveries: ids } } as const
     for (const { registrant } of registrants)
@@ -281,20 +288,20 @@ export class DeliveryStore implements Deliveries {
     const question = { action: 'delivery.cancel', resource: { deliveries: undefined } } as const
     const reach = await this.#access.reach(this.#scope, this.#on, question)
     const restriction = ofRegistrant(restricted, reach)
-    let ended: Ended = NONE_ENDED
+    let ended: Counted = NONE_ENDED
     if (dryRun) {
       for await (const [from, to] of this.#bites()) {
         const [row] = await this.#sql.run(this.#on, countDeliveries, [...restriction, from, to])
-        ended = both(ended, { count: row?.count ?? 0, running: row?.running ?? 0 })
+        ended = both(ended, { count: row?.count ?? 0, running: row?.running ?? 0, askedBefore: 0 })
       }
-      return ended
+      return toEnded(ended)
     }
     for await (const ids of this.#find(restriction))
       ended = both(ended, await this.#ask(ids, ending, { operation: what, meant: selection }))
-    return ended
+    return toEnded(ended)
   }
 
-  async #ask(ids: readonly string[], ending: Ending, { operation, meant }: Asked): Promise<Ended> {
+  async #ask(ids: readonly string[], ending: Ending, { operation, meant }: Asked): Promise<Counted> {
     const { app } = this.#scope
     const asked = await this.#change(async (sql, on) => {
       const withdrawn = await this.#withdrawals.ask({ sql, on }, app, ids, ending)
@@ -305,7 +312,7 @@ export class DeliveryStore implements Deliveries {
       return { result: withdrawn, changes: waiting + running === 0 ? [] : [{ ...change, resource }] }
     })
     if (!this.#transactional) await this.#withdrawals.carryOutNow(this.#on, app, ids, asked)
-    return toEnded(asked)
+    return { count: asked.waiting + asked.running, running: asked.running, askedBefore: asked.askedBefore }
   }
 
   async *#find(restriction: Restriction): AsyncGenerator<readonly string[]> {
@@ -352,14 +359,23 @@ function namesDeliveries(meant: object): meant is EmittedDeliveries {
   }
 }
 
-const NONE_ENDED: Ended = { count: 0, running: 0 }
-
-function both(one: Ended, other: Ended): Ended {
-  return { count: one.count + other.count, running: one.running + other.running }
+interface Counted extends Ended {
+  /** Are there, and somebody else had asked for them first. */
+  readonly askedBefore: number
 }
 
-function toEnded({ waiting, running }: Withdrawn): Ended {
-  return { count: waiting + running, running }
+const NONE_ENDED: Counted = { count: 0, running: 0, askedBefore: 0 }
+
+function both(one: Counted, other: Counted): Counted {
+  return {
+    count: one.count + other.count,
+    running: one.running + other.running,
+    askedBefore: one.askedBefore + other.askedBefore,
+  }
+}
+
+function toEnded({ count, running }: Counted): Ended {
+  return { count, running }
 }
 
 function* portions(ids: readonly string[]): Generator<readonly string[]> {

@@ -13,6 +13,7 @@ import { isFaultOfRow } from '../set-aside/fault.ts'
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import { listWithdrawals } from '../sql/list-withdrawals.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
+import { stillThere } from '../sql/still-there.ts'
 import { withdrawDeliveries } from '../sql/withdraw-deliveries.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 
@@ -27,8 +28,10 @@ export interface Ending {
 export interface Withdrawn {
   /** Will not start any more. */
   readonly waiting: number
-  /** Run at the moment, and are asked to end. */
+  /** Run at the moment, or are locked by another transaction, and are asked to end. */
   readonly running: number
+  /** Are there, and somebody else had asked for them first. */
+  readonly askedBefore: number
   /** This login may take rows out of the outbox, as a dispatcher may. */
   readonly mayCarryOut: boolean
 }
@@ -57,8 +60,9 @@ export class Withdrawals {
   ): Promise<Withdrawn> {
     const parameters = [app, ids, outcome, deadLetter, reason, this.#channel] as const
     const [row] = await sql.run(on, withdrawDeliveries, [...parameters])
-    const { waiting = 0, running = 0, may_carry_out: mayCarryOut = false } = row ?? {}
-    return { waiting, running, mayCarryOut }
+    const { waiting = 0, others = null, asked_before: askedBefore = 0, may_carry_out: mayCarryOut = false } = row ?? {}
+    const [there] = others === null ? [] : await sql.run(on, stillThere, [app, others.split(',')])
+    return { waiting, running: there?.rows ?? 0, askedBefore, mayCarryOut }
   }
 
   /** What was asked for and is committed, where this login may. */
