@@ -15,7 +15,7 @@ const anybody: PrincipalResolver = {
 
 /** A dispatcher that has taken a row and does not come to start it, and another one that finds its lease run out. */
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), asks] })
   const asked = Promise.withResolvers<void>()
   const goesOn = Promise.withResolvers<void>()
   const started: { by: string; attempt: number }[] = []

@@ -331,7 +331,7 @@ async function openDoor(url: string) {
 }
 
 test('a handler whose time is up before its transaction is begun is not started then, and is not charged (G16)', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const door = await openDoor(db.url)
   const log = pino({ level: 'silent' })
   const bus = await createBus({ database: door.url, sources: [kv()], migrate: true, app: 'shop', log })

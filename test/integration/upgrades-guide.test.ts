@@ -18,7 +18,7 @@ async function sqlOf(heading: string): Promise<string[]> {
 }
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), docs()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv(), docs()],

@@ -16,7 +16,7 @@ const ONCE = { maxAttempts: 1 }
 
 async function setUp(options: { authorizer?: Authorizer; closed?: boolean } = {}) {
   const { closed = false, ...more } = options
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), docs(), pubsub(), schedule()] })
   const log = pino({ level: 'silent' })
   const audiences = closed ? ({ verbsFor: ['staff'], triggersFor: 'service' } as const) : {}
   const sources = [kv(audiences), docs(audiences), pubsub(audiences), schedule(audiences)] as const
@@ -252,7 +252,7 @@ test('a removed or disabled principal emits nothing, and one that may not say a 
 })
 
 test('whoever was removed or is disabled gets no answer to any call, and nobody but administrators reads what was set aside', async () => {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: everySource() })
   const bus = await createBus({
     database: db.url,
     sources: everySource(),

@@ -10,7 +10,7 @@ import { watchOutcomes } from '../integration/workers/outcomes.ts'
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), pubsub()] })
   const said: Record<string, unknown>[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => void said.push(JSON.parse(line)) })
   const bus = await createBus({ database: db.url, sources: [kv(), pubsub()], app: 'shop', migrate: true, log })

@@ -22,7 +22,7 @@ async function setUp({
   routesFor,
   ...options
 }: { routesFor?: Audience; authorizer?: Authorizer } & Pick<BusOptions<[]>, 'priorities'> = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), http()] })
   const log = pino({ level: 'silent' })
   const sources = [kv(), http(routesFor === undefined ? {} : { routesFor })] as const
   const bus = await createBus({

@@ -9,10 +9,11 @@ import { everySource } from '../integration/every-call.ts'
 import { watchOutcomes } from '../integration/workers/outcomes.ts'
 
 export async function setUpCallers(options: { principals?: PrincipalResolver; targets?: AnyTarget[] } = {}) {
-  const db = await useTestDatabase()
+  const sources = [...everySource(), asks]
+  const db = await useTestDatabase({ sources })
   const bus = await createBus({
     database: db.url,
-    sources: [...everySource(), asks],
+    sources,
     app: 'shop',
     migrate: true,
     history: 'all',

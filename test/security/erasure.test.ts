@@ -20,11 +20,12 @@ const where = { contains: { customer: { email: ADA } } }
 const other = { customer: { email: 'bob@example.org' }, total: 9 }
 
 async function setUp({ authorizer }: { readonly authorizer?: Authorizer } = {}) {
-  const db = await useTestDatabase()
+  const sources = [...everySource(), asks]
+  const db = await useTestDatabase({ sources })
   const open = async () => {
     const bus = await createBus({
       database: db.url,
-      sources: [...everySource(), asks],
+      sources,
       app: 'shop',
       migrate: true,
       history: 'all',

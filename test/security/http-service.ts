@@ -17,7 +17,7 @@ export async function httpService(
   dispatch: NonNullable<BusOptions<[]>['dispatch']> = {},
   serve: (bus: HttpBus) => Server = (bus) => createServer(httpListener(bus, options)),
 ) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [http()] })
   const log = pino({ level: 'silent' })
   const bus = await createBus({ database: db.url, sources: [http()], app: 'shop', migrate: true, dispatch, log })
   whenDone(() => bus.stop({ graceMs: 0 }))

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
 
 async function setUp(options: { authorizer?: Authorizer } = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const log = pino({ level: 'silent' })
   const bus = await createBus({ database: db.url, sources: [kv()], app: 'shop', migrate: true, log, ...options })
   onTestFinished(() => bus.stop({ graceMs: 0 }))

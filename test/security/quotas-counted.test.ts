@@ -16,7 +16,7 @@ async function open(database: string, more: object = {}) {
 }
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), schedule()] })
   return { db, bus: await open(db.adminUrl, { migrate: true }) }
 }
 type Bus = Awaited<ReturnType<typeof open>>

@@ -29,10 +29,12 @@ const notes = defineSource({
   api: () => ({}),
 })
 
+const sources = [kv(), docs(), pubsub(), schedule(), http(), notes] as const
+
 async function open(database: string, migrate = false) {
   const bus = await createBus({
     database,
-    sources: [kv(), docs(), pubsub(), schedule(), http(), notes],
+    sources,
     app: 'shop',
     migrate,
     log,
@@ -44,7 +46,7 @@ type Bus = Awaited<ReturnType<typeof open>>
 type Cx = ReturnType<Bus['context']>
 
 async function setUp(triggers: number, quotas: QuotasPatch = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources })
   const bus = await open(db.adminUrl, true)
   const cx = bus.context()
   for (let i = 0; i < triggers; i++)

@@ -29,7 +29,7 @@ type Bus = Awaited<ReturnType<typeof open>>
 type Cx = ReturnType<Bus['context']>
 
 async function setUp(rowsPerRoot: number | null) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), pubsub()] })
   const bus = await open(db.adminUrl, { migrate: true })
   const cx = bus.context()
   for (const name of FEEDERS)

@@ -12,7 +12,7 @@ import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 const log = pino({ level: 'silent' })
 
 async function setUp() {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv(), schedule()] })
   const bus = await createBus({ database: db.adminUrl, sources: [kv(), schedule({ syncMs: 100 })], migrate: true, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const estimate = async () => {

@@ -37,7 +37,7 @@ const redact = {
 }
 
 async function setUp({ redacts = true }: { readonly redacts?: boolean } = {}) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [orders, kv(), docs(), http()] })
   const lines: string[] = []
   const outcomes = watchOutcomes('shop')
   const options = {

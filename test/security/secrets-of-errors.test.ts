@@ -48,7 +48,7 @@ async function everyRow(url: string): Promise<string> {
 }
 
 async function failing(redactErrors?: readonly RegExp[] | false) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const { log, text } = capture()
   const outcomes = watchOutcomes('shop')
   const bus = await createBus({

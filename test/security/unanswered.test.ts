@@ -11,7 +11,7 @@ const ONCE = { maxAttempts: 1 }
 const silent = (): Promise<never> => new Promise(() => undefined)
 
 async function setUp(options: Pick<BusOptions<[]>, 'authorizer' | 'principals'>) {
-  const db = await useTestDatabase()
+  const db = await useTestDatabase({ sources: [kv()] })
   const bus = await createBus({
     database: db.url,
     sources: [kv()],

@@ -3,6 +3,7 @@ import { enableRowSecurity, grantRoles } from '@outbus/core'
 import pg from 'pg'
 import { withClient } from './connections.ts'
 import { TEST_LOGINS, TEST_PASSWORD, TEST_ROLES } from './logins.ts'
+import { quickVerifier } from './server.ts'
 
 /** Makes the roles where they are not there yet, and lets the migrator make schemas in the database. `url` is a superuser's. */
 export async function prepareRoles(url: string): Promise<void> {
@@ -29,7 +30,7 @@ async function makeRoles(client: pg.Client): Promise<void> {
   for (const [login, memberOf] of Object.entries(TEST_LOGINS)) {
     if (there.has(login)) continue
     if (login !== TEST_ROLES.migrator) await client.query(`create role ${login}`)
-    await client.query(`alter role ${login} login password '${TEST_PASSWORD}'`)
+    await client.query(`alter role ${login} login password '${quickVerifier(TEST_PASSWORD)}'`)
     for (const role of memberOf) await client.query(`grant ${role} to ${login}`)
   }
   await client.query('commit')
