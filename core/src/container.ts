@@ -40,7 +40,7 @@ import { Access } from './principals/access.ts'
 import { ownerAndAdmin } from './principals/authorizer.ts'
 import type { PrincipalResolver } from './principals/resolver.ts'
 import { AdminPrincipalResolver } from './principals/resolver.ts'
-import { AnswersInTime } from './principals/in-time.ts'
+import { aboutPrincipal, AnswersInTime } from './principals/in-time.ts'
 import { hideNothing, secretHider } from './secrets/hide-secrets.ts'
 import { safeLog } from './secrets/safe-log.ts'
 import { SetAsideRows } from './set-aside/set-aside.ts'
@@ -79,6 +79,9 @@ export interface Parts {
 }
 
 const token = <T>(name: string): InjectionToken<T> => Symbol.for(`outbus.${name}`)
+
+/** How long deliveries and dead letters of a principal are refused at once, where nothing was said about it. */
+const NOT_ASKED_FOR_MS = 30_000
 
 const T = {
   log: token<Logger>('log'),
@@ -253,10 +256,13 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   provide(T.dispatcher, (c) => {
     const { connection } = c.resolve(T.database)
     const contextFor = c.resolve(T.contextFor)
-    const inTime = new AnswersInTime(principalTimeoutMs(settings.dispatch))
+    const inTime = new AnswersInTime({
+      withinMs: principalTimeoutMs(settings.dispatch),
+      notAskedForMs: NOT_ASKED_FOR_MS,
+    })
     const principals = inTime.resolver(c.resolve(T.principals))
     const mayRun: Access['mayRun'] = (app, principal, question) =>
-      inTime.about({ app, id: principal.id }, () => c.resolve(T.access).mayRun(app, principal, question))
+      inTime.about(aboutPrincipal({ app, id: principal.id }), () => c.resolve(T.access).mayRun(app, principal, question))
     return new Dispatcher({
       sql: c.resolve(T.sql),
       connection,

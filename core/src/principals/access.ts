@@ -7,7 +7,6 @@
  */
 import { performance } from '../clock.ts'
 import type { CallScope } from '../context.ts'
-import { within } from '../dispatch/pause.ts'
 import { OutbusError } from '../errors.ts'
 import { isPool } from '../postgres/check-out.ts'
 import type { Priority } from '../priority.ts'
@@ -18,6 +17,7 @@ import { CORE_ACTIONS } from './actions.ts'
 import type { Audience } from './audience.ts'
 import { admits } from './audience.ts'
 import type { AccessRequest, Authorizer } from './authorizer.ts'
+import { aboutPrincipal, AnswersInTime } from './in-time.ts'
 import type { PrincipalResolver, ResolvedPrincipal } from './resolver.ts'
 
 export interface Question<A extends Action = Action> {
@@ -50,8 +50,8 @@ export class Access {
   readonly #authorizer: Authorizer
   readonly #priorities: Readonly<Record<Priority, Audience>>
   readonly #known = new Map<string, { readonly principal: ResolvedPrincipal; readonly until: number }>()
-  /** Until when the app is not asked again, by app. */
-  readonly #silent = new Map<string, number>()
+  /** By app: the principals of an app share its resolver, and a source works for all apps. */
+  readonly #later = new AnswersInTime({ withinMs: LATER_MS, notAskedForMs: SILENT_FOR_MS })
 
   constructor({ resolver, authorizer, priorities }: AccessOptions) {
     this.#resolver = resolver
@@ -104,20 +104,12 @@ export class Access {
    * removed or is disabled meanwhile, or may not do what `question` says. Any other error says that there was no answer, or none in time.
    */
   async askLater(scope: CallScope, on: () => Queryable, question?: Question): Promise<void> {
-    const { app } = scope
-    if ((this.#silent.get(app) ?? 0) > performance.now()) throw unanswered(scope)
-    const asked = question === undefined ? this.#stands(scope, on) : this.ask(scope, on, question)
-    if (asked === undefined) return
-    let isAnswered = false
-    await within(
-      LATER_MS,
-      asked.then(() => {
-        isAnswered = true
-      }),
+    const { app, principal } = scope
+    if (principal === undefined) return
+    const { whom } = aboutPrincipal({ app, id: principal.id })
+    await this.#later.about({ key: app, whom }, () =>
+      question === undefined ? this.#stands(scope, on) : this.ask(scope, on, question),
     )
-    if (isAnswered) return void this.#silent.delete(app)
-    this.#silent.set(app, performance.now() + SILENT_FOR_MS)
-    throw unanswered(scope)
   }
 
   async #stands(scope: CallScope, on: () => Queryable): Promise<void> {
@@ -270,11 +262,6 @@ function assertActive(principal: ResolvedPrincipal): ResolvedPrincipal {
   if (removed === true) throw refused(`principal ${JSON.stringify(id)} was removed`, id)
   if (disabled) throw refused(`principal ${JSON.stringify(id)} is disabled`, id)
   return principal
-}
-
-function unanswered({ app, principal }: CallScope): Error {
-  const whom = `principal ${JSON.stringify(principal?.id)} of app ${JSON.stringify(app)}`
-  return new Error(`whether ${whom} still may is not known: the resolver or the authorizer did not answer in time`)
 }
 
 const CLOSED = 'the service has not opened it to this principal: see triggerableBy, triggersFor and priorities'

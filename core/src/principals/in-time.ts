@@ -1,34 +1,49 @@
 /**
- * Bounds what deliveries and dead letters of all apps wait for: an answer about one principal by a resolver or an authorizer of the
- * application's own. Calls of a principal wait for theirs alone, and have no bound.
+ * Bounds what work for all apps waits for: an answer by a resolver or an authorizer of the application's own. Deliveries and dead
+ * letters bound what is asked about a principal, sources what is asked for an app. Calls of a principal wait for theirs alone, and
+ * have no bound.
  *
  *   asked ──answers in time──▶ answered
- *     └──does not──▶ refused, and refused at once for 30 s more, then asked again
+ *     └──does not──▶ refused, and refused at once for `notAskedForMs` more, then asked again
+ *
+ * It remembers the 10,000 keys that were last without an answer. An older one is forgotten, and is asked again before its time.
  */
 import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import type { PrincipalKey, PrincipalResolver } from './resolver.ts'
 import { AdminPrincipalResolver } from './resolver.ts'
 import { isThenable } from '../validation/kinds.ts'
 
-const NOT_ASKED_FOR_MS = 30_000
 const MOST_REMEMBERED = 10_000
 const LATE = Symbol('late')
 
+export interface AnswersInTimeOptions {
+  readonly withinMs: number
+  /** How long nobody asks again, where there was no answer. */
+  readonly notAskedForMs: number
+}
+
+/** What is asked about: by `key` it is remembered, and `whom` stands in the error. */
+export interface Asked {
+  readonly key: string
+  readonly whom: string
+}
+
 export class AnswersInTime {
   readonly #withinMs: number
-  /** Principals about whom there was no answer, and until when nobody asks again, by `performance.now()`. */
+  readonly #notAskedForMs: number
+  /** Keys without an answer, and until when nobody asks again, by `performance.now()`. The oldest comes first. */
   readonly #unanswered = new Map<string, number>()
 
-  constructor(withinMs: number) {
+  constructor({ withinMs, notAskedForMs }: AnswersInTimeOptions) {
     this.#withinMs = withinMs
+    this.#notAskedForMs = notAskedForMs
   }
 
-  /** Throws or rejects where there is no answer about the principal in time, or was none a moment ago. */
-  about<T>({ app, id }: PrincipalKey, ask: () => T | Promise<T>): T | Promise<T> {
-    const key = keyOf(app, id)
-    if (this.#isUnanswered(key)) throw this.#late(id)
+  /** Throws or rejects where there is no answer in time, or was none a moment ago. */
+  about<T>(asked: Asked, ask: () => T | Promise<T>): T | Promise<T> {
+    if (this.#isUnanswered(asked.key)) throw this.#late(asked)
     const answer = ask()
-    return isThenable(answer) ? this.#remembering(key, id, Promise.resolve(answer)) : answer
+    return isThenable(answer) ? this.#remembering(asked, Promise.resolve(answer)) : answer
   }
 
   /**
@@ -38,25 +53,27 @@ export class AnswersInTime {
   resolver(resolver: PrincipalResolver): PrincipalResolver {
     if (resolver instanceof AdminPrincipalResolver) return resolver
     return {
-      resolve: async (asked, on) => {
-        const late = asked.find(({ app, id }) => this.#isUnanswered(keyOf(app, id)))
-        if (late !== undefined) throw this.#late(late.id)
-        const [first] = asked
-        if (asked.length === 1 && first !== undefined) return this.about(first, () => resolver.resolve(asked, on))
-        const resolved = await this.#inTime(resolver.resolve(asked, on))
+      resolve: async (principals, on) => {
+        const late = principals.map(aboutPrincipal).find(({ key }) => this.#isUnanswered(key))
+        if (late !== undefined) throw this.#late(late)
+        const [first] = principals
+        if (principals.length === 1 && first !== undefined)
+          return this.about(aboutPrincipal(first), () => resolver.resolve(principals, on))
+        const resolved = await this.#inTime(resolver.resolve(principals, on))
         if (resolved !== LATE) return resolved
-        const each = asked.map(async (key) => this.about(key, () => resolver.resolve([key], on)))
+        const each = principals.map(async (one) => this.about(aboutPrincipal(one), () => resolver.resolve([one], on)))
         return (await Promise.all(each)).map(([one]) => one)
       },
     }
   }
 
-  async #remembering<T>(key: string, id: string, asked: Promise<T>): Promise<T> {
-    const answer = await this.#inTime(asked)
+  async #remembering<T>(asked: Asked, asking: Promise<T>): Promise<T> {
+    const answer = await this.#inTime(asking)
     if (answer !== LATE) return answer
-    this.#unanswered.set(key, performance.now() + NOT_ASKED_FOR_MS)
+    this.#unanswered.delete(asked.key)
+    this.#unanswered.set(asked.key, performance.now() + this.#notAskedForMs)
     if (this.#unanswered.size > MOST_REMEMBERED) this.#unanswered.delete(this.#unanswered.keys().next().value as string)
-    throw this.#late(id)
+    throw this.#late(asked)
   }
 
   #isUnanswered(key: string): boolean {
@@ -77,11 +94,14 @@ export class AnswersInTime {
     }
   }
 
-  #late(id: string): Error {
-    return new Error(`nothing was said about the principal ${JSON.stringify(id)} within ${this.#withinMs} ms`)
+  #late({ whom }: Asked): Error {
+    return new Error(`nothing was said about ${whom} within ${this.#withinMs} ms: the resolver or the authorizer is slow`)
   }
 }
 
-function keyOf(app: string, id: string): string {
-  return JSON.stringify([app, id])
+export function aboutPrincipal({ app, id }: PrincipalKey): Asked {
+  return {
+    key: JSON.stringify([app, id]),
+    whom: `the principal ${JSON.stringify(id)} of app ${JSON.stringify(app)}`,
+  }
 }
