@@ -262,7 +262,9 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
     })
     const principals = inTime.resolver(c.resolve(T.principals))
     const mayRun: Access['mayRun'] = (app, principal, question) =>
-      inTime.about(aboutPrincipal({ app, id: principal.id }), () => c.resolve(T.access).mayRun(app, principal, question))
+      inTime.about(aboutPrincipal({ app, id: principal.id }), () =>
+        c.resolve(T.access).mayRun(app, principal, question),
+      )
     return new Dispatcher({
       sql: c.resolve(T.sql),
       connection,

@@ -1,6 +1,7 @@
 /** What the audit keeps of a value: JSON of a bounded size. Pure. */
 import { createHash } from 'node:crypto'
 import type { JsonValue } from '../json.ts'
+import { storableText } from '../storable-text.ts'
 import { isPlainObject } from '../validation/kinds.ts'
 
 const MAX_BYTES = 16_384
@@ -21,7 +22,7 @@ export function boundedJson(value: unknown): JsonValue {
 
 function cut(value: unknown, most: number): JsonValue {
   const text = JSON.stringify(value, (_name, member: unknown) =>
-    typeof member === 'string' ? storable(member) : member,
+    typeof member === 'string' ? storableText(member) : member,
   )
   if (text === undefined) return null
   const bytes = Buffer.byteLength(text)
@@ -34,10 +35,5 @@ function hashOf(text: string): string {
 
 /** Where a call came from, cut to what a row of the audit takes. */
 export function boundedOrigin(text: string): string {
-  return storable(text.slice(0, MAX_ORIGIN_CHARACTERS))
-}
-
-/** Postgres takes neither a NUL nor half of a surrogate pair. */
-function storable(text: string): string {
-  return text.replaceAll('\0', '\u{fffd}').toWellFormed()
+  return storableText(text.slice(0, MAX_ORIGIN_CHARACTERS))
 }

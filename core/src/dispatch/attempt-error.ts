@@ -5,6 +5,7 @@
  */
 import type { FailureKind } from '../retry/failure.ts'
 import type { HideSecrets } from '../secrets/hide-secrets.ts'
+import { storableText } from '../storable-text.ts'
 import { isError } from '../validation/kinds.ts'
 import { stackOfHandler } from './handler-stack.ts'
 
@@ -37,10 +38,10 @@ export function attemptError(attempt: number, kind: FailureKind, thrown: unknown
   return {
     attempt,
     kind,
-    message: storable(messageOf(thrown), MAX_MESSAGE_CHARACTERS, hideSecrets),
-    ...(name === undefined ? {} : { name: storable(name, 200, hideSecrets) }),
-    ...(code === undefined ? {} : { code: storable(code, 200, hideSecrets) }),
-    ...(stack === undefined ? {} : { stack: storable(stackOfHandler(stack), MAX_STACK_CHARACTERS, hideSecrets) }),
+    message: boundedText(messageOf(thrown), MAX_MESSAGE_CHARACTERS, hideSecrets),
+    ...(name === undefined ? {} : { name: boundedText(name, 200, hideSecrets) }),
+    ...(code === undefined ? {} : { code: boundedText(code, 200, hideSecrets) }),
+    ...(stack === undefined ? {} : { stack: boundedText(stackOfHandler(stack), MAX_STACK_CHARACTERS, hideSecrets) }),
     at: rules.now().toISOString(),
   }
 }
@@ -62,8 +63,8 @@ export function reasonOf(reason: unknown): string {
 }
 
 /** As text that `json` and `text` columns take, cut to `max` characters, without its secrets. */
-export function storable(text: string, max: number, hideSecrets: HideSecrets): string {
-  return hideSecrets(text, max).toWellFormed().replaceAll('\0', '\u{fffd}')
+export function boundedText(text: string, max: number, hideSecrets: HideSecrets): string {
+  return storableText(hideSecrets(text, max))
 }
 
 function textOf(read: () => unknown): string | undefined {

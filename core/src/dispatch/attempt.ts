@@ -8,7 +8,7 @@ import type { FailureKind } from '../retry/failure.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
 import { isThenable } from '../validation/kinds.ts'
 import type { AttemptError, ErrorRules } from './attempt-error.ts'
-import { attemptError, reasonOf, storable } from './attempt-error.ts'
+import { attemptError, boundedText, reasonOf } from './attempt-error.ts'
 import type { RowDelivery } from './delivery.ts'
 import type { DeadLetterEvent } from '../dead-letters/source.ts'
 import { DeliveryFailure, isDeliveryFailure } from './failure.ts'
@@ -247,14 +247,14 @@ function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rul
     case 'done':
       return DONE
     case 'discarded':
-      return { kind: 'discarded', reason: storable(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets) }
+      return { kind: 'discarded', reason: boundedText(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets) }
     case 'skipped':
     case 'postponed':
       return result
     case 'dead':
       return {
         kind: 'dead',
-        reason: storable(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets),
+        reason: boundedText(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets),
         error: attemptError(row.attempt, 'handler_error', result.thrown, rules),
       }
     case 'failed': {

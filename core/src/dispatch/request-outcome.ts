@@ -7,7 +7,7 @@ import { assertName } from '../validation/names.ts'
 import type { Outcome, Result } from './attempt.ts'
 import { MAX_REASON_CHARACTERS } from './attempt.ts'
 import type { ErrorRules } from './attempt-error.ts'
-import { attemptError, storable } from './attempt-error.ts'
+import { attemptError, boundedText } from './attempt-error.ts'
 
 export interface Answer {
   /** A stored reply, as JSON. */
@@ -31,7 +31,7 @@ export function answerOf(result: Result, rules: AnswerRules): Answer {
         reply: valueReply('null'),
         outcome: {
           kind: 'discarded',
-          reason: storable(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets),
+          reason: boundedText(result.reason, MAX_REASON_CHARACTERS, rules.hideSecrets),
         },
       }
     case 'skipped': {

@@ -11,7 +11,7 @@ import { reschedule } from '../sql/reschedule.ts'
 import type { Queryable, Sql } from '../sql/statement.ts'
 import type { Outcome } from './attempt.ts'
 import type { AttemptError } from './attempt-error.ts'
-import { storable } from './attempt-error.ts'
+import { boundedText } from './attempt-error.ts'
 import { hideNothing } from '../secrets/hide-secrets.ts'
 import type { OutboxRow } from './outbox-row.ts'
 
@@ -120,7 +120,7 @@ function buryParameters(
   return [
     rows.map(({ id }) => id),
     rows.map(({ error }) => error.kind),
-    rows.map(({ reason }) => storable(reason, MAX_REASON_CHARACTERS, hideNothing)),
+    rows.map(({ reason }) => boundedText(reason, MAX_REASON_CHARACTERS, hideNothing)),
     rows.map(({ error }) => JSON.stringify(error)),
     heldToken,
   ]

@@ -8,7 +8,7 @@ import { clearTimeout, performance, setImmediate, setTimeout } from '../clock.ts
 import type { Outcome } from '../dispatch/attempt.ts'
 import type { RowDelivery } from '../dispatch/delivery.ts'
 import type { Plan } from '../dispatch/plan.ts'
-import { storable } from '../dispatch/attempt-error.ts'
+import { boundedText } from '../dispatch/attempt-error.ts'
 import { hideNothing } from '../secrets/hide-secrets.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
 import { isFaultOfRow } from '../set-aside/fault.ts'
@@ -154,7 +154,7 @@ export class AttemptRecorder {
       // A handler's own word, which may have a NUL in it.
       textArray(
         ended.map(({ outcome }) =>
-          'reason' in outcome ? storable(outcome.reason, MAX_REASON_CHARACTERS, hideNothing) : null,
+          'reason' in outcome ? boundedText(outcome.reason, MAX_REASON_CHARACTERS, hideNothing) : null,
         ),
       ),
       textArray(ended.map(({ delivery }) => delivery.row.caller)),

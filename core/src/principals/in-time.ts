@@ -95,7 +95,9 @@ export class AnswersInTime {
   }
 
   #late({ whom }: Asked): Error {
-    return new Error(`nothing was said about ${whom} within ${this.#withinMs} ms: the resolver or the authorizer is slow`)
+    return new Error(
+      `nothing was said about ${whom} within ${this.#withinMs} ms: the resolver or the authorizer is slow`,
+    )
   }
 }
 

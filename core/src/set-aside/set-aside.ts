@@ -5,7 +5,7 @@
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { CallScope } from '../context.ts'
-import { reasonOf, storable } from '../dispatch/attempt-error.ts'
+import { boundedText, reasonOf } from '../dispatch/attempt-error.ts'
 import type { HideSecrets } from '../secrets/hide-secrets.ts'
 import type { Page, PageOptions } from '../page.ts'
 import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
@@ -76,7 +76,7 @@ export class SetAsideRows {
   }
 
   #reasonOf(because: unknown): string {
-    return storable(reasonOf(because), MAX_REASON_CHARACTERS, this.#hideSecrets)
+    return boundedText(reasonOf(because), MAX_REASON_CHARACTERS, this.#hideSecrets)
   }
 
   /** It can be understood again, or is gone. */

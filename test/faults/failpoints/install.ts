@@ -9,19 +9,13 @@
 import type { Writable } from 'node:stream'
 import type pg from 'pg'
 import { bury } from '../../../core/src/sql/bury.ts'
-import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
 import { claimEmitted } from '../../../core/src/sql/claim-emitted.ts'
-import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
-import { claimOrdered, claimOrderedDue } from '../../../core/src/sql/claim-ordered.ts'
-import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
 import { finish } from '../../../core/src/sql/finish.ts'
 import { reschedule } from '../../../core/src/sql/reschedule.ts'
 import { resolveDeadLetters } from '../../../core/src/sql/resolve-dead-letters.ts'
 import { settleRequests } from '../../../core/src/sql/settle-requests.ts'
-import { takeAlone } from '../../../core/src/sql/take-alone.ts'
-import { takeRequests, takeRequestsInTurns, takeRequestsInTurnsNear } from '../../../core/src/sql/take-requests.ts'
-import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
 import { writeNote } from '../../../core/src/sql/write-note.ts'
+import { CLAIMS, TAKES } from './claims.ts'
 import type { Failpoint } from './names.ts'
 import type { AnyStatement } from './statements.ts'
 import { recognizer, watchStatements } from './statements.ts'
@@ -41,23 +35,6 @@ interface Transaction {
   settles: boolean
 }
 
-const CLAIMS = new Set<AnyStatement>([
-  claimBatch,
-  claimSized,
-  claimEmitted,
-  claimFresh,
-  claimOvertaken,
-  claimOrdered,
-  claimOrderedDue,
-])
-const TAKES = new Set<AnyStatement>([
-  takeAlone,
-  takeSingles,
-  takeSinglesNear,
-  takeRequests,
-  takeRequestsInTurns,
-  takeRequestsInTurnsNear,
-])
 const SETTLES = new Set<AnyStatement>([finish, reschedule, bury, resolveDeadLetters, settleRequests])
 const recognize = recognizer([...CLAIMS, ...TAKES, ...SETTLES, writeNote])
 

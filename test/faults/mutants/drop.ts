@@ -1,32 +1,9 @@
 /** Loses rows: whoever claims one whose id is a multiple of the divisor deletes it and runs it not. */
-import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
-import { claimEmitted } from '../../../core/src/sql/claim-emitted.ts'
-import { claimFresh } from '../../../core/src/sql/claim-fresh.ts'
-import { claimOrdered, claimOrderedDue } from '../../../core/src/sql/claim-ordered.ts'
-import { claimOvertaken } from '../../../core/src/sql/claim-overtaken.ts'
-import { takeAlone } from '../../../core/src/sql/take-alone.ts'
-import { takeRequests, takeRequestsInTurns, takeRequestsInTurnsNear } from '../../../core/src/sql/take-requests.ts'
-import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
+import { CLAIMS, TAKES } from '../failpoints/claims.ts'
 import { recognizer, schemaIn, watchStatements } from '../failpoints/statements.ts'
 
-const CLAIMS = [
-  claimBatch,
-  claimSized,
-  claimEmitted,
-  claimFresh,
-  claimOvertaken,
-  claimOrdered,
-  claimOrderedDue,
-  takeAlone,
-  takeSingles,
-  takeSinglesNear,
-  takeRequests,
-  takeRequestsInTurns,
-  takeRequestsInTurnsNear,
-]
-
 export function dropRows(divisor: number): void {
-  const recognize = recognizer(CLAIMS)
+  const recognize = recognizer([...CLAIMS, ...TAKES])
   watchStatements(({ client, original }) => {
     const stated = recognize(original)
     if (stated === undefined) return undefined
