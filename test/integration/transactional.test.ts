@@ -86,7 +86,7 @@ test('a handler that ends the transaction itself, or goes on after its end, is r
   const refusals: unknown[] = []
   bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt }) => {
     kept = tx
-    for (const end of ['commit', ' ROLLBACK', 'begin', 'End;', 'rollback and chain']) {
+    for (const end of ['commit', ' ROLLBACK', 'begin', 'End;', '-- so\n/* be; it */;commit', 'rollback and chain']) {
       try {
         await tx.query(end)
       } catch (error) {
@@ -100,9 +100,80 @@ test('a handler that ends the transaction itself, or goes on after its end, is r
   await bus.start()
   await outcomes.until((seen) => seen.length === 1)
   expect(outcomes.count('done')).toBe(1)
-  expect(refusals).toEqual(Array.from({ length: 5 }, () => 'emit.tx_closed'))
+  expect(refusals).toEqual(Array.from({ length: 6 }, () => 'emit.tx_closed'))
   expect(await ledger()).toEqual([{ note: 'kept', attempt: 1 }])
   expect(() => kept?.query('select 1')).toThrow('has ended')
+})
+
+/** Texts that Postgres takes for one query, and that end the transaction in a place where no look at the beginning finds it. */
+const ENDS_WITHIN = [
+  'select 1; commit',
+  'select 1; end; begin',
+  'select 1; rollback',
+  'select 1; abort; start transaction',
+  'savepoint s; rollback to s; commit and chain',
+  'savepoint s; rollback and chain',
+  'select 1; commit; select 1 / 0',
+]
+
+test('a text that ends the transaction in its middle fails the attempt: nothing settles in another transaction', async () => {
+  const { db, bus, cx, trigger, outcomes, ledger } = await setUp()
+  await trigger('work', { maxAttempts: 1 }, TRANSACTIONAL)
+  const later: unknown[] = []
+  bus.handle<SetEvent>('work', async ({ event, tx, deliveryId, attempt, cx: own }) => {
+    const text = ENDS_WITHIN[Number(event.key)] as string
+    await tx.query(text).catch(() => undefined)
+    try {
+      await write(tx, deliveryId, attempt, text)
+    } catch (error) {
+      later.push((error as { code?: unknown }).code)
+    }
+    await own.kv.set('results', event.key, 1).catch(() => undefined)
+  })
+  await bus.start()
+  for (const i of ENDS_WITHIN.keys()) await cx.kv.set('jobs', String(i), 1)
+  await outcomes.until((seen) => seen.length === ENDS_WITHIN.length)
+  expect(outcomes.count('dead')).toBe(ENDS_WITHIN.length)
+  expect(await ledger()).toEqual([])
+  const { rows } = await db.pool.query<{ code: string }>(
+    `select errors -> 0 ->> 'code' as code from outbus.dead_letters order by id`,
+  )
+  expect(rows.map(({ code }) => code)).toEqual(ENDS_WITHIN.map(() => 'emit.tx_closed'))
+  // Where no transaction is left, the client takes no further statement.
+  expect(later).toEqual(
+    ENDS_WITHIN.filter((text) => /(commit|rollback|1 \/ 0)$/.test(text)).map(() => 'emit.tx_closed'),
+  )
+})
+
+test('a text that nobody waits for, and that ends the transaction while the handler returns, fails the attempt too', async () => {
+  const { bus, cx, trigger, outcomes } = await setUp()
+  await trigger('work', { maxAttempts: 1 }, TRANSACTIONAL)
+  bus.handle<SetEvent>('work', ({ event, tx }) => {
+    if (event.key === 'promised') void tx.query('select pg_sleep(0.05); commit')
+    else tx.query('select pg_sleep(0.05); commit', () => undefined)
+  })
+  await bus.start()
+  await cx.kv.set('jobs', 'promised', 1)
+  await cx.kv.set('jobs', 'called back', 1)
+  await outcomes.until((seen) => seen.length === 2)
+  expect(outcomes.count('dead')).toBe(2)
+})
+
+test('savepoints, several statements in a text and a failure that is rolled back to leave the transaction whole', async () => {
+  const { bus, cx, trigger, outcomes, ledger } = await setUp()
+  await trigger('work', { maxAttempts: 1 }, TRANSACTIONAL)
+  bus.handle<SetEvent>('work', async ({ tx, deliveryId, attempt }) => {
+    await tx.query('savepoint s')
+    await expect(tx.query('select 1; select 1 / 0')).rejects.toThrow('division by zero')
+    await tx.query('rollback to s; release s; prepare p as select 1; set local work_mem = 100; reset all')
+    await write(tx, deliveryId, attempt, '; commit')
+    await new Promise<void>((resolve) => tx.query("select '; commit'", () => resolve()))
+  })
+  await cx.kv.set('jobs', 'a', 1)
+  await bus.start()
+  await outcomes.until((seen) => seen.length === 1)
+  expect(outcomes.count('done')).toBe(1)
+  expect(await ledger()).toEqual([{ note: '; commit', attempt: 1 }])
 })
 
 test('a handler that swallows a failed statement does not complete', async () => {

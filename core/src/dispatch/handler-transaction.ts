@@ -7,6 +7,9 @@
  *               │ failed            └──token gone─▶ rollback: the result changes nothing
  *               └──▶ rollback: the retry policy decides
  *
+ * A handler may end this transaction by a text that only Postgres reads, such as `select 1; commit`. Then nothing is completed: the
+ * completion is written in the transaction that the bus began, or not at all. What the handler has committed itself stays.
+ *
  * The next handler on the connection may be another app's. What this one did to the session is undone as the transaction ends, and
  * a connection that it did more to than send statements is ended (G15).
  */
@@ -17,7 +20,7 @@ import { checkOut, hold, tellHolder } from '../postgres/check-out.ts'
 import { ask, askSession } from '../postgres/ask.ts'
 import type { BusClientConfig } from '../postgres/bus-client.ts'
 import { endLent } from '../postgres/lent-session.ts'
-import { beginLentText, sharesSession } from '../postgres/session.ts'
+import { ASK_BEGUN_AT, beginLentText, sharesSession, statusOf } from '../postgres/session.ts'
 import { isBusQuery } from '../postgres/types.ts'
 import { OutbusError } from '../errors.ts'
 import { endsConnection, wasRefused } from '../postgres-errors.ts'
@@ -60,10 +63,11 @@ export class HandlerTransactions {
   /** As {@link runAttempt}, in a transaction. Never rejects. */
   async attempt(delivery: RowDelivery, rules: AttemptRules, completion: Completion): Promise<Result> {
     let client: pg.PoolClient | undefined
+    let begunAt: string
     try {
       client = await checkOut(this.#pool)
       const session = await askSession(client)
-      await ask(client, { text: beginLentText(session, this.#options.frozenAfterMs) })
+      begunAt = begunAtOf(await ask(client, { text: beginLentText(session, this.#options.frozenAfterMs) }))
     } catch (error) {
       client?.release(true)
       // The bus's own SQL, before the handler was started: nobody is charged for that (G16).
@@ -71,7 +75,7 @@ export class HandlerTransactions {
       return putBack(error, rules.random)
     }
     const { connection, frozenAfterMs } = this.#options
-    const transaction = new HandlerTransaction(client, frozenAfterMs / 3, connection.ownSession)
+    const transaction = new HandlerTransaction(client, begunAt, frozenAfterMs / 3, connection.ownSession)
     // What goes on after the end must find neither this transaction nor a connection without one.
     const abort = () => transaction.close()
     delivery.signal.addEventListener('abort', abort, { once: true })
@@ -102,6 +106,7 @@ async function complete(
 ): Promise<Result> {
   if (!transaction.beginCompletion()) return TAKEN_OVER
   try {
+    if (!(await transaction.isWhole())) return { kind: 'failed', failure: 'handler_error', thrown: endedByHandler() }
     const settled = await completion.write(client, result)
     if (settled === undefined) return TAKEN_OVER
     await transaction.commit()
@@ -129,9 +134,49 @@ function isCompleted(result: Result): result is Completed {
   return result.kind === 'done' || result.kind === 'discarded' || result.kind === 'skipped'
 }
 
-/** Statements that would end the transaction under the bus's feet. Savepoints are the handler's own affair. */
+/** The time of a result of `ASK_BEGUN_AT`, alone or as the last one of several. */
+function begunAtOf(asked: pg.QueryResult): string {
+  const results: readonly pg.QueryResult[] = Array.isArray(asked) ? asked : [asked]
+  return (results.at(-1) as pg.QueryResult<{ begun_at: string }>).rows[0]?.begun_at ?? ''
+}
+
+/**
+ * How statements begin that would end the transaction under the bus's feet: those are refused before they are sent. Savepoints are the
+ * handler's own affair. What stands further on in a text is for Postgres to read, and is known by its answers.
+ */
 const ENDS_TRANSACTION =
-  /^\s*(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!(\s+(work|transaction))?\s+to\b))\b/i
+  /^(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!(\s+(work|transaction))?\s+to\b))\b/i
+
+/** Commands of results after which the transaction may be another one. `ROLLBACK` is the answer to `rollback to` as well. */
+const MAY_END: ReadonlySet<string> = new Set(['BEGIN', 'START', 'COMMIT', 'ROLLBACK', 'PREPARE'])
+
+/** The beginning of the first statement in the text, without blanks, empty statements and comments before it. */
+function firstStatement(text: string): string {
+  const blank = /[\s;]*/y
+  for (let at = 0; ;) {
+    blank.lastIndex = at
+    at += blank.exec(text)?.[0].length ?? 0
+    const end = text.startsWith('--', at) ? '\n' : text.startsWith('/*', at) ? '*/' : undefined
+    if (end === undefined) return text.slice(at, at + 100)
+    const ended = text.indexOf(end, at + 2)
+    if (ended === -1) return ''
+    at = ended + end.length
+  }
+}
+
+/** Of the result of a query, or the results of a text with several. */
+function mayEnd(answer: unknown): boolean {
+  const results: readonly unknown[] = Array.isArray(answer) ? answer : [answer]
+  return results.some((result) => MAY_END.has((result as pg.QueryResult | undefined)?.command ?? ''))
+}
+
+function endedByHandler(): OutbusError {
+  return new OutbusError(
+    'emit.tx_closed',
+    'the handler has ended the transaction of this delivery by a statement of its own: what it has committed stays',
+    { path: 'tx', hint: 'return to commit, throw to roll back; savepoints are fine' },
+  )
+}
 
 /** Functions of a client that change nothing in it. */
 const CHANGES_NOTHING: ReadonlySet<string | symbol> = new Set([
@@ -148,18 +193,22 @@ class HandlerTransaction {
   readonly #client: pg.PoolClient
   readonly #heartbeat: NodeJS.Timeout
   readonly #ownSession: boolean
+  readonly #begunAt: string
   /** The handler has sent a statement of its own, and so may have changed the session. */
   #asked = false
   /** By a name, which stays prepared. */
   #named = false
   /** It has reached for more of the client than its statements: parsers, listeners, the connection itself. */
   #opened = false
+  /** What it has sent may have ended the transaction, as far as the answers say. */
+  #mayHaveEnded = false
   #queries = 0
   #state: 'open' | 'completing' | 'committed' | 'closed' = 'open'
   #released = false
 
-  constructor(client: pg.PoolClient, heartbeatMs: number, ownSession: boolean) {
+  constructor(client: pg.PoolClient, begunAt: string, heartbeatMs: number, ownSession: boolean) {
     this.#client = client
+    this.#begunAt = begunAt
     this.#ownSession = ownSession
     const opened = <Given extends unknown[], T>(change: (...given: Given) => T) => {
       return (...given: Given) => {
@@ -189,6 +238,13 @@ class HandlerTransaction {
     if (this.#state !== 'open') return false
     this.#state = 'completing'
     return true
+  }
+
+  /** Whether it is still the transaction that the bus began. Asked only where the answers to the handler leave it open. */
+  async isWhole(): Promise<boolean> {
+    // A query that nobody has waited for is answered before this one.
+    if (!this.#mayHaveEnded && !this.#opened && this.#queries === 0) return true
+    return begunAtOf(await ask(this.#client, { text: ASK_BEGUN_AT })) === this.#begunAt
   }
 
   async commit(): Promise<void> {
@@ -255,9 +311,10 @@ class HandlerTransaction {
     if (this.#state !== 'open') {
       throw new OutbusError('emit.tx_closed', 'the transaction of this delivery has ended', { path: 'tx' })
     }
+    if (statusOf(this.#client) === 'I') throw endedByHandler()
     const [first] = args
     const text = typeof first === 'string' ? first : (first as { text?: unknown } | undefined)?.text
-    if (typeof text === 'string' && ENDS_TRANSACTION.test(text)) {
+    if (typeof text === 'string' && ENDS_TRANSACTION.test(firstStatement(text))) {
       throw new OutbusError('emit.tx_closed', 'the bus ends the transaction, when the handler has ended', {
         path: 'tx',
         received: text,
@@ -269,12 +326,18 @@ class HandlerTransaction {
     const asked = query.apply(this.#client, args)
     if (isThenable(asked)) {
       this.#queries++
-      const ended = () => void this.#queries--
-      asked.then(ended, (error: unknown) => {
-        ended()
-        tellHolder(this.#client, error)
-      })
-    }
+      asked.then(
+        (answer: unknown) => {
+          this.#queries--
+          if (mayEnd(answer)) this.#mayHaveEnded = true
+        },
+        (error: unknown) => {
+          this.#queries--
+          this.#mayHaveEnded = true
+          tellHolder(this.#client, error)
+        },
+      )
+    } else if (!isBusQuery(first)) this.#mayHaveEnded = true
     return asked
   }
 

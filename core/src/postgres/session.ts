@@ -242,6 +242,7 @@ export function beginText(session: Session | undefined, more: readonly string[] 
 /**
  * Begins a transaction for a handler: at the level of the bus, and with its own limits of time. The settings that change what a
  * statement means are as the application has them, whose statements these are. It writes, or begins not at all: on a replica that is refused (0A000).
+ * Its last result is that of `ASK_BEGUN_AT`.
  */
 export function beginLentText(session: Session | undefined, frozenAfterMs: number): string {
   const limited = session?.settings.filter((setting) => setting.includes(' transaction_timeout ')) ?? []
@@ -250,8 +251,15 @@ export function beginLentText(session: Session | undefined, frozenAfterMs: numbe
     ...limited,
     'set local jit = off',
     `set local idle_in_transaction_session_timeout = ${frozenAfterMs}`,
+    ASK_BEGUN_AT,
   ].join('; ')
 }
+
+/**
+ * When the transaction began, as a text that depends on no setting. A transaction that somebody begins later on the same connection
+ * has another time: at least the answer to the first one lies between them. Unlike a setting, no `reset all` forgets it.
+ */
+export const ASK_BEGUN_AT = 'select extract(epoch from pg_catalog.now())::pg_catalog.text as begun_at'
 
 /**
  * On a connection of the bus's own, once, for as long as it lasts. What follows the first setting is not compiled
