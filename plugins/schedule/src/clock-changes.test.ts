@@ -74,6 +74,8 @@ const RECURRENCES: readonly (readonly [recurrence: string, meaning: Meaning])[] 
   ['FREQ=DAILY;BYHOUR=0,1,2,3;BYMINUTE=0,15,30,45', at(NIGHT, QUARTERS)],
   ['FREQ=DAILY;BYHOUR=23;BYMINUTE=30', at([23], [30])],
   ['FREQ=HOURLY;BYHOUR=1,2', at([1, 2], [0])],
+  ['FREQ=MINUTELY;INTERVAL=15;BYHOUR=2', at([2], QUARTERS)],
+  ['FREQ=HOURLY;INTERVAL=2;BYHOUR=0,2;BYMINUTE=30', at([0, 2], [30])],
   ['FREQ=WEEKLY;BYDAY=SU,SA;BYHOUR=0,2;BYMINUTE=0,30', at([0, 2], [0, 30], ({ weekday }) => weekday % 6 === 0)],
   [
     'FREQ=MONTHLY;BYMONTHDAY=-1,4,28,30;BYHOUR=2;BYMINUTE=15',
@@ -188,4 +190,34 @@ describe.for(CHANGES)('%s, six days from %s', ([zone, from]) => {
       expect([recurrence, soon(boss.previewSchedule(told?.recurrence ?? '', options))]).toEqual([recurrence, meant])
     }
   })
+})
+
+/** UNTIL is an instant where it ends in Z: what is met after it is not met, whatever the clock shows. */
+test.for([
+  ['FREQ=DAILY;BYHOUR=2;BYMINUTE=30;UNTIL=20270328T012900Z', '2027-03-27T12:00:00Z', []],
+  ['FREQ=DAILY;BYHOUR=2;BYMINUTE=30;UNTIL=20270328T013000Z', '2027-03-27T12:00:00Z', ['2027-03-28T01:30:00.000Z']],
+  ['FREQ=DAILY;BYHOUR=2,3;BYMINUTE=30;UNTIL=20270328T010000Z', '2027-03-27T12:00:00Z', []],
+  ['FREQ=DAILY;BYHOUR=2;BYMINUTE=30;UNTIL=20271031T011500Z', '2027-10-30T12:00:00Z', ['2027-10-31T00:30:00.000Z']],
+  [
+    'FREQ=MINUTELY;BYMINUTE=0,30;UNTIL=20271031T003000Z',
+    '2027-10-30T23:45:00Z',
+    ['2027-10-31T00:00:00.000Z', '2027-10-31T00:30:00.000Z'],
+  ],
+  [
+    'FREQ=HOURLY;UNTIL=20271031T010000Z',
+    '2027-10-30T23:45:00Z',
+    ['2027-10-31T00:00:00.000Z', '2027-10-31T01:00:00.000Z'],
+  ],
+  [
+    'RRULE:FREQ=DAILY;BYHOUR=2;BYMINUTE=30;UNTIL=20270328T012900Z\nRDATE:20270402T100000Z',
+    '2027-03-27T12:00:00Z',
+    ['2027-04-02T10:00:00.000Z'],
+  ],
+] as const)('%s in Berlin, from %s, ends at its UNTIL', ([recurrence, from, wanted]) => {
+  const given = { recurrence, timezone: 'Europe/Berlin' }
+  expect(preview(given, new Date(from), 9).map((at) => iso(at.getTime()))).toEqual(wanted)
+  const told = handOver(given, new Date(from))
+  const theirs = told && boss.previewSchedule(told.recurrence, { tz: told.timezone, from: new Date(from), count: 9 })
+  const isSoon = (at: string) => Date.parse(at) < Date.parse(from) + DAY_MS
+  expect((theirs ?? []).map((at) => iso(at.getTime())).filter(isSoon)).toEqual(wanted.filter(isSoon))
 })

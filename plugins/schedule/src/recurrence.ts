@@ -106,7 +106,7 @@ interface Calculated {
 
 /** At most `count`, and those after `until` are not all there. */
 function calculate(given: Recurrence, from: number, count: number, until = Number.POSITIVE_INFINITY): Calculated {
-  const { zone, text, isRunning, isElapsed } = readRecurrence(given.recurrence, given.timezone)
+  const { zone, text, isRunning, isElapsed, end } = readRecurrence(given.recurrence, given.timezone)
   if (isElapsed) return { times: calculated(given.recurrence, given.timezone, from, count), isMoved: false }
   const found: number[] = []
   let isMoved = false
@@ -114,11 +114,10 @@ function calculate(given: Recurrence, from: number, count: number, until = Numbe
   const earlier = jumpBetween(zone, from - LONGEST_JUMP_MS, from + LONGEST_JUMP_MS) + 1_000
   for (const local of localTimes(text, localAt(zone, from) - earlier, count)) {
     const { instants, unmoved, soonest } = place(zone, local)
-    if (isRunning) for (const at of instants) insert(found, at, from)
-    else {
-      isMoved ||= instants.length === 0
-      insert(found, instants[0] ?? unmoved, from)
-    }
+    isMoved ||= !isRunning && instants.length === 0
+    for (const at of isRunning ? instants : [instants[0] ?? unmoved])
+      if (end === undefined || at <= end.until || end.added.has(local)) insert(found, at, from)
+    if (end !== undefined && end.added.size === 0 && soonest > end.until) break
     // What is not after the soonest will not be preceded any more.
     if (found.length >= count && (found[count - 1] as number) <= soonest) break
     if (soonest > until && found.length > 0 && (found.at(-1) as number) <= soonest) break
@@ -180,18 +179,20 @@ export function handOver(given: Recurrence, now: Date): HandOver | undefined {
     const before = (end: number) => new Date((at + Math.min(horizon, end)) / 2)
     // What is in a gap its rules leave out in any case, and may look for until they give up, which takes a second.
     const isCompared = !isMoved || !isRule(given.recurrence)
-    if (isCompared && agrees(given, from, own)) return whole(before(changes && own.length === asked ? last : horizon))
+    const isWhole = own.length < asked
+    if (isCompared && agrees(given, from, own, isWhole ? horizon : -Infinity))
+      return whole(before(changes && own.length === asked ? last : horizon))
     const listed = occurrences(given, from, MOST_AT_ONCE, horizon).filter((time, i) => i < 2 || time <= horizon)
     const end = listed.length === MOST_AT_ONCE ? (listed.at(-1) as number) : horizon
     return { recurrence: listOf([...lastBefore(given, from), ...listed]), timezone: 'UTC', until: before(end) }
   })
 }
 
-/** Whether pg-boss calculates the same times, with nothing before, between or soon after them. */
-function agrees({ recurrence, timezone }: Recurrence, from: number, own: readonly number[]): boolean {
+/** Whether pg-boss calculates the same times, with nothing before or between them, nor after them until `until`. */
+function agrees({ recurrence, timezone }: Recurrence, from: number, own: readonly number[], until: number): boolean {
   try {
-    const theirs = calculated(recurrence, timezone, from, own.length)
-    return own.every((at, i) => theirs[i] === at)
+    const theirs = calculated(recurrence, timezone, from, own.length + 1)
+    return own.every((at, i) => theirs[i] === at) && !((theirs[own.length] ?? Infinity) <= until)
   } catch {
     // It cannot calculate this in this zone: cron-parser and rrule-temporal give up where they look for what a change of the clock hides.
     return false

@@ -12,8 +12,13 @@ export interface ReadRecurrence {
    * one names times of day, each of which it meets once a day.
    */
   readonly isRunning: boolean
-  /** A rule for every n minutes or hours, n > 1: time that passes, whatever the clock shows. */
+  /** A rule for every n minutes or hours, n > 1, that names no hour: time that passes, whatever the clock shows. */
   readonly isElapsed: boolean
+  /**
+   * Of a rule whose UNTIL is an instant: that instant, in ms since 1970. What `text` says of it is a day later, since the clock may show an
+   * earlier time after a later one. What RDATE adds has no end.
+   */
+  readonly end: { readonly until: number; readonly added: ReadonlySet<number> } | undefined
 }
 
 const PROPERTY = /^([a-z][a-z0-9-]*)((?:;[^:]*)?):(.*)$/is
@@ -36,7 +41,7 @@ export function readRecurrence(recurrence: string, timezone: string): ReadRecurr
 function readCron(text: string, zone: string): ReadRecurrence {
   const [first = '', hours = ''] = text.trim().split(/\s+/)
   const isRunning = first.startsWith('@') ? first.toLowerCase() === '@hourly' : EVERY_HOUR.test(hours)
-  return { zone, text, isRunning, isElapsed: false }
+  return { zone, text, isRunning, isElapsed: false, end: undefined }
 }
 
 function readRule(recurrence: string, timezone: string): ReadRecurrence {
@@ -46,12 +51,33 @@ function readRule(recurrence: string, timezone: string): ReadRecurrence {
     .split(/\r?\n/)
     .map((line) => line.trim())
   const zone = zoneOf(lines) ?? timezone
-  const text = lines.map((line) => unzoned(line, zone)).join('\n')
+  const end = endOf(lines, zone)
+  const text = lines.map((line) => unzoned(line, zone, end !== undefined)).join('\n')
   const part = (name: string) => new RegExp(`(?:^|[;:\\s])${name}=([^;\\s]*)`, 'im').exec(text)?.[1]?.toUpperCase()
   const isSubDaily = ['HOURLY', 'MINUTELY', 'SECONDLY'].includes(part('FREQ') ?? '')
-  const isElapsed = isSubDaily && Number(part('INTERVAL') ?? 1) > 1
-  return { zone, text, isElapsed, isRunning: isSubDaily && !isElapsed && part('BYHOUR') === undefined }
+  const namesHours = part('BYHOUR') !== undefined
+  const isElapsed = isSubDaily && !namesHours && Number(part('INTERVAL') ?? 1) > 1
+  return { zone, text, isElapsed, isRunning: isSubDaily && !isElapsed && !namesHours, end }
 }
+
+const UNTIL = /(^|;)UNTIL=([^;]*)/i
+
+/** Undefined where no rule has an UNTIL in UTC, or there are several rules: each would have an end of its own. */
+function endOf(lines: readonly string[], zone: string): ReadRecurrence['end'] {
+  const properties = lines.map((line) => PROPERTY.exec(line) ?? ['', 'RRULE', '', line])
+  const of = (name: string) => properties.filter((property) => property[1]?.toUpperCase() === name)
+  const rules = of('RRULE').map(([, , , value = '']) => UNTIL.exec(value)?.[2])
+  const [until] = rules
+  if (rules.length !== 1 || until === undefined || !/z$/i.test(until)) return undefined
+  const at = timeOf(until)
+  if (at === undefined) return undefined
+  const added = of('RDATE').flatMap(([, , parameters = '', value = '']) =>
+    value.split(',').map((text) => timeOf(localText(text, zoneParameter(parameters), zone)) ?? Number.NaN),
+  )
+  return { until: at, added: new Set(added) }
+}
+
+const DAY_MS = 86_400_000
 
 /** The zone of DTSTART, if it has one of its own. */
 function zoneOf(lines: readonly string[]): string | undefined {
@@ -70,12 +96,13 @@ function zoneParameter(parameters: string): string | undefined {
 }
 
 /** The line with every time as the clock of `zone` shows it. */
-function unzoned(line: string, zone: string): string {
+function unzoned(line: string, zone: string, endsLater: boolean): string {
   const [, name = 'RRULE', parameters = '', value = line] = PROPERTY.exec(line) ?? []
   const upper = name.toUpperCase()
   if (upper === 'RRULE') {
-    const rule = value.replace(/(^|;)UNTIL=([^;]*)/i, (_, start: string, until: string) => {
-      return `${start}UNTIL=${localText(until, undefined, zone)}`
+    const rule = value.replace(UNTIL, (_, start: string, until: string) => {
+      const local = localText(until, undefined, zone)
+      return `${start}UNTIL=${endsLater ? `${shown((timeOf(local) as number) + DAY_MS)}Z` : local}`
     })
     return value === line ? rule : `${name}:${rule}`
   }
@@ -88,19 +115,25 @@ function unzoned(line: string, zone: string): string {
 
 /** A time of RFC 5545, 3.3.5, in UTC, in the zone `own`, or already as `zone` shows it. */
 function localText(text: string, own: string | undefined, zone: string): string {
+  const given = timeOf(text)
+  if (given === undefined) return text
+  const isUtc = /z$/i.test(text)
+  if (!isUtc && (own === undefined || own === zone)) return text
+  const placed = isUtc || own === undefined ? undefined : place(own, given)
+  const at = placed === undefined ? given : (placed.instants[0] ?? placed.unmoved)
+  return `${shown(localAt(zone, at))}${isUtc ? 'Z' : ''}`
+}
+
+/** The time that a text of RFC 5545 shows, whatever its zone. Undefined where it is none. */
+function timeOf(text: string): number | undefined {
   const match = DATE_TIME.exec(text)
-  if (match === null) return text
+  if (match === null) return undefined
   const [year, month, day, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map((part) => part && Number(part))
   if (!isCalendarDay(Number(year), Number(month), Number(day)))
     throw new Error(`${text} is on a day that the calendar does not have`)
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59)
     throw new Error(`${text} is at no time of the day`)
-  const given = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second))
-  const isUtc = match[7] === 'Z' || match[7] === 'z'
-  if (!isUtc && (own === undefined || own === zone)) return text
-  const placed = isUtc || own === undefined ? undefined : place(own, given)
-  const at = placed === undefined ? given : (placed.instants[0] ?? placed.unmoved)
-  return `${shown(localAt(zone, at))}${isUtc ? 'Z' : ''}`
+  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second))
 }
 
 /** A time as RFC 5545 writes it. */
