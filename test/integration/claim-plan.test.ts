@@ -163,15 +163,15 @@ test(
         for (const generic of ['force_generic_plan', 'force_custom_plan']) {
           await client.query(`set plan_cache_mode = ${generic}`)
           const nodes = [
-            ...(await nodesOfPlan(client, takeRequests, `${id}, 5000, 64, '-infinity', '-infinity'`)),
+            ...(await nodesOfPlan(client, takeRequests, `${id}, 5000, 64, '-infinity', '-infinity', 'infinity'`)),
             ...(await nodesOfPlan(client, shedRequests, `500, '{}', 500, '-infinity'`)),
             ...(await nodesOfPlan(client, settleRequests, `'{1}', '{00000000-0000-0000-0000-000000000000}', '{"{}"}'`)),
             ...(await nodesOfPlan(client, leaveRequests, `'{00000000-0000-0000-0000-000000000000}'`)),
             ...(await nodesOfPlan(client, findRequest, `'a', ${id}`)),
             ...(await nodesOfPlan(client, singleIsWaiting, '1')),
-            ...(await nodesOfPlan(client, aloneIsDue, `'-infinity'`)),
-            ...(await nodesOfPlan(client, lockLimitsAlone, `'-infinity'`)),
-            ...(await nodesOfPlan(client, takeAlone, `${id}, 2000, '-infinity'`)),
+            ...(await nodesOfPlan(client, aloneIsDue, `'-infinity', 'infinity'`)),
+            ...(await nodesOfPlan(client, lockLimitsAlone, `'-infinity', 'infinity'`)),
+            ...(await nodesOfPlan(client, takeAlone, `${id}, 2000, '-infinity', 'infinity'`)),
             ...(await nodesOfPlan(client, unpark, '5000')),
             ...(await nodesOfPlan(client, findStarts, [...Array(6).fill(`'-infinity'`), '0'].join())),
           ]
@@ -181,7 +181,7 @@ test(
             const turns = await nodesOfPlan(
               client,
               taking,
-              `${id}, 5000, 64, '-infinity', '-infinity', '{a}', '{1}', 20`,
+              `${id}, 5000, 64, '-infinity', '-infinity', 'infinity', '{a}', '{1}', 20`,
             )
             expect(turns.filter(readsWholeOutbox)).toEqual([])
             const ofApp = turns.filter((node) => node['Index Name']?.endsWith('_of_app'))
@@ -189,17 +189,17 @@ test(
             expect(turns.map((node) => node['Node Type'])).not.toContain('Bitmap Heap Scan')
           }
           for (const taking of [lockLimits, takeSingles]) {
-            const taken = await nodesOfPlan(client, taking, `${id}, 5000, 64, 1, ${id}`)
+            const taken = await nodesOfPlan(client, taking, `${id}, 5000, 64, 1, ${id}, 'infinity'`)
             expect(taken.filter(readsWholeOutbox)).toEqual([])
             expect(taken.filter((node) => node['Index Name'] === 'outbox_single')).toHaveLength(5)
             expect(taken.map((node) => node['Node Type'])).not.toContain('Bitmap Heap Scan')
           }
           const near = `'{a}', '{00000000-0000-0000-0000-000000000000}', '{-Infinity}', '{-Infinity}', 0, '-infinity'`
           for (const nodes of [
-            await nodesOfPlan(client, lockLimitsNear, `${id}, 5000, 64, 1, ${id}, ${near}, '-infinity'`),
-            await nodesOfPlan(client, takeSinglesNear, `${id}, 5000, 64, 1, ${id}, ${near}, '-infinity'`),
-            await nodesOfPlan(client, findSingleStarts, near),
-            await nodesOfPlan(client, findFirstSingleStarts, '500'),
+            await nodesOfPlan(client, lockLimitsNear, `${id}, 5000, 64, 1, ${id}, ${near}, '-infinity', 'infinity'`),
+            await nodesOfPlan(client, takeSinglesNear, `${id}, 5000, 64, 1, ${id}, ${near}, '-infinity', 'infinity'`),
+            await nodesOfPlan(client, findSingleStarts, `${near}, 'infinity'`),
+            await nodesOfPlan(client, findFirstSingleStarts, `500, 'infinity'`),
           ]) {
             expect(nodes.filter(readsWholeOutbox)).toEqual([])
             expect(nodes.map((node) => node['Node Type'])).not.toContain('Bitmap Heap Scan')
@@ -340,8 +340,8 @@ test(
         const [first, second] = triggers
         const named = `'{a,a}', '{${first},${second}}', '{${now},${now}}', '{${now},${now}}', ${last}, ${now}`
         await client.query(beginText(undefined, claimSettings(10_000)))
-        expect(await pagesRead(client, findSingleStarts, `(${named})`)).toBeLessThan(150)
-        const take = `(gen_random_uuid(), 5000, 64, 1, ${no}, ${named}, ${now})`
+        expect(await pagesRead(client, findSingleStarts, `(${named}, 'infinity')`)).toBeLessThan(150)
+        const take = `(gen_random_uuid(), 5000, 64, 1, ${no}, ${named}, ${now}, 'infinity')`
         expect(await pagesRead(client, lockLimitsNear, take)).toBeLessThan(200)
         expect(await pagesRead(client, takeSinglesNear, take)).toBeLessThan(300)
         await client.query('commit')

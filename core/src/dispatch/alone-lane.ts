@@ -123,15 +123,16 @@ export class AloneLane {
 
   /** One round trip: what came of the last one, and the next one. */
   async #settleAndTake(connection: LaneConnection, last: Settled | undefined): Promise<Taken | undefined> {
-    const { sql, plans } = this.#around
+    const { sql, plans, leaseClock } = this.#around
+    const { latestS } = leaseClock
     const token = randomUUID()
     const from = this.#starts.alone
     const work = (on: Queryable) => [
       ...(last === undefined ? [] : settlementOf(last).send(sql, on)),
-      sql.send(on, lockLimitsAlone, [from]),
+      sql.send(on, lockLimitsAlone, [from, latestS]),
     ]
     const startBy = performance.now() + TAKE_LEASE_MS
-    const { worked, rows } = await connection.exchange(work, takeAlone, [token, TAKE_LEASE_MS, from])
+    const { worked, rows } = await connection.exchange(work, takeAlone, [token, TAKE_LEASE_MS, from, latestS])
     if (last !== undefined) this.#settled(last, worked[0])
     const [texts] = rows
     if (texts === undefined) return undefined

@@ -33,6 +33,7 @@ import { Idleness } from './idleness.ts'
 import { Isolation } from './isolation.ts'
 import type { LaneSurroundings } from './lane.ts'
 import { Lanes } from './lanes.ts'
+import { LeaseClock } from './lease-clock.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { Listener } from './listener.ts'
 import type { DispatchSettings } from './options.ts'
@@ -102,6 +103,7 @@ export class Dispatcher {
   readonly #stop = new AbortController()
   /** Notes, leases and housekeeping: never starved by what handlers do with the bus's pool. */
   readonly #control: pg.Pool
+  readonly #leaseClock: LeaseClock
   readonly #leases: LeaseKeeper
   /** Of what is under a lease from its start. */
   readonly #singleLeases: LeaseKeeper
@@ -137,11 +139,13 @@ export class Dispatcher {
           onSettled()
         },
       })
+    this.#leaseClock = new LeaseClock(settings.leaseMs)
     this.#leases = keeper(settings.leaseMs)
     // What it leaves of its trigger's limit is the next one's.
     this.#singleLeases = keeper(shortLeaseMs(settings), () => options.singleWakeUps.all())
     this.#starts = new Starts({
       log,
+      leaseClock: this.#leaseClock,
       run: (stated, parameters) =>
         withOwnTransaction(
           this.#control,
@@ -166,6 +170,7 @@ export class Dispatcher {
       around: options,
       wakeUp: options.requestWakeUp,
       starts: this.#starts,
+      leaseClock: this.#leaseClock,
       report: this.#report,
     })
     this.#listener = new Listener({
@@ -185,7 +190,15 @@ export class Dispatcher {
       },
     })
     const dispatcherId = randomUUID()
-    this.#portions = new Portions({ dispatcherId, lanes: settings.lanes, sql, pool: this.#control, log })
+    this.#portions = new Portions({
+      dispatcherId,
+      lanes: settings.lanes,
+      sql,
+      pool: this.#control,
+      log,
+      leaseClock: this.#leaseClock,
+      onAhead: () => this.#clockIsAhead(),
+    })
     this.#idleness = new Idleness({
       dispatcherId,
       lanes: settings.lanes,
@@ -243,7 +256,7 @@ export class Dispatcher {
     clearInterval(this.#heartbeat)
     clearInterval(this.#everySecond)
     await this.#loops
-    const keepers = [this.#leases, this.#singleLeases, this.#requests.leases]
+    const keepers = this.#keepers
     const drained = () => Promise.all(keepers.map((keeper) => keeper.drained()))
     await Promise.race([drained(), aborted(grace)])
     if (keepers.some((keeper) => keeper.size > 0)) {
@@ -258,6 +271,22 @@ export class Dispatcher {
     await this.#transactions.end()
     await within(SETTLE_AFTER_GRACE_MS, this.#options.recorder.stop())
     await this.#control.end()
+  }
+
+  /** Others that began after the jump know nothing of it: to them these leases are over until they are extended. */
+  #clockIsAhead(): void {
+    this.#options.log.warn('the clock of the database has jumped ahead; leases are as long as they were meant to be')
+    for (const keeper of this.#keepers) void keeper.extend()
+  }
+
+  get #keepers(): readonly LeaseKeeper[] {
+    return [this.#leases, this.#singleLeases, this.#requests.leases]
+  }
+
+  async #latestS(): Promise<number> {
+    if (!this.#leaseClock.isKnown) await this.#portions.refresh()
+    if (!this.#leaseClock.isKnown) throw new Error('the clock of the database could not be asked')
+    return this.#leaseClock.latestS
   }
 
   async #tick(): Promise<void> {
@@ -280,7 +309,7 @@ export class Dispatcher {
   async #sweepPauses(): Promise<void> {
     const { sql, aside, log } = this.#options
     try {
-      await sweepPauses({ sql, pool: this.#control, aside }, this.#stop.signal)
+      await sweepPauses({ sql, pool: this.#control, aside, leaseClock: this.#leaseClock }, this.#stop.signal)
     } catch (error) {
       log.debug({ err: error }, 'rows of disabled triggers were not set aside yet')
     }
@@ -317,6 +346,8 @@ export class Dispatcher {
       notesOn: this.#control,
       gate: this.#gate.deliveries,
       leases: this.#leases,
+      leaseClock: this.#leaseClock,
+      latestS: () => this.#latestS(),
       onOutcome: (delivery, outcome) => this.#report.outcome(delivery, outcome),
       onInterrupted: (count) => {
         this.#report.interrupted(count)

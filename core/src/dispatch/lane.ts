@@ -14,7 +14,9 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type pg from 'pg'
 import { findPaused } from '../sql/find-paused.ts'
+import { keepLeases } from '../sql/keep-leases.ts'
 import { park } from '../sql/park.ts'
+import { stillLeased } from '../sql/still-leased.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { Outcome, Result } from './attempt.ts'
 import { decide, decideInterrupted } from './attempt.ts'
@@ -25,6 +27,7 @@ import { RowDelivery } from './delivery.ts'
 import type { DeliverySurroundings } from './delivery.ts'
 import type { DueRows } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
+import type { Latest } from './lease-clock.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import { LaneNote } from './lane-note.ts'
 import type { Noted } from './lane-note.ts'
@@ -57,6 +60,9 @@ export interface LaneSurroundings extends DeliverySurroundings, BatchSurrounding
   /** Where notes are committed: never the lane's own connection. */
   readonly notesOn: pg.Pool
   readonly leases: LeaseKeeper
+  readonly leaseClock: Latest
+  /** The same once it is known. */
+  latestS(): Promise<number>
   readonly plans: Plans
   readonly principals: RunsAsRules
   readonly log: Logger
@@ -73,6 +79,12 @@ export interface Turn {
   readonly claimed: number
   /** As many as the batch may hold: there are probably more. */
   readonly full: boolean
+}
+
+/** Leases that go on, and the moment that says so. */
+interface Kept {
+  readonly ids: readonly string[]
+  readonly latestS: number
 }
 
 /** How long a batch is meant to take: what is in flight when a process dies has to run again, one row after the other. */
@@ -143,6 +155,12 @@ export class Lane {
     try {
       deliveries = rows.map((row) => new RowDelivery(row, plans.of(row.trigger), this.#around))
       if (full) this.#options.crowding?.filled(deliveries)
+      const kept = await this.#stillLeased(rows)
+      if (kept !== undefined) {
+        gate.release(permits)
+        await this.#commit(connection, [], { kept })
+        return this.#due.lookAgain()
+      }
       await resolveRunsAs(deliveries, this.#around.principals, this.#around.notesOn)
       const noted = before ?? (await this.#note.write(rows))
       ;({ interrupted } = noted)
@@ -172,6 +190,16 @@ export class Lane {
     this.#meanMs =
       this.#meanMs === undefined ? end.meanMs : this.#meanMs * (1 - NEWEST_SHARE) + end.meanMs * NEWEST_SHARE
     await this.#settle(connection, end)
+  }
+
+  /** Those whose holders live, although the clock of the database says that their leases are over. The others are claimed again. */
+  async #stillLeased(rows: readonly OutboxRow[]): Promise<Kept | undefined> {
+    const leased = rows.filter(({ leaseToken }) => leaseToken !== null)
+    if (leased.length === 0) return undefined
+    const { sql, notesOn } = this.#around
+    const latestS = await this.#around.latestS()
+    const still = await sql.run(notesOn, stillLeased, [leased.map(({ id }) => id), latestS])
+    return still.length === 0 ? undefined : { ids: still.map(({ id }) => id), latestS }
   }
 
   /** Those of paused triggers. They are parked; the others are claimed again, a turn later. */
@@ -241,13 +269,18 @@ export class Lane {
   async #commit(
     connection: LaneConnection,
     settlements: readonly Settlement[],
-    { parked = [], leavesNote = false }: { readonly parked?: readonly string[]; readonly leavesNote?: boolean } = {},
+    {
+      parked = [],
+      kept,
+      leavesNote = false,
+    }: { readonly parked?: readonly string[]; readonly kept?: Kept; readonly leavesNote?: boolean } = {},
   ): Promise<void> {
     const { sql } = this.#around
     try {
       await connection.commit((on) => [
         ...settlements.flatMap((settlement) => settlement.send(sql, on)),
         ...(parked.length > 0 ? [sql.send(on, park, [parked])] : []),
+        ...(kept === undefined ? [] : [sql.send(on, keepLeases, [kept.ids, kept.latestS])]),
         ...(leavesNote ? [] : [this.#note.sendClear(on)]),
       ])
       if (!leavesNote) this.#note.wasCleared()

@@ -233,7 +233,10 @@ export class Lanes {
     onTurn: () => void,
   ): Promise<void> {
     while (!signal.aborted) {
-      const [found] = await this.#options.sql.run(this.#shared.around.notesOn, aloneIsDue, [this.#shared.starts.alone])
+      const [found] = await this.#options.sql.run(this.#shared.around.notesOn, aloneIsDue, [
+        this.#shared.starts.alone,
+        this.#shared.around.leaseClock.latestS,
+      ])
       if (found?.due === true) await lane.turn(connection, signal)
       else await this.#shared.aloneWakeUp.wait(ALONE_POLL_MS, signal)
       onTurn()

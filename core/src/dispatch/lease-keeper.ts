@@ -45,7 +45,7 @@ export class LeaseKeeper {
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options
-    this.#timer = setInterval(() => void this.#extend(), options.leaseMs / 3)
+    this.#timer = setInterval(() => void this.extend(), options.leaseMs / 3)
     this.#timer.unref()
   }
 
@@ -68,7 +68,7 @@ export class LeaseKeeper {
   /** The same for a row whose lease is a short one and needs extending at once. */
   async holdExtended(run: Run, token: string): Promise<void> {
     this.hold(run, token)
-    await this.#extend()
+    await this.extend()
   }
 
   /** Resolves when all that is held has been settled. */
@@ -91,7 +91,8 @@ export class LeaseKeeper {
     for (const { run } of this.#held.values()) yield run
   }
 
-  async #extend(): Promise<void> {
+  /** Also before its time, where the clock of the database has jumped ahead. Never rejects. */
+  async extend(): Promise<void> {
     const held = [...this.#held]
     if (held.length === 0) return
     const { sql, pool, leaseMs, log } = this.#options

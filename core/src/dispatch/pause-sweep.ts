@@ -16,6 +16,7 @@ import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import type { Sql } from '../sql/statement.ts'
 import type { ChosenPause } from '../sql/sweep-pauses.ts'
 import { choosePause, moveSweep, putOffSweep, setAside } from '../sql/sweep-pauses.ts'
+import type { Latest } from './lease-clock.ts'
 
 /** To withdraw so many takes half a second, to look at so many that are others' a few milliseconds. */
 const BITE_ROWS = 5_000
@@ -28,14 +29,15 @@ export interface PauseSweep {
   readonly sql: Sql
   readonly pool: pg.Pool
   readonly aside: SetAsideRows
+  readonly leaseClock: Latest
 }
 
-export async function sweepPauses({ sql, pool, aside }: PauseSweep, signal: AbortSignal): Promise<void> {
+export async function sweepPauses({ sql, pool, aside, leaseClock }: PauseSweep, signal: AbortSignal): Promise<void> {
   for (let bites = 0; bites < MAX_BITES && !signal.aborted; bites++) {
     const chosen: ChosenPause[] = []
     const hold = (pause: ChosenPause) => void chosen.push(pause)
     try {
-      if (!(await withTransaction(pool, (tx) => sweepBite(sql, tx, hold)))) return
+      if (!(await withTransaction(pool, (tx) => sweepBite(sql, tx, leaseClock.latestS, hold)))) return
     } catch (error) {
       const [pause] = chosen
       if (pause === undefined || !isFaultOfRow(error)) throw error
@@ -50,7 +52,12 @@ export async function sweepPauses({ sql, pool, aside }: PauseSweep, signal: Abor
 }
 
 /** False: there is nothing to sweep at the moment. */
-async function sweepBite(sql: Sql, tx: pg.ClientBase, hold: (pause: ChosenPause) => void): Promise<boolean> {
+async function sweepBite(
+  sql: Sql,
+  tx: pg.ClientBase,
+  latestS: number,
+  hold: (pause: ChosenPause) => void,
+): Promise<boolean> {
   const [pause] = await sql.run(tx, choosePause, [])
   if (pause === undefined) return false
   hold(pause)
@@ -70,6 +77,7 @@ async function sweepBite(sql: Sql, tx: pg.ClientBase, hold: (pause: ChosenPause)
       discardBefore,
       disabled,
       pause.discard_replays_before,
+      latestS,
     ])
     isClean &&= aside?.left === 0
   }

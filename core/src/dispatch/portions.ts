@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { findPlace } from '../sql/find-place.ts'
 import type { Sql } from '../sql/statement.ts'
 import { ClockWatch } from './clock-watch.ts'
+import type { LeaseClock } from './lease-clock.ts'
 
 /** Rows whose block of ids, counted modulo `of`, is `mine`. */
 export interface Portion {
@@ -26,6 +27,10 @@ export interface PortionsOptions {
   readonly sql: Sql
   readonly pool: pg.Pool
   readonly log: Logger
+  /** Told of what the database answers. */
+  readonly leaseClock: LeaseClock
+  /** The clock of the database has jumped ahead. */
+  onAhead(): void
 }
 
 export class Portions {
@@ -63,6 +68,7 @@ export class Portions {
       const [place] = await sql.run(pool, findPlace, [dispatcherId])
       if (place === undefined) return
       this.#place = place
+      if (this.#options.leaseClock.heard(place.clock_s, askedAtMs)) this.#options.onAhead()
       if (this.#clock.wasSetBack(place.clock_s, askedAtMs) || place.ahead)
         this.#heedsClockUntilMs = performance.now() + HEEDS_CLOCK_MS
     } catch (error) {

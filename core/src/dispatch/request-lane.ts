@@ -35,6 +35,7 @@ import { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from './failure.ts'
 import type { Permits } from './gate.ts'
 import type { Isolation } from './isolation.ts'
+import type { Latest } from './lease-clock.ts'
 import type { LeaseKeeper } from './lease-keeper.ts'
 import { leasedLoop, leasedTurn } from './leased-turn.ts'
 import { OutboxRow } from './outbox-row.ts'
@@ -63,6 +64,7 @@ export interface RequestLaneOptions {
   readonly answers: AnswerRules
   readonly wakeUp: WakeUp
   readonly starts: Pick<Starts, 'requests'>
+  readonly leaseClock: Latest
   readonly log: Logger
   readonly holdMs: number
   readonly frozenAfterMs: number
@@ -161,8 +163,8 @@ export class RequestLane {
   }
 
   async #take(token: string, limit: number): Promise<ClaimedTexts[]> {
-    const { sql, pool, leaseMs, starts, permits } = this.#options
-    const parameters: TakeRequestsParameters = [token, leaseMs, limit, ...starts.requests]
+    const { sql, pool, leaseMs, starts, permits, leaseClock } = this.#options
+    const parameters: TakeRequestsParameters = [token, leaseMs, limit, ...starts.requests, leaseClock.latestS]
     const free = permits.free + limit
     const inTurns = performance.now() < this.#inTurnsUntil || this.#isShort(free, limit)
     const rows = inTurns

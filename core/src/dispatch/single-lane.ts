@@ -21,7 +21,6 @@ import {
   takeSingles,
   takeSinglesNear,
 } from '../sql/take-singles.ts'
-import type { TakeSinglesParameters } from '../sql/take-singles.ts'
 import type { Statement } from '../sql/statement.ts'
 import { LIMITED, TRANSACTIONAL } from '../triggers/single.ts'
 import type { Outcome } from './attempt.ts'
@@ -117,12 +116,15 @@ export class SingleLane {
     for (;;) {
       const startBy = performance.now() + this.#options.leaseMs
       const from = this.#after
-      const parameters: TakeSinglesParameters = [token, this.#options.leaseMs, limit, this.#options.single, from]
+      const parameters = [token, this.#options.leaseMs, limit, this.#options.single, from] as const
+      const { latestS } = this.#around.leaseClock
       const marks = this.#wholeLooks.isDue ? undefined : this.#starts.singles
       const rows =
         marks === undefined
-          ? await this.#wholeLooks.during(() => this.#lockAndTake(connection, lockLimits, takeSingles, parameters))
-          : await this.#lockAndTake(connection, lockLimitsNear, takeSinglesNear, [...parameters, ...marks])
+          ? await this.#wholeLooks.during(() =>
+              this.#lockAndTake(connection, lockLimits, takeSingles, [...parameters, latestS]),
+            )
+          : await this.#lockAndTake(connection, lockLimitsNear, takeSinglesNear, [...parameters, ...marks, latestS])
       this.#after = rows.length === limit ? (rows.at(-1)?.[TAKEN_TRIGGER] as string) : FIRST_TRIGGER
       if (rows.length > 0 || from === FIRST_TRIGGER) return { rows, startBy }
     }

@@ -17,6 +17,7 @@ class SlowDatabase {
   asked: unknown[][] = []
 
   readonly starts = new SingleStarts({
+    leaseClock: { latestS: Infinity },
     run: (stated, parameters) => Promise.resolve(this.#answer(stated.name, parameters) as never[]),
   })
 
@@ -64,7 +65,7 @@ test('a trigger has the mark of its own first row and of its own oldest lease, w
   ])
   database.fromMarks = [first('waiting', 501), first('running', null), first('new', null)]
   await starts.move(1_010, 90)
-  expect(database.asked[1]?.slice(4)).toEqual([70, 999.7])
+  expect(database.asked[1]?.slice(4)).toEqual([70, 999.7, Infinity])
   expect(starts.marks?.slice(2)).toEqual([[500.999, 1_009.7, 1_009.7], [1_009.7, 1_009.7, 1_009.7], 90, 1_009.7, 1_010])
 })
 

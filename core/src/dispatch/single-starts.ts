@@ -12,6 +12,7 @@ import { performance } from '../clock.ts'
 import type { SingleMarks } from '../sql/find-single-starts.ts'
 import { findFirstSingleStarts, findSingleStarts } from '../sql/find-single-starts.ts'
 import type { Statement } from '../sql/statement.ts'
+import type { Latest } from './lease-clock.ts'
 
 /** A look from the very start that takes the server no longer needs no marks. */
 const QUICK_MS = 0.3
@@ -31,11 +32,13 @@ interface Froms {
 }
 
 export interface SingleStartsOptions {
+  readonly leaseClock: Latest
   run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]>
 }
 
 export class SingleStarts {
   readonly #run: SingleStartsOptions['run']
+  readonly #leaseClock: Latest
   /** By trigger id. Undefined while a look from the very start is quick, or there are too many triggers. */
   #byTrigger: Map<string, Froms> | undefined
   /** What the marks say of triggers that are not named; -Infinity until they have been moved once. */
@@ -45,8 +48,9 @@ export class SingleStarts {
   #veryStartAtMs = 0
   #generation = 0
 
-  constructor({ run }: SingleStartsOptions) {
+  constructor({ run, leaseClock }: SingleStartsOptions) {
     this.#run = run
+    this.#leaseClock = leaseClock
   }
 
   get isMarked(): boolean {
@@ -77,7 +81,7 @@ export class SingleStarts {
   async lookFromVeryStart(): Promise<void> {
     if (performance.now() < this.#veryStartAtMs) return
     const generation = this.#generation
-    const found = await this.#run(findFirstSingleStarts, [MOST_TRIGGERS + 1])
+    const found = await this.#run(findFirstSingleStarts, [MOST_TRIGGERS + 1, this.#leaseClock.latestS])
     if (generation !== this.#generation) return
     const tookMs = found[0]?.took_ms ?? 0
     const byTrigger = new Map<string, Froms>()
@@ -103,7 +107,12 @@ export class SingleStarts {
     if (this.#byTrigger === undefined) return
     const generation = this.#generation
     const before = this.#byTrigger
-    const found = await this.#run(findSingleStarts, [...columnsOf(before), this.#newerThan, this.#otherwise])
+    const found = await this.#run(findSingleStarts, [
+      ...columnsOf(before),
+      this.#newerThan,
+      this.#otherwise,
+      this.#leaseClock.latestS,
+    ])
     if (generation !== this.#generation || this.#byTrigger !== before) return
     const ceiling = clockS - MARGIN_S
     const byTrigger = new Map<string, Froms>()

@@ -27,6 +27,7 @@ class SlowDatabase {
 
 function startsOf(database: SlowDatabase): Starts {
   const starts = new Starts({
+    leaseClock: { latestS: Infinity },
     run: (stated, parameters) => database.run(stated, parameters) as Promise<never[]>,
     log: pino({ level: 'silent' }),
   })

@@ -17,6 +17,7 @@ import { findStarts } from '../sql/find-starts.ts'
 import { listWriters } from '../sql/list-writers.ts'
 import type { Statement } from '../sql/statement.ts'
 import { ClockWatch } from './clock-watch.ts'
+import type { Latest } from './lease-clock.ts'
 import { SingleStarts } from './single-starts.ts'
 
 /** A look from the very start that takes the server no longer needs no marks. */
@@ -41,6 +42,7 @@ export interface StartsOptions {
   /** Asks in a transaction of its own, which is planned as a claim is. */
   run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]>
   readonly log: Logger
+  readonly leaseClock: Latest
 }
 
 export class Starts {

@@ -1,3 +1,4 @@
+import { isLeased } from './lease-end.ts'
 import { statement } from './statement.ts'
 
 /** Where a look at rows that are taken one by one begins. Times are seconds since 1970 by the database's clock. */
@@ -28,7 +29,10 @@ export interface SingleStartRow {
 
 const SINGLES = [1, 2]
 
-function firstsOf(of: string, more: { readonly due: string; readonly running: string }): string {
+function firstsOf(
+  of: string,
+  more: { readonly due: string; readonly running: string; readonly latest: string },
+): string {
   const due = SINGLES.flatMap((single) =>
     [2, 1, 0].map(
       (level) => `(select due_at from {schema}.outbox o where o.single = ${single} and o.single > 0 and not o.alone
@@ -37,14 +41,14 @@ function firstsOf(of: string, more: { readonly due: string; readonly running: st
   )
   return `date_part('epoch', least(${due.join(',\n    ')})) as due_s,
   date_part('epoch', (select r.due_set_at from {schema}.outbox r where r.single > 0 and r.lease_token is not null and r.trigger_id = ${of}.trigger_id
-    and r.due_at > statement_timestamp()${more.running} order by r.due_set_at limit 1)) as running_s`
+    and ${isLeased('r', more.latest)}${more.running} order by r.due_set_at limit 1)) as running_s`
 }
 
 /**
  * Caller: SingleStarts. For each trigger what is first from where the last look ended, and for those whose rows have come since. It
  * locks nothing, so that it sees rows whose deletion is not committed.
  */
-export const findSingleStarts = statement<SingleFroms, SingleStartRow>(
+export const findSingleStarts = statement<[...SingleFroms, latest: number], SingleStartRow>(
   'find_single_starts',
   `with known as materialized (
   select app_id, trigger_id, to_timestamp(due_from) as due_from, to_timestamp(running_from) as running_from
@@ -56,7 +60,7 @@ export const findSingleStarts = statement<SingleFroms, SingleStartRow>(
   ) as in_order) as come
   where come.trigger_id <> all ($2::uuid[])
 )
-select known.app_id, known.trigger_id, ${firstsOf('known', { due: ' and o.due_at >= known.due_from', running: ' and r.due_set_at >= known.running_from' })}
+select known.app_id, known.trigger_id, ${firstsOf('known', { due: ' and o.due_at >= known.due_from', running: ' and r.due_set_at >= known.running_from', latest: '$7' })}
 from known`,
 )
 
@@ -74,7 +78,7 @@ export interface FirstSingleStartRow {
  * Caller: SingleStarts. The triggers that have rows, at most `limit` for each way in which they are taken, and what is first of each, from the very start.
  * Rows that run alone are taken by another lane, and come back from it.
  */
-export const findFirstSingleStarts = statement<[limit: number], FirstSingleStartRow>(
+export const findFirstSingleStarts = statement<[limit: number, latest: number], FirstSingleStartRow>(
   'find_first_single_starts',
   `with recursive begun as materialized (select clock_timestamp() as at), ${SINGLES.map(
     (single) => `of_${single} as (
@@ -92,7 +96,7 @@ export const findFirstSingleStarts = statement<[limit: number], FirstSingleStart
   ${SINGLES.map((single) => `select app_id, trigger_id from of_${single}`).join(' union ')}
   union select app_id, trigger_id from {schema}.outbox where alone and single > 0
 ), firsts as materialized (
-  select found.app_id, found.trigger_id, ${firstsOf('found', { due: '', running: '' })}
+  select found.app_id, found.trigger_id, ${firstsOf('found', { due: '', running: '', latest: '$2' })}
   from found
 )
 select firsts.app_id, firsts.trigger_id, firsts.due_s, firsts.running_s,

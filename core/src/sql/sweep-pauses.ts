@@ -1,3 +1,4 @@
+import { isLeased } from './lease-end.ts'
 import { statement } from './statement.ts'
 
 export interface ChosenPause {
@@ -46,6 +47,7 @@ export const setAside = statement<
     discardBefore: string | null,
     parks: boolean,
     discardReplaysBefore: string | null,
+    latest: number,
   ],
   { left: number }
 >(
@@ -58,8 +60,8 @@ export const setAside = statement<
       then not exists (select from {schema}.withdrawals w where w.app_id = o.app_id and w.delivery_id = o.id)
       else $6 and not o.paused and not o.alone and o.single = 0 end
 ), free as materialized (
-  select id from {schema}.outbox
-  where id = any (array(select id from mine)) and (lease_token is null or due_at <= clock_timestamp())
+  select id from {schema}.outbox o
+  where id = any (array(select id from mine)) and (lease_token is null or due_at <= clock_timestamp()) and not ${isLeased('o', '$8')}
   for update skip locked
 ), parked as (
   update {schema}.outbox set paused = true where id = any (array(select id from free))

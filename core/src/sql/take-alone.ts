@@ -1,5 +1,6 @@
 import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
+import { isLeased } from './lease-end.ts'
 import { isPaused } from './pauses.ts'
 import { statement } from './statement.ts'
 import { freeSlots, isLimitHeld, limitsHeld, STARTS_NOTED } from './trigger-limits.ts'
@@ -11,14 +12,14 @@ export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
 const LIMITS_AT_A_TIME = 20
 
 /** Caller: AloneLane, before `takeAlone` in the same transaction, as `lockLimits` is before `takeSingles`. */
-export const lockLimitsAlone = statement<[from: number], never>(
+export const lockLimitsAlone = statement<[from: number, latest: number], never>(
   'lock_limits_alone',
   limitsHeld(`
   select l.trigger_id from {schema}.trigger_limits l
   where l.trigger_id = any (array(
-      select trigger_id from {schema}.outbox where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($1::double precision) and single > 0 and not paused
+      select trigger_id from {schema}.outbox o where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($1::double precision) and single > 0 and not paused and not ${isLeased('o', '$2')}
       order by due_at, id limit ${LIMITS_AT_A_TIME}
-    )) and ${freeSlots('1')} > 0
+    )) and ${freeSlots('1', '$2')} > 0
   order by l.trigger_id for update skip locked
 `),
 )
@@ -27,13 +28,13 @@ export const lockLimitsAlone = statement<[from: number], never>(
  * Caller: AloneLane. One interrupted row, under a lease from the start: claim and note in one commit, so that many
  * rows of a killed batch are through quickly, one after the other. The lease token on the row says that it was started.
  */
-export const takeAlone = statement<[leaseToken: string, leaseMs: number, from: number], ClaimedTexts>(
+export const takeAlone = statement<[leaseToken: string, leaseMs: number, from: number, latest: number], ClaimedTexts>(
   'take_alone',
   `with due as materialized (
   select id as due_id, trigger_id, lease_token as previous_token from {schema}.outbox o
-  where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($3::double precision) and not paused and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
+  where alone and due_at <= clock_timestamp() and due_at >= to_timestamp($3::double precision) and not paused and not ${isLeased('o', '$4')} and not ${isPaused('o.app_id', 'o.trigger_id')} and not (single > 0 and exists (
     select from {schema}.trigger_limits l
-    where l.trigger_id = o.trigger_id and (not ${isLimitHeld('l.trigger_id')} or ${freeSlots('1')} = 0)
+    where l.trigger_id = o.trigger_id and (not ${isLimitHeld('l.trigger_id')} or ${freeSlots('1', '$4')} = 0)
   ))
   order by due_at, id limit 1 for update skip locked
 ), ${STARTS_NOTED}

@@ -1,5 +1,6 @@
 import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
+import { isLeased } from './lease-end.ts'
 import { isPaused } from './pauses.ts'
 import { statement } from './statement.ts'
 
@@ -22,8 +23,8 @@ export const LAST_ID = '9223372036854775807'
  * and not their times alone: of a time between two others few were expected, and all that was due was sorted for each take.
  */
 function dueRequests(kind: string, from: string, columns: string, limit: string, order = ''): string {
-  return `select ${columns} from {schema}.outbox
-    where ${kind} and due_at >= to_timestamp(${from}::double precision) and (due_at, id) <= (now(), ${LAST_ID})
+  return `select ${columns} from {schema}.outbox o
+    where ${kind} and due_at >= to_timestamp(${from}::double precision) and (due_at, id) <= (now(), ${LAST_ID}) and not ${isLeased('o', '$6')}
     order by due_at ${order}, id ${order} limit ${limit}`
 }
 
@@ -44,6 +45,8 @@ export type TakeRequestsParameters = [
   limit: number,
   awaitedFrom: number,
   submittedFrom: number,
+  /** See `LeaseClock`. */
+  latest: number,
 ]
 
 /**
@@ -93,9 +96,9 @@ const APPS_WITH: Record<Reach, (name: string, kind: string, from: string) => str
 
 function dueOfApp(kind: string, from: string, rank: number): string {
   return `select * from (
-        select id, lease_token, due_at, ${rank} as rank from {schema}.outbox
+        select id, lease_token, due_at, ${rank} as rank from {schema}.outbox o
         where ${kind} and ${OF_APP} and (app_id, due_at, id) >= (rooms.app_id, to_timestamp(${from}::double precision), 0::bigint)
-          and (app_id, due_at, id) <= (rooms.app_id, now(), ${LAST_ID})
+          and (app_id, due_at, id) <= (rooms.app_id, now(), ${LAST_ID}) and not ${isLeased('o', '$6')}
         order by app_id, due_at, id limit rooms.room for update skip locked
       ) as of_kind_${rank}`
 }
@@ -111,13 +114,13 @@ function takeInTurns(name: string, reach: Reach) {
   return statement<TakeInTurnsParameters, ClaimedTexts>(
     name,
     `with recursive ${APPS_WITH[reach]('awaited', AWAITED, '$4')}, ${APPS_WITH[reach]('submitted', SUBMITTED, '$5')}, apps as materialized (
-  select app_id, coalesce(($7::integer[])[array_position($6::text[], app_id)], 0) as running, count(*) over () as apps
+  select app_id, coalesce(($8::integer[])[array_position($7::text[], app_id)], 0) as running, count(*) over () as apps
   from (select app_id from awaited union select app_id from submitted) as either
 ), several as materialized (
   select count(*) > 1 as apps from (select from {schema}.trigger_epochs order by app_id limit 2) as first_two
 ), rooms as materialized (
   select apps.app_id, apps.running, least($3::bigint, greatest(2, 2 * $3::bigint / apps.apps),
-    case when several.apps then greatest(case when apps.running = 0 then 1 else 0 end, (3 * $8::bigint - apps.running) / 4) else $3::bigint end) as room
+    case when several.apps then greatest(case when apps.running = 0 then 1 else 0 end, (3 * $9::bigint - apps.running) / 4) else $3::bigint end) as room
   from apps cross join several
 ), found as materialized (
   select id, lease_token, rank, due_at, rooms.running + row_number() over (partition by rooms.app_id order by rank, due_at, id) as turn

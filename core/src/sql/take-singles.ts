@@ -1,5 +1,6 @@
 import { CLAIMED, CLAIMED_COLUMNS } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
+import { isLeased } from './lease-end.ts'
 import { isPaused } from './pauses.ts'
 import type { SingleMarks } from './find-single-starts.ts'
 import { statement } from './statement.ts'
@@ -19,9 +20,12 @@ const COME_SINCE = 1_000
 /** Where a look begins: `whole` at the very start; `near` at the marks, which say it for each trigger. */
 type Reach = 'whole' | 'near'
 
+/** The parameter that says which leases are over. */
+const LATEST: Record<Reach, string> = { whole: '$6', near: '$13' }
+
 function dueOfLevel(reach: Reach, of: string, level: number, columns: string, more = ''): string {
-  return `select ${columns} from {schema}.outbox
-      where single = $4::smallint and single > 0 and not alone and trigger_id = ${of}.trigger_id and priority = ${level} and due_at <= now()${reach === 'near' ? ` and due_at >= ${of}.due_from` : ''} and not paused${more}`
+  return `select ${columns} from {schema}.outbox o
+      where single = $4::smallint and single > 0 and not alone and trigger_id = ${of}.trigger_id and priority = ${level} and due_at <= now()${reach === 'near' ? ` and due_at >= ${of}.due_from` : ''} and not paused and not ${isLeased('o', LATEST[reach])}${more}`
 }
 
 /** The first one, by the index that has them in this order: `exists` was planned as a hash of all that is due. */
@@ -32,7 +36,7 @@ function isDue(reach: Reach, of: string): string {
 }
 
 function free(reach: Reach, of: string): string {
-  return freeSlots('$3::bigint', reach === 'near' ? `${of}.running_from` : undefined)
+  return freeSlots('$3::bigint', LATEST[reach], reach === 'near' ? `${of}.running_from` : undefined)
 }
 
 const WAITING: Record<Reach, string> = {
@@ -71,16 +75,13 @@ const WAITING: Record<Reach, string> = {
 )`,
 }
 
-export type TakeSinglesParameters = [
-  leaseToken: string,
-  leaseMs: number,
-  limit: number,
-  single: number,
-  afterTrigger: string,
-]
+type Take = [leaseToken: string, leaseMs: number, limit: number, single: number, afterTrigger: string]
+
+/** `latest`: see `LeaseClock`. */
+export type TakeSinglesParameters = [...Take, latest: number]
 
 /** With what `SingleStarts` says; times in seconds since 1970. */
-export type TakeSinglesNearParameters = [...TakeSinglesParameters, ...SingleMarks]
+export type TakeSinglesNearParameters = [...Take, ...SingleMarks, latest: number]
 
 /** Has the parameters of the take that follows it, and mentions those that it does not need: Postgres wants their types. */
 function lockStatement<P extends readonly unknown[]>(name: string, reach: Reach) {

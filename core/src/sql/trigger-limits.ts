@@ -1,3 +1,5 @@
+import { isLeased } from './lease-end.ts'
+
 /** Fragments about the limits of triggers: `l` is a row of `trigger_limits`. */
 
 /**
@@ -23,15 +25,15 @@ const STARTS = `(select coalesce(sum(s.deliveries), 0) from {schema}.trigger_sta
       + (select count(*) from unnest(l.starts) as start (at) where ${startsCount('start.at')})`
 
 /**
- * How many more may start now, at most `most`. Right only for who holds the row's lock and began its statement after. `runningFrom`: no
+ * How many more may start now, at most `most`. `latest`: a parameter, see `LeaseClock`. Right only for who holds the row's lock and began its statement after. `runningFrom`: no
  * lease of the trigger that has not run out was set before (`single-starts.ts`). Running rows are read in the order of their index, so that
  * no other index is planned for them.
  */
-export function freeSlots(most: string, runningFrom?: string): string {
+export function freeSlots(most: string, latest: string, runningFrom?: string): string {
   return `greatest(0, least(${most},
     coalesce(l.concurrency - (select count(*) from (
       select from {schema}.outbox r
-      where r.single > 0 and r.trigger_id = l.trigger_id and r.lease_token is not null${runningFrom === undefined ? '' : ` and r.due_set_at >= ${runningFrom}`} and r.due_at > statement_timestamp()
+      where r.single > 0 and r.trigger_id = l.trigger_id and r.lease_token is not null${runningFrom === undefined ? '' : ` and r.due_set_at >= ${runningFrom}`} and ${isLeased('r', latest)}
       order by r.due_set_at
     ) as running), ${most}),
     case when (${RATE}) is null then ${most} else greatest(1, ${RATE})::bigint - (${STARTS})::bigint end))`
