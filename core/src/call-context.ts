@@ -36,7 +36,6 @@ import type { Quotas } from './quotas/quotas.ts'
 import { statedBy } from './quotas/quotas.ts'
 import { readQuotas } from './sql/app-quotas.ts'
 import { scopeAs } from './principals/act-as.ts'
-import { priorityOf } from './priority.ts'
 import type { Access, Question } from './principals/access.ts'
 import type { SourceAction } from './principals/actions.ts'
 import type { Principals } from './principals/principals.ts'
@@ -45,7 +44,7 @@ import { StandingSql } from './principals/standing-sql.ts'
 import { inSlices } from './slices.ts'
 import type { SetAside } from './set-aside/set-aside.ts'
 import { SetAsideStore } from './set-aside/set-aside.ts'
-import { assertOptionsByPosition, isList } from './outbox/emit.ts'
+import { assertOptionsByPosition, emitOptionFacts, isList } from './outbox/emit.ts'
 import type { AnySource, EventInput, EventSchemas, SharedWrite, SourceContext, SourceTransaction } from './source.ts'
 import type { Queryable, Sql, Statement } from './sql/statement.ts'
 import type { Explanation } from './triggers/explain.ts'
@@ -438,7 +437,7 @@ abstract class BaseContext implements CoreContext {
   /** For a principal. `by`: the source's own code asks, which alone emits what its `ownOps` name. */
   #ask(
     action: 'event.emit' | 'event.request' | 'event.explain',
-    { source, event, priority, place }: PreparedEvent,
+    { source, event, given, place }: PreparedEvent,
     by?: 'source',
   ): Promise<void> | undefined {
     if (by === undefined && action !== 'event.explain' && source.ownOps?.includes(event.op) === true)
@@ -447,7 +446,7 @@ abstract class BaseContext implements CoreContext {
       source: source.name,
       op: event.op,
       event,
-      priority: priority === null ? undefined : priorityOf(priority),
+      ...(action === 'event.emit' ? emitOptionFacts(given) : undefined),
     }
     const audiences = [source.verbsFor ?? 'everyone']
     return this.#around.access.ask(this.#scope, () => this.#on(), { action, resource, audiences })

@@ -39,8 +39,8 @@ export { writeStatement } from './sql/write-statement.ts'
 export type { WriteStatement, WriteTexts, WrittenRow } from './sql/write-statement.ts'
 
 export { orderingKeyOf } from './ordering-key.ts'
-export { emitOptionsSchema } from './outbox/emit.ts'
-export type { EmitOptions, EmitResult } from './outbox/emit.ts'
+export { EMIT_OPTIONS_RESOURCE, emitOptionFacts, emitOptionsSchema } from './outbox/emit.ts'
+export type { EmitOptionFacts, EmitOptions, EmitResult } from './outbox/emit.ts'
 export type {
   RunAs,
   TargetSpec,

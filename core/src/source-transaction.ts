@@ -7,7 +7,9 @@ import type { EmitOptions } from './outbox/emit.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS } from './outbox/emit.ts'
 import type { Emitter, WrittenFor } from './outbox/emitter.ts'
 import type { PreparedEvent } from './outbox/prepare.ts'
+import { storedKey } from './outbox/principal-keys.ts'
 import { reserveDedupeKey } from './outbox/reservation.ts'
+import { mayRefuse } from './outbox/unmatched.ts'
 import type { Reservation, SourceTransaction } from './source.ts'
 import type { Sql } from './sql/statement.ts'
 import { assertTransaction } from './transaction-status.ts'
@@ -45,24 +47,25 @@ export function sourceTransaction(
       return during(() => sql.run(tx, stated, parameters))
     },
     reserve: async (options) => {
-      const { dedupeKey: key, dedupeWindowMs: windowMs = DEFAULT_DEDUPE_WINDOW_MS } = options ?? {}
-      if (key === undefined) return NOTHING_RESERVED
+      const { dedupeKey: given, dedupeWindowMs: windowMs = DEFAULT_DEDUPE_WINDOW_MS } = options ?? {}
+      if (given === undefined) return NOTHING_RESERVED
       assertTransaction(tx)
+      const key = storedKey(scope.principal, given)
       const reserving = () => reserveDedupeKey(sql, tx, { app, source, key, windowMs })
       const taken = await during(() => emitter.waitingFor('the dedupe key of this call', reserving))
       if (taken.takenBy !== undefined) return { takenBy: taken.takenBy, release: async () => undefined }
-      reserved.set(key, taken.eventId)
+      reserved.set(given, taken.eventId)
       const release = async () => {
-        reserved.delete(key)
+        reserved.delete(given)
         await during(() => taken.release())
       }
       return { takenBy: undefined, release }
     },
     expectMatch: async (events, options) => {
-      const mustMatch = options?.some((given) => given?.requireMatch === true) === true
+      const mayBeRefused = options?.some(mayRefuse) === true
       // A transaction of the bus's own is rolled back by a refusal, whenever it comes.
       const isInDoubt = stage === 'within' && emitter.isInDoubt(app, events.length)
-      if (mustMatch || isInDoubt) {
+      if (mayBeRefused || isInDoubt) {
         assertTransaction(tx)
         const prepared = events.map((event, i) => prepare(event, options?.[i], i, undefined))
         await during(() => emitter.assertAccepted(prepared, tx))

@@ -244,7 +244,8 @@ export interface SourceTransaction<E extends EventSchemas = EventSchemas> {
   reserve(options: EmitOptions | undefined): Promise<Reservation>
   /**
    * Refuses what `emit` would refuse of all these events together: with `emit.no_match` the first one whose options say
-   * `requireMatch` and that no trigger matches, with `quota.exceeded` what is over a quota of the app. For a verb that writes
+   * `requireMatch` and that no trigger matches, with `access.forbidden` what a principal delays and an `ordered` trigger handles, with
+   * `quota.exceeded` what is over a quota of the app. For a verb that writes
    * something of its own before it emits: call it before that, so that a caller's transaction has nothing of either. Mostly it
    * costs nothing.
    */

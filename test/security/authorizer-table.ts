@@ -12,7 +12,9 @@ export const AUTHORIZER_PAGE = new URL('../../docs/authorizer.md', import.meta.u
 const BEGIN = '<!-- the tables below are made by `npm run docs:authorizer` -->'
 
 function membersOf(resource: Readonly<Record<string, string>>): string {
-  const members = Object.entries(resource).map(([name, what]) => `\`${name}\`: ${what}`)
+  // What is said of several members is said once.
+  const namesByWhat = Map.groupBy(Object.keys(resource), (name) => resource[name])
+  const members = [...namesByWhat].map(([what, names]) => `${names.map((name) => `\`${name}\``).join(', ')}: ${what}`)
   return members.length === 0 ? '-' : members.join('; ')
 }
 

@@ -27,6 +27,8 @@ const plain: Members = {
   replyTo: null,
   replyTimeoutMs: null,
   requireMatch: false,
+  delayedBy: null,
+  given: {},
   place: undefined,
 }
 const another: Members = { ...plain, eventId: 'e2', rootId: 'e2', text: '1', orderingKey: 'k' }

@@ -27,6 +27,7 @@ import type { DeliveryState } from './delivery-state.ts'
 import type { Ending, Withdrawals } from './withdrawals.ts'
 import { WITHDRAWN_AT_A_TIME } from './withdrawals.ts'
 import { isList } from './emit.ts'
+import { givenKey } from './principal-keys.ts'
 
 export interface PendingDelivery {
   readonly id: string
@@ -404,7 +405,7 @@ function toDelivery(row: DeliveryRow): PendingDelivery {
     state: row.state,
     dueAt: row.due_at,
     emittedAt: row.emitted_at,
-    key: row.ordering_key ?? undefined,
+    key: row.ordering_key === null ? undefined : givenKey(row.ordering_key),
     errors: Array.isArray(row.errors) ? (row.errors as readonly AttemptError[]) : [],
   }
 }

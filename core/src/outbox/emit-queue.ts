@@ -20,6 +20,7 @@ import type { EmitResult } from './emit.ts'
 import type { Emitter, WrittenFor } from './emitter.ts'
 import { endOfTick, nextTurn } from './end-of-tick.ts'
 import type { PreparedEvent } from './prepare.ts'
+import { isRefusable } from './unmatched.ts'
 import type { Lent } from '../dispatch/wake-up.ts'
 
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
@@ -155,7 +156,7 @@ class Line {
 
   /**
    * Two emits with the same dedupe key never share a group: the second one is to hear of the first. Emits that may be refused for
-   * want of a trigger share it with their own app alone: a group of one app is written as a whole or not at all.
+   * the triggers that there are share it with their own app alone: a group of one app is written as a whole or not at all.
    */
   #nextGroup(): Waiting[] {
     const group: Waiting[] = []
@@ -169,7 +170,7 @@ class Line {
       )
       // One whose key was held is asked for alone: the others are not to wait for it again.
       const full = group.length > 0 && (size + waiting.events.length > MAX_GROUP_EVENTS || waiting.held > 0)
-      const mayBeRefused: boolean = refusable || waiting.events.some(({ requireMatch }) => requireMatch)
+      const mayBeRefused: boolean = refusable || waiting.events.some(isRefusable)
       const another = mayBeRefused && group.some(({ events }) => events[0]?.app !== waiting.events[0]?.app)
       if (full || another || group[0]?.held || own.some((key) => keys.has(key))) {
         later.push(waiting)

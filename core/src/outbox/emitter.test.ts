@@ -30,6 +30,8 @@ const event = (app: string): PreparedEvent => ({
   replyTo: null,
   replyTimeoutMs: null,
   requireMatch: false,
+  delayedBy: null,
+  given: {},
   place: undefined,
 })
 const trigger = (more: object) => ({

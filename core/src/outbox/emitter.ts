@@ -41,7 +41,7 @@ import type { Indexes } from './emit-indexes.ts'
 import type { Unmatchable } from './emit-indexes.ts'
 import { EmitIndexes, matchAll, matchOrError } from './emit-indexes.ts'
 import { standInsByDedupeKey } from './stand-ins.ts'
-import { firstUnmatched, noMatch, Unmatched } from './unmatched.ts'
+import { firstRefused, refusalOf, Unmatched } from './unmatched.ts'
 
 /** Rounds against an index that is stale each time: only an app whose triggers change without pause needs a second. */
 const MAX_ROUNDS = 100
@@ -125,7 +125,7 @@ export class Emitter {
   }
 
   /**
-   * Refuses what `requireMatch` of the events asks to refuse (`emit.no_match`), and what is over a quota (`quota.exceeded`), and
+   * Refuses what is refused for what matches it (`emit.no_match`, `access.forbidden`), and what is over a quota (`quota.exceeded`), and
    * writes nothing: for whoever writes something else first, in a transaction that may go on.
    */
   async assertAccepted(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
@@ -197,14 +197,16 @@ export class Emitter {
   }
 
   /**
-   * The triggers of each event. A promise is the way out where an event cannot be matched, or nothing matches that has to: it rejects with
+   * The triggers of each event. A promise is the way out where an event cannot be matched, or is refused for what matches it: it rejects with
    * the reason, or resolves with a newer index at hand. Without a promise where all is well, since every emit comes by here.
    */
   #match(events: readonly PreparedEvent[], indexes: Indexes, on: Queryable): IndexedTrigger[][] | Promise<void> {
     const matched = matchOrError(events, indexes)
     if (!Array.isArray(matched)) return this.#failUnlessStale(matched, indexes, on)
-    const unmatched = firstUnmatched(events, matched)
-    return unmatched === undefined ? matched : this.#refuseUnlessStale(unmatched, indexes, on)
+    const refused = firstRefused(events, matched)
+    if (refused === undefined) return matched
+    const refusal = refusalOf(refused, matched[events.indexOf(refused)] as IndexedTrigger[])
+    return this.#refuseUnlessStale(refused.app, refusal, indexes, on)
   }
 
   /**
@@ -218,9 +220,9 @@ export class Emitter {
   }
 
   /** Resolves when the triggers have changed since the index was built, with the new index at hand. */
-  async #refuseUnlessStale(event: PreparedEvent, indexes: Indexes, on: Queryable): Promise<void> {
+  async #refuseUnlessStale(app: string, refusal: OutbusError, indexes: Indexes, on: Queryable): Promise<void> {
     const stale = await this.#indexes.staleOf(indexes, on)
-    if (!stale.has(event.app)) throw noMatch(event)
+    if (!stale.has(app)) throw refusal
     await this.#indexes.makeLatest(stale, on)
   }
 

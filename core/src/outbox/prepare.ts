@@ -19,6 +19,7 @@ import { assertKey, resolveRunAt } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import type { EmitOptions, ParsedEmitOptions } from './emit.ts'
 import { DEFAULT_DEDUPE_WINDOW_MS, emitOptionsSchema } from './emit.ts'
+import { storedKey } from './principal-keys.ts'
 
 /** What was found out of an event, before it is one that can be written. */
 interface PreparedParts {
@@ -57,6 +58,7 @@ export class PreparedEvent {
   readonly chain: string | null
   readonly orderingKey: string | null
   readonly traceContext: string | null
+  /** As it is stored. */
   readonly dedupeKey: string | null
   /** Null where there is no key to take: none was given, or the event has it already. */
   readonly dedupeWindowMs: number | null
@@ -66,6 +68,10 @@ export class PreparedEvent {
   readonly replyTimeoutMs: number | null
   /** It is refused where no trigger matches it. */
   readonly requireMatch: boolean
+  /** The principal that delays it without a line of its own: refused where it would hold up a line of others. Else null. */
+  readonly delayedBy: string | null
+  /** The options, as they were given. */
+  readonly given: ParsedEmitOptions
   /** Where it stands among the events that the caller gave, for errors; undefined where it is the only one. */
   readonly place: number | undefined
 
@@ -84,9 +90,10 @@ export class PreparedEvent {
     this.depth = scope.depth + 1
     this.rootId = scope.rootId ?? eventId
     this.chain = scope.chain.length === 0 ? null : JSON.stringify(scope.chain)
-    this.orderingKey = orderingKey ?? null
+    this.orderingKey =
+      given.orderingKey === undefined ? (orderingKey ?? null) : storedKey(scope.principal, given.orderingKey)
     this.traceContext = scope.traceContext ?? null
-    this.dedupeKey = given.dedupeKey ?? null
+    this.dedupeKey = given.dedupeKey === undefined ? null : storedKey(scope.principal, given.dedupeKey)
     this.dedupeWindowMs =
       given.dedupeKey === undefined || reservedId !== undefined
         ? null
@@ -94,6 +101,9 @@ export class PreparedEvent {
     this.replyTo = reply?.replyTo ?? null
     this.replyTimeoutMs = reply?.timeoutMs ?? null
     this.requireMatch = given.requireMatch ?? false
+    const isDelayed = this.delayMs > 0 || this.runAt !== null
+    this.delayedBy = isDelayed && given.orderingKey === undefined ? (scope.principal?.id ?? null) : null
+    this.given = given
     this.place = place
   }
 }

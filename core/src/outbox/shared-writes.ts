@@ -26,6 +26,7 @@ import { bothLanes, NO_LANES } from './emitter.ts'
 import { endOfTick, nextTurn } from './end-of-tick.ts'
 import { PATIENCE } from './patience.ts'
 import type { PreparedEvent } from './prepare.ts'
+import { mayRefuse } from './unmatched.ts'
 import type { Redaction } from '../privacy/redaction.ts'
 
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
@@ -224,7 +225,7 @@ function isHeld(error: unknown): boolean {
 }
 
 /**
- * Refuses, before anything is written, an item whose event no trigger matches or that is over a quota: a caller's transaction may go on
+ * Refuses, before anything is written, an item whose event is refused for what matches it, or is over a quota: a caller's transaction may go on
  * after a refusal, and the write must not be in it. False where it was not asked: by what this process knows nothing can refuse it,
  * or the write does not say its event.
  */
@@ -236,7 +237,7 @@ async function assertAccepted(
 ): Promise<boolean> {
   if (atOnce === undefined) return false
   const { event, options } = atOnce.event(item)
-  if (options?.requireMatch !== true && !emitter.isInDoubt(asker.app, 1)) return false
+  if (!mayRefuse(options) && !emitter.isInDoubt(asker.app, 1)) return false
   await emitter.assertAccepted([asker.prepare(event, options, atOnce.late)], on)
   return true
 }

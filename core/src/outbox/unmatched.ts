@@ -1,7 +1,12 @@
-/** Events that no trigger matches: refused where the emitter says so, else counted, and told once. */
+/**
+ * Events that are refused for the triggers that match them, or since none does. Those that no trigger matches, and that nobody refuses, are
+ * counted, and told once.
+ */
 import type { Logger } from 'pino'
 import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
 import { OutbusError } from '../errors.ts'
+import type { EmitOptions } from './emit.ts'
+import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { pathOfEvent } from './prepare.ts'
 import type { PreparedEvent } from './prepare.ts'
 
@@ -10,12 +15,48 @@ const MAX_TOLD = 10_000
 
 type Matched = readonly (readonly unknown[])[]
 
-/** The first event that is to be refused, since nothing matches it. */
-export function firstUnmatched(events: readonly PreparedEvent[], matched: Matched): PreparedEvent | undefined {
-  return events.find(({ requireMatch }, i) => requireMatch && matched[i]?.length === 0)
+/** The first event that is to be refused for what matches it. */
+export function firstRefused(
+  events: readonly PreparedEvent[],
+  matched: readonly (readonly IndexedTrigger[])[],
+): PreparedEvent | undefined {
+  return events.find(
+    (event, i) =>
+      (event.requireMatch && matched[i]?.length === 0) ||
+      (event.delayedBy !== null && matched[i]?.some((trigger) => isHeldUp(trigger, event)) === true),
+  )
 }
 
-export function noMatch({ source, event, place }: PreparedEvent): OutbusError {
+/** A line of the principal's own trigger is its own. */
+function isHeldUp({ ordered, registrant }: IndexedTrigger, { delayedBy }: PreparedEvent): boolean {
+  return ordered && registrant !== delayedBy
+}
+
+/** Whether {@link firstRefused} may name an event with such options. For whoever has not prepared it. */
+export function mayRefuse(options: EmitOptions | undefined): boolean {
+  return options?.requireMatch === true || options?.delayMs !== undefined || options?.runAt !== undefined
+}
+
+/** Whether {@link firstRefused} may name it. */
+export function isRefusable({ requireMatch, delayedBy }: PreparedEvent): boolean {
+  return requireMatch || delayedBy !== null
+}
+
+/** Why the event was refused that {@link firstRefused} named. */
+export function refusalOf(event: PreparedEvent, matched: readonly unknown[]): OutbusError {
+  return event.requireMatch && matched.length === 0 ? noMatch(event) : delaysOthers(event)
+}
+
+function delaysOthers({ source, event, place, runAt }: PreparedEvent): OutbusError {
+  const message = `an ordered trigger handles this event ${source.name}.${event.op}: others would wait in line behind what a principal delays`
+  const option = runAt === null ? 'delayMs' : 'runAt'
+  return new OutbusError('access.forbidden', message, {
+    path: place === undefined ? option : `${pathOfEvent(place)}.${option}`,
+    hint: 'give an orderingKey as well, which makes a line of its own, or leave the delay out',
+  })
+}
+
+function noMatch({ source, event, place }: PreparedEvent): OutbusError {
   return new OutbusError('emit.no_match', `no trigger matches this event ${source.name}.${event.op}`, {
     path: place === undefined ? '' : pathOfEvent(place),
     hint: 'create and enable its triggers before the processes that emit it, or leave requireMatch out',

@@ -2,6 +2,8 @@
  * Every action that the `Authorizer` is asked about: what it is, what it is about, and what the default allows to a principal that is
  * no administrator. `docs/authorizer.md` is made of this table and of the `actions` of the sources.
  */
+import type { EmitOptionFacts } from '../outbox/emit.ts'
+import { EMIT_OPTIONS_RESOURCE } from '../outbox/emit.ts'
 import type { Priority } from '../priority.ts'
 import type { TargetSpec } from '../triggers/trigger.ts'
 
@@ -34,7 +36,7 @@ interface EmitFacts {
 
 /** What each action of core is about. A member that is undefined stands for all that the app has. */
 export interface ActionResources {
-  'event.emit': EmitFacts & { readonly priority: Priority | undefined }
+  'event.emit': EmitFacts & EmitOptionFacts
   'event.request': EmitFacts
   'event.explain': EmitFacts
   'trigger.create': { readonly trigger: TriggerFacts }
@@ -95,7 +97,7 @@ const ONE_OR_ALL = 'undefined: those of the whole app'
 export const CORE_ACTIONS: { readonly [A in CoreAction]: ActionRow<ActionResources[A]> } = {
   'event.emit': {
     asks: '`cx.emit`, `cx.emitMany`, for each event',
-    resource: { ...EMIT, priority: 'of the options' },
+    resource: { ...EMIT, ...EMIT_OPTIONS_RESOURCE },
     allows: 'open',
     of: 'principals',
   },

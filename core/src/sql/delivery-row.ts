@@ -1,4 +1,5 @@
 import type { DeliveryState } from '../outbox/delivery-state.ts'
+import { MAX_KEY_BYTES } from '../validation/names.ts'
 import { isPaused } from './pauses.ts'
 
 export interface DeliveryRow {
@@ -22,6 +23,10 @@ const STATE = `case when o.lease_token is not null then case when o.due_at > clo
     when o.attempt > 1 then 'retrying' else 'waiting' end`
 
 export const DELIVERY_COLUMNS = `o.id, o.event_id, o.trigger_id, o.trigger, o.attempt, o.due_at, o.ordering_key, ${STATE} as state, o.errors, o.emitted_at, o.caller`
+
+/** What `givenKey` makes of the key in `principal-keys.ts`. */
+const GIVEN_KEY = `case when octet_length(o.ordering_key) <= ${MAX_KEY_BYTES} then o.ordering_key
+    else substr(ltrim(o.ordering_key, chr(31)), strpos(ltrim(o.ordering_key, chr(31)), chr(31)) + 1) end`
 
 /** Withdrawn ones are as good as gone: nobody starts them any more. */
 const IS_WANTED = `(not o.paused or not exists (
@@ -53,7 +58,7 @@ export type DeliveryFilterParameters = [
 export const DELIVERY_CONDITION = `o.id > $10::bigint and o.id <= $11::bigint and o.app_id = $1 and o.reply_to is null
   and ($2::uuid is null or o.event_id = $2)
   and ($3::uuid is null or o.trigger_id = $3)
-  and ($4::text is null or o.ordering_key = $4)
+  and ($4::text is null or ${GIVEN_KEY} = $4)
   and ($5::timestamptz is null or o.due_at < $5)
   and ($6::text[] is null or ${STATE} = any ($6))
   and ($7::text is null or {schema}.name_in(o.trigger, 'name') = $7)

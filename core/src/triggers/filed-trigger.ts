@@ -15,6 +15,8 @@ export interface IndexedTrigger {
   readonly filter: unknown
   readonly priority: number
   readonly ordered: boolean
+  /** Null: the service. */
+  readonly registrant: string | null
   readonly single: Single
   /** What the rows carry of the trigger, as JSON text. Made when the trigger first matches. */
   readonly snapshot: string

@@ -7,7 +7,7 @@ import { lookAlikeProblem } from './principal-id.ts'
 import { readTime, TIME_TEXT } from './time.ts'
 
 const MAX_NAME_CHARACTERS = 128
-const MAX_KEY_BYTES = 255
+export const MAX_KEY_BYTES = 255
 const MAX_YEARS_OFF = 10
 const MS_A_YEAR = 365.25 * 86_400_000
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import {
   assertSaysSomething,
   decodeCursor,
+  emitOptionFacts,
   emitOptionsSchema,
   encodeCursor,
   isOutbusError,
@@ -49,7 +50,7 @@ export function docsApi(context: Context): DocsApi {
       const { id = idFor(parsed.dedupeKey), ...emitOptions } = parsed as DocsInsertOptions
       assertDocumentId(id)
       const { value: after, text } = read(given, 'content')
-      await context.authorize('insert', { collection, id, content: after, priority: emitOptions.priority })
+      await context.authorize('insert', { collection, id, content: after, ...emitOptionFacts(emitOptions) })
       const event = {
         op: 'created' as const,
         collection,
@@ -128,7 +129,7 @@ async function change(
   const { app } = context
   const parsed = parseWith(changeOptions, options, { code: 'options.invalid', what: 'docs' })
   const { ifVersion, ...emitOptions } = parsed as DocsChangeOptions
-  await context.authorize(ask.verb, { collection, id, ...ask.more, priority: emitOptions.priority })
+  await context.authorize(ask.verb, { collection, id, ...ask.more, ...emitOptionFacts(emitOptions) })
   return context.transaction(async (tx) => {
     const reservation = await tx.reserve(emitOptions)
     if (reservation.takenBy !== undefined) return duplicateOf(app, tx, collection, id, reservation.takenBy)

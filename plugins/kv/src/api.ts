@@ -1,6 +1,7 @@
 /** The verbs at `cx.kv`. Every mutation and the rows of its triggers commit together, in the caller's transaction when there is one. */
 import {
   decodeCursor,
+  emitOptionFacts,
   emitOptionsSchema,
   encodeCursor,
   isOutbusError,
@@ -118,7 +119,7 @@ export function kvApi(context: Context): KvApi {
       const { ifVersion, ...emitOptions } = parseOptions(setOptions, options, 'kv.set') as KvSetOptions
       const { text, value } = read(given, 'value')
       const event = { op: 'set' as const, collection, key, value }
-      const asked = context.authorize('set', { collection, key, value, priority: emitOptions.priority })
+      const asked = context.authorize('set', { collection, key, value, ...emitOptionFacts(emitOptions) })
       if (asked !== undefined) await asked
       // Before anything is written, with the longest version there is.
       context.check({ ...event, version: Number.MAX_SAFE_INTEGER }, emitOptions)

@@ -1,5 +1,7 @@
 /** What the `Authorizer` is asked about the verbs: `publishMany` asks `publish` about each. */
+import { EMIT_OPTIONS_RESOURCE } from '@outbus/core'
+
 export const pubsubActions = {
-  publish: { resource: { topic: 'the topic', message: 'what is published', priority: 'of the options' } },
+  publish: { resource: { topic: 'the topic', message: 'what is published', ...EMIT_OPTIONS_RESOURCE } },
   publishMany: { resource: { publications: '`topic`, `message` and `options` of each' } },
 }

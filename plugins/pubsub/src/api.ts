@@ -1,5 +1,5 @@
 /** The verbs at `cx.pubsub`. */
-import { isOutbusError, parseWith, readJson } from '@outbus/core'
+import { emitOptionFacts, emitOptionsSchema, isOutbusError, parseWith, readJson } from '@outbus/core'
 import type { EmitOptions, EmitResult, SourceContext } from '@outbus/core'
 import { z } from 'zod'
 import type { pubsubEvents } from './events.ts'
@@ -24,6 +24,11 @@ const publicationsSchema = z.array(
   z.strictObject({ topic: z.unknown(), message: z.unknown(), options: z.unknown().optional() }),
 )
 
+/** Read once, and valid: what an authorizer is asked about is what is emitted, whatever the caller does to the options meanwhile. */
+function optionsOf(given: unknown): EmitOptions {
+  return parseWith(emitOptionsSchema, given ?? {}, { code: 'event.invalid', what: 'emit options' }) as EmitOptions
+}
+
 export function pubsubApi(context: SourceContext<typeof pubsubEvents>): PubsubApi {
   // Read once: what is matched is what is written, whatever the caller does to the message meanwhile.
   const eventOf = (topic: unknown, message: unknown, path = 'message') => {
@@ -37,7 +42,9 @@ export function pubsubApi(context: SourceContext<typeof pubsubEvents>): PubsubAp
       if (context.principal !== undefined) {
         // An authorizer decides about valid topics.
         context.check(event, options)
-        await context.authorize('publish', { topic, message: event.message, priority: options?.priority })
+        const given = optionsOf(options)
+        await context.authorize('publish', { topic, message: event.message, ...emitOptionFacts(given) })
+        return context.emit(event, given)
       }
       return context.emit(event, options)
     },
@@ -50,20 +57,21 @@ export function pubsubApi(context: SourceContext<typeof pubsubEvents>): PubsubAp
       })
       if (publications.length === 0) return []
       const events = publications.map(({ topic, message }, i) => eventOf(topic, message, `publications[${i}].message`))
-      const options = publications.map((publication) => (publication.options ?? {}) as EmitOptions)
+      const unread = publications.map(({ options }) => options)
       for (const [i, event] of events.entries()) {
         try {
-          context.check(event, options[i])
+          context.check(event, unread[i] as EmitOptions | undefined)
         } catch (error) {
           // Which of them it was.
           if (!isOutbusError(error)) throw error
           throw error.under(`publications[${i}]`)
         }
       }
-      const asked = events.map(({ topic, message }, i) => ({ topic, message, options: options[i] }))
+      const options = unread.map(optionsOf)
+      const asked = events.map(({ topic, message }, i) => ({ topic, message, options: options[i] as EmitOptions }))
       await context.authorize('publishMany', { publications: asked })
-      for (const { topic, message, options: given } of asked)
-        await context.authorize('publish', { topic, message, priority: given?.priority })
+      for (const { topic, message, options: of } of asked)
+        await context.authorize('publish', { topic, message, ...emitOptionFacts(of) })
       return context.transaction((tx) => tx.emit(events, options))
     },
   }
