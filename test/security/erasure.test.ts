@@ -1,4 +1,5 @@
 /** Payloads about somebody leave every table of their app, beside running dispatchers, and nothing of another app does. */
+import { readFile } from 'node:fs/promises'
 import { createBus, defineSource, reply } from '@outbus/core'
 import type { Authorizer } from '@outbus/core'
 import { kv } from '@outbus/kv'
@@ -377,4 +378,36 @@ test('a path means what redact means by it', async () => {
     )
     expect([path, value, rows[0]?.found]).toEqual([path, value, isRedacted])
   }
+})
+
+test('the id of a principal as docs/privacy.md says: what erasing it leaves, and how each of those places is emptied', async () => {
+  const { db, bus, shop, outcomes } = await setUp()
+  const ADA_ID = 'u_ada_7'
+  /** Where the id is. The row of a schedule that is deleted goes when pg-boss has forgotten it. */
+  const places = async () => {
+    const tables = (await rowsWith(db.url, ADA_ID)).map((table) => table.replace(/_(\d{8}|other_days)$/, ''))
+    return [...new Set(tables)].filter((table) => table !== 'schedules').toSorted()
+  }
+  await shop.principals.put(ADA_ID)
+  const ada = bus.context({ principal: { id: ADA_ID } })
+  bus.handle('fails', () => Promise.reject(new Error('no')), { triggerableBy: 'everyone' })
+  const target = { type: 'function', name: 'fails' } as const
+  const hers = await ada.triggers.create({ name: 'hers', source: 'kv', filter: {}, target, retry: ONCE })
+  await ada.schedule.set('hers', { recurrence: '0 3 * * *' })
+  await ada.kv.set('c', 'dies', about)
+  await bus.start()
+  await outcomes.until(() => outcomes.count('dead') === 1)
+  await shop.triggers.pause(hers.id)
+  await ada.kv.set('c', 'waits', about)
+  await bus.apps.eraseData('shop', { caller: ADA_ID })
+  expect(await places()).toEqual(['audit', 'dead_letters', 'outbox', 'principals', 'triggers'])
+  await shop.triggers.delete(hers.id, { waiting: 'discard' })
+  expect(await shop.schedule.delete('hers')).toBe(true)
+  await shop.deadLetters.discardAll({ triggerId: hers.id })
+  await shop.principals.remove(ADA_ID)
+  await expect.poll(places).toEqual(['audit', 'dead_letters', 'principals'])
+  const page = await readFile(new URL('../../docs/privacy.md', import.meta.url), 'utf8')
+  const statements = page.split('```sql')[1]?.split('```')[0] ?? ''
+  await db.pool.query(statements.replaceAll('u_42', ADA_ID))
+  expect(await places()).toEqual([])
 })
