@@ -2,7 +2,7 @@
 import type { Arena, Contestant } from './arena.ts'
 import { OWN_SOURCES } from './child.ts'
 import type { BenchOptions } from './cli.ts'
-import { UsageError } from './cli.ts'
+import { UsageError } from '@outbus/test-kit/flags'
 import { Measures } from './results.ts'
 import { scenarios } from './scenarios/index.ts'
 import { figure } from './table.ts'

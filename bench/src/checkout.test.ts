@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { checkOut, linkPackages } from './checkout.ts'
-import { UsageError } from './cli.ts'
+import { UsageError } from '@outbus/test-kit/flags'
 
 const root = await mkdtemp(join(tmpdir(), 'outbus-checkout-test-'))
 afterAll(() => rm(root, { recursive: true, force: true }))

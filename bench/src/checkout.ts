@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { OWN_SOURCES } from './child.ts'
-import { UsageError } from './cli.ts'
+import { UsageError } from '@outbus/test-kit/flags'
 
 const REPOSITORY = join(OWN_SOURCES, '..', '..')
 const run = promisify(execFile)

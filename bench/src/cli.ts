@@ -1,5 +1,5 @@
 /** The flags of `npm run bench`. */
-import { parseArgs } from 'node:util'
+import { parseFlags, UsageError } from '@outbus/test-kit/flags'
 import type { SystemName } from './contract.ts'
 import { SYSTEMS } from './contract.ts'
 
@@ -27,11 +27,6 @@ const DEFAULT_FLOOR = 0.97
 const DEFAULT_MAX_MINUTES = { quick: 15, full: 90 }
 const FLAGS =
   '--quick, --rounds N, --scenario NAME, --system NAME, --json FILE, --compare COMMIT, --floor RATIO, --max-minutes N'
-
-export const USAGE = 64
-
-/** Its message is for whoever typed the flags. */
-export class UsageError extends Error {}
 
 export function readOptions(args: readonly string[], scenarios: readonly string[]): BenchOptions {
   const values = parse(args)
@@ -85,25 +80,20 @@ function readNumber(
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        quick: { type: 'boolean' },
-        json: { type: 'string' },
-        rounds: { type: 'string' },
-        scenario: { type: 'string', multiple: true },
-        system: { type: 'string', multiple: true },
-        compare: { type: 'string' },
-        floor: { type: 'string' },
-        'max-minutes': { type: 'string' },
-      },
-    }).values
-  } catch (error) {
-    // What parseArgs throws is about the flags.
-    const [sentence] = (error as Error).message.split(/[.\n]\s/)
-    throw new UsageError(`${sentence}; there are ${FLAGS}`, { cause: error })
-  }
+  return parseFlags(
+    {
+      quick: { type: 'boolean' },
+      json: { type: 'string' },
+      rounds: { type: 'string' },
+      scenario: { type: 'string', multiple: true },
+      system: { type: 'string', multiple: true },
+      compare: { type: 'string' },
+      floor: { type: 'string' },
+      'max-minutes': { type: 'string' },
+    },
+    FLAGS,
+    args,
+  )
 }
 
 function readRounds(given: string | undefined): number | undefined {

@@ -5,7 +5,7 @@
 import type { Arena, Contestant } from './arena.ts'
 import { OWN_SOURCES } from './child.ts'
 import type { BenchOptions, CompareOptions } from './cli.ts'
-import { UsageError } from './cli.ts'
+import { UsageError } from '@outbus/test-kit/flags'
 import type { Figure, Verdict } from './comparison.ts'
 import { compareFigures, verdictOf } from './comparison.ts'
 import type { RunOf } from './results.ts'

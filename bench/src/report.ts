@@ -6,9 +6,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { USAGE } from '@outbus/test-kit/flags'
 import { judge } from './aims.ts'
 import { drawChart } from './chart.ts'
-import { USAGE } from './cli.ts'
 import { benchMarkdown, replaceBetweenMarkers, summaryMarkdown } from './markdown.ts'
 import { readResults } from './results.ts'
 

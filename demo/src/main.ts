@@ -6,6 +6,9 @@ import { Command } from 'commander'
 import { balances, runJob } from './job.ts'
 import type { Books } from './job.ts'
 
+/** As sysexits.h has it. */
+const EX_USAGE = 64
+
 const { json = false } = new Command('npm start --')
   .description(
     'Feeds every payload of @octokit/webhooks-examples through kv.set, again and again, and balances the books.',
@@ -15,6 +18,7 @@ const { json = false } = new Command('npm start --')
     'after',
     '\nUses DATABASE_URL when it is set (schema outbus_demo), else an embedded Postgres that is gone afterwards.',
   )
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EX_USAGE))
   .parse()
   .opts<{ json?: boolean }>()
 

@@ -1,6 +1,7 @@
 /** `npm run faults`: see docs/reliability.md. */
 import { writeFile } from 'node:fs/promises'
-import { readOptions, USAGE, UsageError } from './cli.ts'
+import { runCommand, UsageError } from '@outbus/test-kit/flags'
+import { readOptions } from './cli.ts'
 import type { FaultOptions } from './cli.ts'
 import { FAULTS } from './nemesis/index.ts'
 import { catchMutant } from './mutant-run.ts'
@@ -121,10 +122,4 @@ async function catchMutants({ mutants, json }: FaultOptions, seed: number): Prom
   return caught.some(({ noticedAfterMs }) => noticedAfterMs === undefined) ? 1 : 0
 }
 
-try {
-  process.exitCode = await main()
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  say(error.message)
-  process.exitCode = USAGE
-}
+await runCommand('faults', main)

@@ -1,13 +1,13 @@
 /**
- * `npm run fuzz:http -- --seconds 60 --seed 1`: odd requests to a service, whose other app must not notice. It fails on a crash, on a
+ * `npm run fuzz:http -- --seconds 60 --seed 1` (or `--minutes`): odd requests to a service, whose other app must not notice. It fails on a crash, on a
  * 5xx that is not documented, on a header of a response that its client steered, on bytes between responses, and where the 99th
  * percentile of the other app is beyond five times what it is while nobody fuzzes.
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { connect } from 'node:net'
-import { parseArgs } from 'node:util'
 import { createTestDatabase, startPostgres } from '@outbus/test-kit'
+import { parseFlags, readSeconds, readWhole, runCommand } from '@outbus/test-kit/flags'
 import { seeded, seedOf } from '../../faults/random.ts'
 import { noticed, textOf, together } from '../second-app.ts'
 import type { Measured } from '../second-app.ts'
@@ -35,13 +35,12 @@ interface Problem {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } })
-  const seconds = Number(values.seconds ?? 60)
-  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
-  if (!(seconds >= 1 && seconds < 1e6) || !Number.isInteger(seed)) {
-    process.stderr.write('fuzz:http takes --seconds N and --seed N\n')
-    return 64
-  }
+  const values = parseFlags(
+    { seconds: { type: 'string' }, minutes: { type: 'string' }, seed: { type: 'string' } },
+    '--seconds N or --minutes N, --seed N',
+  )
+  const seconds = readSeconds(values)
+  const seed = readWhole('--seed', values.seed) ?? Math.floor(Math.random() * 2 ** 31)
   print(`seed ${seed}`)
   await using postgres = await startPostgres()
   const database = await createTestDatabase(postgres.url)
@@ -218,4 +217,4 @@ function report({ sent, statuses }: Run, problems: readonly Problem[]): void {
   print(problems.length === 0 ? 'nothing found' : `${problems.length} found`)
 }
 
-process.exitCode = await main()
+await runCommand('fuzz:http', main)
