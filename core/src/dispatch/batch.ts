@@ -76,6 +76,8 @@ class Batch {
 
   /** Starts what there are permits for, and gives back those that there is nothing more for. */
   #pump(): void {
+    // Of a process that stood still: its timer is late, and what it has not started may be another one's by now.
+    if (this.#isOver(performance.now())) this.#close()
     while (!this.#closed && this.#next < this.#deliveries.length && this.#running.size < this.#permits)
       this.#startNext()
     if (!this.#closed && this.#running.size === 0) this.#close()
@@ -83,6 +85,10 @@ class Batch {
     if (needed >= this.#held) return
     this.#around.gate.release(this.#held - needed)
     this.#held = needed
+  }
+
+  #isOver(nowMs: number): boolean {
+    return nowMs - this.#startedAt > this.#holdMs
   }
 
   get #free(): number {
@@ -95,7 +101,7 @@ class Batch {
     if (run.result !== undefined) {
       this.#ended.push(run)
       // Handlers that return at once leave the timer no time: the hold is over all the same.
-      if ((delivery.endedAt as number) - this.#startedAt > this.#holdMs) this.#close()
+      if (this.#isOver(delivery.endedAt as number)) this.#close()
       return
     }
     if (delivery.plan.timeoutMs <= this.#holdMs) run.armTimeout()

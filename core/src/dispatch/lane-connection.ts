@@ -6,6 +6,7 @@ import { BusClient } from '../postgres/bus-client.ts'
 import type { BusClientConfig } from '../postgres/bus-client.ts'
 import { beginText, isSetUp } from '../postgres/session.ts'
 import { hold } from '../postgres/check-out.ts'
+import { performance } from '../clock.ts'
 import { answer } from '../sql/answer.ts'
 import { claimSettings, setUpClaims } from '../sql/begin-claim.ts'
 import type { ClaimedTexts } from '../sql/claim-batch.ts'
@@ -24,6 +25,7 @@ export interface LaneConnectionOptions {
 }
 
 const COMMIT = { text: 'commit' }
+const STILL_THERE = { text: 'select' }
 
 export class LaneConnection {
   readonly #client: pg.Client
@@ -31,12 +33,16 @@ export class LaneConnection {
   #begin: pg.QueryConfig = { text: beginText(undefined) }
   readonly #answers: AnswerTimer
   readonly #lost = new AbortController()
+  readonly #frozenAfterMs: number
+  /** By `performance.now()`: when the last of what Postgres was asked in the claim was sent. */
+  #askedAtMs = 0
   /** An advisory lock of this session alone; undefined where the session is not this connection's. */
   #lock: number | undefined
 
   private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
     this.#client = client
     this.#sql = sql
+    this.#frozenAfterMs = frozenAfterMs
     this.#answers = new AnswerTimer(frozenAfterMs + SILENT_FOR_MORE_MS, (reason) => socketOf(client).destroy(reason))
     this.#lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
     client.on('error', (error) => this.#lost.abort(error))
@@ -94,6 +100,7 @@ export class LaneConnection {
 
   /** Begins a transaction and claims in it: one round trip. */
   async claim<P extends readonly unknown[]>(claim: Statement<P, ClaimedTexts>, parameters: P): Promise<ClaimedTexts[]> {
+    this.#askedAtMs = performance.now()
     const [begun, claimed] = inOneWrite(this.#client, () => [
       answer(this.#client, this.#begin),
       this.#sql.run(this.#client, claim, parameters),
@@ -107,6 +114,7 @@ export class LaneConnection {
     [claim, parameters]: readonly [Statement<P, ClaimedTexts>, P],
     [ask, askedWith]: readonly [Statement<Q, Row>, Q],
   ): Promise<{ rows: ClaimedTexts[]; asked: Row[] }> {
+    this.#askedAtMs = performance.now()
     const sent = inOneWrite(this.#client, () => [
       answer(this.#client, this.#begin),
       this.#sql.run(this.#client, claim, parameters),
@@ -114,6 +122,18 @@ export class LaneConnection {
     ])
     const [, rows, asked] = await this.#answers.during(Promise.all(sent))
     return { rows, asked }
+  }
+
+  /**
+   * Rejects where the claim is lost, and unless Postgres holds it for `forMs` more, if nothing more is asked. A process that stood still
+   * may have lost it and not have read that yet: Postgres is asked then, and whatever it said before is read before its answer.
+   */
+  async assertHeld(forMs: number): Promise<void> {
+    if (performance.now() + forMs >= this.#askedAtMs + this.#frozenAfterMs) {
+      this.#askedAtMs = performance.now()
+      await this.#answers.during(answer(this.#client, STILL_THERE))
+    }
+    this.lost.throwIfAborted()
   }
 
   /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */

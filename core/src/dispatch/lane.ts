@@ -166,7 +166,7 @@ export class Lane {
       ;({ interrupted } = noted)
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
       // By a process that stood still, perhaps: others may have run it to its end by now.
-      connection.lost.throwIfAborted()
+      await connection.assertHeld(this.#options.holdMs)
     } catch (error) {
       gate.release(permits)
       await this.#note.withdraw()

@@ -6,7 +6,7 @@
  *
  * `in-handler` and `after-effect` are passed by the handlers themselves. The lease is the note of what is taken under one.
  */
-import type { Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type pg from 'pg'
 import { bury } from '../../../core/src/sql/bury.ts'
 import { claimEmitted } from '../../../core/src/sql/claim-emitted.ts'
@@ -42,11 +42,20 @@ const recognize = recognizer([...CLAIMS, ...TAKES, ...SETTLES, writeNote])
 export function installFailpoints(): Failpoints {
   let armed: { readonly name: Failpoint; readonly signal: 'SIGKILL' | 'SIGSTOP' } | undefined
   const transactions = new WeakMap<pg.Client, Transaction>()
+  let unread: pg.Client | undefined
 
-  const pass = (name: Failpoint) => {
+  /**
+   * A process that goes on after it stood still reads its sockets in any order. Here that of `on`, if one is given, comes last: it is
+   * read when something is asked on it.
+   */
+  const pass = (name: Failpoint, on?: pg.Client) => {
     if (name !== armed?.name) return
     const { signal } = armed
     armed = undefined
+    if (signal === 'SIGSTOP' && on !== undefined) {
+      unread = on
+      streamOf(on).pause()
+    }
     process.kill(process.pid, signal)
   }
 
@@ -62,12 +71,12 @@ export function installFailpoints(): Failpoints {
     }
   }
 
-  const passStatement = (stated: AnyStatement, transaction: Transaction | undefined) => {
+  const passStatement = (client: pg.Client, stated: AnyStatement, transaction: Transaction | undefined) => {
     if (stated === writeNote) return () => pass('after-note')
     if (CLAIMS.has(stated)) {
       return ({ rows }: pg.QueryResult) => {
         if (!hasRows(rows)) return
-        pass('after-claim')
+        pass('after-claim', client)
         // Its note was committed with it.
         if (stated === claimEmitted) pass('after-note')
       }
@@ -87,6 +96,10 @@ export function installFailpoints(): Failpoints {
   }
 
   watchStatements(({ client, original }) => {
+    if (client === unread) {
+      unread = undefined
+      streamOf(client).resume()
+    }
     if (/^begin\b/.test(original)) transactions.set(client, { takes: false, settles: false })
     const transaction = transactions.get(client)
     if (/^(commit|rollback)\b/.test(original) && transaction !== undefined) {
@@ -94,7 +107,7 @@ export function installFailpoints(): Failpoints {
       if (original === 'commit') return passCommit(client, transaction)
     }
     const stated = recognize(original)
-    return stated === undefined ? undefined : passStatement(stated, transaction)
+    return stated === undefined ? undefined : passStatement(client, stated, transaction)
   })
   return { arm: (name, signal = 'SIGKILL') => void (armed = { name, signal }), pass }
 }
@@ -106,6 +119,10 @@ function hasRows(rows: readonly unknown[]): boolean {
 
 /** A settle and its COMMIT go in one write; here the settle goes, and the COMMIT does not. */
 function sendCorked(client: pg.Client): void {
-  const { stream } = (client as unknown as { readonly connection: { readonly stream: Writable } }).connection
+  const stream = streamOf(client)
   while (stream.writableCorked > 0) stream.uncork()
+}
+
+function streamOf(client: pg.Client): Duplex {
+  return (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream
 }
