@@ -13,12 +13,18 @@ export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediat
 export const performance = { now: realPerformance.now.bind(realPerformance) }
 
 const { now: dateNow } = Date
+const { toISOString } = Date.prototype
 // A mock that was there before Outbus was imported says what it is; the clock that nobody mocks knows the time as well.
 const isMocked = 'isFake' in Date || 'clock' in Date
 
 /** The time of day, in ms since 1970. For people, and for ids; what is due is the database's to say (G14). */
 export function wallClock(): number {
   return isMocked ? Math.floor(realPerformance.timeOrigin + realPerformance.now()) : dateNow()
+}
+
+/** As `toISOString` was then: what Postgres is told, and what is stored. */
+export function isoText(date: Date): string {
+  return toISOString.call(date)
 }
 
 export const { queueMicrotask } = globalThis

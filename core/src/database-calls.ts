@@ -29,6 +29,7 @@ import { ask } from './postgres/ask.ts'
 import { beginOn, commitOn, rollbackOn } from './postgres/transactions.ts'
 import { Sql } from './sql/statement.ts'
 import type { Queryable, Statement } from './sql/statement.ts'
+import { promised } from './promised.ts'
 
 export type Stage = 'connecting' | 'reading' | 'writing' | 'committing' | 'within'
 
@@ -117,7 +118,7 @@ export class DatabaseCalls {
   async #connect(): Promise<pg.PoolClient> {
     const { pool, over } = this.#options
     if (over.aborted) throw stopped('connecting')
-    const { promise, resolve, reject } = Promise.withResolvers<pg.PoolClient>()
+    const { promise, resolve, reject } = promised<pg.PoolClient>()
     const giveUp = () => reject(stopped('connecting'))
     this.#giveUp.add(giveUp)
     checkOut(pool).then((client) => {

@@ -22,7 +22,7 @@ export interface Database {
 
 /** `ownSession`: false behind a transaction-mode pooler. */
 export function openDatabase(database: unknown, log: Logger, ownSession: boolean): Database {
-  if (isPool(database)) {
+  if (isPool(database) && isWhole(database)) {
     const { connectionString } = database.options
     if (connectionString !== undefined) assertReadable(connectionString, 'database')
     hearOf(database, log)
@@ -56,6 +56,13 @@ export function openDatabase(database: unknown, log: Logger, ownSession: boolean
     await ended
   }
   return { pool, connection, close }
+}
+
+/** Whether it has what is used of a pool beside its connections. What has not is refused as no database. */
+function isWhole(pool: pg.Pool): boolean {
+  const { options, on, listenerCount, listeners } = pool as Partial<pg.Pool>
+  const isEmitter = [on, listenerCount, listeners].every((member) => typeof member === 'function')
+  return isEmitter && typeof options === 'object' && options !== null
 }
 
 /**

@@ -32,11 +32,16 @@ export function assertPg(database: unknown): void {
     })
   }
   const client = (database as { readonly Client?: unknown } | null | undefined)?.Client
-  if (typeof client !== 'function' || fits(client)) return
+  if (typeof client !== 'function' || fits(client) || isBound(client)) return
   throw new OutbusError('options.invalid', `createBus: the pool is one of pg older than ${PG}${found(client)}`, {
     path: 'database',
     hint: `upgrade pg to ${PG} or newer, or pass a URL`,
   })
+}
+
+/** What a proxy gives that binds all functions of a pool: what its clients can do is not to be seen, and is found out in use. */
+function isBound(client: object): boolean {
+  return !Object.hasOwn(client, 'prototype')
 }
 
 function fits(client: { readonly prototype?: { readonly getTransactionStatus?: unknown } }): boolean {

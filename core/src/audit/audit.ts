@@ -12,6 +12,7 @@ import type { Queryable, Sql } from '../sql/statement.ts'
 import { dateSchema } from '../validation/kinds.ts'
 import { nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
+import { isoText } from '../clock.ts'
 
 export interface AuditEntry {
   readonly id: string
@@ -102,8 +103,8 @@ export class AuditStore implements AuditTrail {
       given.resource ?? null,
       given.principal ?? null,
       given.principal === null,
-      given.since?.toISOString() ?? null,
-      given.until?.toISOString() ?? null,
+      given.since === undefined ? null : isoText(given.since),
+      given.until === undefined ? null : isoText(given.until),
     ] as const
     const listing = ['audit', this.#scope.app, ...restriction.map(String)]
     const limit = pageLimit(given.limit)

@@ -30,6 +30,7 @@ import { readChain } from '../stored-chain.ts'
 import { namesIn } from '../triggers/stored.ts'
 import type { DeadLetterEvent } from './source.ts'
 import { DEAD_LETTER_SOURCE } from './source.ts'
+import { isoText } from '../clock.ts'
 
 export interface DeadLetterAnnouncerOptions {
   readonly sql: Sql
@@ -243,7 +244,7 @@ function eventOf(letter: UnannouncedDeadLetter): DeadLetterEvent {
     failureKind: letter.failure_kind as DeadLetterEvent['failureKind'],
     reason: letter.reason,
     errors: letter.errors as DeadLetterEvent['errors'],
-    emittedAt: letter.emitted_at.toISOString(),
-    diedAt: letter.died_at.toISOString(),
+    emittedAt: isoText(letter.emitted_at),
+    diedAt: isoText(letter.died_at),
   }
 }

@@ -24,6 +24,7 @@ import { nameSchema } from '../validation/names.ts'
 import { namesIn } from '../triggers/stored.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import { dateSchema } from '../validation/kinds.ts'
+import { isoText } from '../clock.ts'
 
 export interface DeadLetterFilter {
   readonly source?: string
@@ -283,8 +284,8 @@ export class DeadLetterStore implements DeadLetters {
       given.triggerId === undefined ? null : assertUuid(given.triggerId, 'a trigger id', 'filter.triggerId'),
       given.triggerName ?? null,
       given.failureKind ?? null,
-      given.diedAfter?.toISOString() ?? null,
-      given.diedBefore?.toISOString() ?? null,
+      given.diedAfter === undefined ? null : isoText(given.diedAfter),
+      given.diedBefore === undefined ? null : isoText(given.diedBefore),
       given.resolution ?? 'unresolved',
       null,
     ]

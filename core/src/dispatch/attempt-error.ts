@@ -8,6 +8,7 @@ import type { HideSecrets } from '../secrets/hide-secrets.ts'
 import { storableText } from '../storable-text.ts'
 import { isError } from '../validation/kinds.ts'
 import { stackOfHandler } from './handler-stack.ts'
+import { isoText } from '../clock.ts'
 
 export interface AttemptError {
   readonly attempt: number
@@ -42,7 +43,7 @@ export function attemptError(attempt: number, kind: FailureKind, thrown: unknown
     ...(name === undefined ? {} : { name: boundedText(name, 200, hideSecrets) }),
     ...(code === undefined ? {} : { code: boundedText(code, 200, hideSecrets) }),
     ...(stack === undefined ? {} : { stack: boundedText(stackOfHandler(stack), MAX_STACK_CHARACTERS, hideSecrets) }),
-    at: rules.now().toISOString(),
+    at: isoText(rules.now()),
   }
 }
 

@@ -2,7 +2,7 @@
  * Rows of apps that do not crowd, while others do: what became due just now, by a look at the newest; and what lies in the
  * middle of a backlog, by a walk over it, a piece at a time. Nothing while nobody crowds: then the claim by age is fair.
  */
-import { performance } from '../clock.ts'
+import { isoText, performance } from '../clock.ts'
 import { claimFresh } from '../sql/claim-fresh.ts'
 import { claimOvertaken, WALKED, WALKED_TO_DUE, WALKED_TO_ID } from '../sql/claim-overtaken.ts'
 import type { Crowding } from './crowding.ts'
@@ -112,5 +112,5 @@ export class FairRows implements DueRows {
 
 /** `seconds` since 1970. To the millisecond before. */
 function startAt(seconds: number): Place {
-  return { due: Number.isFinite(seconds) ? new Date(Math.floor(seconds * 1000)).toISOString() : '-infinity', id: '0' }
+  return { due: Number.isFinite(seconds) ? isoText(new Date(Math.floor(seconds * 1000))) : '-infinity', id: '0' }
 }

@@ -21,6 +21,7 @@ import type { RequestDispatch } from './request-dispatch.ts'
 import { SINGLE_LANES, SingleLane } from './single-lane.ts'
 import type { Starts } from './starts.ts'
 import type { WakeUp } from './wake-up.ts'
+import { promised } from '../promised.ts'
 
 export interface LanesSurroundings {
   readonly around: LaneSurroundings
@@ -59,7 +60,7 @@ export class Lanes {
     const { settings } = this.#options
     const { around, isolation, portions, starts } = this.#shared
     const crowding = new Crowding()
-    const firstTurn = Promise.withResolvers<void>()
+    const firstTurn = promised<void>()
     const lanes = Array.from({ length: settings.lanes }, (_, i) => {
       const rows = new UnorderedRows(() => portions.of(i), starts)
       return { lane: new Lane(around, rows, { ...settings, crowding }), rows }

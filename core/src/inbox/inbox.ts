@@ -19,6 +19,7 @@ import { takeReplies } from '../sql/take-replies.ts'
 import type { Reply } from './reply.ts'
 import { toReply } from './reply.ts'
 import type { InboxResolver, OpenInbox } from './resolver.ts'
+import { promised } from '../promised.ts'
 
 export interface InboxOptions {
   readonly sql: Sql
@@ -70,7 +71,7 @@ export class Inbox {
 
   /** From before the request is written, so that no reply comes too early. `forget` it if it was not written. */
   expect(requestId: string, timeoutMs: number, signal?: AbortSignal) {
-    const { promise, resolve } = Promise.withResolvers<Reply | Departure>()
+    const { promise, resolve } = promised<Reply | Departure>()
     const timer = setTimeout(() => this.#end(requestId, 'timeout'), timeoutMs)
     const left = () => this.#end(requestId, 'left')
     signal?.addEventListener('abort', left, { once: true })

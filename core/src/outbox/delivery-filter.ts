@@ -8,6 +8,7 @@ import { keySchema, nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import type { DeliveryState } from './delivery-state.ts'
 import { DELIVERY_STATES } from './delivery-state.ts'
+import { isoText } from '../clock.ts'
 
 /** Everything that is named has to be true of a delivery. */
 export interface DeliveryFilter {
@@ -54,7 +55,7 @@ export function restrictionOf(app: string, filter: ParsedFilter, path: string): 
     filter.eventId === undefined ? null : assertUuid(filter.eventId, 'an event id', at('eventId')),
     filter.triggerId === undefined ? null : assertUuid(filter.triggerId, 'a trigger id', at('triggerId')),
     filter.key ?? null,
-    filter.dueBefore?.toISOString() ?? null,
+    filter.dueBefore === undefined ? null : isoText(filter.dueBefore),
     statesOf(filter.state),
     filter.triggerName ?? null,
     filter.source ?? null,

@@ -12,6 +12,7 @@ import { clearTimeout, performance, setTimeout } from '../clock.ts'
 import type { PrincipalKey, PrincipalResolver } from './resolver.ts'
 import { AdminPrincipalResolver } from './resolver.ts'
 import { isThenable } from '../validation/kinds.ts'
+import { promised } from '../promised.ts'
 
 const MOST_REMEMBERED = 10_000
 const LATE = Symbol('late')
@@ -85,7 +86,7 @@ export class AnswersInTime {
   }
 
   async #inTime<T>(answer: Promise<T>): Promise<T | typeof LATE> {
-    const { promise: late, resolve } = Promise.withResolvers<typeof LATE>()
+    const { promise: late, resolve } = promised<typeof LATE>()
     const timer = setTimeout(() => resolve(LATE), this.#withinMs)
     try {
       return await Promise.race([answer, late])

@@ -15,7 +15,8 @@ export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.Q
     return isPool(on) ? await elsewhereIfReadOnly(() => answerOfPool(on, query)) : await answerOfClient(on, query)
   } catch (error) {
     // It was made where the socket is read. What a reader looks for is who asked.
-    if (typeof error === 'object' && error !== null) Error.captureStackTrace(error)
+    // An application may have taken the function away.
+    if (typeof error === 'object' && error !== null) Error.captureStackTrace?.(error)
     throw error
   }
 }

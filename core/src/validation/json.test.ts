@@ -57,6 +57,22 @@ test('each property is read once', () => {
   expect(readJson(value)).toEqual({ text: '{"once":1}', value: { once: 1 } })
 })
 
+test('a toJSON that an application put on every object is not asked, and a date is its ISO text whatever dates have', () => {
+  const everyObject: { toJSON?: unknown } = Object.prototype
+  const everyDate: object = Date.prototype
+  const before = Object.getOwnPropertyDescriptors(Date.prototype)
+  const put = (on: object, name: string) => Object.defineProperty(on, name, { value: () => 'no', configurable: true })
+  try {
+    put(everyObject, 'toJSON')
+    put(everyDate, 'toJSON')
+    put(everyDate, 'toISOString')
+    expect(encodeJson({ a: { at: new Date(0) }, list: [1] })).toBe('{"a":{"at":"1970-01-01T00:00:00.000Z"},"list":[1]}')
+  } finally {
+    delete everyObject.toJSON
+    Object.defineProperties(everyDate, { toJSON: before.toJSON, toISOString: before.toISOString })
+  }
+})
+
 test('a value that was read is a copy', () => {
   const given = { list: [1] }
   const { value } = readJson(given)

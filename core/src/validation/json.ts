@@ -1,6 +1,7 @@
 /**
  * JSON that Postgres stores and gives back equal, or one error that says where it is not. On the path of every emit.
  */
+import { isoText } from '../clock.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { JsonValue } from '../json.ts'
@@ -156,9 +157,11 @@ function encodeContent(value: object, walk: Walk): string | undefined {
   if (ArrayBuffer.isView(value))
     throw refuse('payload.unsupported_type', 'bytes are not JSON', walk, nameOfClass(value), 'encode them as base64')
   const toJson: unknown = read(walk, () => (value as { toJSON?: unknown }).toJSON)
-  if (typeof toJson === 'function') {
-    if (Number.isNaN(msOfDate(value)))
-      throw refuse('payload.unsupported_type', 'an invalid Date has no JSON', walk, 'Invalid Date')
+  if (typeof toJson === 'function' && toJson !== (Object.prototype as { toJSON?: unknown }).toJSON) {
+    const ms = msOfDate(value)
+    if (Number.isNaN(ms)) throw refuse('payload.unsupported_type', 'an invalid Date has no JSON', walk, 'Invalid Date')
+    // Whatever the application has put in the place of what dates have.
+    if (ms !== undefined && toJson === Date.prototype.toJSON) return `"${isoText(new Date(ms))}"`
     return encode(
       read(walk, () => toJson.call(value, String(walk.path.at(-1))) as unknown),
       walk,

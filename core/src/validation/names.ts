@@ -5,6 +5,7 @@ import type { ErrorCode, PluginErrorCode } from '../errors.ts'
 import { msOfDate } from './kinds.ts'
 import { lookAlikeProblem } from './principal-id.ts'
 import { readTime, TIME_TEXT } from './time.ts'
+import { isoText } from '../clock.ts'
 
 const MAX_NAME_CHARACTERS = 128
 export const MAX_KEY_BYTES = 255
@@ -147,7 +148,7 @@ export function resolveRunAt(
   if (Number.isNaN(at)) throw refused(`runAt is a Date, or ${TIME_TEXT}`, 'runAt', runAt)
   if (Math.abs(at - nowMs) > MAX_YEARS_OFF * MS_A_YEAR)
     throw refused(`runAt is at most ${MAX_YEARS_OFF} years off`, 'runAt', runAt)
-  return { runAt: new Date(at).toISOString() }
+  return { runAt: isoText(new Date(at)) }
 }
 
 /** In ms since 1970; NaN where it is no time. */

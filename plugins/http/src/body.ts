@@ -47,15 +47,16 @@ async function readBytes(request: Request, maxBytes: number, over: AbortSignal):
   if (announced > maxBytes) throw tooLarge(maxBytes)
   if (request.body === null) return Buffer.alloc(0)
   const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
-  const slow = Promise.withResolvers<never>()
-  const giveUp = () => slow.reject(new BodyNotThere('slow'))
+  let giveUp = () => {}
+  // Not by `Promise.withResolvers`, which the application's own `Promise` may not have.
+  const slow = new Promise<never>((_, reject) => (giveUp = () => reject(new BodyNotThere('slow'))))
   over.addEventListener('abort', giveUp, { once: true })
   if (over.aborted) giveUp()
   const chunks: Uint8Array[] = []
   let size = 0
   try {
     for (;;) {
-      const { done, value } = await Promise.race([reader.read(), slow.promise])
+      const { done, value } = await Promise.race([reader.read(), slow])
       if (done) return Buffer.concat(chunks)
       size += value.length
       if (size > maxBytes) throw tooLarge(maxBytes)

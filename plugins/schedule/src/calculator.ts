@@ -84,7 +84,7 @@ class Calculator {
     if (this.#waiting.countOf(app) >= this.#mostWaiting) throw busy(this.#mostWaiting)
     // The two alone: of a row there is more.
     const plain = { recurrence: given.recurrence, timezone: given.timezone }
-    const asked = { question: { ...rest, given: plain } as Question, promise: Promise.withResolvers<unknown>() }
+    const asked = { question: { ...rest, given: plain } as Question, promise: promised() }
     const leave = () => {
       this.#waiting.delete(app, asked)
       asked.promise.reject(cancelled(signal))
@@ -152,6 +152,13 @@ class Calculator {
     asked?.promise.reject(error)
     this.#next()
   }
+}
+
+/** Not by `Promise.withResolvers`, which the application's own `Promise` may not have. */
+function promised(): PromiseWithResolvers<unknown> {
+  let settled!: Pick<PromiseWithResolvers<unknown>, 'resolve' | 'reject'>
+  const promise = new Promise<unknown>((resolve, reject) => (settled = { resolve, reject }))
+  return { promise, ...settled }
 }
 
 function settle({ question, promise }: Asked, said: Exclude<Said, { readonly kind: 'begun' }>): void {

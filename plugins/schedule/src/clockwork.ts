@@ -12,6 +12,7 @@ import type { SourceHost } from '@outbus/core'
 import type { JobWithMetadata, PgBoss, Schedule } from 'pg-boss'
 import type { scheduleEvents } from './events.ts'
 import { calculator } from './calculator.ts'
+import { isoText } from './iso-text.ts'
 import { DUE_FOR_MS } from './recurrence.ts'
 import { findDue } from './sql/find-due.ts'
 import type { ChangedRow } from './sql/list-changed.ts'
@@ -134,7 +135,7 @@ export class Clockwork {
     const { run, aside } = this.#host
     try {
       await this.#boss.unschedule(QUEUE, id)
-      const again = new Date(now.getTime() + ASIDE_MS).toISOString()
+      const again = isoText(new Date(now.getTime() + ASIDE_MS))
       await run(settleChange, [id, revision, again, problemOf(because)])
       await aside.put(app, id, because)
     } catch (error) {
@@ -154,7 +155,7 @@ export class Clockwork {
       await this.#boss.unschedule(QUEUE, id)
     }
     // One that has come to its end, and was not changed, stays with pg-boss, which may still have to say what was missed.
-    await this.#host.run(settleChange, [id, revision, told?.until?.toISOString() ?? null, null])
+    await this.#host.run(settleChange, [id, revision, told?.until === undefined ? null : isoText(told.until), null])
     if (row.set_aside) await this.#host.aside.takeBack(app, id)
   }
 
@@ -189,12 +190,13 @@ export class Clockwork {
     const cx = this.#host.context(row.app_id, { caller: row.caller })
     // What is a principal's own is asked about as if it was set now. What the service set on behalf of a principal needs only one that stands.
     if (row.owner !== null && row.owner === row.caller) await cx.authorize('set', asSet(row), row.owner)
+    const occurredAt = await occurrenceAt(row, createdOn)
     await cx.emit(
       {
         op: 'fired',
         schedule: row.name,
-        firedAt: createdOn.toISOString(),
-        scheduledFor: (await occurrenceAt(row, createdOn))?.toISOString() ?? null,
+        firedAt: isoText(createdOn),
+        scheduledFor: occurredAt === undefined ? null : isoText(occurredAt),
         data: row.data,
       },
       { dedupeKey: jobId, dedupeWindowMs: DEDUPE_WINDOW_MS },
