@@ -1,8 +1,10 @@
 /** Requests that two readers could read in two ways, or that are made to cost more than they should. */
 import { createServer } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { reply } from '@outbus/core'
 import { http, httpHandler, httpListener } from '@outbus/http'
+import type { HttpBus } from '@outbus/http'
 import { beforeAll, expect, test } from 'vitest'
 import { blockedDuring } from './blocked.ts'
 import { httpService, statusesOf } from './http-service.ts'
@@ -87,6 +89,35 @@ test('a request that asks for another protocol is answered, and nothing else is 
 
 test('HTTP/1.1 without a host is a 400', async () => {
   expect(statusesOf(await shared.raw('GET / HTTP/1.1\r\n\r\n'))).toEqual(['400'])
+})
+
+test('100 Continue of a request that waits for the one before is not written into a response (HTTP/1.1 allows both)', async () => {
+  // The one before is held until this one's response has been written, which then waits for its turn.
+  const server = createServer()
+  const { promise: written, resolve: isWritten } = Promise.withResolvers<void>()
+  const serve = (bus: HttpBus) => {
+    const listener = httpListener(bus)
+    let count = 0
+    return server.on('request', (incoming, outgoing) => {
+      if (count++ === 0) return void written.then(() => listener(incoming, outgoing))
+      const end = outgoing.end.bind(outgoing) as (...last: unknown[]) => ServerResponse
+      outgoing.end = (...last: unknown[]) => {
+        end(...last)
+        isWritten()
+        return outgoing
+      }
+      listener(incoming, outgoing)
+    })
+  }
+  const { bus, route, raw } = await httpService({}, {}, serve)
+  await route('text', { path: '/' }, () => reply('text'))
+  await bus.start()
+  const request = (more: string) =>
+    `POST / HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\nContent-Length: 1\r\n${more}\r\n1`
+  const answer = await raw(`${request('')}${request('Connection: close\r\n')}`)
+  const [, ...parts] = answer.split(/HTTP\/1\.1 (?=\d{3} )/)
+  expect(parts.map((part) => part.slice(0, 3))).toEqual(['100', '200', '100', '200'])
+  for (const part of parts.filter((each) => each.startsWith('200'))) expect(part).toMatch(/\r\n\r\n"text"$/)
 })
 
 test('a URL of this very host is a path', async () => {

@@ -1,6 +1,6 @@
 /** Routes for `node:http`: a listener for a server of one's own, and a server whose limits are set. */
 import { createServer } from 'node:http'
-import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { parseWith } from '@outbus/core'
 import { z } from 'zod'
@@ -53,6 +53,7 @@ export function httpListener(bus: HttpBus, options: HttpListenerOptions = {}): R
     // What is left unread of a request would be taken for the next one on its connection.
     // Of one that asks for another protocol nobody can say where that begins, and Node swallows what comes next.
     if (hasUnreadBody(incoming) || incoming.headers.upgrade !== undefined) outgoing.shouldKeepAlive = false
+    if (incoming.headers.expect !== undefined) sendHeadInItsTurn(outgoing)
     if (problemOfMessage(incoming) === undefined) return void listener(incoming, outgoing)
     const body = JSON.stringify({ error: REFUSED })
     const headers = {
@@ -63,6 +64,19 @@ export function httpListener(bus: HttpBus, options: HttpListenerOptions = {}): R
     }
     refused.add(incoming.socket)
     outgoing.writeHead(400, headers).end(body)
+  }
+}
+
+/**
+ * While the response before is under way Node keeps what is written, and puts the head before all of that. So "100 Continue" would come
+ * between the head and the body, and whoever reads the connection would take the rest of the body for the next response.
+ */
+function sendHeadInItsTurn(outgoing: ServerResponse): void {
+  const writeHead = outgoing.writeHead.bind(outgoing) as (...head: unknown[]) => ServerResponse
+  outgoing.writeHead = (...head: unknown[]) => {
+    writeHead(...head)
+    outgoing.flushHeaders()
+    return outgoing
   }
 }
 
