@@ -204,7 +204,15 @@ abstract class BaseContext implements CoreContext {
 
   /** All administrative writes go this way. */
   get #change(): MakeChange {
-    return changesOf(this.#scope, (work) => this.#inTransaction(work))
+    const scope = this.#scope
+    if (scope.principal === undefined) return changesOf(scope, (work) => this.#inTransaction(work))
+    const { access } = this.#around
+    return changesOf(scope, (work) =>
+      this.#inTransaction(async (sql, on) => {
+        await access.assertStillStands(scope, on)
+        return work(sql, on)
+      }),
+    )
   }
 
   async #inTransaction<T>(work: (sql: Sql, on: Queryable) => Promise<T>): Promise<T> {

@@ -70,6 +70,14 @@ export class Access {
     await this.#resolve(scope, on, undefined)
   }
 
+  /**
+   * In the transaction that changes something, after {@link assert}, which may have taken its time: `access.forbidden`, where a principal
+   * that the scope acts for was removed or disabled meanwhile. Whoever was not known passes, as {@link assert} has decided.
+   */
+  async assertStillStands(scope: CallScope, on: Queryable): Promise<void> {
+    await this.#resolve(scope, on, 'trigger.create')
+  }
+
   /** In the transaction that registers a trigger, after {@link assert}: whoever registers one is known from then on. */
   async register({ app, principal }: CallScope, on: Queryable): Promise<void> {
     if (principal !== undefined) await this.#resolver.register?.({ app, id: principal.id }, on)

@@ -21,7 +21,8 @@ export interface ResolvedPrincipal {
 export interface PrincipalResolver {
   /**
    * By position; undefined for who is not there (any more). Called once for each batch of deliveries that run in
-   * somebody's name, with each principal once, and for each change that a principal makes. May do I/O. When it rejects, or
+   * somebody's name, with each principal once, and twice for each change that a principal makes: before it, and in its transaction `on`. May do
+   * I/O. When it rejects, or
    * takes longer than `dispatch.principalTimeoutMs`, those deliveries fail as `unavailable`. When it rejects, the change is refused.
    */
   resolve(asked: readonly PrincipalKey[], on: Queryable): Promise<readonly (ResolvedPrincipal | undefined)[]>
