@@ -1,12 +1,15 @@
 /**
  * Which tests run where.
  *
- *   npm test            unit tests, everything on the embedded Postgres, and `compatibility` on the system's
+ *   npm test            unit tests, everything but `soaks` on the embedded Postgres, and `compatibility` on the system's
  *   npm run test:all    everything on both
  *   npm run test:rest   what test:all has beyond npm test: CI runs it as a step of its own
  *
  * `OUTBUS_TEST_POSTGRES` chooses one Postgres, and then everything runs on that one.
  */
+import { globSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { hasOlderCommit } from './test/integration/workers/older-commit.ts'
@@ -15,6 +18,21 @@ import { findSystemPostgres, systemPostgresMajor } from './test/kit/src/system-p
 
 /** The major version of the embedded Postgres. */
 const EMBEDDED = 18
+
+const unit = [
+  '{core,migrations,demo,bench,scaffold}/src/**/*.test.ts',
+  'plugins/*/src/**/*.test.ts',
+  'test/*.test.ts',
+  'test/kit/src/**/*.test.ts',
+  'test/faults/**/*.test.ts',
+  'test/fuzz/**/*.test.ts',
+]
+/** What stands in the place of a module or a timer has to be there before core is imported: such a file has its modules for itself. */
+const REPLACES = /\bvi\.(mock|doMock|hoisted|useFakeTimers|stub\w+|resetModules)\(/
+const isolated = unit
+  .flatMap((pattern) => globSync(pattern, { cwd: import.meta.dirname }))
+  .filter((file) => !file.endsWith('.int.test.ts'))
+  .filter((file) => REPLACES.test(readFileSync(join(import.meta.dirname, file), 'utf8')))
 
 const integration = [
   'core/src/**/*.int.test.ts',
@@ -35,6 +53,12 @@ const onOne = [
   'test/integration/handlers-that-end-processes.test.ts',
   'test/security/columns.test.ts',
 ]
+
+/**
+ * Many seconds of load, or of processes that die, in each of their tests: these are for `npm run test:rest`, a step of CI. Nothing
+ * else is here: what a change of every day breaks is found by `npm test`.
+ */
+const soaks = ['test/faults/{failpoints,mutants}/*.int.test.ts', 'test/integration/pinned-trickle.test.ts']
 
 /** Of what the embedded Postgres does not bring along: `pg_dump`, `pg_restore`, `pg_basebackup`, JIT. */
 const onSystem = [
@@ -112,53 +136,37 @@ export default defineConfig(({ mode }) => ({
   ssr: { resolve: { conditions: ['outbus-source'] } },
   test: {
     exclude: ['**/node_modules/**', '**/dist/**', ...notHere],
-    // Two cores, and Postgres wants one of them.
-    maxWorkers: 2,
+    // Two for each core: most of the longest files wait, for leases, retries and pg-boss. A server has 300 connections.
+    maxWorkers: Math.min(8, 2 * availableParallelism()),
     // Far beyond what a test takes, for a machine that has other work to do.
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // A state that is waited for comes; a busy machine takes longer than the second that vitest waits by itself.
     expect: { poll: { timeout: 20_000 } },
     reporters: ['default', './test/test-times.ts'],
-    // Where there is one Postgres, `npm test` has run everything.
-    passWithNoTests: mode === REST,
     projects: [
-      {
-        extends: true,
-        test: {
-          name: 'unit',
-          include:
-            mode === REST
-              ? []
-              : [
-                  '{core,migrations,demo,bench,scaffold}/src/**/*.test.ts',
-                  'plugins/*/src/**/*.test.ts',
-                  'test/*.test.ts',
-                  'test/kit/src/**/*.test.ts',
-                  'test/faults/**/*.test.ts',
-                  'test/fuzz/**/*.test.ts',
-                ],
-          exclude: ['**/*.int.test.ts'],
-        },
-      },
-      ...postgresKinds().flatMap(({ name, kind }) => {
+      unitProject('unit', { include: mode === REST ? [] : unit, exclude: isolated, isolate: false }),
+      unitProject('unit-isolated', { include: mode === REST ? [] : isolated, exclude: [], isolate: true }),
+      ...postgresKinds().map(({ name, kind }) => {
         const second = name !== 'postgres' && kind !== 'embedded'
-        if (mode === REST && !second) return []
         return {
           extends: true as const,
           test: {
             name,
-            include: mode === SHORT && second ? compatibility : integration,
+            include: second && mode === SHORT ? compatibility : !second && mode === REST ? soaks : integration,
             exclude: [
               '**/node_modules/**',
               '**/dist/**',
               ...notHere,
               ...(second ? onOne : []),
               ...(mode === REST ? compatibility : []),
+              ...(mode === SHORT ? soaks : []),
               ...(kind === 'system' ? [] : onSystem),
             ],
             globalSetup: ['./test/kit/src/global-setup.ts'],
-            setupFiles: underConditions() ? ['./test/kit/src/setup.ts'] : [],
+            // setup.ts has a mock in the place of core.
+            isolate: underConditions(),
+            setupFiles: underConditions() ? ['./test/kit/src/setup.ts'] : ['./test/kit/src/each-file.ts'],
             provide: { postgresKind: kind },
           },
         }
@@ -166,6 +174,17 @@ export default defineConfig(({ mode }) => ({
     ],
   },
 }))
+
+/** Files that are not isolated share the modules of their process: to import them anew is a sixth of the time of all tests. */
+function unitProject(
+  name: string,
+  { include, exclude, isolate }: Record<'include' | 'exclude', string[]> & { isolate: boolean },
+) {
+  return {
+    extends: true as const,
+    test: { name, include, exclude: ['**/node_modules/**', '**/*.int.test.ts', ...exclude], isolate },
+  }
+}
 
 /** Buses under roles that are no superuser's, or behind a pooler: see setup.ts. */
 function underConditions(): boolean {

@@ -5,17 +5,23 @@ import type { KvEvent } from '@outbus/kv'
 import { useTestClient, useTestDatabase, useTestPool } from '@outbus/test-kit/vitest'
 import type { UsedTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { lockName, takeMigrationLock } from '../../core/src/migrate/lock.ts'
 import { installBoss, Timekeeper } from '../../core/src/timekeeper.ts'
 import { setUpBus } from '../integration/one-bus.ts'
 import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 
+// Test files share their modules: this one loads them anew, and leaves none that goes by its mock.
+vi.hoisted(() => vi.resetModules())
 /** What is 10 s for an application. */
 vi.mock('../../core/src/outbox/patience.ts', async (original) => ({
   ...(await original<object>()),
   LONGEST_WAIT: '300ms',
 }))
+afterAll(() => {
+  vi.doUnmock('../../core/src/outbox/patience.ts')
+  vi.resetModules()
+})
 
 const EVENT = { op: 'set', collection: 'jobs', key: 'k0', value: 1, version: 0 } as KvEvent & { op: 'set' }
 

@@ -44,12 +44,17 @@ const OF_OUR_OWN: ReadonlySet<string> = new Set(['embedded', 'system'])
 
 type CleanUp = () => Promise<void>
 
-/** Vitest evaluates modules anew for every test file, so these are one file's; last in, first out. */
+/** One file's; last in, first out. */
 const ofTheFile: CleanUp[] = []
-// Registered while this module is imported, because inside a beforeAll it would be too late: vitest drops it silently.
-afterAll(async () => {
+
+/** Ends what the file that was just run had for itself. A file after it, in the same process, begins with nothing. */
+export async function endTestFile(): Promise<void> {
   for (const cleanUp of ofTheFile.splice(0).toReversed()) await cleanUp()
-})
+}
+
+// Registered while this module is imported, because inside a beforeAll it would be too late: vitest drops it silently. Where
+// files share their modules (`isolate: false`), this is of the first file alone, and `each-file.ts` is there for the others.
+afterAll(endTestFile)
 
 /**
  * A database of its own, so that test files may run side by side. Called at the top of a file,
