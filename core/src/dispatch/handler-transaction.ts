@@ -178,6 +178,9 @@ function endedByHandler(): OutbusError {
   )
 }
 
+/** Postgres answers it in a failed transaction too. */
+const NOTHING = { text: '' }
+
 /** Functions of a client that change nothing in it. */
 const CHANGES_NOTHING: ReadonlySet<string | symbol> = new Set([
   'constructor',
@@ -324,21 +327,26 @@ class HandlerTransaction {
     this.#heed(first)
     const query = this.#client.query as (...given: unknown[]) => unknown
     const asked = query.apply(this.#client, args)
-    if (isThenable(asked)) {
-      this.#queries++
-      asked.then(
-        (answer: unknown) => {
-          this.#queries--
-          if (mayEnd(answer)) this.#mayHaveEnded = true
-        },
-        (error: unknown) => {
-          this.#queries--
-          this.#mayHaveEnded = true
-          tellHolder(this.#client, error)
-        },
-      )
-    } else if (!isBusQuery(first)) this.#mayHaveEnded = true
+    if (isThenable(asked)) return this.#answerTo(asked as Promise<unknown>)
+    if (!isBusQuery(first)) this.#mayHaveEnded = true
     return asked
+  }
+
+  async #answerTo(asked: Promise<unknown>): Promise<unknown> {
+    this.#queries++
+    try {
+      const answer = await asked
+      if (mayEnd(answer)) this.#mayHaveEnded = true
+      return answer
+    } catch (error) {
+      this.#mayHaveEnded = true
+      tellHolder(this.#client, error)
+      // Postgres says what failed before it says what has become of the transaction, and the handler is told after both.
+      await ask(this.#client, NOTHING).catch(() => undefined)
+      throw error
+    } finally {
+      this.#queries--
+    }
   }
 
   /** Statements of the bus on behalf of the handler, by its `cx`, change nothing that lasts. */
