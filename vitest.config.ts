@@ -78,7 +78,7 @@ const compatibility = [
   ...onSystem,
   'core/src/migrate/*.int.test.ts',
   'core/src/postgres/*.int.test.ts',
-  'core/src/sql/*.int.test.ts',
+  'core/src/sql/**/*.int.test.ts',
   'plugins/docs/src/docs.int.test.ts',
   'plugins/kv/src/kv.int.test.ts',
   'plugins/schedule/src/schedule.int.test.ts',

@@ -42,7 +42,8 @@ const foreignInstances = {
 }
 
 const MOCKED = new Set(['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'queueMicrotask'])
-const CLOCK = 'take it from core/src/clock.ts, in a plugin `clock` of @outbus/core: an application may mock its own'
+const CLOCK =
+  'take it from core/src/time/clock.ts, in a plugin `clock` of @outbus/core: an application may mock its own'
 
 /** Whether a name of this file is imported. Every other `setTimeout` is the application's. */
 function importedNames(program) {

@@ -3,7 +3,7 @@
  * that was refused, the value itself (cut and with secrets hidden), the limit it broke and a hint at the fix.
  */
 
-import { hasBrand } from './brand.ts'
+import { hasBrand } from './validation/brand.ts'
 import { HIDDEN, hideNothing, namesSecret, secretHider } from './secrets/hide-secrets.ts'
 
 /** Every code that core raises. The part before the dot names what was refused. */

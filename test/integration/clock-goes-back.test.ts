@@ -1,9 +1,9 @@
 /** The clock of the database is set back by an hour: to a process that is what a time of the future in a table is (G14). */
 import { expect, test } from 'vitest'
-import { findPlace } from '../../core/src/sql/find-place.ts'
-import { sweepDispatchers } from '../../core/src/sql/sweep-dispatchers.ts'
-import { sweepNotes } from '../../core/src/sql/sweep-notes.ts'
-import { sweepTriggerStarts } from '../../core/src/sql/sweep-trigger-starts.ts'
+import { findPlace } from '../../core/src/sql/claim/find-place.ts'
+import { sweepDispatchers } from '../../core/src/sql/claim/sweep-dispatchers.ts'
+import { sweepNotes } from '../../core/src/sql/note/sweep-notes.ts'
+import { sweepTriggerStarts } from '../../core/src/sql/claim/sweep-trigger-starts.ts'
 import { setUpBus } from './one-bus.ts'
 
 const inSchema = ({ text }: { readonly text: string }) => text.replaceAll('{schema}', 'outbus')

@@ -42,7 +42,7 @@ test.for(['a database of the reader', 'none'])(
 )
 
 test('the guide names every member of the contract', async () => {
-  const contract = await readFile(new URL('../../core/src/source.ts', import.meta.url), 'utf8')
+  const contract = await readFile(new URL('../../core/src/contract/source.ts', import.meta.url), 'utf8')
   const body = contract.slice(contract.indexOf('export interface EventSource<'), contract.indexOf('/** What a source'))
   const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[(:]/gm)].map(([, name]) => name)
   const guide = await readFile(GUIDE, 'utf8')

@@ -4,8 +4,8 @@ import { createBus } from '@outbus/core'
 import pino from 'pino'
 import { expect, test } from 'vitest'
 import { beginText } from '../../core/src/postgres/session.ts'
-import { claimSettings } from '../../core/src/sql/begin-claim.ts'
-import { claimBatch } from '../../core/src/sql/claim-batch.ts'
+import { claimSettings } from '../../core/src/sql/claim/begin-claim.ts'
+import { claimBatch } from '../../core/src/sql/claim/claim-batch.ts'
 import { setUpBus } from './one-bus.ts'
 
 const BACKLOG = 3_000

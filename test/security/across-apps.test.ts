@@ -12,8 +12,8 @@ import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import type pg from 'pg'
 import pino from 'pino'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { carryOutWithdrawals } from '../../core/src/sql/carry-out-withdrawals.ts'
-import { resolveDeadLetters } from '../../core/src/sql/resolve-dead-letters.ts'
+import { carryOutWithdrawals } from '../../core/src/sql/deliveries/carry-out-withdrawals.ts'
+import { resolveDeadLetters } from '../../core/src/sql/settle/resolve-dead-letters.ts'
 
 const sources = [kv(), docs(), schedule(), pluginName()]
 const DENIED = { code: '42501' }

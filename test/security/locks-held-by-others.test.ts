@@ -7,19 +7,19 @@ import type { UsedTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import { lockName, takeMigrationLock } from '../../core/src/migrate/lock.ts'
-import { installBoss, Timekeeper } from '../../core/src/timekeeper.ts'
+import { installBoss, Timekeeper } from '../../core/src/maintenance/timekeeper.ts'
 import { setUpBus } from '../integration/one-bus.ts'
 import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 
 // Test files share their modules: this one loads them anew, and leaves none that goes by its mock.
 vi.hoisted(() => vi.resetModules())
 /** What is 10 s for an application. */
-vi.mock('../../core/src/outbox/patience.ts', async (original) => ({
+vi.mock('../../core/src/postgres/patience.ts', async (original) => ({
   ...(await original<object>()),
   LONGEST_WAIT: '300ms',
 }))
 afterAll(() => {
-  vi.doUnmock('../../core/src/outbox/patience.ts')
+  vi.doUnmock('../../core/src/postgres/patience.ts')
   vi.resetModules()
 })
 
@@ -80,7 +80,9 @@ test('a stranger who holds every advisory lock of an ordering key holds up no em
 
 test('an ordered emit in a caller’s transaction does not wait for ever for another transaction', async () => {
   const { db, cx, refusal } = await held()
-  const { LONGEST_WAIT } = await vi.importActual<object & { LONGEST_WAIT: string }>('../../core/src/outbox/patience.ts')
+  const { LONGEST_WAIT } = await vi.importActual<object & { LONGEST_WAIT: string }>(
+    '../../core/src/postgres/patience.ts',
+  )
   expect(LONGEST_WAIT).toBe('10s')
   await expect(withTransaction(db.pool, (tx) => cx.with(tx).emit('kv', EVENT))).rejects.toMatchObject(refusal)
 })

@@ -5,8 +5,8 @@ import { schedule } from '@outbus/schedule'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { Sql } from '../../core/src/sql/statement.ts'
-import { estimateWaiting } from '../../core/src/sql/estimate-waiting.ts'
+import { Sql } from '../../core/src/postgres/statement.ts'
+import { estimateWaiting } from '../../core/src/sql/quotas/estimate-waiting.ts'
 import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 
 const log = pino({ level: 'silent' })

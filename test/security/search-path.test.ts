@@ -14,10 +14,10 @@ import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import type pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { emitsWriting } from '../../core/src/sql/emits-writing.ts'
-import { countRows, eraseByBlocks, eraseByIndex } from '../../core/src/sql/erase-rows.ts'
-import { inCatalog } from '../../core/src/sql/in-catalog.ts'
-import { listAppNames } from '../../core/src/sql/list-apps.ts'
+import { emitsWriting } from '../../core/src/sql/emit/emits-writing.ts'
+import { countRows, eraseByBlocks, eraseByIndex } from '../../core/src/sql/apps/erase-rows.ts'
+import { inCatalog } from '../../core/src/postgres/in-catalog.ts'
+import { listAppNames } from '../../core/src/sql/apps/list-apps.ts'
 import { putEntries } from '../../plugins/kv/src/sql/put-entries.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays, watchOutcomes } from '../integration/workers/outcomes.ts'
 
@@ -34,8 +34,8 @@ async function statements(): Promise<readonly Text[]> {
   const folders = ['core', 'plugins/docs', 'plugins/kv', 'plugins/schedule', 'plugin-template/source']
   const files = folders
     .map((folder) => `${folder}/src/sql`)
-    .flatMap((folder) => readdirSync(folder).map((file) => `../../${folder}/${file}`))
-    .filter((file) => !file.includes('.test.'))
+    .flatMap((folder) => readdirSync(folder, { recursive: true }).map((file) => `../../${folder}/${String(file)}`))
+    .filter((file) => file.endsWith('.ts') && !file.includes('.test.'))
   const modules = (await Promise.all(files.map((file) => import(/* @vite-ignore */ file)))) as Record<string, unknown>[]
   const { alike, rows } = emitsWriting(putEntries)
   const found = [...modules.flatMap((module) => Object.values(module)), alike, rows, eraseByIndex('kv_entries')]

@@ -1,18 +1,18 @@
 /** Who changed what, per app. Written by the auditor; only read here. */
 import { z } from 'zod'
-import type { CallScope } from '../context.ts'
-import { assertRowId } from '../ids.ts'
-import type { JsonValue } from '../json.ts'
-import type { Page, PageOptions } from '../page.ts'
-import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../page.ts'
+import type { CallScope } from '../contract/scope.ts'
+import { assertRowId } from '../validation/ids.ts'
+import type { JsonValue } from '../contract/json.ts'
+import type { Page, PageOptions } from '../validation/page.ts'
+import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../validation/page.ts'
 import type { Access } from '../principals/access.ts'
-import type { AuditRow } from '../sql/list-audit.ts'
-import { listAudit } from '../sql/list-audit.ts'
-import type { Queryable, Sql } from '../sql/statement.ts'
+import type { AuditRow } from '../sql/audit/list-audit.ts'
+import { listAudit } from '../sql/audit/list-audit.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
 import { dateSchema } from '../validation/kinds.ts'
 import { nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
-import { isoText } from '../clock.ts'
+import { isoText } from '../time/clock.ts'
 
 export interface AuditEntry {
   readonly id: string

@@ -7,10 +7,10 @@
  * So either both are there or neither. Emits, requests and what dispatchers do are no changes of this kind and do not come here.
  */
 import { hostname } from 'node:os'
-import type { CallScope } from '../context.ts'
-import type { Action } from '../principals/actions.ts'
-import { writeAudit } from '../sql/write-audit.ts'
-import type { Queryable, Sql } from '../sql/statement.ts'
+import type { CallScope } from '../contract/scope.ts'
+import type { Action } from '../contract/actions.ts'
+import { writeAudit } from '../sql/audit/write-audit.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
 import { boundedJson } from './bounded.ts'
 
 /** What is done and no `Authorizer` is asked about: it takes the rights of the tables' owner. */

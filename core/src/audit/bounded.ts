@@ -1,7 +1,7 @@
 /** What the audit keeps of a value: JSON of a bounded size. Pure. */
 import { createHash } from 'node:crypto'
-import type { JsonValue } from '../json.ts'
-import { storableText } from '../storable-text.ts'
+import type { JsonValue } from '../contract/json.ts'
+import { storableText } from '../secrets/storable-text.ts'
 import { isPlainObject } from '../validation/kinds.ts'
 
 const MAX_BYTES = 16_384

@@ -8,12 +8,12 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import { performance } from '../clock.ts'
-import { announceDispatcher } from '../sql/announce-dispatcher.ts'
-import { forgetDispatcher } from '../sql/forget-dispatcher.ts'
-import { nextDue } from '../sql/next-due.ts'
-import type { Sql } from '../sql/statement.ts'
-import type { Lending, WakeUp, Woken } from './wake-up.ts'
+import { performance } from '../time/clock.ts'
+import { announceDispatcher } from '../sql/claim/announce-dispatcher.ts'
+import { forgetDispatcher } from '../sql/claim/forget-dispatcher.ts'
+import { nextDue } from '../sql/claim/next-due.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Lending, WakeUp, Woken } from '../wake/wake-up.ts'
 
 export interface IdlenessOptions {
   readonly dispatcherId: string

@@ -1,11 +1,11 @@
 /** Says what became of each attempt: counts it, logs it, and publishes it for whoever subscribes. */
 import { channel } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
-import { performance } from '../clock.ts'
-import type { Outcome } from './attempt.ts'
+import { performance } from '../time/clock.ts'
+import type { Outcome } from './run/attempt.ts'
 import type { AttemptRecorder } from '../history/recorder.ts'
-import type { RowDelivery } from './delivery.ts'
-import { Seldom } from './seldom.ts'
+import type { RowDelivery } from './run/delivery.ts'
+import { Seldom } from '../time/seldom.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeStats } from './stats.ts'
 

@@ -1,14 +1,14 @@
 import type pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { Outcome } from '../dispatch/attempt.ts'
-import type { RowDelivery } from '../dispatch/delivery.ts'
+import type { Outcome } from '../dispatch/run/attempt.ts'
+import type { RowDelivery } from '../dispatch/run/delivery.ts'
 import { hideNothing } from '../secrets/hide-secrets.ts'
 import { SetAsideRows } from '../set-aside/set-aside.ts'
-import { Sql } from '../sql/statement.ts'
+import { Sql } from '../postgres/statement.ts'
 import { AttemptRecorder } from './recorder.ts'
 
-vi.mock('../clock.ts', () => import('../testing/global-clock.ts'))
+vi.mock('../time/clock.ts', () => import('../time/testing/global-clock.ts'))
 
 const FAILED: Outcome = { kind: 'dead', reason: 'x', error: { attempt: 1, kind: 'timeout', message: 'x', at: 'now' } }
 const NAMES = 2

@@ -10,16 +10,16 @@
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import { clearTimeout, setImmediate, setTimeout } from '../clock.ts'
-import { backoffMs, sleep } from '../dispatch/pause.ts'
-import { Grouping } from '../grouping.ts'
-import { leaveRequests } from '../sql/leave-requests.ts'
-import type { Sql } from '../sql/statement.ts'
-import { takeReplies } from '../sql/take-replies.ts'
+import { clearTimeout, setImmediate, setTimeout } from '../time/clock.ts'
+import { backoffMs, sleep } from '../time/pause.ts'
+import { Grouping } from '../outbox/grouping.ts'
+import { leaveRequests } from '../sql/requests/leave-requests.ts'
+import type { Sql } from '../postgres/statement.ts'
+import { takeReplies } from '../sql/requests/take-replies.ts'
 import type { Reply } from './reply.ts'
 import { toReply } from './reply.ts'
 import type { InboxResolver, OpenInbox } from './resolver.ts'
-import { promised } from '../promised.ts'
+import { promised } from '../time/promised.ts'
 
 export interface InboxOptions {
   readonly sql: Sql

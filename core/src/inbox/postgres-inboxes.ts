@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import { Grouping } from '../grouping.ts'
-import { Listener } from '../dispatch/listener.ts'
+import { Grouping } from '../outbox/grouping.ts'
+import { Listener } from '../postgres/listener.ts'
 import type { BusClientConfig } from '../postgres/bus-client.ts'
-import { notify } from '../sql/notify.ts'
-import type { Sql } from '../sql/statement.ts'
+import { notify } from '../sql/requests/notify.ts'
+import type { Sql } from '../postgres/statement.ts'
 import type { InboxListener, InboxResolver } from './resolver.ts'
 
 export interface PostgresInboxesOptions {

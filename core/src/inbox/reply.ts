@@ -5,10 +5,10 @@
  * the event's. The *inbox* is where the caller waits, `replyTo` its address. An *abandoned execution* is a reply whose
  * caller was gone when it came.
  */
-import type { AttemptError } from '../dispatch/attempt-error.ts'
-import { idempotencyKeyOf } from '../idempotency-key.ts'
-import type { JsonValue } from '../json.ts'
-import type { FailureKind } from '../retry/failure.ts'
+import type { AttemptError } from '../dispatch/run/attempt-error.ts'
+import { idempotencyKeyOf } from '../contract/idempotency-key.ts'
+import type { JsonValue } from '../contract/json.ts'
+import type { FailureKind } from '../contract/failure-kinds.ts'
 
 /** As it is stored: column `reply`. */
 export type StoredReply =

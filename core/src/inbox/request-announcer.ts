@@ -1,10 +1,10 @@
 /** Tells those who run requests that there is one: the lane of this process if it is idle, else whoever listens. */
 import type pg from 'pg'
 import type { Logger } from 'pino'
-import type { WakeUp } from '../dispatch/wake-up.ts'
-import { Grouping } from '../grouping.ts'
-import { notify } from '../sql/notify.ts'
-import type { Sql } from '../sql/statement.ts'
+import type { WakeUp } from '../wake/wake-up.ts'
+import { Grouping } from '../outbox/grouping.ts'
+import { notify } from '../sql/requests/notify.ts'
+import type { Sql } from '../postgres/statement.ts'
 
 export interface RequestAnnouncerOptions {
   readonly sql: Sql

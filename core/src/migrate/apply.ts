@@ -1,8 +1,8 @@
 /** One line's pending files, in order, each with its bookkeeping in one transaction. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
-import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
-import { rowsOf } from '../sql/answer.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
+import { rowsOf } from '../postgres/answer.ts'
 import { closeWhatIsNew, functionsIn } from './nobodys.ts'
 import type { LoadedLine, Migration } from './line.ts'
 

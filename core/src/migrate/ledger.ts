@@ -1,7 +1,7 @@
 /** What has been applied to a schema, read from its `migration_checksums`, and compared with what this program has. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
-import { rowsOf } from '../sql/answer.ts'
+import { rowsOf } from '../postgres/answer.ts'
 import type { OlderProcesses } from './directives.ts'
 import type { LoadedLine, Migration } from './line.ts'
 

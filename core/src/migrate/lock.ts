@@ -6,12 +6,12 @@
  *                    └──connection lost──▶ lost: whoever works under it is ended
  */
 import type pg from 'pg'
-import { clearInterval, performance, setInterval } from '../clock.ts'
-import { sleep } from '../dispatch/pause.ts'
+import { clearInterval, performance, setInterval } from '../time/clock.ts'
+import { sleep } from '../time/pause.ts'
 import { OutbusError } from '../errors.ts'
 import { BusClient } from '../postgres/bus-client.ts'
-import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
-import { rowsOf } from '../sql/answer.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
+import { rowsOf } from '../postgres/answer.ts'
 
 const POLL_MS = 100
 /** Longer than indexes of large tables take. */

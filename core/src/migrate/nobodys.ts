@@ -3,7 +3,7 @@
  * table where default privileges say so. Both are closed in the transaction of the migration, so that nobody sees a gap.
  */
 import type pg from 'pg'
-import { rowsOf } from '../sql/answer.ts'
+import { rowsOf } from '../postgres/answer.ts'
 
 /** Those that there are: whoever may execute them goes on to. */
 export async function functionsIn(client: pg.ClientBase, schema: string): Promise<readonly string[]> {

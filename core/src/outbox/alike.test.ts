@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import type { AnySource } from '../source.ts'
+import type { AnySource } from '../contract/source.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
-import { IN_BATCHES, LIMITED } from '../triggers/single.ts'
+import { IN_BATCHES, LIMITED } from '../sql/emit/single.ts'
 import { areAlike } from './alike.ts'
 import type { PreparedEvent } from './prepare.ts'
 

@@ -1,12 +1,12 @@
 /** Events that differ in nothing but their ids and what they carry, and match the same triggers. Pure. */
-import { jsonArray, plainArray } from '../sql/arrays.ts'
-import type { emitAlike } from '../sql/emit-alike.ts'
-import type { EmittedNote } from '../dispatch/wake-up.ts'
-import type { emitNoted } from '../sql/emit-noted.ts'
-import type { emitOne, InsertOneParameters } from '../sql/emit-one.ts'
+import { jsonArray, plainArray } from '../postgres/arrays.ts'
+import type { emitAlike } from '../sql/emit/emit-alike.ts'
+import type { EmittedNote } from '../wake/wake-up.ts'
+import type { emitNoted } from '../sql/emit/emit-noted.ts'
+import type { emitOne, InsertOneParameters } from '../sql/emit/emit-one.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
-import { IN_BATCHES } from '../triggers/single.ts'
-import { wakesOf } from '../wake-up-channel.ts'
+import { IN_BATCHES } from '../sql/emit/single.ts'
+import { wakesOf } from '../postgres/wake-up-channel.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 /** All of their rows go in batches. */

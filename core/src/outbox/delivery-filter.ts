@@ -1,14 +1,14 @@
 /** Which deliveries are meant: what a listing shows, and what is cancelled or purged. */
 import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
-import { assertUuid } from '../ids.ts'
-import type { DeliveryFilterParameters } from '../sql/delivery-row.ts'
+import { assertUuid } from '../validation/ids.ts'
+import type { DeliveryFilterParameters } from '../sql/deliveries/delivery-row.ts'
 import { dateSchema } from '../validation/kinds.ts'
 import { keySchema, nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
-import type { DeliveryState } from './delivery-state.ts'
-import { DELIVERY_STATES } from './delivery-state.ts'
-import { isoText } from '../clock.ts'
+import type { DeliveryState } from '../contract/delivery-state.ts'
+import { DELIVERY_STATES } from '../contract/delivery-state.ts'
+import { isoText } from '../time/clock.ts'
 
 /** Everything that is named has to be true of a delivery. */
 export interface DeliveryFilter {

@@ -2,7 +2,7 @@
  * The ids of the rows that one emit statement wrote, as the statement answers them, and the results that show them. A thousand events
  * with a hundred triggers have a hundred thousand ids, which hardly any caller looks at: they are read when they are asked for.
  */
-import type { EmitResult } from './emit.ts'
+import type { EmitResult } from '../contract/emit-options.ts'
 
 /** Of an event, by its place among those of the statement: `count` ids. */
 export type DeliveryIds = (place: number, count: number, eventId: string) => readonly string[]

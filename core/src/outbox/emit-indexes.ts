@@ -1,6 +1,6 @@
 /** The indexes that some events are matched by: of each of their apps the latest that this process has. */
-import { readEpochs } from '../sql/read-epochs.ts'
-import type { Queryable, Sql } from '../sql/statement.ts'
+import { readEpochs } from '../sql/emit/read-epochs.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'

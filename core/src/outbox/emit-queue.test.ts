@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import type { DatabaseCalls } from '../database-calls.ts'
+import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import { OutbusError } from '../errors.ts'
 import { EmitQueue } from './emit-queue.ts'
 import type { Emitter } from './emitter.ts'
@@ -8,7 +8,7 @@ import type { PreparedEvent } from './prepare.ts'
 const { pauses } = vi.hoisted(() => ({ pauses: [] as number[] }))
 
 /** Timers go off at once, and are written down. */
-vi.mock('../clock.ts', async (original) => ({
+vi.mock('../time/clock.ts', async (original) => ({
   ...(await original<object>()),
   setTimeout: (work: () => void, ms: number) => {
     pauses.push(ms)

@@ -10,18 +10,18 @@
  * one, so that nobody fails for a neighbour. Events with dedupe keys go on a line of their own, because only they
  * can have to wait for somebody else's transaction.
  */
-import { clearTimeout, setTimeout } from '../clock.ts'
-import { mayBeRepeated } from '../database-calls.ts'
-import type { DatabaseCalls } from '../database-calls.ts'
+import { clearTimeout, setTimeout } from '../time/clock.ts'
+import { mayBeRepeated } from '../postgres/database-calls.ts'
+import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import { elsewhereIfReadOnly, isReadOnly } from '../postgres/check-out.ts'
 import { OutbusError } from '../errors.ts'
-import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
-import type { EmitResult } from './emit.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
+import type { EmitResult } from '../contract/emit-options.ts'
 import type { Emitter, WrittenFor } from './emitter.ts'
-import { endOfTick, nextTurn } from './end-of-tick.ts'
+import { endOfTick, nextTurn } from '../time/end-of-tick.ts'
 import type { PreparedEvent } from './prepare.ts'
 import { isRefusable } from './unmatched.ts'
-import type { Lent } from '../dispatch/wake-up.ts'
+import type { Lent } from '../wake/wake-up.ts'
 
 /** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
 const MAX_GROUP_EVENTS = 1_000

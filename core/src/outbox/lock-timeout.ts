@@ -1,10 +1,10 @@
 /** A call waited in vain for an ordering key, a dedupe key or a dead letter: one error, which says who may hold it. */
 import type pg from 'pg'
-import { clearTimeout, setTimeout } from '../clock.ts'
+import { clearTimeout, setTimeout } from '../time/clock.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
-import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
-import { holdersOfLines } from '../sql/holders-of-lines.ts'
-import type { Sql } from '../sql/statement.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
+import { holdersOfLines } from '../sql/emit/holders-of-lines.ts'
+import type { Sql } from '../postgres/statement.ts'
 
 /** Every connection of the pool may be in use, perhaps by the very transaction that failed. */
 const ANSWER_WITHIN_MS = 1_000

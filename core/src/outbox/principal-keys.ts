@@ -2,7 +2,7 @@
  * The keys that a principal gives with what it emits. They are its own: stored together with its id, so that no key of the service, of a
  * source or of another principal is the same. Pure.
  */
-import type { Principal } from '../context.ts'
+import type { Principal } from '../contract/scope.ts'
 import { MAX_KEY_BYTES } from '../validation/names.ts'
 
 /** No id of a principal has it. */

@@ -1,9 +1,9 @@
 /** A dedupe key that is taken before the event that it belongs to, for verbs that write something of their own first. */
-import { newEventId } from '../event-id.ts'
-import { findDedupeKey } from '../sql/find-dedupe-key.ts'
-import { releaseDedupeKey } from '../sql/release-dedupe-key.ts'
-import { reserveDedupeKeyRow } from '../sql/reserve-dedupe-key.ts'
-import type { Queryable, Sql } from '../sql/statement.ts'
+import { newEventId } from './event-id.ts'
+import { findDedupeKey } from '../sql/emit/find-dedupe-key.ts'
+import { releaseDedupeKey } from '../sql/emit/release-dedupe-key.ts'
+import { reserveDedupeKeyRow } from '../sql/emit/reserve-dedupe-key.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
 
 export interface DedupeKey {
   readonly app: string

@@ -3,9 +3,9 @@
  * counted, and told once.
  */
 import type { Logger } from 'pino'
-import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
+import { DEAD_LETTER_SOURCE } from '../plugins/dead-letter-source.ts'
 import { OutbusError } from '../errors.ts'
-import type { EmitOptions } from './emit.ts'
+import type { EmitOptions } from '../contract/emit-options.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { pathOfEvent } from './prepare.ts'
 import type { PreparedEvent } from './prepare.ts'

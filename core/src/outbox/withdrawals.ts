@@ -7,15 +7,15 @@
  * Asking needs no more than an emitter's rights; from its commit on nobody starts what waited. Carrying it out takes rows from the
  * outbox, which only a dispatcher may. Whoever may do both does both at once.
  */
-import { addDays } from '../sql/days.ts'
-import { carryOutWithdrawals } from '../sql/carry-out-withdrawals.ts'
+import { addDays } from '../sql/history/days.ts'
+import { carryOutWithdrawals } from '../sql/deliveries/carry-out-withdrawals.ts'
 import { isFaultOfRow } from '../set-aside/fault.ts'
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
-import { listWithdrawals } from '../sql/list-withdrawals.ts'
-import type { Queryable, Sql } from '../sql/statement.ts'
-import { stillThere } from '../sql/still-there.ts'
-import { withdrawDeliveries } from '../sql/withdraw-deliveries.ts'
-import { SQL_STATE, sqlStateOf } from '../postgres-errors.ts'
+import { listWithdrawals } from '../sql/deliveries/list-withdrawals.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
+import { stillThere } from '../sql/deliveries/still-there.ts'
+import { withdrawDeliveries } from '../sql/deliveries/withdraw-deliveries.ts'
+import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
 
 /** What becomes of a delivery that was not started. */
 export interface Ending {

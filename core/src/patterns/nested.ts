@@ -2,7 +2,7 @@
  * Ruler joins the names on the way to a value by dots, so that `{ "a.b": 1 }` and `{ "a": { "b": 1 } }` are the same to it. Pure,
  * and linear in the event.
  */
-import type { JsonObject, JsonValue } from '../json.ts'
+import type { JsonObject, JsonValue } from '../contract/json.ts'
 
 /** Members further down than any pattern can name are left where they are. */
 export const MAX_STEPS = 64

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { JsonValue } from '../json.ts'
+import type { JsonValue } from '../contract/json.ts'
 import { CompiledPattern } from './pattern.ts'
 import { compilePattern } from './pattern.ts'
 import { PatternIndex } from './pattern-index.ts'

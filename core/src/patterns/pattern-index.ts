@@ -4,8 +4,8 @@
  * the place has not already said of the event is tested then, and patterns that ask for the same beside it share that test:
  * among many, each one's own memory is what a lookup waits for. Pure.
  */
-import type { JsonPrimitive, JsonValue } from '../json.ts'
-import { Shelves, TextShelves } from '../shelves.ts'
+import type { JsonPrimitive, JsonValue } from '../contract/json.ts'
+import { Shelves, TextShelves } from './shelves.ts'
 import type { CompiledPattern, EventObject, Leaf, Needs, ObjectTest } from './pattern.ts'
 import { compileRule, isObject, needsOf, own } from './pattern.ts'
 import { takeSteps } from './steps.ts'

@@ -6,9 +6,9 @@
  * one of its values where it has several. All members must match; of `$or`, one.
  */
 import { z } from 'zod'
-import { hasBrand } from '../brand.ts'
+import { hasBrand } from '../validation/brand.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
-import type { JsonPrimitive, JsonValue } from '../json.ts'
+import type { JsonPrimitive, JsonValue } from '../contract/json.ts'
 import { MAX_STEPS, nested } from './nested.ts'
 import { takeSteps, withinSteps } from './steps.ts'
 import type { Interval, ValueTest } from './value-tests.ts'

@@ -1,7 +1,7 @@
 /** What holds of every pattern, whatever is drawn. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { JsonValue } from '../json.ts'
+import type { JsonValue } from '../contract/json.ts'
 import type { CompiledPattern } from './pattern.ts'
 import { compilePattern } from './pattern.ts'
 import { PatternIndex } from './pattern-index.ts'

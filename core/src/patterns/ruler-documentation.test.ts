@@ -3,7 +3,7 @@
  * as with an object under `$or`, which the documentation calls a normal field and Ruler refuses, this goes by Ruler.
  */
 import { expect, test } from 'vitest'
-import type { JsonValue } from '../json.ts'
+import type { JsonValue } from '../contract/json.ts'
 import { nested } from './nested.ts'
 import { compilePattern } from './pattern.ts'
 

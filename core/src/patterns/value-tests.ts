@@ -1,5 +1,5 @@
 /** Many tests of one value as one: what a leaf's operators have in common is looked up, not tried one after the other. Pure. */
-import type { JsonPrimitive } from '../json.ts'
+import type { JsonPrimitive } from '../contract/json.ts'
 
 export type ValueTest = (value: JsonPrimitive) => boolean
 

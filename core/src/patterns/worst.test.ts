@@ -1,6 +1,6 @@
 /** What a large filter costs a large event: by steps, so that no machine is too slow for it (G19). */
 import { expect, test } from 'vitest'
-import type { JsonValue } from '../json.ts'
+import type { JsonValue } from '../contract/json.ts'
 import { PatternIndex } from './pattern-index.ts'
 import type { CompiledPattern } from './pattern.ts'
 import { compilePattern } from './pattern.ts'

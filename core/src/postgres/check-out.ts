@@ -1,8 +1,8 @@
 /** Who has a connection in hands, and what becomes of one that has ended. */
 import type pg from 'pg'
-import { performance } from '../clock.ts'
+import { performance } from '../time/clock.ts'
 import { isOutbusError } from '../errors.ts'
-import { endsConnection, refusesWrites } from '../postgres-errors.ts'
+import { endsConnection, refusesWrites } from './postgres-errors.ts'
 import { hasEnded } from './session.ts'
 
 /** By connection. Of a caller's own transaction there is nobody: its connection is not the bus's to end. */

@@ -2,7 +2,7 @@
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { answer, rowsOf } from '../sql/answer.ts'
+import { answer, rowsOf } from './answer.ts'
 import { parameterOf } from './types.ts'
 
 const { pool } = await useTestDatabase()

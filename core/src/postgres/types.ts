@@ -6,7 +6,7 @@
  */
 import { isDate } from 'node:util/types'
 import { parse as parseArray } from 'postgres-array'
-import { UnreadableAnswer } from '../postgres-errors.ts'
+import { UnreadableAnswer } from './postgres-errors.ts'
 
 /** Reads the text of one value that is not null. */
 type Read = (text: string) => unknown

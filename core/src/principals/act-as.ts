@@ -1,7 +1,7 @@
 /** `cx.as`: the same context for somebody else, never with more rights than it had. Pure. */
 import { z } from 'zod'
-import type { CallScope, Principal } from '../context.ts'
-import { principalOf, UNKNOWN_CALLER } from '../context.ts'
+import type { CallScope, Principal } from '../contract/scope.ts'
+import { principalOf, UNKNOWN_CALLER } from '../contract/scope.ts'
 import { OutbusError } from '../errors.ts'
 import { principalIdSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'

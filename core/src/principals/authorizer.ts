@@ -1,6 +1,6 @@
 /** Who may do what. */
-import type { Action, ActionResources, CoreAction, Default } from './actions.ts'
-import { ADMIN } from './audience.ts'
+import type { Action, ActionResources, CoreAction, Default } from '../contract/actions.ts'
+import { ADMIN } from '../contract/audience.ts'
 import type { ResolvedPrincipal } from './resolver.ts'
 
 export interface AccessRequest<A extends Action = Action> {

@@ -8,11 +8,11 @@
  *
  * It remembers the 10,000 keys that were last without an answer. An older one is forgotten, and is asked again before its time.
  */
-import { clearTimeout, performance, setTimeout } from '../clock.ts'
+import { clearTimeout, performance, setTimeout } from '../time/clock.ts'
 import type { PrincipalKey, PrincipalResolver } from './resolver.ts'
 import { AdminPrincipalResolver } from './resolver.ts'
 import { isThenable } from '../validation/kinds.ts'
-import { promised } from '../promised.ts'
+import { promised } from '../time/promised.ts'
 
 const MOST_REMEMBERED = 10_000
 const LATE = Symbol('late')

@@ -1,8 +1,8 @@
 /** Who a principal is now: asked when something runs in its name, and when it changes something. Never copied. */
-import type { Queryable, Sql } from '../sql/statement.ts'
-import { registerPrincipal } from '../sql/register-principal.ts'
-import type { PrincipalRow } from '../sql/resolve-principals.ts'
-import { resolvePrincipals } from '../sql/resolve-principals.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
+import { registerPrincipal } from '../sql/principals/register-principal.ts'
+import type { PrincipalRow } from '../sql/principals/resolve-principals.ts'
+import { resolvePrincipals } from '../sql/principals/resolve-principals.ts'
 
 export interface PrincipalKey {
   readonly app: string

@@ -2,13 +2,13 @@
  * What an emit is asked before its statement is sent, for every source and every door: whether it is within the quotas of its app.
  * In memory, by quotas that are read with the app's triggers; only a refusal asks the database, whether it is still right.
  */
-import { performance } from '../clock.ts'
-import { DEAD_LETTER_SOURCE } from '../dead-letters/source.ts'
+import { performance } from '../time/clock.ts'
+import { DEAD_LETTER_SOURCE } from '../plugins/dead-letter-source.ts'
 import type { OutbusError } from '../errors.ts'
 import type { PreparedEvent } from '../outbox/prepare.ts'
-import type { Queryable } from '../sql/statement.ts'
-import type { QuotaName, Quotas } from './quotas.ts'
-import { quotaExceeded } from './quotas.ts'
+import type { Queryable } from '../postgres/statement.ts'
+import type { QuotaName, Quotas } from '../contract/quotas.ts'
+import { quotaExceeded } from '../contract/quotas.ts'
 import { TokenBucket } from './token-bucket.ts'
 import type { WaitingRows } from './waiting-rows.ts'
 

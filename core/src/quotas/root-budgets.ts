@@ -7,11 +7,11 @@
  * root is ended within a hundredth of its quota a process.
  */
 import type { Logger } from 'pino'
-import { SPENT_DEPTH } from '../context.ts'
+import { SPENT_DEPTH } from '../contract/scope.ts'
 import type { PreparedEvent } from '../outbox/prepare.ts'
-import { noteRootRows } from '../sql/root-rows.ts'
-import type { Queryable, Sql } from '../sql/statement.ts'
-import type { Quotas } from './quotas.ts'
+import { noteRootRows } from '../sql/quotas/root-rows.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { Quotas } from '../contract/quotas.ts'
 
 /** Roots that are remembered; the least recently used goes first, and with it at most a hundredth of its budget. */
 const MAX_ROOTS = 10_000

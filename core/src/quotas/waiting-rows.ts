@@ -6,10 +6,10 @@
  *   before an emit is refused, every 100 ms at most               so that nobody is refused for what is gone by now
  */
 import type { Logger } from 'pino'
-import { performance } from '../clock.ts'
-import type { DatabaseCalls } from '../database-calls.ts'
-import { estimateWaiting } from '../sql/estimate-waiting.ts'
-import type { Queryable, Sql } from '../sql/statement.ts'
+import { performance } from '../time/clock.ts'
+import type { DatabaseCalls } from '../postgres/database-calls.ts'
+import { estimateWaiting } from '../sql/quotas/estimate-waiting.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
 
 const STALE_AFTER_MS = 5_000
 const COUNT_AGAIN_MS = 100

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import { FAILURE_KINDS } from './failure.ts'
-import type { FailureKind } from './failure.ts'
+import { FAILURE_KINDS } from '../contract/failure-kinds.ts'
+import type { FailureKind } from '../contract/failure-kinds.ts'
 import type { CustomStrategies, NextAttempt, NextAttemptArgs } from './next-attempt.ts'
 import { nextAttempt } from './next-attempt.ts'
 import type { RetryPolicyInput } from './policy.ts'

@@ -1,6 +1,6 @@
 /** What the retry policy says of a failed attempt. Pure: no I/O, no clock; `random` is handed in. */
-import type { FailureKind } from './failure.ts'
-import { FAILURE_KINDS } from './failure.ts'
+import type { FailureKind } from '../contract/failure-kinds.ts'
+import { FAILURE_KINDS } from '../contract/failure-kinds.ts'
 import type { RetryJitter, RetryPolicy } from './policy.ts'
 import { applyOverride, DEFAULT_MAX_DOUBLINGS, DEFAULT_RETRY_POLICY, MAX_DELAY_MS } from './policy.ts'
 

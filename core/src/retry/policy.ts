@@ -1,8 +1,8 @@
 /** The retry policy of a trigger: its shape, its defaults, and the one door through which it comes in. */
 import { z } from 'zod'
 import { parseWith, reading } from '../validation/zod-error.ts'
-import type { FailureKind } from './failure.ts'
-import { FAILURE_KINDS } from './failure.ts'
+import type { FailureKind } from '../contract/failure-kinds.ts'
+import { FAILURE_KINDS } from '../contract/failure-kinds.ts'
 
 /** Upper limit of `maxAttempts`. */
 export const MAX_ATTEMPTS = 10_000

@@ -1,8 +1,8 @@
 /** What holds for every policy, whatever is drawn. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { FailureKind } from './failure.ts'
-import { FAILURE_KINDS } from './failure.ts'
+import type { FailureKind } from '../contract/failure-kinds.ts'
+import { FAILURE_KINDS } from '../contract/failure-kinds.ts'
 import type { NextAttemptArgs } from './next-attempt.ts'
 import { delayRange, nextAttempt, paced } from './next-attempt.ts'
 import type { PgBossRetryOptions } from './pg-boss.ts'

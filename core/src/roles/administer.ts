@@ -2,10 +2,10 @@
 import type pg from 'pg'
 import type { Change } from '../audit/auditor.ts'
 import { audit } from '../audit/auditor.ts'
-import { reaching, withOwnTransaction } from '../database-calls.ts'
+import { reaching, withOwnTransaction } from '../postgres/database-calls.ts'
 import { busPool } from '../postgres/bus-client.ts'
 import { assertPostgresUrl } from '../postgres/url.ts'
-import { Sql } from '../sql/statement.ts'
+import { Sql } from '../postgres/statement.ts'
 
 /** Whoever comes after a change of a table waits as long as it waits for its lock. */
 const SETTINGS = [

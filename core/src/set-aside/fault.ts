@@ -1,6 +1,6 @@
 /** Whether an error is about the row that was being worked on, and not about Postgres or the way to it. Pure. */
 import { isOutbusError } from '../errors.ts'
-import { isProgramError, sqlStateOf } from '../postgres-errors.ts'
+import { isProgramError, sqlStateOf } from '../postgres/postgres-errors.ts'
 
 /** Cardinality, data, constraints and limits of the server: the same row would be refused again. */
 const ABOUT_VALUES = /^(21|22|23|54)/

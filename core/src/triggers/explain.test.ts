@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { defineSource } from '../source.ts'
+import { defineSource } from '../contract/source.ts'
 import { explainTrigger } from './explain.ts'
 
 const source = defineSource({

@@ -1,12 +1,12 @@
 /** One trigger as an index holds it: its filter as its source reads it, and where it is filed. */
-import { askSource, KEYS } from '../ask-source.ts'
+import { askSource, KEYS } from '../contract/ask-source.ts'
 import type { CompiledPattern } from '../patterns/pattern.ts'
 import { isCompiledPattern } from '../patterns/pattern.ts'
-import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
-import type { AnySource } from '../source.ts'
-import type { Single } from './single.ts'
-import { singleOf } from './single.ts'
-import type { TriggerSnapshot } from './snapshot.ts'
+import type { LoadedTriggerRow } from '../sql/triggers/load-triggers.ts'
+import type { AnySource } from '../contract/source.ts'
+import type { Single } from '../sql/emit/single.ts'
+import { singleOf } from '../sql/emit/single.ts'
+import type { TriggerSnapshot } from '../contract/trigger-snapshot.ts'
 
 export interface IndexedTrigger {
   readonly id: string

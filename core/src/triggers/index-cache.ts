@@ -5,14 +5,14 @@
  * An epoch is a number and a random token (`content_id` in the database). The number says the order. The token keeps a
  * number that a restored or reset database hands out again from being taken for what it meant before (G22).
  */
-import type { Plugins } from '../plugins.ts'
-import type { Quotas } from '../quotas/quotas.ts'
-import { statedBy } from '../quotas/quotas.ts'
-import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
-import { loadTriggers } from '../sql/load-triggers.ts'
-import type { Queryable, Sql } from '../sql/statement.ts'
-import type { TriggerChangeRow } from '../sql/trigger-changes.ts'
-import { loadTriggerChanges } from '../sql/trigger-changes.ts'
+import type { Plugins } from '../plugins/plugins.ts'
+import type { Quotas } from '../contract/quotas.ts'
+import { statedBy } from '../contract/quotas.ts'
+import type { LoadedTriggerRow } from '../sql/triggers/load-triggers.ts'
+import { loadTriggers } from '../sql/triggers/load-triggers.ts'
+import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { TriggerChangeRow } from '../sql/triggers/trigger-changes.ts'
+import { loadTriggerChanges } from '../sql/triggers/trigger-changes.ts'
 import type { StoredTrigger } from './filed-trigger.ts'
 import { MatchingIndex } from './matching-index.ts'
 import type { UnreadableTriggers } from './unreadable.ts'

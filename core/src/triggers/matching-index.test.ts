@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { defineSource } from '../source.ts'
-import type { AnySource } from '../source.ts'
+import { defineSource } from '../contract/source.ts'
+import type { AnySource } from '../contract/source.ts'
 import { patternSchema } from '../patterns/pattern.ts'
-import type { LoadedTriggerRow } from '../sql/load-triggers.ts'
+import type { LoadedTriggerRow } from '../sql/triggers/load-triggers.ts'
 import type { StoredTrigger } from './filed-trigger.ts'
 import { MatchingIndex } from './matching-index.ts'
 

@@ -1,7 +1,7 @@
 /** Triggers filed under the keys that their sources give, and, under each key, by their patterns. */
-import type { JsonValue } from '../json.ts'
+import type { JsonValue } from '../contract/json.ts'
 import { PatternIndex } from '../patterns/pattern-index.ts'
-import { TextShelves } from '../shelves.ts'
+import { TextShelves } from '../patterns/shelves.ts'
 import type { FiledTrigger } from './filed-trigger.ts'
 
 /** What a lookup asks an event's source for, each at most once. */

@@ -1,11 +1,11 @@
 /** A trigger: app, source, filter, target, retry policy, registrant, enabled. */
 import { z } from 'zod'
-import type { Page, PageOptions } from '../page.ts'
-import { pageSchema } from '../page.ts'
-import type { Priority } from '../priority.ts'
-import { PRIORITIES } from '../priority.ts'
+import type { Page, PageOptions } from '../validation/page.ts'
+import { pageSchema } from '../validation/page.ts'
+import type { Priority } from '../validation/priority.ts'
+import { PRIORITIES } from '../validation/priority.ts'
 import type { RetryPolicy, RetryPolicyInput } from '../retry/policy.ts'
-import type { AnySource, SourceNamed } from '../source.ts'
+import type { AnySource, SourceNamed } from '../contract/source.ts'
 import { nameSchema } from '../validation/names.ts'
 
 /**

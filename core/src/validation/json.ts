@@ -1,10 +1,10 @@
 /**
  * JSON that Postgres stores and gives back equal, or one error that says where it is not. On the path of every emit.
  */
-import { isoText } from '../clock.ts'
+import { isoText } from '../time/clock.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { JsonValue } from '../json.ts'
+import type { JsonValue } from '../contract/json.ts'
 import { isPlainObject, msOfDate } from './kinds.ts'
 
 export interface EncodeOptions {

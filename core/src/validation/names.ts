@@ -5,7 +5,7 @@ import type { ErrorCode, PluginErrorCode } from '../errors.ts'
 import { msOfDate } from './kinds.ts'
 import { lookAlikeProblem } from './principal-id.ts'
 import { readTime, TIME_TEXT } from './time.ts'
-import { isoText } from '../clock.ts'
+import { isoText } from '../time/clock.ts'
 
 const MAX_NAME_CHARACTERS = 128
 export const MAX_KEY_BYTES = 255

@@ -3,8 +3,8 @@
  * pipelined connections end up there too. Statements are told by their whole text, so that none is taken for another one.
  */
 import pg from 'pg'
-import { inCatalog } from '../../../core/src/sql/in-catalog.ts'
-import type { Statement } from '../../../core/src/sql/statement.ts'
+import { inCatalog } from '../../../core/src/postgres/in-catalog.ts'
+import type { Statement } from '../../../core/src/postgres/statement.ts'
 
 export type AnyStatement = Statement<readonly unknown[], unknown>
 

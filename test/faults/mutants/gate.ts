@@ -1,5 +1,5 @@
 /** Requests that never wait for a permit. */
-import { ExecutionGate } from '../../../core/src/dispatch/gate.ts'
+import { ExecutionGate } from '../../../core/src/dispatch/gate/gate.ts'
 
 /** Requests may use what is not running, and here nothing ever is; deliveries keep to their own share. */
 export function bypassGateBySync(): void {

@@ -1,16 +1,20 @@
 /** Makes the bus of this process a mutant. Test code alone: core knows nothing of it. */
-import { bury } from '../../../core/src/sql/bury.ts'
-import { claimBatch, claimSized } from '../../../core/src/sql/claim-batch.ts'
-import { emitNoted } from '../../../core/src/sql/emit-noted.ts'
-import { extendLeases } from '../../../core/src/sql/extend-leases.ts'
-import { finish } from '../../../core/src/sql/finish.ts'
-import { loadTriggers } from '../../../core/src/sql/load-triggers.ts'
-import { reschedule } from '../../../core/src/sql/reschedule.ts'
-import { resolveDeadLetters } from '../../../core/src/sql/resolve-dead-letters.ts'
-import { settleRequests } from '../../../core/src/sql/settle-requests.ts'
-import { takeRequests, takeRequestsInTurns, takeRequestsInTurnsNear } from '../../../core/src/sql/take-requests.ts'
-import { takeSingles, takeSinglesNear } from '../../../core/src/sql/take-singles.ts'
-import { writeNote } from '../../../core/src/sql/write-note.ts'
+import { bury } from '../../../core/src/sql/settle/bury.ts'
+import { claimBatch, claimSized } from '../../../core/src/sql/claim/claim-batch.ts'
+import { emitNoted } from '../../../core/src/sql/emit/emit-noted.ts'
+import { extendLeases } from '../../../core/src/sql/settle/extend-leases.ts'
+import { finish } from '../../../core/src/sql/settle/finish.ts'
+import { loadTriggers } from '../../../core/src/sql/triggers/load-triggers.ts'
+import { reschedule } from '../../../core/src/sql/settle/reschedule.ts'
+import { resolveDeadLetters } from '../../../core/src/sql/settle/resolve-dead-letters.ts'
+import { settleRequests } from '../../../core/src/sql/requests/settle-requests.ts'
+import {
+  takeRequests,
+  takeRequestsInTurns,
+  takeRequestsInTurnsNear,
+} from '../../../core/src/sql/claim/take-requests.ts'
+import { takeSingles, takeSinglesNear } from '../../../core/src/sql/claim/take-singles.ts'
+import { writeNote } from '../../../core/src/sql/note/write-note.ts'
 import { commitBeforeHandlers } from './commit.ts'
 import { dropRows } from './drop.ts'
 import type { Edit } from './edit-sql.ts'

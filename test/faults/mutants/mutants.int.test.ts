@@ -12,7 +12,7 @@ import { OUTBOX_IS_EMPTY, untilDatabaseSays } from '../../integration/workers/ou
 import { BusChild } from '../failpoints/testing/bus-child.ts'
 import type { Started } from '../failpoints/testing/bus-child.ts'
 import type { Job } from '../failpoints/testing/protocol.ts'
-import { finish } from '../../../core/src/sql/finish.ts'
+import { finish } from '../../../core/src/sql/settle/finish.ts'
 import { editStatements } from './edit-sql.ts'
 import type { Mutant } from './names.ts'
 

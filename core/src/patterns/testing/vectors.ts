@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { JsonValue } from '../../json.ts'
+import type { JsonValue } from '../../contract/json.ts'
 
 export interface Vector {
   readonly pattern: unknown

@@ -1,0 +1,225 @@
+/** Where a lane's rows come from. */
+import { performance } from '../../time/clock.ts'
+import type { ClaimedTexts } from '../../sql/claim/claim-batch.ts'
+import { CLAIMED_COLUMNS, claimBatch, claimSized, DUE_S } from '../../sql/claim/claim-batch.ts'
+import {
+  claimOrdered,
+  claimOrderedDue,
+  claimOrderedNear,
+  HAS_LINES,
+  LAST_FOUND,
+  LAST_KEY,
+  LAST_TRIGGER,
+  LAST_VISITED,
+  NEAR_LINES,
+  NEAR_SEEN,
+  SAW_ALL_DUE,
+} from '../../sql/claim/claim-ordered.ts'
+import type { LaneConnection } from './lane-connection.ts'
+import { OutboxRow } from '../run/outbox-row.ts'
+import type { Portion } from './portions.ts'
+import { WHOLE } from './portions.ts'
+import { Watermark } from './watermark.ts'
+import { WholeLooks } from '../../wake/whole-looks.ts'
+
+const EVENT = CLAIMED_COLUMNS.indexOf('event')
+
+export interface DueRows {
+  /** Begins a transaction and claims up to `rows` in it. None: there is nothing due, and the transaction has ended. */
+  claim(connection: LaneConnection, rows: number, bytes: number): Promise<OutboxRow[]>
+  /** Rows came back to where it has looked already. */
+  lookAgain(): void
+}
+
+/** Where a look at rows in batches begins, by level, lowest first, in seconds since 1970. */
+export interface LevelStarts {
+  readonly levels: readonly [low: number, normal: number, high: number]
+}
+
+/** Claims for which the sizes of events are summed up, once one was too large for a claim that does not. */
+const SIZED_CLAIMS = 50
+
+/**
+ * How often a lane looks at the whole of a backlog, from its start, and not at its portion alone: what came back from a
+ * dispatcher that died, or is the portion of one that is busy, waits no longer than about this. Of many lanes each looks less
+ * often, since all of them look for all.
+ */
+const WHOLE_EVERY_MS = 25
+const LANES_THAT_LOOK_SO_OFTEN = 4
+
+/** Rows in no order, by priority and due time from a watermark; of a backlog its portion. */
+export class UnorderedRows implements DueRows {
+  readonly #watermark: Watermark
+  readonly #portion: () => Portion
+  #sizedClaims = 0
+  /** The last claim got as many rows as it had asked for. */
+  #isBacklog = false
+  #wholeAt = 0
+
+  constructor(portion: () => Portion, starts: LevelStarts) {
+    this.#portion = portion
+    this.#watermark = new Watermark(() => starts.levels)
+  }
+
+  /** After a claim that found nothing: how long until it is looked for below the watermark too. 0: it was. */
+  get fullInMs(): number {
+    return this.#watermark.isSet ? this.#watermark.fullInMs(performance.now()) : 0
+  }
+
+  async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
+    const startedAt = performance.now()
+    const { levels, full } = this.#watermark.next(startedAt)
+    const [low, normal, high] = levels as [number, number, number]
+    const portion = this.#portion()
+    const wholeEveryMs = WHOLE_EVERY_MS * Math.max(1, portion.of / LANES_THAT_LOOK_SO_OFTEN)
+    const whole = !this.#isBacklog || (full && startedAt - this.#wholeAt >= wholeEveryMs)
+    if (whole) this.#wholeAt = startedAt
+    const { of, mine } = whole ? WHOLE : portion
+    const sized = this.#sizedClaims > 0
+    const raw = sized
+      ? await connection.claim(claimSized, [limit, high, normal, low, bytes, of, mine])
+      : await connection.claim(claimBatch, [limit, high, normal, low, Math.floor(bytes / limit), of, mine])
+    this.#isBacklog = raw.length === limit
+    this.#watermark.scanned(performance.now() - startedAt, full)
+    const rows = this.#read(raw)
+    if (sized) this.#sizedClaims--
+    else if (rows.length < raw.length) {
+      // Those that are too large are locked until this claim ends, and then anybody's again.
+      this.#sizedClaims = SIZED_CLAIMS
+      this.lookAgain()
+    }
+    if (rows.length > 0) return rows
+    await connection.commit(() => [])
+    // Whether there is nothing at all, only a look at the whole from the start tells. While that is slow, it waits for its turn.
+    if (raw.length === 0 && whole && (full || this.fullInMs > 0)) return rows
+    if (this.fullInMs === 0) this.lookAgain()
+    return this.claim(connection, limit, bytes)
+  }
+
+  lookAgain(): void {
+    this.#watermark.reset(performance.now())
+  }
+
+  #read(raw: readonly ClaimedTexts[]): OutboxRow[] {
+    const rows: OutboxRow[] = []
+    for (const texts of raw) {
+      if (texts[EVENT] === null) continue
+      const row = new OutboxRow(texts)
+      rows.push(row)
+      const dueS = texts[DUE_S] ?? null
+      if (dueS !== null) this.#watermark.claimed(row.priority, Number(dueS))
+    }
+    return rows
+  }
+}
+
+interface Line {
+  readonly trigger: string
+  readonly key: string
+}
+
+const FIRST_LINE: Line = { trigger: '00000000-0000-0000-0000-000000000000', key: '' }
+/** Keys that one claim looks at: all of them may be waiting, and the others' turn comes with the next claim. */
+const VISITS = 2_000
+
+/** After a walk over all keys that found nothing, there is none for as many times as long as it took. */
+const WALK_SHARE = 4
+
+/**
+ * The first row of each ordering key. What is due is looked at by app. Where an app has too many due rows for that, such as long lines, every
+ * second look is a step of a walk over the keys, which goes on where the last one stopped. So rows that cannot run now never keep others waiting
+ * for longer than one step.
+ */
+export class OrderedRows implements DueRows {
+  readonly #starts: { readonly ordered: number | undefined }
+  readonly #wholeLooks = new WholeLooks()
+  #after = FIRST_LINE
+  #lines = false
+  /** The next look is a step of the walk: the last one left due rows out. */
+  #walksNext = false
+  #walkAtMs = 0
+
+  constructor(starts: { readonly ordered: number | undefined }) {
+    this.#starts = starts
+  }
+
+  /** Whether the last claim saw a line, due or not: somebody's retry, or what comes back should its holder die. */
+  get hasLines(): boolean {
+    return this.#lines
+  }
+
+  async claim(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
+    const from = this.#starts.ordered
+    if (from !== undefined && !this.#wholeLooks.isDue) {
+      const near = await this.#claimNear(connection, limit, bytes, from)
+      if (near !== undefined) return near
+    }
+    return this.#wholeLooks.during(() => this.#claimOfAll(connection, limit, bytes))
+  }
+
+  /** Undefined: there are more rows than it looks at, and none of these can be claimed. */
+  async #claimNear(
+    connection: LaneConnection,
+    limit: number,
+    bytes: number,
+    from: number,
+  ): Promise<OutboxRow[] | undefined> {
+    const raw = await connection.claim(claimOrderedNear, [limit, from, bytes])
+    const seen = Number(raw[0]?.[NEAR_SEEN] ?? 0)
+    this.#lines = seen > 0
+    const rows = rowsOf(raw)
+    if (rows.length > 0) return rows
+    await connection.commit(() => [])
+    return seen < NEAR_LINES ? rows : undefined
+  }
+
+  async #claimOfAll(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
+    // From the first line that is once to the end; from somewhere else it takes another round to have seen all.
+    let endsToSee = this.#after === FIRST_LINE ? 1 : 2
+    const startedAtMs = performance.now()
+    for (;;) {
+      if (!this.#walksNext) {
+        const { rows, all } = await this.#claimDue(connection, limit, bytes)
+        this.#walksNext = !all && performance.now() >= this.#walkAtMs
+        if (rows.length > 0) return rows
+        await connection.commit(() => [])
+        if (!this.#walksNext) return rows
+      }
+      this.#walksNext = false
+      const { rows, isEnd } = await this.#walk(connection, limit, bytes)
+      if (rows.length > 0) return rows
+      await connection.commit(() => [])
+      if (!isEnd || --endsToSee > 0) continue
+      const endedAtMs = performance.now()
+      this.#walkAtMs = endedAtMs + (endedAtMs - startedAtMs) * (WALK_SHARE - 1)
+      return rows
+    }
+  }
+
+  /** `all`: no due row was left out. */
+  async #claimDue(connection: LaneConnection, limit: number, bytes: number) {
+    const raw = await connection.claim(claimOrderedDue, [limit, bytes])
+    const [first] = raw
+    this.#lines = first?.[HAS_LINES] === 't'
+    return { rows: rowsOf(raw), all: first?.[SAW_ALL_DUE] === 't' }
+  }
+
+  /** `isEnd`: it has come to the last key, and goes on at the first one. */
+  async #walk(connection: LaneConnection, limit: number, bytes: number) {
+    const { trigger, key } = this.#after
+    const raw = await connection.claim(claimOrdered, [limit, trigger, key, VISITS, bytes])
+    const [first] = raw
+    const stoppedEarly =
+      first !== undefined && (Number(first[LAST_VISITED]) === VISITS || Number(first[LAST_FOUND]) === limit)
+    this.#after = stoppedEarly ? { trigger: first[LAST_TRIGGER] as string, key: first[LAST_KEY] as string } : FIRST_LINE
+    return { rows: rowsOf(raw), isEnd: !stoppedEarly }
+  }
+
+  /** Nothing is below its place for longer than one round. */
+  lookAgain(): void {}
+}
+
+/** Where nothing was claimed, one row says how far the look came. */
+function rowsOf(raw: readonly ClaimedTexts[]): OutboxRow[] {
+  return raw.filter(([id]) => id !== null).map((texts) => new OutboxRow(texts))
+}

@@ -1,0 +1,197 @@
+/** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
+import { randomInt } from 'node:crypto'
+import type pg from 'pg'
+import { askSession } from '../../postgres/ask.ts'
+import { BusClient } from '../../postgres/bus-client.ts'
+import type { BusClientConfig } from '../../postgres/bus-client.ts'
+import { beginText, isSetUp } from '../../postgres/session.ts'
+import { hold } from '../../postgres/check-out.ts'
+import { performance } from '../../time/clock.ts'
+import { answer } from '../../postgres/answer.ts'
+import { claimSettings, setUpClaims } from '../../sql/claim/begin-claim.ts'
+import type { ClaimedTexts } from '../../sql/claim/claim-batch.ts'
+import type { Queryable, Sql, Statement } from '../../postgres/statement.ts'
+import { AnswerTimer } from '../../postgres/answer-timer.ts'
+import { SILENT_FOR_MORE_MS, socketOf } from '../../postgres/silent-connections.ts'
+
+/** So many that no two sessions draw the same one; what `randomInt` takes. */
+const MAX_LOCK = 2 ** 48 - 1
+
+export interface LaneConnectionOptions {
+  readonly connection: BusClientConfig
+  readonly sql: Sql
+  /** Postgres itself ends a claim whose process has said nothing for this long. */
+  readonly frozenAfterMs: number
+}
+
+const COMMIT = { text: 'commit' }
+const STILL_THERE = { text: 'select' }
+
+export class LaneConnection {
+  readonly #client: pg.Client
+  readonly #sql: Sql
+  #begin: pg.QueryConfig = { text: beginText(undefined) }
+  readonly #answers: AnswerTimer
+  readonly #lost = new AbortController()
+  readonly #frozenAfterMs: number
+  /** By `performance.now()`: when the last of what Postgres was asked in the claim was sent. */
+  #askedAtMs = 0
+  /** An advisory lock of this session alone; undefined where the session is not this connection's. */
+  #lock: number | undefined
+
+  private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
+    this.#client = client
+    this.#sql = sql
+    this.#frozenAfterMs = frozenAfterMs
+    this.#answers = new AnswerTimer(frozenAfterMs + SILENT_FOR_MORE_MS, (reason) => socketOf(client).destroy(reason))
+    this.#lock = sql.prepare ? randomInt(MAX_LOCK) : undefined
+    client.on('error', (error) => this.#lost.abort(error))
+    hold(client, (error) => this.#lost.abort(error))
+    client.on('end', () => this.#lost.abort(new Error('the connection ended')))
+  }
+
+  static async open(options: LaneConnectionOptions): Promise<LaneConnection> {
+    const client = new BusClient({
+      ...options.connection,
+      pipeline: true,
+      keepAlive: true,
+    })
+    const connection = new LaneConnection(client, options)
+    try {
+      await client.connect()
+      await connection.#answers.during(connection.#setUp(options))
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+    return connection
+  }
+
+  /** Its transactions are all its own, and begun by it. */
+  async #setUp({ sql, frozenAfterMs }: LaneConnectionOptions): Promise<void> {
+    if (sql.prepare) await answer(this.#client, { text: setUpClaims(frozenAfterMs) })
+    else this.#begin = { text: beginText(await askSession(this.#client), claimSettings(frozenAfterMs)) }
+    isSetUp(this.#client)
+  }
+
+  get lock(): number | undefined {
+    return this.#lock
+  }
+
+  /** Another one for each emit: every login sees which locks are held, and could hold by the next time the one of before. */
+  drawLock(): number {
+    return (this.#lock = randomInt(MAX_LOCK))
+  }
+
+  /** Aborts when the connection is gone, and with it the claim. */
+  get lost(): AbortSignal {
+    return this.#lost.signal
+  }
+
+  /** For single statements of others while no claim is open. */
+  get outsideOfClaims(): Queryable {
+    return this.#client
+  }
+
+  /** A statement of the lane's own while no claim is open. */
+  run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]> {
+    return this.#answers.during(this.#sql.run(this.#client, stated, parameters))
+  }
+
+  /** Begins a transaction and claims in it: one round trip. */
+  async claim<P extends readonly unknown[]>(claim: Statement<P, ClaimedTexts>, parameters: P): Promise<ClaimedTexts[]> {
+    this.#askedAtMs = performance.now()
+    const [begun, claimed] = inOneWrite(this.#client, () => [
+      answer(this.#client, this.#begin),
+      this.#sql.run(this.#client, claim, parameters),
+    ])
+    const [, rows] = await this.#answers.during(Promise.all([begun, claimed]))
+    return rows
+  }
+
+  /** The same, and asks something behind it in the same transaction. */
+  async claimAndAsk<P extends readonly unknown[], Q extends readonly unknown[], Row>(
+    [claim, parameters]: readonly [Statement<P, ClaimedTexts>, P],
+    [ask, askedWith]: readonly [Statement<Q, Row>, Q],
+  ): Promise<{ rows: ClaimedTexts[]; asked: Row[] }> {
+    this.#askedAtMs = performance.now()
+    const sent = inOneWrite(this.#client, () => [
+      answer(this.#client, this.#begin),
+      this.#sql.run(this.#client, claim, parameters),
+      this.#sql.run(this.#client, ask, askedWith),
+    ])
+    const [, rows, asked] = await this.#answers.during(Promise.all(sent))
+    return { rows, asked }
+  }
+
+  /**
+   * Rejects where the claim is lost, and unless Postgres holds it for `forMs` more, if nothing more is asked. A process that stood still
+   * may have lost it and not have read that yet: Postgres is asked then, and whatever it said before is read before its answer.
+   */
+  async assertHeld(forMs: number): Promise<void> {
+    if (performance.now() + forMs >= this.#askedAtMs + this.#frozenAfterMs) {
+      this.#askedAtMs = performance.now()
+      await this.#answers.during(answer(this.#client, STILL_THERE))
+    }
+    this.lost.throwIfAborted()
+  }
+
+  /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */
+  async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
+    const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), answer(this.#client, COMMIT)])
+    // All are waited for, so that none rejects with nobody there to hear it; the first failure is the one that counts.
+    for (const said of await this.#answers.during(Promise.allSettled([...sent, committed])))
+      if (said.status === 'rejected') throw said.reason
+    const { command } = await committed
+    // In a pipeline, COMMIT of a failed transaction succeeds and says ROLLBACK.
+    if (command !== 'COMMIT') throw new Error(`Postgres answered ${command} to COMMIT`)
+  }
+
+  /** `work` in a transaction of its own, in one round trip. */
+  transact(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
+    return this.commit((on) => [answer(on, this.#begin), ...work(on)])
+  }
+
+  /** `work`, then `take`, in one transaction and one round trip; planned as a claim is. */
+  async exchange<P extends readonly unknown[], Row>(
+    work: (on: pg.Client) => Promise<pg.QueryResult>[],
+    take: Statement<P, Row>,
+    parameters: P,
+  ): Promise<{ worked: pg.QueryResult[]; rows: Row[] }> {
+    let worked: Promise<pg.QueryResult>[] = []
+    let taken: Promise<Row[]> | undefined
+    await this.commit((on) => {
+      const begun = answer(on, this.#begin)
+      worked = work(on)
+      taken = this.#sql.run(on, take, parameters)
+      return [begun, ...worked, taken]
+    })
+    return { worked: await Promise.all(worked), rows: (await taken) as Row[] }
+  }
+
+  /** Without waiting for an answer to what is under way. */
+  cut(): void {
+    socketOf(this.#client).destroy()
+  }
+
+  close(): void {
+    this.#lost.abort(new Error('the connection was closed'))
+    this.#answers.end()
+    // Not awaited: on a half-open connection it would wait for an answer.
+    this.#client.end().catch(() => undefined)
+  }
+}
+
+/**
+ * What is sent meanwhile goes to Postgres at once, not statement by statement: each write by itself wakes it up. `pg` does this for
+ * the messages of one statement.
+ */
+function inOneWrite<T extends readonly unknown[]>(client: pg.Client, send: () => readonly [...T]): readonly [...T] {
+  const stream = socketOf(client)
+  stream.cork()
+  try {
+    return send()
+  } finally {
+    stream.uncork()
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The note of one lane: which rows it has in its hands, committed before the first handler starts and outside of the claim, so that it
+ * is there when the claim is lost. Whoever claims a row that a note names with the same attempt knows that it was started.
+ */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { randomUUID } from 'node:crypto'
+import { plainArray } from '../../postgres/arrays.ts'
+import { clearNote } from '../../sql/note/clear-note.ts'
+import type { Queryable, Sql } from '../../postgres/statement.ts'
+import { stillNoted } from '../../sql/note/still-noted.ts'
+import { withdrawEmitted } from '../../sql/note/withdraw-emitted.ts'
+import { writeNote } from '../../sql/note/write-note.ts'
+import type { OverlapRow } from '../../sql/note/write-note.ts'
+import { idsOf, lowestIds, runsOf } from './note.ts'
+import type { OutboxRow } from '../run/outbox-row.ts'
+
+/** What writing it has brought to light. */
+export interface Noted {
+  /** The ids of rows that were started before and never settled. */
+  readonly interrupted: ReadonlySet<string>
+  /** Some trigger is paused: perhaps one of theirs. */
+  readonly somethingPaused: boolean
+}
+
+export const NOTHING_STARTED: ReadonlySet<string> = new Set()
+
+export interface LaneNoteSurroundings {
+  readonly sql: Sql
+  /** Where notes are committed: never the lane's own connection. */
+  readonly notesOn: pg.Pool
+  readonly log: Logger
+}
+
+export class LaneNote {
+  readonly #around: LaneNoteSurroundings
+  /** Fresh after every lost claim, so that the note of what was lost stays until somebody has read it. */
+  #laneId = randomUUID()
+  /** The lowest ids of the note that is there; those of one that is to stay for others are not kept. */
+  #lowest: readonly number[] = []
+
+  constructor(around: LaneNoteSurroundings) {
+    this.#around = around
+  }
+
+  get laneId(): string {
+    return this.#laneId
+  }
+
+  get lowest(): readonly number[] {
+    return this.#lowest
+  }
+
+  /** In the place of the one that was left. */
+  async write(rows: readonly OutboxRow[]): Promise<Noted> {
+    const { sql, notesOn } = this.#around
+    const runs = runsOf(rows)
+    const left = this.#lowest
+    const lowest = lowestIds(runs)
+    // Both, until it is known that the one took the place of the other.
+    this.#lowest = [...left, ...lowest]
+    const overlaps = await sql.run(notesOn, writeNote, [
+      this.#laneId,
+      plainArray(runs.lows),
+      plainArray(runs.highs),
+      plainArray(runs.attempts),
+      plainArray(left),
+    ])
+    this.#lowest = lowest
+    const interrupted = await this.#started(overlaps.filter((run) => run.low !== null))
+    // A lease that ran out: whoever held it has vanished.
+    for (const row of rows) if (row.leaseToken !== null) interrupted.add(row.id)
+    return { interrupted, somethingPaused: overlaps.some((run) => run.low === null) }
+  }
+
+  /** It was written with the row of this id, in the place of the one that was left. */
+  wasCommittedWith(id: string): void {
+    this.#lowest = [Number(id)]
+  }
+
+  /** For whoever claims its rows next: it stays, and this lane writes another one. */
+  leave(): void {
+    this.#laneId = randomUUID()
+    this.#lowest = []
+  }
+
+  async clear(): Promise<void> {
+    if (this.#lowest.length === 0) return
+    await this.sendClear(this.#around.notesOn)
+    this.wasCleared()
+  }
+
+  /** For who commits it with something else, and says so then. */
+  sendClear(on: Queryable): Promise<pg.QueryResult> {
+    return this.#around.sql.send(on, clearNote, [this.#laneId, this.#lowest])
+  }
+
+  wasCleared(): void {
+    this.#lowest = []
+  }
+
+  /** No handler was started: whoever claims the rows next is not to think so, and charge them (G16). Never rejects. */
+  async withdraw(): Promise<void> {
+    try {
+      await this.clear()
+    } catch (error) {
+      // Postgres is away, and perhaps the note was never written. If it was, its rows are charged one attempt.
+      this.#around.log.debug({ err: error }, 'a note could not be withdrawn')
+    }
+  }
+
+  /** The same, where nobody knows whether an emit was committed that has the note with it. Never rejects. */
+  async withdrawEmitted(lock: number): Promise<void> {
+    const { sql, notesOn, log } = this.#around
+    try {
+      await sql.run(notesOn, withdrawEmitted, [this.#laneId, lock])
+    } catch (error) {
+      // As in `withdraw`.
+      log.debug({ err: error }, 'the note of an emit could not be withdrawn')
+    }
+  }
+
+  async #started(overlaps: readonly (OverlapRow & { low: string })[]): Promise<Set<string>> {
+    const { sql, notesOn } = this.#around
+    const ids = idsOf(overlaps.filter((run) => !run.of_emit))
+    const ofEmits = idsOf(overlaps.filter((run) => run.of_emit))
+    if (ofEmits.size > 0) for (const { id } of await sql.run(notesOn, stillNoted, [[...ofEmits]])) ids.add(id)
+    return ids
+  }
+}

@@ -1,0 +1,126 @@
+/** What a dispatcher needs for requests: their lane, the leases that they run under, and who writes their replies. */
+import type { InboxResolver } from '../../inbox/resolver.ts'
+import type pg from 'pg'
+import type { ClaimedTexts } from '../../sql/claim/claim-batch.ts'
+import type { Sql } from '../../postgres/statement.ts'
+import type { AttemptRules, Outcome, Result } from '../run/attempt.ts'
+import { settledOutcome } from '../run/attempt.ts'
+import { DeliveryFailure } from '../../contract/delivery-failure.ts'
+import type { OutboxRow } from '../run/outbox-row.ts'
+import { Settlement } from '../run/settle.ts'
+import type { Completion, HandlerTransactions } from '../run/handler-transaction.ts'
+import { LeaseKeeper } from '../run/lease-keeper.ts'
+import type { OutcomeReport } from '../report.ts'
+import type { RequestLaneOptions } from './request-lane.ts'
+import { RequestLane } from './request-lane.ts'
+import type { AnswerRules } from './request-outcome.ts'
+import { answerOf } from './request-outcome.ts'
+import type { Answered } from './request-settler.ts'
+import { RequestSettler } from './request-settler.ts'
+import type { Run } from '../run/run.ts'
+import { startRun } from '../run/run.ts'
+import type { WakeUps } from '../../wake/wake-up.ts'
+
+export interface RequestDispatchOptions extends Omit<
+  RequestLaneOptions,
+  'leases' | 'leaseMs' | 'settler' | 'start' | 'onOutcome' | 'onShed'
+> {
+  readonly leaseMs: number
+  readonly inboxes: InboxResolver
+  readonly report: OutcomeReport
+  readonly rules: AttemptRules
+  readonly transactions: HandlerTransactions
+  /** Where the lanes of limited triggers wait. */
+  readonly singleWakeUps: WakeUps
+}
+
+export class RequestDispatch {
+  readonly leases: LeaseKeeper
+  readonly #lane: RequestLane
+  /** What they leave of their trigger's limit is the next one's. */
+  readonly #limited = new WeakSet<Run>()
+
+  constructor(options: RequestDispatchOptions) {
+    const { sql, pool, inboxes, answers, report, log, leaseMs, rules, transactions } = options
+    const settler = new RequestSettler(sql, pool, inboxes, log)
+    const settle = settleRequest(settler, answers, (row, token, outcome) => putBackOn(sql, pool, row, token, outcome))
+    const onSettled = (run: Run, outcome: Outcome) => {
+      report.outcome(run.delivery, outcome)
+      if (this.#limited.has(run)) options.singleWakeUps.all()
+    }
+    this.leases = new LeaseKeeper({ sql, pool, leaseMs, log, settle, onSettled })
+    this.#lane = new RequestLane({
+      ...options,
+      leases: this.leases,
+      settler,
+      start: (delivery, token) =>
+        startRun(delivery, rules, transactions, () => completion(settler, answers, delivery.deliveryId, token)),
+      onOutcome: (delivery, outcome) => report.outcome(delivery, outcome),
+      onShed: (count) => report.shed(count),
+    })
+  }
+
+  /** Of requests that were taken by another lane, under `token`: those that run. */
+  async startTaken(rows: readonly ClaimedTexts[], token: string, startBy: number): Promise<Run[]> {
+    const runs = await this.#lane.startTaken(rows, token, startBy)
+    for (const run of runs) this.#limited.add(run)
+    return runs
+  }
+
+  /** Until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#lane.run(signal)
+  }
+}
+
+type PutBack = (row: OutboxRow, token: string, outcome: PostponedOutcome) => Promise<Outcome | undefined>
+type PostponedOutcome = Extract<Outcome, { kind: 'postponed' }>
+
+/** Of what a request waits less for than a delivery does. */
+const SHARE_OF_DELAY = 10
+
+function settleRequest(settler: RequestSettler, rules: AnswerRules, putBack: PutBack) {
+  return async (run: Run, token: string, result: Result): Promise<Outcome | undefined> => {
+    const settled = settledOutcome(result)
+    if (settled !== undefined) return settled
+    if (result.kind === 'postponed' && result.ownFault)
+      return putBack(run.delivery.row, token, { kind: 'postponed', delayMs: result.delayMs / SHARE_OF_DELAY })
+    const { reply, outcome } = answerOf(result, rules)
+    return outcomeOf(await settler.answer(run.delivery.deliveryId, token, reply), outcome)
+  }
+}
+
+/** It was not started, and is taken again while its caller waits. */
+async function putBackOn(
+  sql: Sql,
+  pool: pg.Pool,
+  row: OutboxRow,
+  token: string,
+  outcome: PostponedOutcome,
+): Promise<Outcome | undefined> {
+  const settlement = new Settlement(token)
+  settlement.settle(row, outcome)
+  const [settled] = await Promise.all(settlement.send(sql, pool))
+  return (settled?.rowCount ?? 0) > 0 ? outcome : undefined
+}
+
+/** The reply commits with what the handler wrote. */
+function completion(settler: RequestSettler, rules: AnswerRules, id: string, token: string): Completion {
+  let tell: (() => void) | undefined
+  return {
+    async write(on, result) {
+      const { reply, outcome } = answerOf(result, rules)
+      // What cannot be replied with is a failure, which leaves nothing.
+      if (outcome.kind === 'failed') throw new DeliveryFailure('handler_error', outcome.error.message)
+      const written = await settler.answerIn(on, { id, token, reply })
+      ;({ tell } = written)
+      return outcomeOf(written.answered, outcome)
+    },
+    committed: () => tell?.(),
+  }
+}
+
+function outcomeOf(answered: Answered, outcome: Outcome): Outcome | undefined {
+  if (answered === 'lost') return undefined
+  return answered === 'abandoned' ? { kind: 'abandoned' } : outcome
+}

@@ -1,0 +1,103 @@
+/** Writes replies in place of the rows that they answer, and tells the inboxes once that is committed. */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { Grouping } from '../../outbox/grouping.ts'
+import { isFaultOfRow } from '../../set-aside/fault.ts'
+import { KEPT } from '../../inbox/reply.ts'
+import type { InboxResolver } from '../../inbox/resolver.ts'
+import type { AnsweredRow } from '../../sql/requests/settle-requests.ts'
+import { settleRequests } from '../../sql/requests/settle-requests.ts'
+import { shedRequests } from '../../sql/requests/shed-requests.ts'
+import type { Queryable, Sql } from '../../postgres/statement.ts'
+
+interface Ended {
+  readonly id: string
+  readonly token: string
+  /** A stored reply, as JSON. */
+  readonly reply: string
+}
+
+/** `lost`: the lease was taken over, and somebody else answers. */
+export type Answered = 'replied' | 'abandoned' | 'lost'
+
+const SHED_AT_A_TIME = 500
+
+export class RequestSettler {
+  readonly #sql: Sql
+  readonly #pool: pg.Pool
+  readonly #inboxes: InboxResolver
+  readonly #log: Logger
+  readonly #ended: Grouping<Ended, Answered>
+
+  constructor(sql: Sql, pool: pg.Pool, inboxes: InboxResolver, log: Logger) {
+    this.#log = log
+    this.#sql = sql
+    this.#pool = pool
+    this.#inboxes = inboxes
+    this.#ended = new Grouping((ended) => this.#write(ended))
+  }
+
+  /** Once, whatever happens to the connection: a repeated write finds the row gone, and says `lost`. */
+  answer(id: string, token: string, reply: string): Promise<Answered> {
+    return this.#ended.add({ id, token, reply })
+  }
+
+  /** The same on a transaction of the caller's, who tells the inboxes after its commit. */
+  async answerIn(on: Queryable, ended: Ended): Promise<{ readonly answered: Answered; readonly tell: () => void }> {
+    const rows = await this.#settle(on, [ended])
+    return { answered: answeredOf(rows, ended.id), tell: () => this.#tell(rows) }
+  }
+
+  /** Answers with the number of requests that had waited too long. */
+  async shed(waitedMs: number, reply: string, from: number): Promise<number> {
+    const rows = await this.#sql.run(this.#pool, shedRequests, [waitedMs, reply, SHED_AT_A_TIME, from])
+    this.#tell(rows)
+    return rows.length
+  }
+
+  async #write(ended: readonly Ended[]): Promise<Answered[]> {
+    let rows: AnsweredRow[]
+    try {
+      rows = await this.#settle(this.#pool, ended)
+    } catch (error) {
+      // One by one, so that nobody goes without an answer for a neighbour. Whose own fails finds its lease run out, and is tried again.
+      if (ended.length === 1 || !isFaultOfRow(error)) throw error
+      rows = (await Promise.allSettled(ended.map((one) => this.#settle(this.#pool, [one])))).flatMap((one) =>
+        one.status === 'fulfilled' ? one.value : [],
+      )
+    }
+    this.#tell(rows)
+    const byId = Map.groupBy(rows, (row) => row.delivery_id)
+    return ended.map(({ id }) => answeredOf(byId.get(id) ?? [], id))
+  }
+
+  #settle(on: Queryable, ended: readonly Ended[]): Promise<AnsweredRow[]> {
+    return this.#sql.run(on, settleRequests, [
+      ended.map(({ id }) => id),
+      ended.map(({ token }) => token),
+      ended.map(({ reply }) => reply),
+    ])
+  }
+
+  /** After the commit of the replies, of which it is a hint. */
+  #tell(rows: readonly AnsweredRow[]): void {
+    const waiting = rows.filter((row) => !row.abandoned && row.reply_to !== KEPT)
+    for (const [address, group] of Map.groupBy(waiting, (row) => row.reply_to)) {
+      try {
+        this.#inboxes.tell(
+          address,
+          group.map((row) => row.request_id),
+        )
+      } catch (error) {
+        // Whoever writes rows past the bus may write any address. The inboxes of the others are told all the same.
+        this.#log.debug({ err: error }, 'an inbox was not told of its reply')
+      }
+    }
+  }
+}
+
+function answeredOf(rows: readonly AnsweredRow[], id: string): Answered {
+  const row = rows.find((answered) => answered.delivery_id === id)
+  if (row === undefined) return 'lost'
+  return row.abandoned ? 'abandoned' : 'replied'
+}

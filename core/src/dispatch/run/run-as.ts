@@ -1,0 +1,190 @@
+/** Whom deliveries run as: the registrants of their triggers, or their callers, with the rights that they have now (G11). */
+import type { Principal } from '../../contract/scope.ts'
+import { principalOf, UNKNOWN_CALLER } from '../../contract/scope.ts'
+import { AdminPrincipalResolver } from '../../principals/resolver.ts'
+import type { PrincipalKey, PrincipalResolver, ResolvedPrincipal } from '../../principals/resolver.ts'
+import { isFaultOfRow } from '../../set-aside/fault.ts'
+import type { Queryable } from '../../postgres/statement.ts'
+import type { RowDelivery } from './delivery.ts'
+import { DeliveryFailure } from '../../contract/delivery-failure.ts'
+import type { Plan } from './plan.ts'
+
+/**
+ * The principal of an execution, or why there is none and it does not run. `boundBy`: who else has to be allowed what it does.
+ * `unresolved`: the bus's own query failed, so that the delivery is put back, and nobody is charged (G16).
+ */
+export type RunsAs =
+  | { readonly principal: Principal | undefined; readonly boundBy?: readonly Principal[] }
+  | { readonly problem: DeliveryFailure }
+  | { readonly unresolved: unknown }
+
+export interface RunsAsRules {
+  readonly resolver: PrincipalResolver
+  /** Whether the plan may run in the name of its registrant, as the service has opened things now. */
+  mayRun(plan: Plan, principal: ResolvedPrincipal): boolean | Promise<boolean>
+}
+
+/** Of an app: whoever registered the trigger, and whoever emitted the event where the trigger runs as its caller. Null: the service. */
+interface Group {
+  readonly app: string
+  readonly registrant: string | null
+  readonly caller: string | null
+  readonly deliveries: RowDelivery[]
+}
+
+/**
+ * Asks once for all of them, however their rows are held. Never rejects: where the bus's own resolver fails they are put back,
+ * where another one does they fail as `unavailable`.
+ */
+export async function resolveRunsAs(
+  deliveries: readonly RowDelivery[],
+  rules: RunsAsRules,
+  on: Queryable,
+): Promise<void> {
+  const groups = groupsOf(deliveries)
+  if (groups.length > 0) await resolveGroups(groups, rules, on, { left: MOST_ASKED_AGAIN })
+}
+
+/** How often one batch asks again, for fewer, where it was not answered for all. */
+const MOST_ASKED_AGAIN = 32
+
+/** Those that cannot be resolved together are halved: one principal that nobody can resolve stops no other one's deliveries (G19). */
+async function resolveGroups(
+  groups: readonly Group[],
+  rules: RunsAsRules,
+  on: Queryable,
+  asks: { left: number },
+): Promise<void> {
+  const { resolver, mayRun } = rules
+  const keys = keysOf(groups)
+  try {
+    const resolved = await resolver.resolve([...keys.values()], on)
+    const places = new Map([...keys.keys()].map((name, i) => [name, resolved[i]]))
+    // Beside each other, so that an authorizer that says nothing of one costs one wait and not one each.
+    await Promise.all(groups.map((group) => decide(group, places, mayRun)))
+  } catch (cause) {
+    // Where Postgres is away, asking again says the same.
+    const mayHelp = isFaultOfRow(cause) || !(resolver instanceof AdminPrincipalResolver)
+    if (groups.length > 1 && mayHelp && asks.left >= 2) {
+      asks.left -= 2
+      const half = Math.ceil(groups.length / 2)
+      await resolveGroups(groups.slice(0, half), rules, on, asks)
+      return resolveGroups(groups.slice(half), rules, on, asks)
+    }
+    const as = unresolved(resolver, cause)
+    for (const { deliveries: own } of groups) for (const delivery of own) delivery.runsAs = as
+    const [first] = groups
+    first?.deliveries[0]?.log.warn({ err: cause, principals: groups.length }, 'principals could not be resolved')
+  }
+}
+
+/** What the principals of a group may do now. Never rejects: where the authorizer fails, the deliveries of this group are put back. */
+async function decide(
+  { app, registrant, caller, deliveries }: Group,
+  places: ReadonlyMap<string, ResolvedPrincipal | undefined>,
+  mayRun: RunsAsRules['mayRun'],
+): Promise<void> {
+  const as = runsAs({ registrant, caller }, (id) => places.get(nameOf(app, id)))
+  const registered = registrant === null || 'problem' in as ? undefined : places.get(nameOf(app, registrant))
+  // Neighbours mostly share their plan.
+  let asked: Plan | undefined
+  let answer: RunsAs = as
+  for (const delivery of deliveries) {
+    if (registered !== undefined && delivery.plan !== asked) {
+      asked = delivery.plan
+      try {
+        const may = mayRun(asked, registered)
+        answer = (typeof may === 'boolean' ? may : await may) ? as : notAllowed(registered.id, asked)
+      } catch (cause) {
+        answer = { unresolved: cause }
+        delivery.log.warn({ err: cause, principal: registered.id }, 'it is not known what a principal may do')
+      }
+    }
+    delivery.runsAs = answer
+  }
+}
+
+/** Deliveries that run as the service are in no group. */
+function groupsOf(deliveries: readonly RowDelivery[]): readonly Group[] {
+  const groups = new Map<string, Group>()
+  // Neighbours mostly share their plan, and their caller.
+  let plan: Plan | undefined
+  let caller: string | null = null
+  let group: Group | undefined
+  for (const delivery of deliveries) {
+    const ownCaller = delivery.plan.runsAsCaller ? delivery.row.caller : null
+    if (delivery.plan !== plan || ownCaller !== caller) {
+      plan = delivery.plan
+      caller = ownCaller
+      group = groupOf(plan, caller, groups)
+    }
+    group?.deliveries.push(delivery)
+  }
+  return [...groups.values()]
+}
+
+function groupOf({ app, registrant }: Plan, caller: string | null, groups: Map<string, Group>): Group | undefined {
+  if (registrant === null && caller === null) return undefined
+  const name = JSON.stringify([app, registrant, caller])
+  let group = groups.get(name)
+  if (group === undefined) groups.set(name, (group = { app, registrant, caller, deliveries: [] }))
+  return group
+}
+
+/** Each principal once. */
+function keysOf(groups: readonly Group[]): Map<string, PrincipalKey> {
+  const keys = new Map<string, PrincipalKey>()
+  for (const { app, registrant, caller } of groups)
+    for (const id of [registrant, caller])
+      if (id !== null && id !== UNKNOWN_CALLER) keys.set(nameOf(app, id), { app, id })
+  return keys
+}
+
+function nameOf(app: string, id: string): string {
+  return JSON.stringify([app, id])
+}
+
+function runsAs(
+  { registrant, caller }: Pick<Group, 'registrant' | 'caller'>,
+  resolved: (id: string) => ResolvedPrincipal | undefined,
+): RunsAs {
+  const registered = registrant === null ? undefined : standing(registrant, resolved(registrant), REGISTERED)
+  if (registered !== undefined && 'problem' in registered) return registered
+  if (caller === null) return { principal: registered?.principal }
+  if (caller === UNKNOWN_CALLER) return refused('nobody has said who emitted the event', 'caller_unknown')
+  const called = standing(caller, resolved(caller), EMITTED)
+  if ('problem' in called || registered === undefined || caller === registrant) return called
+  return { ...called, boundBy: [registered.principal] }
+}
+
+const REGISTERED = 'registered the trigger'
+const EMITTED = 'emitted the event'
+
+function standing(
+  id: string,
+  resolved: ResolvedPrincipal | undefined,
+  did: typeof REGISTERED | typeof EMITTED,
+): { readonly principal: Principal } | { readonly problem: DeliveryFailure } {
+  const who = `the principal ${JSON.stringify(id)}, who ${did},`
+  if (resolved === undefined || resolved.removed === true) return refused(`${who} is gone`, 'principal_gone')
+  if (resolved.disabled) return refused(`${who} is disabled`, 'principal_disabled')
+  return { principal: principalOf(resolved.id, resolved.roles) }
+}
+
+function refused(
+  message: string,
+  code: 'principal_gone' | 'principal_disabled' | 'principal_not_allowed' | 'caller_unknown',
+): { readonly problem: DeliveryFailure } {
+  return { problem: Object.assign(new DeliveryFailure('forbidden', message), { code }) }
+}
+
+function unresolved(resolver: PrincipalResolver, cause: unknown): RunsAs {
+  if (resolver instanceof AdminPrincipalResolver) return { unresolved: cause }
+  return { problem: new DeliveryFailure('unavailable', 'its principal could not be resolved', { cause }) }
+}
+
+function notAllowed(id: string, { target, sourceName }: Plan): RunsAs {
+  const what = `may not run a target of type ${target?.type} for events of ${sourceName}`
+  const message = `the principal ${JSON.stringify(id)}, who registered the trigger, ${what}: the service has not opened them to it`
+  return refused(message, 'principal_not_allowed')
+}

@@ -1,0 +1,87 @@
+/**
+ * Sets aside, or withdraws, the rows of triggers that were disabled or deleted, a bite of the outbox at a time:
+ *
+ *   changed ──bite by bite──▶ end of the outbox ──nothing was left out, and nothing can come any more──▶ swept
+ *      ▲                              │ else
+ *      └────────── later and later ◀──┘
+ *
+ * Until then every lane asks for pauses when it has claimed, as it does while something is paused: the promise that nothing runs by
+ * surprise is the claim's. The sweep is what makes the question unnecessary, and what finds rows that are not due yet.
+ */
+import type pg from 'pg'
+import { withTransaction } from '../postgres/database-calls.ts'
+import { biteOfOutbox } from '../sql/deliveries/bite-of-outbox.ts'
+import { isFaultOfRow } from '../set-aside/fault.ts'
+import type { SetAsideRows } from '../set-aside/set-aside.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { ChosenPause } from '../sql/pause/sweep-pauses.ts'
+import { choosePause, moveSweep, putOffSweep, setAside } from '../sql/pause/sweep-pauses.ts'
+import type { Latest } from '../time/lease-clock.ts'
+
+/** To withdraw so many takes half a second, to look at so many that are others' a few milliseconds. */
+const BITE_ROWS = 5_000
+/** Each tick of a dispatcher takes at most this many. */
+const MAX_BITES = 50
+/** How Postgres writes the `discard_before` of a deleted trigger. */
+const WITHOUT_END = 'infinity'
+
+export interface PauseSweep {
+  readonly sql: Sql
+  readonly pool: pg.Pool
+  readonly aside: SetAsideRows
+  readonly leaseClock: Latest
+}
+
+export async function sweepPauses({ sql, pool, aside, leaseClock }: PauseSweep, signal: AbortSignal): Promise<void> {
+  for (let bites = 0; bites < MAX_BITES && !signal.aborted; bites++) {
+    const chosen: ChosenPause[] = []
+    const hold = (pause: ChosenPause) => void chosen.push(pause)
+    try {
+      if (!(await withTransaction(pool, (tx) => sweepBite(sql, tx, leaseClock.latestS, hold)))) return
+    } catch (error) {
+      const [pause] = chosen
+      if (pause === undefined || !isFaultOfRow(error)) throw error
+      // One that cannot be swept would be the next one chosen, for ever.
+      const { app_id: app, trigger_id: id } = pause
+      await withTransaction(pool, async (tx) => {
+        await sql.run(tx, putOffSweep, [app, id])
+        await aside.put(tx, { app, kind: 'pause', id }, error)
+      })
+    }
+  }
+}
+
+/** False: there is nothing to sweep at the moment. */
+async function sweepBite(
+  sql: Sql,
+  tx: pg.ClientBase,
+  latestS: number,
+  hold: (pause: ChosenPause) => void,
+): Promise<boolean> {
+  const [pause] = await sql.run(tx, choosePause, [])
+  if (pause === undefined) return false
+  hold(pause)
+  const { app_id: app, trigger_id: trigger, discard_before: discardBefore, sweep_from: from, disabled } = pause
+  // A trigger that is disabled or gone gets no rows but those of transactions that began before; an enabled one goes on as soon as it can.
+  const mayEnd = pause.is_over || (!disabled && discardBefore !== WITHOUT_END)
+  const begins = from === '0' ? mayEnd : pause.sweep_is_clean
+  const [bite] = await sql.run(tx, biteOfOutbox, [from, BITE_ROWS])
+  const to = bite?.to ?? undefined
+  let isClean = begins
+  if (to !== undefined) {
+    const [aside] = await sql.run(tx, setAside, [
+      app,
+      trigger,
+      from,
+      to,
+      discardBefore,
+      disabled,
+      pause.discard_replays_before,
+      latestS,
+    ])
+    isClean &&= aside?.left === 0
+  }
+  const isEnd = to === undefined || (bite?.rows ?? 0) < BITE_ROWS
+  await sql.run(tx, moveSweep, [app, trigger, isEnd ? null : to, isClean, isEnd && isClean])
+  return true
+}

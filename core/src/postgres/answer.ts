@@ -1,0 +1,126 @@
+import type pg from 'pg'
+import { ask, askSession } from './ask.ts'
+import type { Client } from './ask.ts'
+import { checkOut, elsewhereIfReadOnly, isPool } from './check-out.ts'
+import { beginText, isBegun, sessionOf, statusOf } from './session.ts'
+import type { Session } from './session.ts'
+import { parameterOf, TEXTS } from './types.ts'
+import { inCatalog } from './in-catalog.ts'
+import { sqlStateOf } from './postgres-errors.ts'
+import type { Queryable } from './statement.ts'
+
+/** What Postgres answers to a statement of the bus's, however the session that it goes to is set up. */
+export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  try {
+    return isPool(on) ? await elsewhereIfReadOnly(() => answerOfPool(on, query)) : await answerOfClient(on, query)
+  } catch (error) {
+    // It was made where the socket is read. What a reader looks for is who asked.
+    // An application may have taken the function away.
+    if (typeof error === 'object' && error !== null) Error.captureStackTrace?.(error)
+    throw error
+  }
+}
+
+/** The rows of a query that is no statement of a file: of the catalogue mostly. */
+export async function rowsOf<Row>(on: Queryable, text: string, values: unknown[] = []): Promise<Row[]> {
+  const { rows } = await answer(on, { text: inCatalog(text), values })
+  return rows as Row[]
+}
+
+/**
+ * As `pool.query` does it, which has no client to tell how its results are to be sent. After an error the connection leaves the pool:
+ * several statements in one text, such as pg-boss has, may have left a transaction open.
+ */
+async function answerOfPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  const client = await checkOut(pool)
+  let failed = true
+  try {
+    const result = await answerOfClient(client, query)
+    failed = false
+    return result
+  } finally {
+    client.release(failed)
+  }
+}
+
+/**
+ * By itself where the session is as usual, and in a transaction that makes it so where it is not (`session.ts`). Sent before this
+ * returns, where it is known which: a lane sends several at once.
+ */
+function answerOfClient(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  const session = sessionOf(client)
+  if (session !== undefined && (!session.wraps || isBegun(client))) return ask(client, query)
+  return answerWhereItMatters(client, query)
+}
+
+async function answerWhereItMatters(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+  const session = await askSession(client)
+  if (session === undefined || !session.wraps || isBegun(client)) return ask(client, query)
+  const status = statusOf(client)
+  if (status === 'I') return inItsOwnTransaction(client, query, session)
+  return status === 'T' && session.perStatement.length > 0
+    ? asMeant(client, query, session.perStatement)
+    : ask(client, query)
+}
+
+const COMMIT = { text: 'commit' }
+
+async function inItsOwnTransaction(client: Client, query: pg.QueryConfig, session: Session): Promise<pg.QueryResult> {
+  const begin = { text: beginText(session) }
+  if ((client as { readonly pipeline?: boolean }).pipeline === true) {
+    // In one write. What failed first is what counts: COMMIT of a failed transaction succeeds.
+    const [begun, answered, committed] = await Promise.allSettled(
+      [begin, query, COMMIT].map((each) => ask(client, each)),
+    )
+    for (const said of [begun, answered, committed]) if (said?.status === 'rejected') throw said.reason
+    return (answered as PromiseFulfilledResult<pg.QueryResult>).value
+  }
+  await ask(client, begin)
+  try {
+    const result = await ask(client, query)
+    await ask(client, COMMIT)
+    return result
+  } catch (error) {
+    // Where the connection is lost, so is the transaction.
+    await ask(client, { text: 'rollback' }).catch(() => undefined)
+    throw error
+  }
+}
+
+const SETTINGS = `select array(
+  select pg_catalog.current_setting(name) from pg_catalog.unnest($1::pg_catalog.text[]) with ordinality as asked (name, i) order by i
+) as settings`
+const SET_LOCALLY = `select pg_catalog.set_config(name, value, true)
+from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as setting (name, value)`
+
+/** By connection, what is asked last in this way: each begins when the one before has set back what it set. */
+const turns = new WeakMap<object, Promise<unknown>>()
+
+/**
+ * In the transaction of a caller, who finds its settings as they were. A failed one has none any more. What the caller itself asks
+ * at the same time, without waiting, is asked in between.
+ */
+function asMeant(client: Client, query: pg.QueryConfig, settings: Session['perStatement']): Promise<pg.QueryResult> {
+  const names = parameterOf(settings.map(([name]) => name))
+  const set = (values: readonly string[]) =>
+    ask(client, { text: SET_LOCALLY, values: [names, parameterOf(values)], types: TEXTS } as pg.QueryConfig)
+  const turn = async () => {
+    const { rows } = await ask(client, { text: SETTINGS, values: [names] })
+    const [before] = rows as [{ readonly settings: readonly string[] }]
+    await set(settings.map(([, value]) => value))
+    try {
+      const result = await ask(client, query)
+      await set(before.settings)
+      return result
+    } catch (error) {
+      // The transaction goes on where it was not Postgres that refused. If it does not, nothing has to be set back.
+      if (sqlStateOf(error) === undefined) await set(before.settings).catch(() => undefined)
+      throw error
+    }
+  }
+  const asked = (turns.get(client) ?? Promise.resolve()).then(turn)
+  // Whoever asked hears of a failure. The next turn begins whatever became of this one.
+  const over = asked.catch(() => undefined)
+  turns.set(client, over)
+  return asked
+}

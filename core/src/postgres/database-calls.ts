@@ -1,0 +1,361 @@
+/**
+ * The boundary between the calls of an application (`cx`, `bus`) and the driver. Every call of the bus's own reaches
+ * Postgres through it, and hears one `OutbusError` of whatever went wrong. A refusal says what Postgres said. What a lost
+ * connection means depends on how far the call had come:
+ *
+ *   connecting   Nothing was sent.                                        `database.unreachable`, or `bus.stopped`
+ *   reading      A statement that changes nothing was under way.          `database.unreachable`, or `bus.stopped`
+ *   writing      A transaction of the bus was under way.                  `emit.outcome_unknown`, or `bus.stopped`
+ *   committing   COMMIT, or a statement that commits by itself, was sent. `emit.outcome_unknown`
+ *   within       A statement of the caller's own transaction.             `database.unreachable`
+ */
+import type pg from 'pg'
+import { isOutbusError, OutbusError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
+import {
+  isProgramError,
+  isUnreachable,
+  lacksSchema,
+  refusesWrites,
+  saysNothingWasSent,
+  serverErrorOf,
+  SQL_STATE,
+  UnreadableAnswer,
+  wasRefused,
+  wasRefusedByDriver,
+} from './postgres-errors.ts'
+import { checkOut, elsewhereIfReadOnly, isPool } from './check-out.ts'
+import { ask } from './ask.ts'
+import { beginOn, commitOn, rollbackOn } from './transactions.ts'
+import { Sql } from './statement.ts'
+import type { Queryable, Statement } from './statement.ts'
+import { promised } from '../time/promised.ts'
+
+export type Stage = 'connecting' | 'reading' | 'writing' | 'committing' | 'within'
+
+type Begin = (tx: pg.ClientBase) => Promise<unknown>
+
+export interface DatabaseCallsOptions {
+  readonly pool: pg.Pool
+  /** Aborts when the grace of `bus.stop()` is over: what still waits then is given up. */
+  readonly over: AbortSignal
+  /** Rejects where the schema does not fit this program. */
+  checkSchema(): Promise<void>
+}
+
+export class DatabaseCalls {
+  readonly #options: DatabaseCallsOptions
+  /** Ends the wait of each call that has a connection, or waits for one. */
+  readonly #giveUp = new Set<() => void>()
+
+  constructor(options: DatabaseCallsOptions) {
+    this.#options = options
+    if (options.over === NEVER) return
+    options.over.addEventListener('abort', () => {
+      for (const giveUp of this.#giveUp) giveUp()
+    })
+  }
+
+  /**
+   * Runs `work` on a connection of the pool. Of its errors those of the driver are translated by {@link during}. The
+   * connection goes back in no transaction, or is closed where it has ended.
+   */
+  async borrow<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#connect()
+    const cut = () => void client.end()
+    this.#giveUp.add(cut)
+    // The grace may have ended in the moment in which the connection was handed over.
+    if (this.#options.over.aborted) cut()
+    try {
+      const result = await work(client)
+      client.release()
+      return result
+    } catch (error) {
+      client.release(!(await isUsable(client, error)))
+      throw await this.#explained(error)
+    } finally {
+      this.#giveUp.delete(cut)
+    }
+  }
+
+  /**
+   * Runs `work` in a transaction of the bus: commits when it resolves, rolls back when it throws. An error that `work`
+   * throws by itself passes as it is: what it sends goes through {@link during}.
+   */
+  transaction<T>(work: (tx: pg.PoolClient) => Promise<T>, begin: Begin = beginOn): Promise<T> {
+    return this.borrow((tx) => this.transactionOn(tx, () => work(tx), begin))
+  }
+
+  /** Within {@link borrow}, which rolls back. */
+  async transactionOn<T>(tx: pg.ClientBase, work: () => Promise<T>, begin: Begin): Promise<T> {
+    await this.during('connecting', tx, () => begin(tx))
+    const result = await work()
+    const command = await this.during('committing', tx, () => commitOn(tx))
+    if (command === 'COMMIT') return result
+    throw new OutbusError(
+      'database.refused',
+      `a statement of the transaction had failed: Postgres answered ${command} to COMMIT`,
+      { sqlState: SQL_STATE.failedTransaction, hint: 'a verb caught an error of its transaction and went on' },
+    )
+  }
+
+  /** Runs `work`, which sends statements on `on`, and translates what the driver throws. */
+  async during<T>(stage: Stage, on: Queryable, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw translated(error, { stage, stopped: this.#options.over.aborted, login: loginOf(on) })
+    }
+  }
+
+  /** Runs `work` within the caller's transaction; or, where it changes nothing, on a connection of the pool. */
+  reading<T>(on: Queryable, work: (on: Queryable) => Promise<T>): Promise<T> {
+    if (!isPool(on)) return this.during('within', on, () => work(on))
+    return this.borrow((client) => this.during('reading', client, () => work(client)))
+  }
+
+  /** At the latest when the grace is over. A pool that ends never answers whoever waits for a connection. */
+  async #connect(): Promise<pg.PoolClient> {
+    const { pool, over } = this.#options
+    if (over.aborted) throw stopped('connecting')
+    const { promise, resolve, reject } = promised<pg.PoolClient>()
+    const giveUp = () => reject(stopped('connecting'))
+    this.#giveUp.add(giveUp)
+    checkOut(pool).then((client) => {
+      // Nobody waits for it any more.
+      if (over.aborted) client.release()
+      else resolve(client)
+    }, reject)
+    try {
+      return await promise
+    } catch (error) {
+      throw translated(error, { stage: 'connecting', stopped: over.aborted, login: undefined })
+    } finally {
+      this.#giveUp.delete(giveUp)
+    }
+  }
+
+  /** Which of the ways in which a schema may not fit it is. Asked once the connection of the call is free again. */
+  async #explained(error: unknown): Promise<unknown> {
+    if (!isOutbusError(error, 'schema.outdated') || error.sqlState === undefined) return error
+    try {
+      await this.#options.checkSchema()
+      return error
+    } catch (found) {
+      // Anything else, such as a server that went away meanwhile, tells less than what Postgres said before.
+      if (!isOutbusError(found) || !/^(schema|migration)\./.test(found.code)) return error
+      const { code, message, path, hint, sqlState = error.sqlState } = found as OutbusError
+      // The message ends with the hint, and the new one's would end with it twice.
+      const said = hint === undefined ? message : message.replace(` (${hint})`, '')
+      return new OutbusError(code, said, {
+        cause: error.cause,
+        sqlState,
+        ...(path === undefined ? {} : { path }),
+        ...(hint === undefined ? {} : { hint }),
+      })
+    }
+  }
+}
+
+const NEVER = new AbortController().signal
+
+/**
+ * Runs `work` in a transaction of its own, at the level that the database has by default: commits when it resolves, rolls back
+ * when it throws. What `work` throws passes as it is. `database.unreachable` where no connection can be had, `emit.outcome_unknown` where the answer to COMMIT is lost,
+ * `database.refused` with its `sqlState` where Postgres refuses it.
+ */
+export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
+  return callsOn(pool).transaction(work, (tx) => ask(tx, { text: 'begin' }))
+}
+
+/** The same for a transaction of the bus, which states its level, and its `settings`: such as `lock_timeout = '20ms'`. */
+export async function withOwnTransaction<T>(
+  pool: pg.Pool,
+  work: (tx: pg.PoolClient) => Promise<T>,
+  settings: readonly string[] = [],
+): Promise<T> {
+  return callsOn(pool).transaction(work, (tx) => beginOn(tx, settings))
+}
+
+function callsOn(pool: pg.Pool): DatabaseCalls {
+  return new DatabaseCalls({ pool, over: NEVER, checkSchema: async () => undefined })
+}
+
+/** The statements of calls. On a pool each is a call of its own, on a client it is within its caller's transaction. */
+export class CallSql extends Sql {
+  readonly #sql: Sql
+  readonly #calls: DatabaseCalls
+
+  constructor(sql: Sql, calls: DatabaseCalls) {
+    super(sql.schema, sql.prepare)
+    this.#sql = sql
+    this.#calls = calls
+  }
+
+  override async run<Parameters extends readonly unknown[], Row>(
+    on: Queryable,
+    stated: Statement<Parameters, Row>,
+    parameters: Parameters,
+  ): Promise<Row[]> {
+    const send = (given: Queryable) => this.#sql.run(given, stated, parameters)
+    if (!isPool(on) || !mayWrite(stated.text)) return this.#calls.reading(on, send)
+    // In a transaction although it is one statement: as long as no COMMIT was sent, it is known that nothing was written.
+    const write = (tx: pg.PoolClient) => this.#calls.during('writing', tx, () => send(tx))
+    return elsewhereIfReadOnly(() => this.#calls.transaction(write))
+  }
+}
+
+/**
+ * A word of a statement that changes something, a lock among them, or a function of the schema, which may do anything. Of these
+ * `name_in` alone is known to read no more than its argument.
+ */
+const WRITES =
+  /\b(insert|update|delete|merge|truncate|call|do|create|alter|drop|lock|nextval|setval|pg_notify)\b|\{schema\}\.(?!name_in\b)\w+\s*\(/i
+const known = new Map<string, boolean>()
+
+/** When in doubt it does: then nobody is told that nothing was written. */
+function mayWrite(text: string): boolean {
+  let writes = known.get(text)
+  if (writes === undefined) known.set(text, (writes = WRITES.test(text)))
+  return writes
+}
+
+interface Circumstances {
+  readonly stage: Stage
+  /** The bus has given up waiting, and cut the connection itself. */
+  readonly stopped: boolean
+  readonly login: string | undefined
+}
+
+/** What the caller hears. Errors that no driver made pass as they are. Pure. */
+function translated(error: unknown, { stage, stopped: isStopped, login }: Circumstances): unknown {
+  if (isOutbusError(error)) return error
+  if (stage === 'connecting' && isUnreachable(error)) return isStopped ? stopped(stage, error) : unreachable(error)
+  if (wasRefused(error)) return refused(error, stage, login)
+  if (error instanceof UnreadableAnswer && stage !== 'committing') return unreadable(error)
+  if (wasRefusedByDriver(error)) return refusedByDriver(error)
+  if (isProgramError(error) && stage !== 'connecting') return error
+  const at = stage !== 'within' && saysNothingWasSent(error) ? 'connecting' : stage
+  if (at === 'committing') return outcomeUnknown(error)
+  if (isStopped && at !== 'within') return stopped(at, error)
+  if (at === 'writing') return outcomeUnknown(error)
+  return at === 'within' ? transactionLost(error) : unreachable(error)
+}
+
+function refused(cause: unknown, stage: Stage, login: string | undefined): OutbusError {
+  const { code: sqlState, message } = serverErrorOf(cause) as NonNullable<ReturnType<typeof serverErrorOf>>
+  const details = { cause, sqlState }
+  if (sqlState === SQL_STATE.insufficientPrivilege) {
+    const who = login === undefined ? 'the role that the bus logs in as' : `the role ${JSON.stringify(login)}`
+    return new OutbusError('database.forbidden', `${who} lacks a right: ${message}`, {
+      ...details,
+      hint: `grantRoles gives it to the ${roleFor(message, stage)}: docs/operations.md`,
+    })
+  }
+  if (refusesWrites(cause))
+    return new OutbusError('database.read_only', `Postgres takes no writes: ${message}`, {
+      ...details,
+      hint: 'the server is a standby, or set to read-only: connect to the primary, and try again',
+    })
+  if (lacksSchema(cause))
+    return new OutbusError('schema.outdated', `the schema is not what this program needs: ${message}`, {
+      ...details,
+      hint: 'bus.checkSchema() says what is missing, bus.migrate() adds it',
+    })
+  return new OutbusError('database.refused', `Postgres refused a statement: ${message}`, details)
+}
+
+/** What is read of a statement comes before its transaction commits, so that nothing was written. */
+function unreadable(cause: UnreadableAnswer): OutbusError {
+  return new OutbusError('database.refused', `the answer of Postgres cannot be read: it sent ${cause.message}`, {
+    cause,
+    hint: 'the session has settings that the bus does not know of: docs/operations.md, Connections',
+  })
+}
+
+function refusedByDriver(cause: unknown): OutbusError {
+  return new OutbusError('database.refused', `pg refused a statement: ${(cause as Error).message}`, { cause })
+}
+
+/** Of those that `grantRoles` knows. Only the migrator says what a principal may do. */
+function roleFor(message: string, stage: Stage): string {
+  if (/\bprincipal/.test(message)) return 'migrator'
+  if (stage === 'reading') return 'reader'
+  // To emit, one inserts into it; to cancel what is in it, one takes rows out.
+  return /\boutbox\b/.test(message) && stage !== 'committing' ? 'emitter and, to cancel, the dispatcher' : 'emitter'
+}
+
+function unreachable(cause: unknown): OutbusError {
+  const { message, code } = (cause ?? {}) as { readonly message?: unknown; readonly code?: unknown }
+  const why = typeof message === 'string' && message !== '' ? message : String(code)
+  // What is wrong with a URL holds the URL, and with it the password.
+  const details = isProgramError(cause) ? {} : { cause }
+  return new OutbusError('database.unreachable', `Postgres cannot be reached: ${why}`, details)
+}
+
+function transactionLost(cause: unknown): OutbusError {
+  return new OutbusError(
+    'database.unreachable',
+    'the connection of the transaction was lost, and the transaction with it',
+    {
+      cause,
+      hint: 'begin it again on another connection',
+    },
+  )
+}
+
+function outcomeUnknown(cause: unknown): OutbusError {
+  return new OutbusError(
+    'emit.outcome_unknown',
+    'the connection was lost before Postgres answered: what was written may or may not be committed',
+    { hint: 'look before you write it again; an emit with the same dedupeKey may be repeated', cause },
+  )
+}
+
+function stopped(stage: Stage, cause?: unknown): OutbusError {
+  const what =
+    stage === 'reading' ? 'the bus stopped before Postgres answered' : 'the bus stopped before this was written'
+  return new OutbusError('bus.stopped', what, cause === undefined ? {} : { cause })
+}
+
+/**
+ * Runs `work`, which opens connections of its own, such as a migration, and says in one `OutbusError` what Postgres
+ * refused or that it cannot be reached. Errors that no driver made pass as they are.
+ */
+export async function reaching<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isOutbusError(error)) throw error
+    if (isUnreachable(error)) throw unreachable(error)
+    throw wasRefused(error) ? refused(error, 'writing', undefined) : error
+  }
+}
+
+function loginOf(on: Queryable): string | undefined {
+  const { user } = on as { readonly user?: unknown }
+  return typeof user === 'string' ? user : undefined
+}
+
+/** Rolls back what `client` is in. False where the connection has ended, by what it said or by not saying anything. */
+async function isUsable(client: pg.PoolClient, error: unknown): Promise<boolean> {
+  if (isOutbusError(error) && LOST.has(error.code)) return false
+  if (client.getTransactionStatus?.() === 'I') return true
+  try {
+    await rollbackOn(client)
+    return true
+  } catch {
+    // The connection is gone or unusable, and the transaction with it.
+    return false
+  }
+}
+
+const LOST: ReadonlySet<string> = new Set<ErrorCode>(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
+
+/**
+ * Whether what several asked for in one statement may be asked for again one by one. Only a refusal allows it: then
+ * nothing was written, and it may be a refusal of one of them. Of anything else nobody knows that it was not written.
+ */
+export function mayBeRepeated(error: unknown): boolean {
+  return isOutbusError(error) && !LOST.has(error.code)
+}

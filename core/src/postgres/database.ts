@@ -1,0 +1,90 @@
+/** How the bus reaches Postgres: from a URL, or from a pool that the caller already has. */
+import type pg from 'pg'
+import type { Logger } from 'pino'
+import { busPool } from './bus-client.ts'
+import type { BusClientConfig } from './bus-client.ts'
+import { isPool } from './check-out.ts'
+import { assertPostgresUrl, assertReadable } from './url.ts'
+
+/** Of the pool that the bus makes from a URL. */
+const POOL_CONNECTIONS = 10
+/** A server that does not answer a connect within this is not there. */
+const CONNECT_TIMEOUT_MS = 10_000
+
+export interface Database {
+  /** For emits, triggers and what handlers do through their context. */
+  readonly pool: pg.Pool
+  /** What lanes, notes and the listener open connections of their own with. */
+  readonly connection: BusClientConfig
+  /** Ends the pool, if it is the bus's own: waits for the connections in use, and cuts them when `over` aborts. */
+  close(over: AbortSignal): Promise<void>
+}
+
+/** `ownSession`: false behind a transaction-mode pooler. */
+export function openDatabase(database: unknown, log: Logger, ownSession: boolean): Database {
+  if (isPool(database) && isWhole(database)) {
+    const { connectionString } = database.options
+    if (connectionString !== undefined) assertReadable(connectionString, 'database')
+    hearOf(database, log)
+    return {
+      pool: database,
+      connection: { ...clientConfigOf(database.options), ownSession },
+      close: async () => undefined,
+    }
+  }
+  assertPostgresUrl(database, 'database')
+  const connection: BusClientConfig = {
+    connectionString: database,
+    ownSession,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    application_name: 'outbus',
+  }
+  const pool = busPool({ ...connection, max: POOL_CONNECTIONS })
+  // Without a listener a connection that is lost while idle would end the process (G16).
+  pool.on('error', (error) => log.debug(lossOf(error), 'an idle connection was lost'))
+  const inUse = new Set<pg.PoolClient>()
+  pool.on('acquire', (client) => inUse.add(client))
+  pool.on('release', (_error, client) => inUse.delete(client))
+  const close = async (over: AbortSignal) => {
+    const cut = () => {
+      for (const client of inUse) void client.end()
+    }
+    over.addEventListener('abort', cut, { once: true })
+    const ended = pool.end()
+    if (over.aborted) cut()
+    await ended
+  }
+  return { pool, connection, close }
+}
+
+/** Whether it has what is used of a pool beside its connections. What has not is refused as no database. */
+function isWhole(pool: pg.Pool): boolean {
+  const { options, on, listenerCount, listeners } = pool as Partial<pg.Pool>
+  const isEmitter = [on, listenerCount, listeners].every((member) => typeof member === 'function')
+  return isEmitter && typeof options === 'object' && options !== null
+}
+
+/**
+ * An `error` of a pool that nobody listens to ends the process, and pg emits one for each idle connection that Postgres
+ * ends. The bus listens where the caller does not. Its listener stays for the life of the pool: the connections that the
+ * bus opened outlive the bus, and another bus may have found this listener and added none.
+ */
+function hearOf(pool: pg.Pool, log: Logger): void {
+  if (pool.listenerCount('error') > 0) return
+  pool.on('error', (error) =>
+    log.warn(lossOf(error), 'an idle connection of the given pool was lost; the pool has no error listener of its own'),
+  )
+}
+
+/** Not the error itself: pg-pool gives it the client as a property, and a log would show all that is in a client. */
+function lossOf(error: Error & { readonly code?: string }): object {
+  return { code: error.code, reason: error.message }
+}
+
+function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
+  const { max: _max, min: _min, ...client } = options
+  // Not enumerable in a pool's options, so the spread leaves it out.
+  const { password } = options
+  return { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...client, ...(password === undefined ? {} : { password }) }
+}

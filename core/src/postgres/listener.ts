@@ -1,0 +1,89 @@
+/**
+ * One connection that LISTENs, for as long as it is wanted. Whatever happens to it, it comes back; nobody waits
+ * for it, because polling is the guarantee and NOTIFY the hint.
+ *
+ *   connecting ──LISTEN answered──▶ listening ──error, end, or a check unanswered──▶ waiting ──▶ connecting
+ *
+ * (pg-listen was tried on paper and left: docs/decisions.md.)
+ */
+import type { Logger } from 'pino'
+import { BusClient } from './bus-client.ts'
+import type { BusClientConfig } from './bus-client.ts'
+import { backoffMs, sleep } from '../time/pause.ts'
+
+export interface ListenerOptions {
+  readonly channels: readonly string[]
+  /** A direct connection: LISTEN does not work behind a transaction-mode pooler. */
+  readonly connection: BusClientConfig
+  readonly log: Logger
+  onNotified(channel: string, payload: string): void
+  /** After each connect: what was sent during an outage is lost, so look. */
+  onListening(): void
+}
+
+/** A half-open connection says nothing; a question every so often finds out. */
+const CHECK_EVERY_MS = 10_000
+const CHECK_TIMEOUT_MS = 5_000
+
+export class Listener {
+  readonly #options: ListenerOptions
+  readonly #stop = new AbortController()
+  #listening = false
+  #running: Promise<void> | undefined
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+  }
+
+  get listening(): boolean {
+    return this.#listening
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        await this.#session(() => (failures = 0))
+      } catch (error) {
+        // Expected whenever Postgres restarts; the dispatcher polls meanwhile.
+        this.#options.log.debug({ err: error }, 'the listener lost its connection')
+      }
+      this.#listening = false
+      await sleep(backoffMs(failures), signal)
+    }
+  }
+
+  async #session(onConnected: () => void): Promise<void> {
+    const { connection, channels, onNotified, onListening } = this.#options
+    const { signal } = this.#stop
+    const client = new BusClient({ ...connection, keepAlive: true, answerWithinMs: CHECK_TIMEOUT_MS })
+    const lost = new AbortController()
+    client.on('error', (error) => lost.abort(error))
+    client.on('end', () => lost.abort(new Error('the connection ended')))
+    client.on('notification', ({ channel, payload = '' }) => onNotified(channel, payload))
+    try {
+      await client.connect()
+      for (const channel of channels) await client.query(`listen ${client.escapeIdentifier(channel)}`)
+      this.#listening = true
+      onConnected()
+      onListening()
+      const over = AbortSignal.any([signal, lost.signal])
+      while (!over.aborted) {
+        await sleep(CHECK_EVERY_MS, over)
+        if (!over.aborted) await client.query('select 1')
+      }
+    } finally {
+      // Not awaited: on a half-open connection it would wait for an answer.
+      void client.end().catch(() => undefined)
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * One SQL statement: a name to prepare it by, its text with `{schema}` where the schema goes, and the types of
+ * its parameters and rows. Each stands in a file of its own with the function that runs it.
+ */
+import { createHash } from 'node:crypto'
+import type pg from 'pg'
+import { OutbusError } from '../errors.ts'
+import { OWN_TYPES, parameterOf, TEXTS } from './types.ts'
+import { SQL_STATE, sqlStateOf } from './postgres-errors.ts'
+import { answer } from './answer.ts'
+import { inCatalog } from './in-catalog.ts'
+
+export interface Statement<Parameters extends readonly unknown[], Row> {
+  readonly name: string
+  readonly text: string
+  /** Rows come as arrays of the texts that Postgres sent, unparsed. For the claim path. */
+  readonly raw: boolean
+  /** Carries the types; never there at run time. */
+  readonly types?: { parameters: Parameters; row: Row }
+}
+
+export function statement<Parameters extends readonly unknown[], Row = never>(
+  name: string,
+  text: string,
+  options: { raw?: boolean } = {},
+): Statement<Parameters, Row> {
+  return { name, text, raw: options.raw ?? false }
+}
+
+/** A `pg` pool, client or pool client: whatever runs a query. */
+export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>
+
+/** Statements bound to one schema. Built once at start; the schema name has been checked by then. */
+export class Sql {
+  readonly schema: string
+  /** False behind a transaction-mode pooler, where a prepared statement may be on another server connection. */
+  readonly prepare: boolean
+  readonly #bound = new Map<string, { name: string; text: string }>()
+  #check: ((on: Queryable) => Promise<void>) | undefined
+  #checking: { readonly on: Queryable; readonly done: Promise<void> } | undefined
+
+  constructor(schema: string, prepare: boolean) {
+    this.schema = schema
+    this.prepare = prepare
+  }
+
+  /**
+   * From now on the first statement, and every one after it until `check` has resolved once, waits for `check` and is
+   * refused with it. On the connection of the statement: that may be the only one there is, in a caller's transaction.
+   */
+  checkFirst(check: (on: Queryable) => Promise<void>): void {
+    this.#check = check
+  }
+
+  /** It has been checked elsewhere. */
+  checked(): void {
+    this.#check = undefined
+  }
+
+  async run<Parameters extends readonly unknown[], Row>(
+    on: Queryable,
+    stated: Statement<Parameters, Row>,
+    parameters: Parameters,
+  ): Promise<Row[]> {
+    try {
+      if (this.#check !== undefined) await this.#runCheck(on, this.#check)
+      const result = await this.send(on, stated, parameters)
+      return result.rows as Row[]
+    } catch (error) {
+      // Only the caller's own transaction can have failed before: a status that `pg` learns a moment after the failure.
+      if (sqlStateOf(error) !== SQL_STATE.failedTransaction) throw error
+      throw new OutbusError(
+        'emit.tx_closed',
+        'a statement of the transaction has failed: it takes nothing more until it is rolled back',
+        { path: 'tx', cause: error },
+      )
+    }
+  }
+
+  /** Of those who ask at once on one pool, one looks for all. */
+  async #runCheck(on: Queryable, check: (on: Queryable) => Promise<void>): Promise<void> {
+    if (this.#checking?.on === on) return this.#checking.done
+    const checking = { on, done: check(on) }
+    this.#checking = checking
+    try {
+      await checking.done
+      this.checked()
+    } finally {
+      if (this.#checking === checking) this.#checking = undefined
+    }
+  }
+
+  /** Like {@link run}, for who needs the command tag as well. */
+  send<Parameters extends readonly unknown[], Row>(
+    on: Queryable,
+    stated: Statement<Parameters, Row>,
+    parameters: Parameters,
+  ): Promise<pg.QueryResult> {
+    const { name, text } = this.#bind(stated)
+    const config = {
+      text,
+      values: parameters.map(parameterOf),
+      ...(this.prepare ? { name } : {}),
+      ...(stated.raw ? { rowMode: 'array' as const, types: TEXTS } : { types: OWN_TYPES }),
+    }
+    return answer(on, config)
+  }
+
+  #bind(stated: Statement<readonly unknown[], unknown>): { name: string; text: string } {
+    let bound = this.#bound.get(stated.name)
+    if (bound === undefined) {
+      // The schema is in the name because two buses with different schemas may share a caller's connection.
+      bound = {
+        name: preparedName(`${this.schema}.${stated.name}`),
+        text: inCatalog(stated.text).replaceAll('{schema}', `"${this.schema}"`),
+      }
+      this.#bound.set(stated.name, bound)
+    }
+    return bound
+  }
+}
+
+/** Postgres cuts names at 63 bytes, so that two long ones could become one. */
+function preparedName(name: string): string {
+  return name.length <= 63 ? name : createHash('sha256').update(name).digest('hex').slice(0, 40)
+}

@@ -1,0 +1,21 @@
+import { EMITTED_SETTING } from '../emit/emit-noted.ts'
+import { SOMETHING_PAUSED } from '../pause/pauses.ts'
+import { statement } from '../../postgres/statement.ts'
+import { notesAround } from '../note/write-note.ts'
+
+export interface AroundRow {
+  readonly noted_by_others: boolean
+  readonly something_paused: boolean
+}
+
+/**
+ * Caller: EmittedClaims, right after `claim_emitted` in its transaction. A statement of its own, since it has to see what was committed
+ * before the row was locked: whether others had noted the row by then, and may have started it; and whether some trigger is paused.
+ */
+export const askAround = statement<[laneId: string], AroundRow>(
+  'ask_around',
+  `select exists (
+    select from (${notesAround('emitted.id', 'emitted.id')}) as n where n.lane_id <> $1
+  ) as noted_by_others, ${SOMETHING_PAUSED} as something_paused
+from (select nullif(current_setting('${EMITTED_SETTING}', true), '')::bigint as id) as emitted`,
+)

@@ -1,0 +1,28 @@
+import { statement } from '../../postgres/statement.ts'
+
+/**
+ * Caller: Dispatcher's housekeeping, once the clock of the database was set back. Due times that were set in the future are moved to
+ * where they would be had they been set now: a delay, a backoff and a lease are as long as they were meant to be, and so is
+ * the time that a caller waits. Each row is moved once. By no index: this is done for a minute and then not again. Rows
+ * that somebody has locked are seen the next time.
+ */
+export const heedClock = statement<[limit: number], { moved: number }>(
+  'heed_clock',
+  `with moved as (
+  update {schema}.outbox
+  set due_at = case when coalesce(due_set_at, replayed_at, emitted_at) > clock_timestamp() and due_at > clock_timestamp()
+      then due_at - (coalesce(due_set_at, replayed_at, emitted_at) - clock_timestamp()) else due_at end,
+    due_set_at = clock_timestamp(),
+    reply_by = case when emitted_at > clock_timestamp() then reply_by - (emitted_at - clock_timestamp()) else reply_by end,
+    emitted_at = case when reply_by is not null then least(emitted_at, clock_timestamp()) else emitted_at end
+  where id = any (array(
+    select id from {schema}.outbox
+    where isfinite(emitted_at) and isfinite(due_at)
+      and ((coalesce(due_set_at, replayed_at, emitted_at) > clock_timestamp() + interval '1 second' and due_at > clock_timestamp())
+        or (reply_by is not null and emitted_at > clock_timestamp() + interval '1 second'))
+    limit $1 for update skip locked
+  ))
+  returning 1
+)
+select count(*)::integer as moved from moved`,
+)

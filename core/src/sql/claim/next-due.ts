@@ -1,0 +1,22 @@
+import { IN_BATCHES } from './claim-batch.ts'
+import { statement } from '../../postgres/statement.ts'
+
+function firstOfLevel(level: number): string {
+  return `(select due_at from {schema}.outbox where ${IN_BATCHES} and priority = ${level} and due_at > now() order by due_at limit 1)`
+}
+
+/** Of all notes there ever were, the versions may still be there to be read over (G13). */
+const NEWEST = 2_000
+
+/**
+ * Caller: Dispatcher, when its lanes found nothing: how long it may sleep. `in_hands`: some lane has rows claimed that are
+ * among the newest ones, which come back at once if its process dies, so somebody should look often.
+ */
+export const nextDue = statement<[], { wait_ms: number | null; in_hands: boolean }>(
+  'next_due',
+  `select extract(epoch from least(${firstOfLevel(2)}, ${firstOfLevel(1)}, ${firstOfLevel(0)}) - clock_timestamp())::double precision * 1000::double precision as wait_ms,
+  (
+    select lowest_id from {schema}.claim_notes where lowest_id > (select last_value from {schema}.outbox_id_seq) - ${NEWEST}
+    order by lowest_id desc limit 1
+  ) is not null as in_hands`,
+)

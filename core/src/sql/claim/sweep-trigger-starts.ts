@@ -1,0 +1,17 @@
+import { statement } from '../../postgres/statement.ts'
+import { RATE } from './trigger-limits.ts'
+
+/**
+ * Caller: Dispatcher's housekeeping. Starts that no rate limit counts any more, those of the future among them: they were noted before the
+ * clock of the database was set back. The table is read once, whatever a pinned horizon keeps in it.
+ */
+export const sweepTriggerStarts = statement<[olderThanMs: number], never>(
+  'sweep_trigger_starts',
+  `delete from {schema}.trigger_starts s
+where (s.started_at < clock_timestamp() - $1::double precision * interval '1 millisecond'
+  and not exists (
+    select from {schema}.trigger_limits l
+    where l.trigger_id = s.trigger_id and s.started_at >= clock_timestamp() - make_interval(secs => 1::double precision / (${RATE}))
+  ))
+  or s.started_at > clock_timestamp() + $1::double precision * interval '1 millisecond'`,
+)

@@ -1,0 +1,96 @@
+import type { ArrayText } from '../../postgres/arrays.ts'
+import { SOMETHING_PAUSED } from '../pause/pauses.ts'
+import { statement } from '../../postgres/statement.ts'
+
+/**
+ * A run of ids; without any: some trigger is paused. `of_emit`: by a note that was committed with its row; its lane had claimed it, or had
+ * died before, unless the note has gone meanwhile (`still_noted`).
+ */
+export type OverlapRow =
+  | { readonly low: string; readonly high: string; readonly of_emit: boolean }
+  | { readonly low: null; readonly high: null; readonly of_emit: null }
+
+/** A note has one row for each so many ids, by number, that it names any of. */
+export const NOTE_SPAN = 65_536
+/** A run begins in its span and is no longer than a batch may be. */
+const LONGEST_RUN = 10_000
+/** So far below an id the note that names it begins at the lowest. */
+const NOTE_REACH = NOTE_SPAN + LONGEST_RUN
+/** A note whose ids are no farther apart is a short one: so are those of lanes that keep up. The index of the others has the same number. */
+const SHORT = 512
+
+/**
+ * The notes that may name ids between `low` and `high`. Of short ones only those near by are read: of all others the versions
+ * are still there while some transaction pins the xmin horizon (G13).
+ */
+export function notesAround(low: string, high: string): string {
+  return `select * from {schema}.claim_notes
+    where lowest_id between ${low} - ${SHORT} and ${high} and highest_id - lowest_id < ${SHORT} and highest_id >= ${low}
+    union all
+    select * from {schema}.claim_notes
+    where lowest_id between ${low} - ${NOTE_REACH} and ${high} and highest_id - lowest_id >= ${SHORT} and highest_id >= ${low}`
+}
+
+/**
+ * Caller: Lane, committed on a connection of its own between the claim and the first handler. Writes the lane's note in the
+ * place of the one that it left, and answers with the runs of ids among them that some note names with the same attempt:
+ * deliveries that were started, and whose lane never came to settle them. (A statement's reads do not see its own writes, so the
+ * lane's own earlier note counts too.) Only notes of the same ids are read: those of many lanes stay cheap, and so do the
+ * versions of years of them, which nobody can remove while some transaction pins the xmin horizon (G13). Notes are compared as sets of
+ * ids, not run by run: of what failed here and there a note has as many runs as rows, and two such have 250,000 pairs.
+ *
+ * A note that was committed with its row (`emit_noted`) does not count while its lane's session holds the lock of it: the lane has not
+ * claimed the row yet, nor started it. Any login can hold such a lock: it counts for one that may dispatch. (Every overlap is of something: that is asked so that the locks are read for one, and for no other note.)
+ *
+ * Every attempt is within its bounds: they are there for the planner, as in `emit_alike`.
+ */
+export const writeNote = statement<
+  [
+    laneId: string,
+    runLows: ArrayText,
+    runHighs: ArrayText,
+    runAttempts: ArrayText,
+    /** The lowest ids of the note that was left; none where there is none. */
+    left: ArrayText,
+  ],
+  OverlapRow
+>(
+  'write_note',
+  `with gone as (
+  delete from {schema}.claim_notes where lowest_id = any ($5::bigint[]) and lane_id = $1
+), mine as materialized (
+  select low, high, attempt, low / ${NOTE_SPAN} as span from unnest($2::bigint[], $3::bigint[], $4::integer[]) as run (low, high, attempt)
+  where attempt between 0 and 2147483647
+), spans as materialized (
+  select min(low) as lowest, max(high) as highest, array_agg(low) as lows, array_agg(high) as highs, array_agg(attempt) as attempts
+  from mine group by span
+), noted as (
+  insert into {schema}.claim_notes (lane_id, lowest_id, highest_id, run_lows, run_highs, run_attempts)
+  select $1, lowest, highest, lows, highs, attempts from spans
+), ids as materialized (
+  select attempt, range_agg(int8range(low, high, '[]')) as ids from mine group by attempt
+)
+select lower(overlap) as low, upper(overlap) - 1 as high,
+  n.unclaimed_lock is not null as of_emit
+from spans
+cross join lateral (
+  ${notesAround('spans.lowest', 'spans.highest')}
+) as n
+cross join lateral (
+  select attempt, range_agg(int8range(low, high, '[]')) as ids
+  from unnest(n.run_lows, n.run_highs, n.run_attempts) as run (low, high, attempt) group by attempt
+) as earlier
+join ids on ids.attempt = earlier.attempt
+cross join lateral unnest(ids.ids * earlier.ids) as overlap
+where n.unclaimed_lock is null or not exists (
+  select from pg_locks l
+  where l.locktype = 'advisory' and l.objsubid = 1 and l.classid = (n.unclaimed_lock >> 32)::oid
+    and l.objid = (n.unclaimed_lock & 4294967295)::oid
+    and l.database = (select oid from pg_database where datname = current_database()) and not isempty(overlap)
+    and exists (
+      select from pg_stat_get_activity(l.pid) a join pg_roles r on pg_has_role(a.usesysid, r.oid, 'member')
+      where has_table_privilege(r.oid, '{schema}.outbox'::regclass, 'delete')
+    )
+)
+union all select null, null, null where ${SOMETHING_PAUSED}`,
+)

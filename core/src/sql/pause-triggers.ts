@@ -1,9 +1,0 @@
-import { statement } from './statement.ts'
-
-/** Caller: TriggerRegistry.pause and pauseAll. Rows that are there are parked by the dispatchers that claim them. No row: it was paused. */
-export const pauseTriggers = statement<[appId: string, triggerId: string], { trigger_id: string }>(
-  'pause_triggers',
-  `insert into {schema}.pauses as p (app_id, trigger_id) values ($1, $2::uuid)
-on conflict (app_id, trigger_id) do update set paused = true where not p.paused
-returning trigger_id`,
-)

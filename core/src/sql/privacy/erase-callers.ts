@@ -1,0 +1,47 @@
+import { erasedBatch } from './erasure.ts'
+import type { ErasedBatch } from './erasure.ts'
+import type { Statement } from '../../postgres/statement.ts'
+import { statement } from '../../postgres/statement.ts'
+
+/** Tables whose rows say who called, in the order in which an erasure goes through them. */
+const CALLED = {
+  outbox: { key: 'id', type: 'bigint', byApp: false, free: 'and (lease_token is null or due_at <= clock_timestamp())' },
+  dead_letters: { key: 'id', type: 'bigint', byApp: true, free: '' },
+  replies: { key: 'request_id', type: 'uuid', byApp: false, free: '' },
+  abandoned_executions: { key: 'request_id', type: 'uuid', byApp: true, free: '' },
+  attempts: { key: 'id', type: 'bigint', byApp: true, free: '' },
+} as const
+
+export type CalledTable = keyof typeof CALLED
+export const CALLED_TABLES = Object.keys(CALLED) as CalledTable[]
+
+/** Before the first key of the table. */
+export function firstKeyOf(table: CalledTable): string {
+  return CALLED[table].type === 'uuid' ? '00000000-0000-0000-0000-000000000000' : '0'
+}
+
+/**
+ * Caller: Erasure. Rows of what a principal called say that nobody has said who did: the empty text. By the primary key, or where there is
+ * one by the index that begins with the app. What runs is left to whoever runs it, and counted.
+ */
+export function eraseCallers(
+  table: CalledTable,
+): Statement<[appId: string, after: string, limit: number, caller: string, dryRun: boolean], ErasedBatch> {
+  const { key, type, byApp, free } = CALLED[table]
+  const ofApp = byApp ? 'app_id = $1 and ' : ''
+  return statement(
+    `erase_callers_of_${table}`,
+    `with batch as materialized (
+  select ${key} as id, app_id, caller from {schema}.${table} where ${ofApp}${key} > $2::${type} order by ${key} limit $3
+), looked as materialized (
+  select id, coalesce(app_id = $1 and caller = $4, false) as matches from batch
+), free as materialized (
+  select ${key} as id from {schema}.${table}
+  where ${ofApp}${key} = any (array(select id from looked where matches)) and not $5 ${free}
+  for update skip locked
+), erased as (
+  update {schema}.${table} set caller = '' where ${ofApp}${key} = any (array(select id from free)) returning 1
+)
+${erasedBatch()}`,
+  )
+}

@@ -1,0 +1,21 @@
+import type { ErasedBatch, ErasureParameters } from './erasure.ts'
+import { erasedBatch, payloadMatches } from './erasure.ts'
+import { statement } from '../../postgres/statement.ts'
+
+/** Caller: Erasure. There is no index by app: they are looked through by their primary key. Of a reply its value is the payload. */
+export const eraseReplies = statement<ErasureParameters, ErasedBatch>(
+  'erase_replies',
+  `with batch as materialized (
+  select request_id as id, app_id, source, reply from {schema}.replies where request_id > $2::uuid order by request_id limit $3
+), looked as materialized (
+  select id, case when app_id = $1 and ($4::text[] is null or source = any ($4))
+    then ${payloadMatches('reply', 5, `'value'`)} else false end as matches
+  from batch
+), free as materialized (
+  select request_id from {schema}.replies where request_id = any (array(select id from looked where matches)) and not $8
+  for update skip locked
+), erased as (
+  delete from {schema}.replies where request_id = any (array(select request_id from free)) returning request_id
+)
+${erasedBatch()}`,
+)

@@ -1,7 +1,0 @@
-import { statement } from './statement.ts'
-
-/** Caller: Emitter, for events that match nothing as far as the index knows: the same check, with nothing to write. */
-export const readEpochs = statement<[appIds: readonly string[]], { app_id: string; epoch: string }>(
-  'read_epochs',
-  `select app_id, content_id as epoch from {schema}.trigger_epochs where app_id = any ($1::text[])`,
-)

@@ -1,0 +1,15 @@
+import { UNREAD_ABANDONED } from './reply-rows.ts'
+import { statement } from '../../postgres/statement.ts'
+
+/** Caller: RequestLane's housekeeping. Replies that nobody took until `slackMs` after their caller's time: it was killed. */
+export const abandonUnreadReplies = statement<[slackMs: number, limit: number], { request_id: string }>(
+  'abandon_unread_replies',
+  `with late as (
+  select request_id from {schema}.replies
+  where taken_at is null and reply_by <= clock_timestamp() - $1::double precision * interval '1 millisecond'
+  order by reply_by limit $2 for update skip locked
+), unread as (
+  delete from {schema}.replies r using late where r.request_id = late.request_id returning r.*
+), ${UNREAD_ABANDONED}
+select request_id from abandoned`,
+)

@@ -1,0 +1,23 @@
+import { ANSWERED, GONE_COLUMNS } from './reply-rows.ts'
+import type { AnsweredRow } from './settle-requests.ts'
+import { statement } from '../../postgres/statement.ts'
+import { LAST_ID } from '../claim/take-requests.ts'
+
+/**
+ * Caller: RequestLane, while its gate has no permit to give: requests that nobody has started for `waitedMs` are
+ * answered with `reply` instead. Those that nobody waits for stay, and so does one whose holder has vanished: taking it
+ * answers it.
+ */
+export const shedRequests = statement<[waitedMs: number, reply: string, limit: number, from: number], AnsweredRow>(
+  'shed_requests',
+  `with old as materialized (
+  select id from {schema}.outbox
+  where reply_to is not null and reply_by is not null
+    and due_at >= to_timestamp($4::double precision) and (due_at, id) <= (now() - $1::double precision * interval '1 millisecond', ${LAST_ID})
+  order by due_at, id limit $3 for update skip locked
+), gone as materialized (
+  delete from {schema}.outbox o where o.id = any (array(select id from old)) and o.lease_token is null
+  returning ${GONE_COLUMNS}, $2::json as reply
+), ${ANSWERED}
+select delivery_id, event_id as request_id, reply_to, abandoned from gone`,
+)

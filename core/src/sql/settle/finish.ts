@@ -1,0 +1,11 @@
+import type { ArrayText } from '../../postgres/arrays.ts'
+import { statement } from '../../postgres/statement.ts'
+
+/**
+ * Caller: Settlement: rows that are done, discarded or skipped. Null for the token means rows that the transaction
+ * has locked by its claim; a row that is under another lease, or none, is not touched (G3).
+ */
+export const finish = statement<[ids: ArrayText, leaseToken: string | null], never>(
+  'finish',
+  `delete from {schema}.outbox where id = any ($1::bigint[]) and lease_token is not distinct from $2::uuid`,
+)

@@ -1,7 +1,0 @@
-import { statement } from './statement.ts'
-
-/** Caller: SingleLane, when it found nothing: whether there is somebody's retry, or what its trigger's limit keeps waiting. */
-export const singleIsWaiting = statement<[single: number], { waiting: boolean }>(
-  'single_is_waiting',
-  `select exists (select from {schema}.outbox where single = $1::smallint and single > 0 and not alone) as waiting`,
-)

@@ -1,0 +1,11 @@
+/**
+ * In the place of `clock.ts`, for unit tests that move time by hand with `vi.useFakeTimers`:
+ * `vi.mock('../clock.ts', () => import('./global-clock.ts'))`. Looks each timer up when it is called.
+ */
+import * as clock from '../clock.ts'
+
+export const { setInterval, clearInterval, setImmediate, performance, wallClock, nextTick, queueMicrotask } = clock
+
+export const setTimeout = ((work: () => void, ms?: number) =>
+  globalThis.setTimeout(work, ms)) as typeof clock.setTimeout
+export const clearTimeout: typeof clock.clearTimeout = (timer) => globalThis.clearTimeout(timer)

@@ -1,0 +1,4 @@
+/** For benchmarks and the test kit: what an emit matches with, without the database around it. No promise of a version. */
+export { MatchingIndex } from './matching-index.ts'
+export type { StoredTrigger } from './filed-trigger.ts'
+export { explain } from './explain.ts'

@@ -1,0 +1,15 @@
+import { validate } from 'uuid'
+import { OutbusError } from '../errors.ts'
+
+/** Refused here, because Postgres would answer a malformed uuid with an error that aborts the caller's transaction. */
+export function assertUuid(value: unknown, what: string, path = 'id'): string {
+  if (typeof value === 'string' && validate(value)) return value
+  throw new OutbusError('id.malformed', `${what} is a uuid`, { path, received: value })
+}
+
+/** Row ids are bigint, carried as decimal text. */
+export function assertRowId(value: unknown, what: string, path = 'id'): string {
+  if (typeof value === 'string' && /^[1-9]\d{0,18}$/.test(value) && BigInt(value) <= 9_223_372_036_854_775_807n)
+    return value
+  throw new OutbusError('id.malformed', `${what} is a whole number as text`, { path, received: value })
+}
