@@ -34,27 +34,22 @@ export type {
 export { defineTarget } from './contract/target.ts'
 export type { AnyTarget, Target } from './contract/target.ts'
 export { statement } from './postgres/statement.ts'
-export type { Statement } from './postgres/statement.ts'
+export type { Statement } from './contract/statement.ts'
 export { writeStatement } from './sql/emit/write-statement.ts'
-export type { WriteStatement, WriteTexts, WrittenRow } from './sql/emit/write-statement.ts'
+export type { WriteStatement, WrittenRow } from './sql/emit/write-statement.ts'
+export type { WriteTexts } from './contract/write-texts.ts'
 
 export { orderingKeyOf } from './validation/ordering-key.ts'
-export { EMIT_OPTIONS_RESOURCE, emitOptionFacts, emitOptionsSchema } from './contract/emit-options.ts'
+export { EMIT_OPTIONS_RESOURCE, emitOptionsSchema } from './contract/emit-options.ts'
+export { emitOptionFacts } from './outbox/emit-option-facts.ts'
 export type { EmitOptionFacts, EmitOptions, EmitResult } from './contract/emit-options.ts'
-export type {
-  RunAs,
-  TargetSpec,
-  Trigger,
-  TriggerInput,
-  TriggerListOptions,
-  TriggerPatch,
-  Triggers,
-} from './triggers/trigger.ts'
+export type { RunAs, Trigger, TriggerInput, TriggerListOptions, TriggerPatch, Triggers } from './triggers/trigger.ts'
+export type { TargetSpec } from './contract/target-spec.ts'
 export type { AppQuotas, Apps, AppSummary, EraseDataOptions, ErasedApp, ErasedData, EraseOptions } from './apps/apps.ts'
-export type { ErasedRows, ErasureBatch, NotCovered } from './privacy/erasure.ts'
+export type { ErasedRows, NotCovered } from './privacy/erasure.ts'
+export type { ErasureBatch, ErasedBatch, PayloadPattern } from './contract/erasure.ts'
 export type { PayloadSearch } from './privacy/payload-search.ts'
 export { erasedBatch, payloadMatches } from './sql/privacy/erasure.ts'
-export type { ErasedBatch, PayloadPattern } from './sql/privacy/erasure.ts'
 export { quotaExceeded } from './contract/quotas.ts'
 export type { QuotaName, Quotas, QuotasPatch } from './contract/quotas.ts'
 export type { Explanation } from './triggers/explain.ts'
@@ -79,31 +74,26 @@ export type { Pattern, PatternInput } from './patterns/pattern.ts'
 export type { Priority } from './validation/priority.ts'
 export type { DeadLetter, Resolution } from './dead-letters/dead-letter.ts'
 export type { DeadLetterFilter, DeadLetters, DeadLetterSelection } from './dead-letters/dead-letters.ts'
-export type { DeadLetterEvent, DeadLetterSource } from './plugins/dead-letter-source.ts'
+export type { DeadLetterSource } from './plugins/dead-letter-source.ts'
+export type { DeadLetterEvent } from './contract/dead-letter.ts'
 export { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from './validation/page.ts'
 export type { Page, PageOptions } from './validation/page.ts'
 
-export type { AttemptError } from './dispatch/run/attempt-error.ts'
-export type { Delivery, HandlerArgs } from './dispatch/run/delivery.ts'
+export type { AttemptError } from './contract/attempt-error.ts'
+export type { Delivery, HandlerArgs } from './contract/delivery.ts'
 export { DeliveryFailure } from './contract/delivery-failure.ts'
 export type { DispatchOptions } from './dispatch/options.ts'
 export { OUTCOME_CHANNEL } from './dispatch/report.ts'
 export type { OutcomeMessage } from './dispatch/report.ts'
-export type { Outcome } from './dispatch/run/attempt.ts'
+export type { Outcome } from './contract/outcome.ts'
 export type { OutcomeCounts } from './dispatch/stats.ts'
 export { deadLetter, discard, reply, retryAfter } from './contract/verdict.ts'
 export type { ReplyOptions, Verdict } from './contract/verdict.ts'
 
 export { memoryInboxes } from './inbox/memory-inboxes.ts'
-export type { Reply } from './inbox/reply.ts'
-export type {
-  AbandonedExecution,
-  RequestOptions,
-  Requests,
-  RequestState,
-  SubmitOptions,
-  SubmittedRequest,
-} from './inbox/requests.ts'
+export type { Reply } from './contract/reply.ts'
+export type { AbandonedExecution, Requests, RequestState } from './inbox/requests.ts'
+export type { RequestOptions, SubmitOptions, SubmittedRequest } from './contract/request-options.ts'
 export type { InboxListener, InboxResolver, OpenInbox } from './inbox/resolver.ts'
 
 export { CORE_ACTIONS } from './contract/actions.ts'
@@ -122,7 +112,8 @@ export type { Audience, SourceAudiences } from './contract/audience.ts'
 export { isAbout, ownerAndAdmin } from './principals/authorizer.ts'
 export type { AccessRequest, Authorizer } from './principals/authorizer.ts'
 export type { PrincipalPatch, Principals } from './principals/principals.ts'
-export type { PrincipalKey, PrincipalResolver, ResolvedPrincipal } from './principals/resolver.ts'
+export type { PrincipalKey, PrincipalResolver } from './principals/resolver.ts'
+export type { ResolvedPrincipal } from './contract/principal.ts'
 
 export { FAILURE_KINDS } from './contract/failure-kinds.ts'
 export type { FailureKind } from './contract/failure-kinds.ts'

@@ -10,7 +10,8 @@ import { hostname } from 'node:os'
 import type { CallScope } from '../contract/scope.ts'
 import type { Action } from '../contract/actions.ts'
 import { writeAudit } from '../sql/audit/write-audit.ts'
-import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import { boundedJson } from './bounded.ts'
 
 /** What is done and no `Authorizer` is asked about: it takes the rights of the tables' owner. */

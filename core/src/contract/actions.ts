@@ -5,7 +5,7 @@
 import type { EmitOptionFacts } from './emit-options.ts'
 import { EMIT_OPTIONS_RESOURCE } from './emit-options.ts'
 import type { Priority } from '../validation/priority.ts'
-import type { TargetSpec } from '../triggers/trigger.ts'
+import type { TargetSpec } from './target-spec.ts'
 
 /** A trigger as it is, or as it will be. Whatever else was given, such as `timeoutMs`, stands beside. */
 export interface TriggerFacts {

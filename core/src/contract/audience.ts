@@ -1,6 +1,6 @@
 /** To whom the service opens something. Pure. */
 import { z } from 'zod'
-import type { ResolvedPrincipal } from '../principals/resolver.ts'
+import type { ResolvedPrincipal } from './principal.ts'
 import { principalIdSchema, nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 

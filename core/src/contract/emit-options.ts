@@ -2,10 +2,9 @@
 import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { Priority } from '../validation/priority.ts'
-import { wallClock } from '../time/clock.ts'
 import { PRIORITIES } from '../validation/priority.ts'
 import { msOfDate } from '../validation/kinds.ts'
-import { keySchema, resolveRunAt } from '../validation/names.ts'
+import { keySchema } from '../validation/names.ts'
 
 export interface EmitOptions {
   /**
@@ -87,15 +86,6 @@ export const EMIT_OPTIONS_RESOURCE: Readonly<Record<keyof EmitOptions, string>> 
   runAt: 'of the options',
   orderingKey: 'of the options',
   requireMatch: 'of the options',
-}
-
-/** For the resource of a verb that takes the options of an emit. Options as `emitOptionsSchema` read them. */
-export function emitOptionFacts(options: EmitOptions | ParsedEmitOptions): EmitOptionFacts {
-  const due = resolveRunAt(options, wallClock())
-  const { priority, dedupeKey, dedupeWindowMs, orderingKey, requireMatch } = options
-  const delayMs = due !== undefined && 'delayMs' in due ? due.delayMs : undefined
-  const runAt = due !== undefined && 'runAt' in due ? due.runAt : undefined
-  return { priority, dedupeKey, dedupeWindowMs, delayMs, runAt, orderingKey, requireMatch }
 }
 
 function copyOfDate(given: unknown): unknown {

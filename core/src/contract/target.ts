@@ -3,9 +3,9 @@
  */
 import type { Logger } from 'pino'
 import type { z } from 'zod'
-import type { Delivery } from '../dispatch/run/delivery.ts'
+import type { Delivery } from './delivery.ts'
 import type { Verdict } from './verdict.ts'
-import type { TargetSpec } from '../triggers/trigger.ts'
+import type { TargetSpec } from './target-spec.ts'
 import type { Audience } from './audience.ts'
 
 export interface Target<Type extends string = string, C extends z.ZodType = z.ZodType> {

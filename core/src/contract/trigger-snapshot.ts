@@ -1,4 +1,4 @@
-import type { TargetSpec } from '../triggers/trigger.ts'
+import type { TargetSpec } from './target-spec.ts'
 
 /** What an outbox row carries of its trigger, so that the dispatcher never joins back. Column `trigger`. */
 export interface TriggerSnapshot {

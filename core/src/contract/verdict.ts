@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import { nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
-import { reasonOf } from '../dispatch/run/attempt-error.ts'
+import { reasonOf } from './thrown.ts'
 
 const VERDICT = Symbol.for('outbus.verdict')
 

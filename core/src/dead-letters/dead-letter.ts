@@ -1,14 +1,14 @@
 /** A delivery whose attempts are used up. */
 import type { Principal } from '../contract/scope.ts'
 import { callerOf } from '../contract/scope.ts'
-import type { AttemptError } from '../dispatch/run/attempt-error.ts'
+import type { AttemptError } from '../contract/attempt-error.ts'
 import { idempotencyKeyOf } from '../contract/idempotency-key.ts'
 import type { JsonValue } from '../contract/json.ts'
 import type { FailureKind } from '../contract/failure-kinds.ts'
 import type { DeadLetterRow } from '../sql/settle/dead-letter-row.ts'
 import { readChain } from '../validation/stored-chain.ts'
 import { targetIn } from '../triggers/stored.ts'
-import type { TargetSpec } from '../triggers/trigger.ts'
+import type { TargetSpec } from '../contract/target-spec.ts'
 
 export type Resolution = 'handled' | 'handler_failed' | 'replayed' | 'discarded'
 

@@ -8,23 +8,16 @@
  */
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
-import type { Logger } from 'pino'
 import { clearInterval, setInterval } from '../time/clock.ts'
 import { withOwnTransaction } from '../postgres/database-calls.ts'
 import { claimSettings } from '../sql/claim/begin-claim.ts'
 import { listCancellations } from '../sql/deliveries/list-cancellations.ts'
-import type { Queryable, Sql } from '../postgres/statement.ts'
-import type { DeadLetterAnnouncer } from '../dead-letters/announcer.ts'
-import type { AttemptRecorder } from '../history/recorder.ts'
-import type { InboxResolver } from '../inbox/resolver.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import { busPool } from '../postgres/bus-client.ts'
-import type { SetAsideRows } from '../set-aside/set-aside.ts'
-import type { Withdrawals } from '../outbox/withdrawals.ts'
-import type { BusClientConfig } from '../postgres/bus-client.ts'
-import type { RunsAsRules } from './run/run-as.ts'
-import type { AttemptRules, Outcome, Result } from './run/attempt.ts'
+import type { Result } from './run/attempt.ts'
+import type { Outcome } from '../contract/outcome.ts'
 import { decide, settledOutcome } from './run/attempt.ts'
-import type { DeliverySurroundings, RowDelivery } from './run/delivery.ts'
+import type { RowDelivery } from './run/delivery.ts'
 import { ExecutionGate } from './gate/gate.ts'
 import type { Completion } from './run/handler-transaction.ts'
 import { HandlerTransactions } from './run/handler-transaction.ts'
@@ -36,12 +29,9 @@ import { Lanes } from './lanes.ts'
 import { LeaseClock } from '../time/lease-clock.ts'
 import { LeaseKeeper } from './run/lease-keeper.ts'
 import { Listener } from '../postgres/listener.ts'
-import type { DispatchSettings } from './options.ts'
 import { shortLeaseMs } from './options.ts'
 import { aborted, within } from '../time/pause.ts'
-import type { Plans } from './run/plan.ts'
 import { RequestDispatch } from './leases/request-dispatch.ts'
-import type { AnswerRules } from './leases/request-outcome.ts'
 import type { Run } from './run/run.ts'
 import { startRun } from './run/run.ts'
 import { Running } from './run/running.ts'
@@ -53,39 +43,8 @@ import { Portions } from './batches/portions.ts'
 import { Starts } from './leases/starts.ts'
 import { OutcomeReport } from './report.ts'
 import { WakeUp } from '../wake/wake-up.ts'
-import type { WakeUps } from '../wake/wake-up.ts'
 import { readWakes } from '../postgres/wake-up-channel.ts'
-
-export interface DispatcherOptions extends DeliverySurroundings {
-  readonly sql: Sql
-  readonly connection: BusClientConfig
-  /** A direct connection for LISTEN. */
-  readonly listenConnection: BusClientConfig
-  readonly channel: string
-  readonly plans: Plans
-  readonly rules: AttemptRules
-  readonly wakeUp: WakeUp
-  /** Where the lane of rows beside somebody's backlog waits between its looks. */
-  readonly fairWakeUp: WakeUp
-  /** Where the lane of ordered rows waits. */
-  readonly orderedWakeUp: WakeUp
-  /** Where the lanes of what is taken one by one wait. */
-  readonly singleWakeUps: WakeUps
-  /** Where the lane of requests waits. */
-  readonly requestWakeUp: WakeUp
-  readonly requestChannel: string
-  /** Where it is said that something is to be ended while it runs. */
-  readonly cancelChannel: string
-  readonly withdrawals: Withdrawals
-  readonly inboxes: InboxResolver
-  readonly answers: AnswerRules
-  readonly announcer: DeadLetterAnnouncer
-  readonly aside: SetAsideRows
-  readonly recorder: AttemptRecorder
-  readonly principals: RunsAsRules
-  readonly log: Logger
-  readonly settings: DispatchSettings
-}
+import type { DispatcherOptions } from './dispatcher-options.ts'
 
 const HEARTBEAT_MS = 10_000
 /** How soon replies whose caller was killed, pauses that are over and cancellations are found. */

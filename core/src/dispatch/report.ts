@@ -2,7 +2,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
 import { performance } from '../time/clock.ts'
-import type { Outcome } from './run/attempt.ts'
+import type { Outcome } from '../contract/outcome.ts'
 import type { AttemptRecorder } from '../history/recorder.ts'
 import type { RowDelivery } from './run/delivery.ts'
 import { Seldom } from '../time/seldom.ts'

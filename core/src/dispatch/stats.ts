@@ -1,4 +1,4 @@
-import type { Outcome } from './run/attempt.ts'
+import type { Outcome } from '../contract/outcome.ts'
 
 /** What this process's dispatcher has brought to an outcome since it started. */
 export interface OutcomeCounts {

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { Outcome } from '../dispatch/run/attempt.ts'
+import type { Outcome } from '../contract/outcome.ts'
 import type { RowDelivery } from '../dispatch/run/delivery.ts'
 import { hideNothing } from '../secrets/hide-secrets.ts'
 import { SetAsideRows } from '../set-aside/set-aside.ts'

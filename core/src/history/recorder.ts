@@ -5,10 +5,8 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { clearTimeout, performance, setImmediate, setTimeout } from '../time/clock.ts'
-import type { Outcome } from '../dispatch/run/attempt.ts'
-import type { RowDelivery } from '../dispatch/run/delivery.ts'
-import type { Plan } from '../dispatch/run/plan.ts'
-import { boundedText } from '../dispatch/run/attempt-error.ts'
+import type { Outcome } from '../contract/outcome.ts'
+import { boundedText } from '../secrets/bounded-text.ts'
 import { hideNothing } from '../secrets/hide-secrets.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
 import { isFaultOfRow } from '../set-aside/fault.ts'
@@ -30,8 +28,25 @@ const TRY_AGAIN_MS = 1_000
 const PAUSE_MS = 50
 const MAX_REASON_CHARACTERS = 500
 
+/** What the history asks of a delivery that has ended. */
+interface EndedDelivery {
+  readonly deliveryId: string
+  readonly eventId: string
+  readonly attempt: number
+  readonly plan: {
+    readonly app: string
+    readonly triggerId: string
+    readonly name: string
+    readonly sourceName: string
+  }
+  readonly row: { readonly caller: string | null }
+  /** By `performance.now()`; undefined for what was not started. */
+  readonly startedAt: number | undefined
+  readonly endedAt: number | undefined
+}
+
 interface Ended {
-  readonly delivery: RowDelivery
+  readonly delivery: EndedDelivery
   readonly outcome: Outcome
   readonly at: number
 }
@@ -56,7 +71,7 @@ export class AttemptRecorder {
     this.#log = log
   }
 
-  add(delivery: RowDelivery, outcome: Outcome): void {
+  add(delivery: EndedDelivery, outcome: Outcome): void {
     if (this.#mode === 'off' || outcome.kind === 'postponed') return
     if (this.#mode === 'failures' && !FAILURES.has(outcome.kind)) return
     this.#ended.push({ delivery, outcome, at: performance.now() })
@@ -163,8 +178,8 @@ export class AttemptRecorder {
 }
 
 /** Each plan once, and of each attempt where its plan is, from 1. */
-function plansOf(ended: readonly Ended[]): { plans: readonly Plan[]; places: readonly number[] } {
-  const placeOf = new Map<Plan, number>()
+function plansOf(ended: readonly Ended[]): { plans: readonly EndedDelivery['plan'][]; places: readonly number[] } {
+  const placeOf = new Map<EndedDelivery['plan'], number>()
   const places = ended.map(({ delivery: { plan } }) => {
     const place = placeOf.get(plan) ?? placeOf.size + 1
     placeOf.set(plan, place)

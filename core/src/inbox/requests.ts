@@ -10,36 +10,16 @@ import { decodeCursor, encodeCursor, pageLimit, pageSchema, toPage } from '../va
 import type { Access } from '../principals/access.ts'
 import { findRequest } from '../sql/requests/find-request.ts'
 import { listAbandoned } from '../sql/requests/list-abandoned.ts'
-import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import { assertUuid } from '../validation/ids.ts'
 import { parseWith } from '../validation/zod-error.ts'
 import type { Departure, Inbox } from './inbox.ts'
-import type { Reply, StoredReply } from './reply.ts'
+import type { Reply, StoredReply } from '../contract/reply.ts'
 import { failedReply, KEPT, toReply } from './reply.ts'
 import type { RequestAnnouncer } from './request-announcer.ts'
 import { abortSignalSchema } from '../validation/kinds.ts'
-
-export interface RequestOptions {
-  /** How long to wait for the reply, in ms, from 1 to 600,000. Default 10,000. */
-  readonly timeoutMs?: number
-  /** Aborts when the caller goes earlier; the reply is `cancelled` then. */
-  readonly signal?: AbortSignal
-}
-
-export interface SubmitOptions {
-  /**
-   * Asked once, before anything is written, of the trigger that would answer by the triggers that this process knows; `filter` is
-   * as its source reads it. False: nothing is written. Default: whichever trigger answers.
-   */
-  readonly onlyTo?: (trigger: { readonly name: string; readonly filter: unknown }) => boolean
-}
-
-export interface SubmittedRequest {
-  /** For `cx.requests.get`. */
-  readonly requestId: string
-  /** Of the one row that it has: what its handler gets as its `deliveryId`, and its attempts are recorded under. */
-  readonly deliveryId: string
-}
+import type { RequestOptions, SubmitOptions, SubmittedRequest } from '../contract/request-options.ts'
 
 /** Where a reply goes, and for how long somebody waits there. */
 export interface ReplyAddress {

@@ -1,6 +1,7 @@
 /** The indexes that some events are matched by: of each of their apps the latest that this process has. */
 import { readEpochs } from '../sql/emit/read-epochs.ts'
-import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'

@@ -1,6 +1,6 @@
 /** Events × matching triggers, as the arrays that the emit statement takes. Pure. */
 import { jsonArray, plainArray, textArray } from '../postgres/arrays.ts'
-import type { EmitParameters, WaitingEmitParameters } from '../sql/emit/emit-rows.ts'
+import type { EmitParameters, WaitingEmitParameters } from '../sql/emit/parameters.ts'
 import { IN_BATCHES, isLimited } from '../sql/emit/single.ts'
 import { wakesOf } from '../postgres/wake-up-channel.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'

@@ -3,7 +3,8 @@ import { newEventId } from './event-id.ts'
 import { findDedupeKey } from '../sql/emit/find-dedupe-key.ts'
 import { releaseDedupeKey } from '../sql/emit/release-dedupe-key.ts'
 import { reserveDedupeKeyRow } from '../sql/emit/reserve-dedupe-key.ts'
-import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 
 export interface DedupeKey {
   readonly app: string

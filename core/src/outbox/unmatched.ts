@@ -3,7 +3,7 @@
  * counted, and told once.
  */
 import type { Logger } from 'pino'
-import { DEAD_LETTER_SOURCE } from '../plugins/dead-letter-source.ts'
+import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
 import { OutbusError } from '../errors.ts'
 import type { EmitOptions } from '../contract/emit-options.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'

@@ -3,37 +3,13 @@
  * its handlers run is run once: they are never retried, and leave no dead letters of their own (G10).
  */
 import { z } from 'zod'
-import type { AttemptError } from '../dispatch/run/attempt-error.ts'
-import type { JsonValue } from '../contract/json.ts'
 import { patternSchema } from '../patterns/pattern.ts'
 import type { FailureKind } from '../contract/failure-kinds.ts'
 import { FAILURE_KINDS } from '../contract/failure-kinds.ts'
 import { defineSource } from '../contract/source.ts'
 import { nameSchema } from '../validation/names.ts'
-
-export const DEAD_LETTER_SOURCE = 'dead_letter'
-
-/** What a dead-letter handler receives. */
-export type DeadLetterEvent = {
-  /** Of the dead letter: `cx.deadLetters.get(event.id)`. */
-  readonly id: string
-  readonly deliveryId: string
-  /** The `idempotencyKey` of the delivery that died. */
-  readonly idempotencyKey: string
-  readonly source: string
-  readonly trigger: { readonly id: string; readonly name: string }
-  readonly eventId: string
-  /** The trigger event that could not be handled. */
-  readonly event: JsonValue
-  readonly attempts: number
-  readonly failureKind: FailureKind
-  readonly reason: string
-  /** The error of every attempt, oldest first. */
-  readonly errors: { [K in keyof AttemptError]: AttemptError[K] }[]
-  /** ISO time. */
-  readonly emittedAt: string
-  readonly diedAt: string
-}
+import type { DeadLetterEvent } from '../contract/dead-letter.ts'
+import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
 
 const filter = z.strictObject({
   /** Of the event that could not be handled. Default every source. */

@@ -1,5 +1,6 @@
 /** The sources and targets of one bus, checked once at start: a plugin that does not fit is named before anything runs. */
-import { DEAD_LETTER_SOURCE, deadLetterSource } from './dead-letter-source.ts'
+import { deadLetterSource } from './dead-letter-source.ts'
+import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
 import { OutbusError, quoted } from '../errors.ts'
 import { API_VERSION } from '../contract/source.ts'
 import type { AnySource } from '../contract/source.ts'

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
 import { answer } from './answer.ts'
-import type { Queryable } from './statement.ts'
+import type { Queryable } from './queryable.ts'
 
 const RESULT = { rows: [{ one: 1 }] } as unknown as pg.QueryResult
 const QUERY = { text: 'select 1 as one' }

@@ -7,7 +7,7 @@ import type { Session } from './session.ts'
 import { parameterOf, TEXTS } from './types.ts'
 import { inCatalog } from './in-catalog.ts'
 import { sqlStateOf } from './postgres-errors.ts'
-import type { Queryable } from './statement.ts'
+import type { Queryable } from './queryable.ts'
 
 /** What Postgres answers to a statement of the bus's, however the session that it goes to is set up. */
 export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {

@@ -9,15 +9,8 @@ import { OWN_TYPES, parameterOf, TEXTS } from './types.ts'
 import { SQL_STATE, sqlStateOf } from './postgres-errors.ts'
 import { answer } from './answer.ts'
 import { inCatalog } from './in-catalog.ts'
-
-export interface Statement<Parameters extends readonly unknown[], Row> {
-  readonly name: string
-  readonly text: string
-  /** Rows come as arrays of the texts that Postgres sent, unparsed. For the claim path. */
-  readonly raw: boolean
-  /** Carries the types; never there at run time. */
-  readonly types?: { parameters: Parameters; row: Row }
-}
+import type { Statement } from '../contract/statement.ts'
+import type { Queryable } from './queryable.ts'
 
 export function statement<Parameters extends readonly unknown[], Row = never>(
   name: string,
@@ -26,9 +19,6 @@ export function statement<Parameters extends readonly unknown[], Row = never>(
 ): Statement<Parameters, Row> {
   return { name, text, raw: options.raw ?? false }
 }
-
-/** A `pg` pool, client or pool client: whatever runs a query. */
-export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>
 
 /** Statements bound to one schema. Built once at start; the schema name has been checked by then. */
 export class Sql {

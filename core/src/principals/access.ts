@@ -10,7 +10,7 @@ import type { CallScope } from '../contract/scope.ts'
 import { OutbusError } from '../errors.ts'
 import { isPool } from '../postgres/check-out.ts'
 import type { Priority } from '../validation/priority.ts'
-import type { Queryable } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import { isThenable } from '../validation/kinds.ts'
 import type { Action, ActionResources, CoreAction, Default } from '../contract/actions.ts'
 import { CORE_ACTIONS } from '../contract/actions.ts'
@@ -18,7 +18,8 @@ import type { Audience } from '../contract/audience.ts'
 import { admits } from '../contract/audience.ts'
 import type { AccessRequest, Authorizer } from './authorizer.ts'
 import { aboutPrincipal, AnswersInTime } from './in-time.ts'
-import type { PrincipalResolver, ResolvedPrincipal } from './resolver.ts'
+import type { PrincipalResolver } from './resolver.ts'
+import type { ResolvedPrincipal } from '../contract/principal.ts'
 
 export interface Question<A extends Action = Action> {
   readonly action: A

@@ -1,7 +1,7 @@
 /** Who may do what. */
 import type { Action, ActionResources, CoreAction, Default } from '../contract/actions.ts'
 import { ADMIN } from '../contract/audience.ts'
-import type { ResolvedPrincipal } from './resolver.ts'
+import type { ResolvedPrincipal } from '../contract/principal.ts'
 
 export interface AccessRequest<A extends Action = Action> {
   readonly app: string

@@ -1,21 +1,14 @@
 /** Who a principal is now: asked when something runs in its name, and when it changes something. Never copied. */
-import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import { registerPrincipal } from '../sql/principals/register-principal.ts'
 import type { PrincipalRow } from '../sql/principals/resolve-principals.ts'
 import { resolvePrincipals } from '../sql/principals/resolve-principals.ts'
+import type { ResolvedPrincipal } from '../contract/principal.ts'
 
 export interface PrincipalKey {
   readonly app: string
   readonly id: string
-}
-
-export interface ResolvedPrincipal {
-  readonly id: string
-  readonly roles: readonly string[]
-  /** Nothing runs in its name any more, and it may change nothing. */
-  readonly disabled: boolean
-  /** It was removed, and is disabled. No trigger that it registers makes it known again. Default false. */
-  readonly removed?: boolean
 }
 
 export interface PrincipalResolver {

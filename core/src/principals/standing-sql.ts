@@ -1,7 +1,8 @@
 /** Statements on behalf of a context that acts for somebody: each is run only while all whom it acts for are known and not disabled. */
 import type { CallScope } from '../contract/scope.ts'
 import { Sql } from '../postgres/statement.ts'
-import type { Queryable, Statement } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
+import type { Statement } from '../contract/statement.ts'
 import type { Access } from './access.ts'
 
 export class StandingSql extends Sql {

@@ -10,7 +10,7 @@
 import { performance } from '../time/clock.ts'
 import { audit } from '../audit/auditor.ts'
 import type { CallScope } from '../contract/scope.ts'
-import { DEAD_LETTER_SOURCE } from '../plugins/dead-letter-source.ts'
+import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
 import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import { sleep } from '../time/pause.ts'
 import { isOutbusError } from '../errors.ts'
@@ -28,8 +28,9 @@ import { eraseLetters } from '../sql/privacy/erase-letters.ts'
 import { eraseReplies } from '../sql/privacy/erase-replies.ts'
 import { eraseWaiting } from '../sql/privacy/erase-waiting.ts'
 import { CALLED_TABLES, eraseCallers, firstKeyOf } from '../sql/privacy/erase-callers.ts'
-import type { ErasedBatch, PayloadPattern } from '../sql/privacy/erasure.ts'
-import type { Queryable, Sql, Statement } from '../postgres/statement.ts'
+import type { ErasedBatch, PayloadPattern } from '../contract/erasure.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import type { ReadSearch } from './payload-search.ts'
 
 /** Of one table. */
@@ -42,21 +43,6 @@ export interface ErasedRows {
   readonly unreadable: number
   /** Of a dry run: at most ten of those that are meant, as their table knows them. Else empty. */
   readonly ids: readonly string[]
-}
-
-/** What a source is handed to erase some rows of one of its tables. */
-export interface ErasureBatch {
-  readonly app: string
-  /** The three parameters of `payloadMatches`. */
-  readonly pattern: PayloadPattern
-  /** Only count. */
-  readonly dryRun: boolean
-  /** `upTo` of the batch before; undefined for the first one. */
-  readonly after: string | undefined
-  /** Rows to look at. */
-  readonly limit: number
-  /** In a transaction of the batch's own. */
-  run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]>
 }
 
 /** One batch of it. */

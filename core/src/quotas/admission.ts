@@ -3,10 +3,10 @@
  * In memory, by quotas that are read with the app's triggers; only a refusal asks the database, whether it is still right.
  */
 import { performance } from '../time/clock.ts'
-import { DEAD_LETTER_SOURCE } from '../plugins/dead-letter-source.ts'
+import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
 import type { OutbusError } from '../errors.ts'
-import type { PreparedEvent } from '../outbox/prepare.ts'
-import type { Queryable } from '../postgres/statement.ts'
+import type { CountedEvent } from './counted-event.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import type { QuotaName, Quotas } from '../contract/quotas.ts'
 import { quotaExceeded } from '../contract/quotas.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -54,7 +54,7 @@ export class Admission {
   readonly #maxEventBytes: number
   readonly #buckets = new Map<string, TokenBucket>()
   /** Events whose tokens were taken: they are asked again when their statement is repeated. */
-  readonly #paid = new WeakSet<PreparedEvent>()
+  readonly #paid = new WeakSet<CountedEvent>()
   /** When apps were refused, by what the database said then. The one refused last comes last. */
   readonly #refusedAt = new Map<string, number>()
 
@@ -67,7 +67,7 @@ export class Admission {
    * The first quota that these events are over, given what each matches. Undefined: none. Dead letters are the bus's own affair: that
    * one app is over its quotas must not hold up the letters of all.
    */
-  refusalOf(events: readonly PreparedEvent[], matched: Matched, quotasOf: QuotasOf): Refusal | undefined {
+  refusalOf(events: readonly CountedEvent[], matched: Matched, quotasOf: QuotasOf): Refusal | undefined {
     const [first] = events
     if (first === undefined) return undefined
     if (events.length === 1) {
@@ -114,7 +114,7 @@ export class Admission {
     return use > limit ? { app, quota: 'rowsWaiting', use, limit, rows } : undefined
   }
 
-  #refusalByRate(events: readonly PreparedEvent[], quotasOf: QuotasOf): Refusal | undefined {
+  #refusalByRate(events: readonly CountedEvent[], quotasOf: QuotasOf): Refusal | undefined {
     const counts = new Map<string, number>()
     for (const event of events) {
       if (isExempt(event) || this.#paid.has(event) || quotasOf(event.app).emitsPerSecond === null) continue
@@ -181,11 +181,11 @@ export class Admission {
   }
 }
 
-function isExempt({ source }: PreparedEvent): boolean {
+function isExempt({ source }: CountedEvent): boolean {
   return source.name === DEAD_LETTER_SOURCE
 }
 
-function loadsOf(events: readonly PreparedEvent[], matched: Matched): Iterable<Load> {
+function loadsOf(events: readonly CountedEvent[], matched: Matched): Iterable<Load> {
   const loads = new Map<string, Load>()
   let load: Load | undefined
   for (const [i, event] of events.entries()) {
@@ -200,7 +200,7 @@ function loadsOf(events: readonly PreparedEvent[], matched: Matched): Iterable<L
   return loads.values()
 }
 
-function bytesOf(events: readonly PreparedEvent[], matched: Matched, app: string): number {
+function bytesOf(events: readonly CountedEvent[], matched: Matched, app: string): number {
   let bytes = 0
   for (const [i, event] of events.entries())
     if (event.app === app) bytes += Buffer.byteLength(event.text) * (matched[i]?.length ?? 0)

@@ -8,9 +8,10 @@
  */
 import type { Logger } from 'pino'
 import { SPENT_DEPTH } from '../contract/scope.ts'
-import type { PreparedEvent } from '../outbox/prepare.ts'
+import type { CountedEvent } from './counted-event.ts'
 import { noteRootRows } from '../sql/quotas/root-rows.ts'
-import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import type { Quotas } from '../contract/quotas.ts'
 
 /** Roots that are remembered; the least recently used goes first, and with it at most a hundredth of its budget. */
@@ -29,7 +30,7 @@ interface Root {
 
 /** An event whose rows have to be noted first. */
 interface Pending {
-  readonly event: PreparedEvent
+  readonly event: CountedEvent
   readonly rows: number
   readonly root: Root
 }
@@ -40,7 +41,7 @@ export class RootBudgets {
   /** The least recently used first. */
   readonly #roots = new Map<string, Root>()
   /** They are asked again when their statement is repeated. */
-  readonly #charged = new WeakSet<PreparedEvent>()
+  readonly #charged = new WeakSet<CountedEvent>()
 
   constructor(sql: Sql, log: Logger) {
     this.#sql = sql
@@ -49,7 +50,7 @@ export class RootBudgets {
 
   /** Charges the events' rows to their roots, as far as that needs no I/O. Answers with those that do, if there are any. */
   charge(
-    events: readonly PreparedEvent[],
+    events: readonly CountedEvent[],
     matched: readonly (readonly unknown[])[],
     quotasOf: (app: string) => Quotas,
   ): Pending[] | undefined {
@@ -78,7 +79,7 @@ export class RootBudgets {
     }
   }
 
-  async #note({ app, rootId }: PreparedEvent, rows: number, root: Root, on: Queryable): Promise<void> {
+  async #note({ app, rootId }: CountedEvent, rows: number, root: Root, on: Queryable): Promise<void> {
     // What was used before the first note is noted with it.
     const unnoted = root.isNoted ? 0 : root.granted
     const more = Math.max(portionOf(root.budget), root.used + rows - root.granted)
@@ -88,12 +89,12 @@ export class RootBudgets {
     root.granted += Math.max(0, Math.min(more, left))
   }
 
-  #use(event: PreparedEvent, rows: number, root: Root): void {
+  #use(event: CountedEvent, rows: number, root: Root): void {
     root.used += rows
     this.#charged.add(event)
   }
 
-  #end(event: PreparedEvent, root: Root): void {
+  #end(event: CountedEvent, root: Root): void {
     if (!root.isSpent) {
       root.isSpent = true
       const { app, rootId, chain } = event
@@ -106,7 +107,7 @@ export class RootBudgets {
     this.#charged.add(event)
   }
 
-  #rootOf({ app, rootId, depth }: PreparedEvent, budget: number, portion: number): Root {
+  #rootOf({ app, rootId, depth }: CountedEvent, budget: number, portion: number): Root {
     const key = `${rootId} ${app}`
     let root = this.#roots.get(key)
     if (root !== undefined) this.#roots.delete(key)

@@ -9,7 +9,8 @@ import type { Logger } from 'pino'
 import { performance } from '../time/clock.ts'
 import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import { estimateWaiting } from '../sql/quotas/estimate-waiting.ts'
-import type { Queryable, Sql } from '../postgres/statement.ts'
+import type { Sql } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 
 const STALE_AFTER_MS = 5_000
 const COUNT_AGAIN_MS = 100

@@ -3,7 +3,8 @@ import type { Logger } from 'pino'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { TriggerRegistry } from './registry.ts'
 import { FIND, REPLACE } from './registry.ts'
-import type { TargetSpec, Trigger, TriggerPatch } from './trigger.ts'
+import type { Trigger, TriggerPatch } from './trigger.ts'
+import type { TargetSpec } from '../contract/target-spec.ts'
 import { DEFAULT_TIMEOUT_MS } from './trigger.ts'
 
 export interface TriggerDeclaration extends TriggerPatch {

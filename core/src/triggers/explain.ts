@@ -1,5 +1,5 @@
 /** Why a trigger matches an event, or does not: by the clauses of its filter. */
-import { reasonOf } from '../dispatch/run/attempt-error.ts'
+import { reasonOf } from '../contract/thrown.ts'
 import type { JsonValue } from '../contract/json.ts'
 import { nested } from '../patterns/nested.ts'
 import { withinSteps } from '../patterns/steps.ts'

@@ -3,11 +3,11 @@
  * letters carry. Another version of the program, or a login of the app, may have written anything there. What cannot be read is left
  * empty, so that it is in the way of nothing beside it. Pure.
  */
-import { reasonOf } from '../dispatch/run/attempt-error.ts'
+import { reasonOf } from '../contract/thrown.ts'
 import { DEFAULT_RETRY_POLICY, parseRetryPolicy } from '../retry/policy.ts'
 import type { RetryPolicy } from '../retry/policy.ts'
 import { isPlainObject } from '../validation/kinds.ts'
-import type { TargetSpec } from './trigger.ts'
+import type { TargetSpec } from '../contract/target-spec.ts'
 
 /** No target's type. */
 const UNREADABLE = ''

@@ -7,6 +7,7 @@ import { PRIORITIES } from '../validation/priority.ts'
 import type { RetryPolicy, RetryPolicyInput } from '../retry/policy.ts'
 import type { AnySource, SourceNamed } from '../contract/source.ts'
 import { nameSchema } from '../validation/names.ts'
+import type { TargetSpec } from '../contract/target-spec.ts'
 
 /**
  * Whom a trigger runs as. `registrant`: whoever registered it. `caller`: whoever emitted the event, with the lesser of its rights and those of
@@ -26,9 +27,6 @@ const MAX_CONCURRENCY = 10_000
 const MAX_RATE = 1_000
 /** The longest that a `rateLimit` below one may ask for between two starts. */
 const MAX_RATE_INTERVAL_S = 86_400
-
-/** The target of a trigger: its type, and beside it what that target's config schema takes. */
-export type TargetSpec = { readonly type: string } & Readonly<Record<string, unknown>>
 
 interface TriggerSettings {
   /** Unique in its app, 1 to 128 characters. */

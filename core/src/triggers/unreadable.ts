@@ -3,7 +3,7 @@
  * for, and why. The trigger itself stays as it is: another version of the program reads it.
  */
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
-import type { Queryable } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import type { FiledTrigger } from './filed-trigger.ts'
 
 type Unreadable = Pick<FiledTrigger, 'id' | 'name' | 'source' | 'broken'>

@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import { reasonOf } from '../dispatch/run/attempt-error.ts'
+import { reasonOf } from '../contract/thrown.ts'
 import { encodeJson } from './json.ts'
 import { abortSignalSchema, dateSchema, isObjectPrototype, isPlainObject, isPromise, isThenable } from './kinds.ts'
 import { resolveRunAt } from './names.ts'

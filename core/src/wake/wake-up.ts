@@ -1,5 +1,5 @@
 import { clearTimeout, setTimeout } from '../time/clock.ts'
-import type { Queryable } from '../postgres/statement.ts'
+import type { Queryable } from '../postgres/queryable.ts'
 import { sleep } from '../time/pause.ts'
 
 /** A turn whose handlers are quick takes less, and mostly has begun when somebody is to be woken. */

@@ -14,19 +14,9 @@ import { Order } from './order.ts'
 import type { RequestCounts } from './outcomes.ts'
 import { checkDeadLetters, checkLedger, checkRequests } from './outcomes.ts'
 import { Recovery } from './recovery.ts'
-import type { Violation, ViolationKind } from './violation.ts'
+import type { Violation } from './violation.ts'
 import { Windows } from './windows.ts'
-
-export interface Rules {
-  readonly maxAttempts: number
-  readonly concurrency: number
-  readonly maxTriggerDepth: number
-  /** The trigger that handles dead letters. */
-  readonly deadLetterTrigger: string
-  registrantOf(app: string): string
-}
-
-export type Report = (kind: ViolationKind, at: number, about: string) => void
+import type { Rules, Report } from './rules.ts'
 
 export interface Figures {
   /** Operations that are committed. */

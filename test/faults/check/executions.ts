@@ -2,7 +2,7 @@
 import type { Begin, HistoryRecord } from '../history/records.ts'
 import type { Book, Delivery, Execution, Operation } from './book.ts'
 import { hasRun, isFinal, pairOf, show } from './book.ts'
-import type { Report, Rules } from './checker.ts'
+import type { Report, Rules } from './rules.ts'
 import type { Windows } from './windows.ts'
 
 /** A stall of a process is said when it is over, a while after what came of it. */

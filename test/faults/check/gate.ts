@@ -1,7 +1,7 @@
 /** Executions at a time, async and sync together, in each life of each process. */
 import type { HistoryRecord } from '../history/records.ts'
 import type { Book } from './book.ts'
-import type { Report, Rules } from './checker.ts'
+import type { Report, Rules } from './rules.ts'
 
 export class Gate {
   /** The most that any process ran at a time. */

@@ -2,7 +2,7 @@
 import type { HistoryRecord } from '../history/records.ts'
 import type { Book, Execution } from './book.ts'
 import { show } from './book.ts'
-import type { Report } from './checker.ts'
+import type { Report } from './rules.ts'
 import type { Windows } from './windows.ts'
 
 const ORDERED = 'ordered'

@@ -1,7 +1,7 @@
 /** What the database says in the end: effects, dead letters and replies, against what the history says. */
 import type { Book, Delivery, Operation } from './book.ts'
 import { hasRun, show } from './book.ts'
-import type { Report, Rules } from './checker.ts'
+import type { Report, Rules } from './rules.ts'
 import type { FinalState } from './final-state.ts'
 
 const TRANSACTIONAL = 'transactional'

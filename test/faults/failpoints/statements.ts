@@ -4,7 +4,7 @@
  */
 import pg from 'pg'
 import { inCatalog } from '../../../core/src/postgres/in-catalog.ts'
-import type { Statement } from '../../../core/src/postgres/statement.ts'
+import type { Statement } from '../../../core/src/contract/statement.ts'
 
 export type AnyStatement = Statement<readonly unknown[], unknown>
 

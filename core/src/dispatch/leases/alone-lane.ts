@@ -12,7 +12,8 @@
 import { randomUUID } from 'node:crypto'
 import { performance } from '../../time/clock.ts'
 import { lockLimitsAlone, PREVIOUS_TOKEN, takeAlone } from '../../sql/claim/take-alone.ts'
-import type { Outcome, Result } from '../run/attempt.ts'
+import type { Result } from '../run/attempt.ts'
+import type { Outcome } from '../../contract/outcome.ts'
 import { decide, decideInterrupted, settledOutcome } from '../run/attempt.ts'
 import { RowDelivery } from '../run/delivery.ts'
 import type { Isolation } from '../gate/isolation.ts'
@@ -24,7 +25,7 @@ import type { Run } from '../run/run.ts'
 import { resolveRunsAs } from '../run/run-as.ts'
 import { Settlement } from '../run/settle.ts'
 import type { Starts } from './starts.ts'
-import type { Queryable } from '../../postgres/statement.ts'
+import type { Queryable } from '../../postgres/queryable.ts'
 
 /** Of a row that is about to run; one that outlives the hold gets a whole lease. A row that kills again is back after this. */
 const TAKE_LEASE_MS = 2_000

@@ -3,14 +3,14 @@ import type { InboxResolver } from '../../inbox/resolver.ts'
 import type pg from 'pg'
 import type { ClaimedTexts } from '../../sql/claim/claim-batch.ts'
 import type { Sql } from '../../postgres/statement.ts'
-import type { AttemptRules, Outcome, Result } from '../run/attempt.ts'
+import type { AttemptRules, Result } from '../run/attempt.ts'
+import type { Outcome } from '../../contract/outcome.ts'
 import { settledOutcome } from '../run/attempt.ts'
 import { DeliveryFailure } from '../../contract/delivery-failure.ts'
 import type { OutboxRow } from '../run/outbox-row.ts'
 import { Settlement } from '../run/settle.ts'
 import type { Completion, HandlerTransactions } from '../run/handler-transaction.ts'
 import { LeaseKeeper } from '../run/lease-keeper.ts'
-import type { OutcomeReport } from '../report.ts'
 import type { RequestLaneOptions } from './request-lane.ts'
 import { RequestLane } from './request-lane.ts'
 import type { AnswerRules } from './request-outcome.ts'
@@ -27,7 +27,8 @@ export interface RequestDispatchOptions extends Omit<
 > {
   readonly leaseMs: number
   readonly inboxes: InboxResolver
-  readonly report: OutcomeReport
+  /** Who hears of outcomes. */
+  readonly report: { readonly outcome: RequestLaneOptions['onOutcome']; readonly shed: RequestLaneOptions['onShed'] }
   readonly rules: AttemptRules
   readonly transactions: HandlerTransactions
   /** Where the lanes of limited triggers wait. */

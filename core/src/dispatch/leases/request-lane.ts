@@ -29,7 +29,7 @@ import type { TakeInTurnsParameters, TakeRequestsParameters } from '../../sql/cl
 import type { ClaimedTexts } from '../../sql/claim/claim-batch.ts'
 import type { FailureKind } from '../../contract/failure-kinds.ts'
 import type { Sql } from '../../postgres/statement.ts'
-import type { Outcome } from '../run/attempt.ts'
+import type { Outcome } from '../../contract/outcome.ts'
 import type { DeliverySurroundings } from '../run/delivery.ts'
 import { RowDelivery } from '../run/delivery.ts'
 import { DeliveryFailure } from '../../contract/delivery-failure.ts'

@@ -4,10 +4,12 @@ import { failedReply } from '../../inbox/reply.ts'
 import type { FailureKind } from '../../contract/failure-kinds.ts'
 import { encodeJson } from '../../validation/json.ts'
 import { assertName } from '../../validation/names.ts'
-import type { Outcome, Result } from '../run/attempt.ts'
+import type { Result } from '../run/attempt.ts'
+import type { Outcome } from '../../contract/outcome.ts'
 import { MAX_REASON_CHARACTERS } from '../run/attempt.ts'
 import type { ErrorRules } from '../run/attempt-error.ts'
-import { attemptError, boundedText } from '../run/attempt-error.ts'
+import { attemptError } from '../run/attempt-error.ts'
+import { boundedText } from '../../secrets/bounded-text.ts'
 
 export interface Answer {
   /** A stored reply, as JSON. */

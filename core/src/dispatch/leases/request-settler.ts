@@ -8,7 +8,8 @@ import type { InboxResolver } from '../../inbox/resolver.ts'
 import type { AnsweredRow } from '../../sql/requests/settle-requests.ts'
 import { settleRequests } from '../../sql/requests/settle-requests.ts'
 import { shedRequests } from '../../sql/requests/shed-requests.ts'
-import type { Queryable, Sql } from '../../postgres/statement.ts'
+import type { Sql } from '../../postgres/statement.ts'
+import type { Queryable } from '../../postgres/queryable.ts'
 
 interface Ended {
   readonly id: string

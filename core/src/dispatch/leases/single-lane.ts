@@ -21,9 +21,9 @@ import {
   takeSingles,
   takeSinglesNear,
 } from '../../sql/claim/take-singles.ts'
-import type { Statement } from '../../postgres/statement.ts'
+import type { Statement } from '../../contract/statement.ts'
 import { LIMITED, TRANSACTIONAL } from '../../sql/emit/single.ts'
-import type { Outcome } from '../run/attempt.ts'
+import type { Outcome } from '../../contract/outcome.ts'
 import { decideInterrupted } from '../run/attempt.ts'
 import { RowDelivery } from '../run/delivery.ts'
 import type { Isolation } from '../gate/isolation.ts'

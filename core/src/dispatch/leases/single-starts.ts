@@ -11,7 +11,7 @@
 import { performance } from '../../time/clock.ts'
 import type { SingleMarks } from '../../sql/claim/find-single-starts.ts'
 import { findFirstSingleStarts, findSingleStarts } from '../../sql/claim/find-single-starts.ts'
-import type { Statement } from '../../postgres/statement.ts'
+import type { Statement } from '../../contract/statement.ts'
 import type { Latest } from '../../time/lease-clock.ts'
 
 /** A look from the very start that takes the server no longer needs no marks. */

@@ -5,22 +5,11 @@
  */
 import type { FailureKind } from '../../contract/failure-kinds.ts'
 import type { HideSecrets } from '../../secrets/hide-secrets.ts'
-import { storableText } from '../../secrets/storable-text.ts'
-import { isError } from '../../validation/kinds.ts'
 import { stackOfHandler } from './handler-stack.ts'
 import { isoText } from '../../time/clock.ts'
-
-export interface AttemptError {
-  readonly attempt: number
-  readonly kind: FailureKind
-  readonly message: string
-  readonly name?: string
-  readonly code?: string
-  /** Of a handler, without the calls of the bus that led to it. */
-  readonly stack?: string
-  /** When the attempt failed, by the clock of the process that ran it. For people; nothing is decided by it. */
-  readonly at: string
-}
+import type { AttemptError } from '../../contract/attempt-error.ts'
+import { messageOf, textOf } from '../../contract/thrown.ts'
+import { boundedText } from '../../secrets/bounded-text.ts'
 
 const MAX_MESSAGE_CHARACTERS = 2_000
 const MAX_STACK_CHARACTERS = 4_000
@@ -44,36 +33,5 @@ export function attemptError(attempt: number, kind: FailureKind, thrown: unknown
     ...(code === undefined ? {} : { code: boundedText(code, 200, hideSecrets) }),
     ...(stack === undefined ? {} : { stack: boundedText(stackOfHandler(stack), MAX_STACK_CHARACTERS, hideSecrets) }),
     at: isoText(rules.now()),
-  }
-}
-
-function messageOf(thrown: unknown): string {
-  const message = textOf(() => (thrown as Error).message)
-  if (message !== undefined && message !== '') return message
-  try {
-    return isError(thrown) ? thrown.name : `threw ${String(thrown)}`
-  } catch {
-    // Its toString throws as well: that it was thrown is all there is to say.
-    return 'threw a value that cannot be shown'
-  }
-}
-
-/** The reason that a handler gives for its verdict: a text, or whatever it has instead. */
-export function reasonOf(reason: unknown): string {
-  return typeof reason === 'string' ? reason : messageOf(reason)
-}
-
-/** As text that `json` and `text` columns take, cut to `max` characters, without its secrets. */
-export function boundedText(text: string, max: number, hideSecrets: HideSecrets): string {
-  return storableText(hideSecrets(text, max))
-}
-
-function textOf(read: () => unknown): string | undefined {
-  try {
-    const value = read()
-    return typeof value === 'string' ? value : undefined
-  } catch {
-    // A getter of the thrown value threw, or it is null or undefined: it has no such text.
-    return undefined
   }
 }

@@ -7,31 +7,17 @@ import { capOf, nextAttempt, paced } from '../../retry/next-attempt.ts'
 import type { FailureKind } from '../../contract/failure-kinds.ts'
 import type { RetryPolicy } from '../../retry/policy.ts'
 import { isThenable } from '../../validation/kinds.ts'
-import type { AttemptError, ErrorRules } from './attempt-error.ts'
-import { attemptError, boundedText, reasonOf } from './attempt-error.ts'
+import type { ErrorRules } from './attempt-error.ts'
+import { attemptError } from './attempt-error.ts'
+import { boundedText } from '../../secrets/bounded-text.ts'
+import { reasonOf } from '../../contract/thrown.ts'
 import type { RowDelivery } from './delivery.ts'
-import type { DeadLetterEvent } from '../../plugins/dead-letter-source.ts'
+import type { DeadLetterEvent } from '../../contract/dead-letter.ts'
 import { DeliveryFailure, isDeliveryFailure } from '../../contract/delivery-failure.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import { unreadable } from './read-event.ts'
 import { isVerdict } from '../../contract/verdict.ts'
-
-/** What became of an attempt. */
-export type Outcome =
-  | { readonly kind: 'done' }
-  | { readonly kind: 'retry'; readonly delayMs: number; readonly error: AttemptError; readonly alone: boolean }
-  | { readonly kind: 'dead'; readonly reason: string; readonly error: AttemptError }
-  | { readonly kind: 'discarded'; readonly reason: string }
-  | { readonly kind: 'skipped'; readonly reason: string }
-  /** Of a dead-letter handler. */
-  | { readonly kind: 'handled'; readonly deadLetterId: string }
-  | { readonly kind: 'handler_failed'; readonly deadLetterId: string; readonly error: AttemptError }
-  /** Put back without having been run: it costs no attempt. */
-  | { readonly kind: 'postponed'; readonly delayMs: number }
-  /** Of a request: the caller was told so. */
-  | { readonly kind: 'failed'; readonly error: AttemptError }
-  /** Of a request: nobody took the reply any more. */
-  | { readonly kind: 'abandoned' }
+import type { Outcome } from '../../contract/outcome.ts'
 
 /** A handler's own words for its verdict are cut to this. */
 export const MAX_REASON_CHARACTERS = 500

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Sql } from '../../postgres/statement.ts'
 import type { RowDelivery } from './delivery.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
-import type { Outcome } from './attempt.ts'
+import type { Outcome } from '../../contract/outcome.ts'
 import type { Run } from './run.ts'
 
 /** A keeper whose extensions find no lease, as when the row has moved on; and runs that never end unless told to. */

@@ -12,7 +12,8 @@ import type pg from 'pg'
 import { clearInterval, setInterval, setTimeout } from '../../time/clock.ts'
 import { extendLeases } from '../../sql/settle/extend-leases.ts'
 import type { Sql } from '../../postgres/statement.ts'
-import type { Outcome, Result } from './attempt.ts'
+import type { Result } from './attempt.ts'
+import type { Outcome } from '../../contract/outcome.ts'
 import type { Run } from './run.ts'
 
 interface Held {

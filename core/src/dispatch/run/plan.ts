@@ -1,6 +1,6 @@
 /** What a row's trigger snapshot means to this process. Many rows share one text, so each text is read once. */
 import { z } from 'zod'
-import { DEAD_LETTER_SOURCE } from '../../plugins/dead-letter-source.ts'
+import { DEAD_LETTER_SOURCE } from '../../contract/dead-letter.ts'
 import type { Plugins } from '../../plugins/plugins.ts'
 import type { Redaction } from '../../plugins/redaction.ts'
 import { DEFAULT_RETRY_POLICY, parseRetryPolicy } from '../../retry/policy.ts'

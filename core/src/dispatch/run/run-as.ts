@@ -2,21 +2,14 @@
 import type { Principal } from '../../contract/scope.ts'
 import { principalOf, UNKNOWN_CALLER } from '../../contract/scope.ts'
 import { AdminPrincipalResolver } from '../../principals/resolver.ts'
-import type { PrincipalKey, PrincipalResolver, ResolvedPrincipal } from '../../principals/resolver.ts'
+import type { PrincipalKey, PrincipalResolver } from '../../principals/resolver.ts'
+import type { ResolvedPrincipal } from '../../contract/principal.ts'
 import { isFaultOfRow } from '../../set-aside/fault.ts'
-import type { Queryable } from '../../postgres/statement.ts'
+import type { Queryable } from '../../postgres/queryable.ts'
 import type { RowDelivery } from './delivery.ts'
 import { DeliveryFailure } from '../../contract/delivery-failure.ts'
 import type { Plan } from './plan.ts'
-
-/**
- * The principal of an execution, or why there is none and it does not run. `boundBy`: who else has to be allowed what it does.
- * `unresolved`: the bus's own query failed, so that the delivery is put back, and nobody is charged (G16).
- */
-export type RunsAs =
-  | { readonly principal: Principal | undefined; readonly boundBy?: readonly Principal[] }
-  | { readonly problem: DeliveryFailure }
-  | { readonly unresolved: unknown }
+import type { RunsAs } from './runs-as.ts'
 
 export interface RunsAsRules {
   readonly resolver: PrincipalResolver

@@ -3,7 +3,7 @@
  * are passed over, so that nobody waits for an erasure and no erasure can deadlock with a settle.
  */
 import { createHash } from 'node:crypto'
-import type { Statement } from '../../postgres/statement.ts'
+import type { Statement } from '../../contract/statement.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /** `relation` comes quoted from the catalogue. */

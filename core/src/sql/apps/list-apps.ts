@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ALL_TRIGGERS } from '../pause/pauses.ts'
-import type { Statement } from '../../postgres/statement.ts'
+import type { Statement } from '../../contract/statement.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**

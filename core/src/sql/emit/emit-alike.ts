@@ -1,8 +1,9 @@
 import type { ArrayText } from '../../postgres/arrays.ts'
-import type { EmitRow } from './emit-rows.ts'
+import type { EmitRow } from './parameters.ts'
 import { NOTIFIED } from './emit-rows.ts'
 import { statement } from '../../postgres/statement.ts'
-import type { WriteTexts, WritingStatement } from './write-statement.ts'
+import type { WritingStatement } from './write-statement.ts'
+import type { WriteTexts } from '../../contract/write-texts.ts'
 import { BESIDE, LATE, withLate, writtenWithin } from './write-statement.ts'
 
 type AlikeParameters = [

@@ -1,4 +1,4 @@
-import type { EmitRow } from './emit-rows.ts'
+import type { EmitRow } from './parameters.ts'
 import { IS_IDLE } from './emit-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 

@@ -1,6 +1,6 @@
 import { emitAlikeWriting } from './emit-alike.ts'
 import { emitRowsWriting } from './emit-rows.ts'
-import type { WriteTexts } from './write-statement.ts'
+import type { WriteTexts } from '../../contract/write-texts.ts'
 
 /** The statements that emit and write what `write` says. To be made once for each. */
 export function emitsWriting(write: WriteTexts) {

@@ -1,20 +1,14 @@
 /** A statement that writes several items and can have their emit put into it, so that both are one round trip. */
-import type { EmitRow } from './emit-rows.ts'
+import type { EmitRow } from './parameters.ts'
 import { statement } from '../../postgres/statement.ts'
-import type { Statement } from '../../postgres/statement.ts'
+import type { Statement } from '../../contract/statement.ts'
+import type { WriteTexts } from '../../contract/write-texts.ts'
 
 export interface WrittenRow {
   /** The item's place, from 1. */
   readonly n: string
   /** A JSON object of what is known of the item only now that it is written. */
   readonly late: Readonly<Record<string, unknown>>
-}
-
-/** Of two parts, between which others can be put. */
-export interface WriteTexts {
-  readonly name: string
-  readonly ctes: string
-  readonly rows: string
 }
 
 export interface WriteStatement<Parameters extends readonly unknown[]> extends WriteTexts {

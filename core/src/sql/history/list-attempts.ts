@@ -1,4 +1,4 @@
-import type { AttemptError } from '../../dispatch/run/attempt-error.ts'
+import type { AttemptError } from '../../contract/attempt-error.ts'
 import { statement } from '../../postgres/statement.ts'
 
 export interface AttemptRow {

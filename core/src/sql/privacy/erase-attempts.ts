@@ -1,4 +1,4 @@
-import type { ErasedBatch } from './erasure.ts'
+import type { ErasedBatch } from '../../contract/erasure.ts'
 import { erasedBatch, TEXTS_ERASED } from './erasure.ts'
 import { statement } from '../../postgres/statement.ts'
 

@@ -1,6 +1,6 @@
 import { erasedBatch } from './erasure.ts'
-import type { ErasedBatch } from './erasure.ts'
-import type { Statement } from '../../postgres/statement.ts'
+import type { ErasedBatch } from '../../contract/erasure.ts'
+import type { Statement } from '../../contract/statement.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /** Tables whose rows say who called, in the order in which an erasure goes through them. */

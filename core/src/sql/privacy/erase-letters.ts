@@ -1,4 +1,5 @@
-import type { ErasedBatch, ErasureParameters } from './erasure.ts'
+import type { ErasureParameters } from './erasure.ts'
+import type { ErasedBatch } from '../../contract/erasure.ts'
 import { erasedBatch, payloadMatches, TEXTS_ERASED } from './erasure.ts'
 import { statement } from '../../postgres/statement.ts'
 

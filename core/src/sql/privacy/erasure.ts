@@ -1,7 +1,5 @@
 /** What every statement of an erasure takes and answers with: one batch of a table, by its primary key. */
-
-/** What is sought, as `payload_matches` takes it. */
-export type PayloadPattern = readonly [contained: string | null, path: string | null, wanted: string | null]
+import type { PayloadPattern } from '../../contract/erasure.ts'
 
 export type ErasureParameters = [
   appId: string,
@@ -13,19 +11,6 @@ export type ErasureParameters = [
   ...pattern: PayloadPattern,
   dryRun: boolean,
 ]
-
-/** What one batch came to. */
-export interface ErasedBatch {
-  /** Where the next batch goes on; null: there was nothing left. */
-  readonly upTo: string | null
-  /** Rows that are meant. */
-  readonly found: number
-  readonly erased: number
-  /** Rows of the app that cannot be read, so that nobody can say whether they are meant. */
-  readonly unreadable: number
-  /** At most ten of those that are meant. */
-  readonly ids: readonly string[]
-}
 
 /**
  * The text of a condition that is true of a payload that is meant, false of another, null of one that cannot be read. The pattern's

@@ -1,4 +1,4 @@
-import type { AttemptError } from '../../dispatch/run/attempt-error.ts'
+import type { AttemptError } from '../../contract/attempt-error.ts'
 import type { JsonValue } from '../../contract/json.ts'
 import { keptErrors } from './kept-errors.ts'
 

@@ -1,5 +1,6 @@
 /** The checker's word on a history written by hand. */
-import type { Figures, Rules } from '../checker.ts'
+import type { Figures } from '../checker.ts'
+import type { Rules } from '../rules.ts'
 import { check } from '../checker.ts'
 import type { Violation, ViolationKind } from '../violation.ts'
 import { Story } from './history.ts'
