@@ -1,14 +1,14 @@
 /**
- * Permits for running executions, deliveries and requests together. Whoever claims reserves before, so that it claims
- * no more than it can run; a permit is held until its execution ends, spilled or not.
+ * Permits for running executions. A lane reserves permits before each claim, so that it claims no more than it can run.
+ * A permit is held until its execution ends, spilled or not.
  *
- * Deliveries leave a share of the permits to requests, however long their backlog is; requests may use all of them.
+ * Deliveries always leave some permits to requests; requests may use all.
  */
 export interface Permits {
   readonly free: number
   /** Waits for one free permit, then takes up to `wanted`. Rejects with the signal's reason when it aborts first. */
   reserve(wanted: number, signal: AbortSignal): Promise<number>
-  /** What is free, up to `wanted`, without waiting: 0 for none. */
+  /** Takes up to `wanted` without waiting; 0 if none is free. */
   tryReserve(wanted: number): number
   release(permits: number): void
 }
@@ -57,7 +57,7 @@ export class ExecutionGate {
       tryReserve,
       release: (permits) => {
         this.#running[kind] -= permits
-        // All are woken: each checks again, and what one of them cannot use another may.
+        // All check again: one may use what another cannot.
         for (const wake of this.#waiting.splice(0)) wake()
       },
     }

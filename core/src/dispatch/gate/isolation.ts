@@ -3,7 +3,7 @@
  *
  *   shared (n batches) ──last one leaves, somebody waits to exclude──▶ exclusive ──leave──▶ shared
  *
- * Who waits to exclude goes before batches that arrive later, or a busy process would never run alone.
+ * A waiting exclusion goes before later batches: a busy process would otherwise never run a row alone.
  */
 export class Isolation {
   #shared = 0
@@ -11,7 +11,6 @@ export class Isolation {
   readonly #toExclude: (() => void)[] = []
   readonly #toShare: (() => void)[] = []
 
-  /** Nobody runs alone, nor waits to. */
   get isFree(): boolean {
     return !this.#exclusive && this.#toExclude.length === 0
   }
@@ -21,7 +20,7 @@ export class Isolation {
     this.#shared++
   }
 
-  /** Without waiting; false where that would be needed. */
+  /** False where sharing would have to wait. */
   tryShare(): boolean {
     if (!this.isFree) return false
     this.#shared++
@@ -35,7 +34,7 @@ export class Isolation {
 
   async exclude(): Promise<void> {
     if (this.#exclusive || this.#shared > 0) {
-      // The one who wakes it hands it the exclusion, so that no batch slips in between.
+      // The waker hands over the exclusion, so that no batch slips in between.
       await new Promise<void>((resolve) => this.#toExclude.push(resolve))
     } else this.#exclusive = true
   }
