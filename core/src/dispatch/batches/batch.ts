@@ -1,6 +1,5 @@
 /**
- * The rows of one claim while they run. Closed when all have ended or the hold time is over, whichever is first;
- * a closed batch starts nothing more, and what still runs then belongs to whoever takes the runs over.
+ * The rows of one claim while they run. A closed batch starts nothing more and hands over what still runs.
  *
  *   open ──all ended or hold over──▶ closed
  */
@@ -12,23 +11,20 @@ import { Run } from '../run/run.ts'
 import type { Running } from '../run/running.ts'
 
 export interface BatchEnd {
-  /** Each has its result. */
   readonly ended: readonly Run[]
   readonly running: readonly Run[]
-  /** How many were not started. */
   readonly unstarted: number
-  /** How much of one permit's time a delivery took, in ms. */
+  /** Permit time per delivery, in ms. */
   readonly meanMs: number
 }
 
 export interface BatchSurroundings {
-  /** The deliveries' share of the execution gate. */
   readonly gate: Permits
   readonly rules: AttemptRules
   readonly running: Running
 }
 
-/** Runs up to `permits` deliveries at a time. Every permit is released exactly once, when its last delivery ends. */
+/** Runs up to `permits` deliveries at a time. Releases each permit once. */
 export function runBatch(
   deliveries: readonly RowDelivery[],
   permits: number,
@@ -74,9 +70,8 @@ class Batch {
     if (!this.#closed) this.#timer = setTimeout(() => this.#close(), this.#holdMs)
   }
 
-  /** Starts what there are permits for, and gives back those that there is nothing more for. */
   #pump(): void {
-    // Of a process that stood still: its timer is late, and what it has not started may be another one's by now.
+    // After a standstill the timer is late, and unstarted rows may belong to others.
     if (this.#isOver(performance.now())) this.#close()
     while (!this.#closed && this.#next < this.#deliveries.length && this.#running.size < this.#permits)
       this.#startNext()
@@ -100,7 +95,7 @@ class Batch {
     const run = new Run(delivery, this.#around.rules)
     if (run.result !== undefined) {
       this.#ended.push(run)
-      // Handlers that return at once leave the timer no time: the hold is over all the same.
+      // Handlers that return at once keep the timer from firing.
       if (this.#isOver(delivery.endedAt as number)) this.#close()
       return
     }

@@ -1,4 +1,4 @@
-/** One lane's turns on one connection, until the signal aborts or the connection is lost. */
+/** Takes one lane's turns until the signal aborts or the connection is lost. */
 import { performance } from '../../time/clock.ts'
 import type { Permits } from '../gate/gate.ts'
 import type { Isolation } from '../gate/isolation.ts'
@@ -11,14 +11,13 @@ export interface ClaimLoopOptions {
   readonly connection: LaneConnection
   readonly isolation: Isolation
   readonly permits: Permits
-  /** Permits that a turn asks for. */
   share(): number
   readonly signal: AbortSignal
-  /** After each turn that found rows: `full`, when there are probably more. `tookMs`: from the claim on. */
+  /** Called after each turn that found rows. `full`: there are probably more. `tookMs`: since the claim. */
   onWorked(full: boolean, tookMs: number): Promise<void> | void
-  /** After each turn, whatever it found: the connection works. */
+  /** Called after each turn. */
   onTurn(): void
-  /** Nothing was found for the `rounds`-th time in a row: sleeps until there may be something. */
+  /** Sleeps after the `rounds`-th empty turn in a row. */
   rest(rounds: number): Promise<Woken | undefined | void>
 }
 
@@ -29,11 +28,11 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
     for (let emptyRounds = 0; !signal.aborted;) {
       let reserved = woken === undefined ? 0 : reserveNow(options)
       if (woken !== undefined && reserved === 0) {
-        // It would wait with a note of what it has not started.
+        // A lane must not wait with a note of a row that the lane has not started.
         await lane.emitted.decline(connection, woken)
         woken = undefined
       }
-      // Before the permits: whoever waits here with permits in its hands keeps them from the row that runs alone.
+      // Isolation comes before permits: a waiting lane would keep them from the row that runs alone.
       if (reserved === 0) await isolation.share()
       let turn: Turn
       let startedAt: number
@@ -57,7 +56,7 @@ export async function claimLoop(options: ClaimLoopOptions): Promise<void> {
   }
 }
 
-/** Permits, within the isolation's share; 0 where either is to be waited for, or the connection is lost. */
+/** 0 if permits or isolation would have to be waited for, or the connection is lost. */
 function reserveNow({ connection, isolation, permits, share }: ClaimLoopOptions): number {
   if (connection.lost.aborted || !isolation.tryShare()) return 0
   const reserved = permits.tryReserve(share())

@@ -1,15 +1,14 @@
 /**
- * Which apps have more due rows than the lanes can take: those that fill whole batches. Their backlog is claimed by age;
- * the rows of all others are looked for beside it, so that one app's backlog does not hold up another app's row (G9).
+ * Knows which apps crowd: those that fill whole batches. The fair lane looks for other apps' rows beside their backlog
+ * (G9).
  */
 import { performance } from '../../time/clock.ts'
 import type { RowDelivery } from '../run/delivery.ts'
 import { WakeUp } from '../../wake/wake-up.ts'
 
-/** Rows of a full batch whose app is looked at, and how many of them make an app crowd. */
+/** Rows of a full batch that are sampled, and how many of one app make the app crowd. */
 const SAMPLES = 8
 const CROWDS_FROM = 2
-/** An app that fills no batch for so long crowds no more. */
 const FORGOTTEN_AFTER_MS = 500
 
 export class Crowding {
@@ -17,7 +16,6 @@ export class Crowding {
   readonly #seenAt = new Map<string, number>()
   #since: number | undefined
 
-  /** A lane got as many rows as it had asked for. */
   filled(deliveries: readonly RowDelivery[]): void {
     const now = performance.now()
     const counts = new Map<string, number>()
@@ -31,7 +29,7 @@ export class Crowding {
     this.#began.all()
   }
 
-  /** For how long there has been any, in ms; undefined while there is none. */
+  /** For how long some app has crowded, in ms; undefined if none does. */
   get forMs(): number | undefined {
     this.#forget()
     return this.#since === undefined ? undefined : performance.now() - this.#since
@@ -42,7 +40,7 @@ export class Crowding {
     return [...this.#seenAt.keys()]
   }
 
-  /** Resolves when crowding begins, or the signal aborts, or after a while. */
+  /** Resolves when crowding begins, the signal aborts, or after a while. */
   async begins(signal: AbortSignal): Promise<void> {
     await this.#began.wait(FORGOTTEN_AFTER_MS, signal)
   }

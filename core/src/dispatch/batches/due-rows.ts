@@ -25,34 +25,32 @@ import { WholeLooks } from '../../wake/whole-looks.ts'
 const EVENT = CLAIMED_COLUMNS.indexOf('event')
 
 export interface DueRows {
-  /** Begins a transaction and claims up to `rows` in it. None: there is nothing due, and the transaction has ended. */
+  /** Begins a transaction and claims up to `rows`. Empty: nothing is due, and the transaction has ended. */
   claim(connection: LaneConnection, rows: number, bytes: number): Promise<OutboxRow[]>
-  /** Rows came back to where it has looked already. */
+  /** Rows came back behind the place of the next look. */
   lookAgain(): void
 }
 
-/** Where a look at rows in batches begins, by level, lowest first, in seconds since 1970. */
+/** Where rows in batches begin, by level, lowest first, in seconds since 1970. */
 export interface LevelStarts {
   readonly levels: readonly [low: number, normal: number, high: number]
 }
 
-/** Claims for which the sizes of events are summed up, once one was too large for a claim that does not. */
+/** Claims that sum up the sizes of events, after one event was too large. */
 const SIZED_CLAIMS = 50
 
 /**
- * How often a lane looks at the whole of a backlog, from its start, and not at its portion alone: what came back from a
- * dispatcher that died, or is the portion of one that is busy, waits no longer than about this. Of many lanes each looks less
- * often, since all of them look for all.
+ * How often a lane looks beyond its portion, where a dead or busy dispatcher may have left rows. Many lanes each look
+ * less often, since each looks for all.
  */
 const WHOLE_EVERY_MS = 25
 const LANES_THAT_LOOK_SO_OFTEN = 4
 
-/** Rows in no order, by priority and due time from a watermark; of a backlog its portion. */
+/** Rows by priority and due time; of a backlog, the lane's portion. */
 export class UnorderedRows implements DueRows {
   readonly #watermark: Watermark
   readonly #portion: () => Portion
   #sizedClaims = 0
-  /** The last claim got as many rows as it had asked for. */
   #isBacklog = false
   #wholeAt = 0
 
@@ -61,7 +59,7 @@ export class UnorderedRows implements DueRows {
     this.#watermark = new Watermark(() => starts.levels)
   }
 
-  /** After a claim that found nothing: how long until it is looked for below the watermark too. 0: it was. */
+  /** After an empty claim: in how many ms rows below the watermark may be looked for; 0 if that claim did. */
   get fullInMs(): number {
     return this.#watermark.isSet ? this.#watermark.fullInMs(performance.now()) : 0
   }
@@ -84,13 +82,13 @@ export class UnorderedRows implements DueRows {
     const rows = this.#read(raw)
     if (sized) this.#sizedClaims--
     else if (rows.length < raw.length) {
-      // Those that are too large are locked until this claim ends, and then anybody's again.
+      // The large rows stay locked until this claim ends.
       this.#sizedClaims = SIZED_CLAIMS
       this.lookAgain()
     }
     if (rows.length > 0) return rows
     await connection.commit(() => [])
-    // Whether there is nothing at all, only a look at the whole from the start tells. While that is slow, it waits for its turn.
+    // Only a look from the start shows that nothing is due. While such looks are slow, one has to wait for its turn.
     if (raw.length === 0 && whole && (full || this.fullInMs > 0)) return rows
     if (this.fullInMs === 0) this.lookAgain()
     return this.claim(connection, limit, bytes)
@@ -119,23 +117,22 @@ interface Line {
 }
 
 const FIRST_LINE: Line = { trigger: '00000000-0000-0000-0000-000000000000', key: '' }
-/** Keys that one claim looks at: all of them may be waiting, and the others' turn comes with the next claim. */
+/** Keys that one step of the walk looks at. */
 const VISITS = 2_000
 
-/** After a walk over all keys that found nothing, there is none for as many times as long as it took. */
+/** A walk that found nothing takes at most one part in this many of the time. */
 const WALK_SHARE = 4
 
 /**
- * The first row of each ordering key. What is due is looked at by app. Where an app has too many due rows for that, such as long lines, every
- * second look is a step of a walk over the keys, which goes on where the last one stopped. So rows that cannot run now never keep others waiting
- * for longer than one step.
+ * The first row of each ordering key, by due time within each app. If an app has too many due rows, every second look
+ * is a step of a walk over all keys. So rows that cannot run delay others by one step.
  */
 export class OrderedRows implements DueRows {
   readonly #starts: { readonly ordered: number | undefined }
   readonly #wholeLooks = new WholeLooks()
   #after = FIRST_LINE
   #lines = false
-  /** The next look is a step of the walk: the last one left due rows out. */
+  /** The last look left due rows out. */
   #walksNext = false
   #walkAtMs = 0
 
@@ -143,7 +140,7 @@ export class OrderedRows implements DueRows {
     this.#starts = starts
   }
 
-  /** Whether the last claim saw a line, due or not: somebody's retry, or what comes back should its holder die. */
+  /** Whether the last claim saw a line. A retry, or the death of a holder, may make its first row due. */
   get hasLines(): boolean {
     return this.#lines
   }
@@ -157,7 +154,7 @@ export class OrderedRows implements DueRows {
     return this.#wholeLooks.during(() => this.#claimOfAll(connection, limit, bytes))
   }
 
-  /** Undefined: there are more rows than it looks at, and none of these can be claimed. */
+  /** Undefined: none of those seen can be claimed, and there are more. */
   async #claimNear(
     connection: LaneConnection,
     limit: number,
@@ -174,7 +171,7 @@ export class OrderedRows implements DueRows {
   }
 
   async #claimOfAll(connection: LaneConnection, limit: number, bytes: number): Promise<OutboxRow[]> {
-    // From the first line that is once to the end; from somewhere else it takes another round to have seen all.
+    // A walk that does not begin at the first line needs a second round to see all.
     let endsToSee = this.#after === FIRST_LINE ? 1 : 2
     const startedAtMs = performance.now()
     for (;;) {
@@ -204,7 +201,7 @@ export class OrderedRows implements DueRows {
     return { rows: rowsOf(raw), all: first?.[SAW_ALL_DUE] === 't' }
   }
 
-  /** `isEnd`: it has come to the last key, and goes on at the first one. */
+  /** `isEnd`: the next walk begins at the first key. */
   async #walk(connection: LaneConnection, limit: number, bytes: number) {
     const { trigger, key } = this.#after
     const raw = await connection.claim(claimOrdered, [limit, trigger, key, VISITS, bytes])
@@ -215,11 +212,11 @@ export class OrderedRows implements DueRows {
     return { rows: rowsOf(raw), isEnd: !stoppedEarly }
   }
 
-  /** Nothing is below its place for longer than one round. */
+  /** Each round looks at every key again. */
   lookAgain(): void {}
 }
 
-/** Where nothing was claimed, one row says how far the look came. */
+/** An empty claim has one row, which says how far the look came. */
 function rowsOf(raw: readonly ClaimedTexts[]): OutboxRow[] {
   return raw.filter(([id]) => id !== null).map((texts) => new OutboxRow(texts))
 }

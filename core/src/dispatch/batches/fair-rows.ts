@@ -1,6 +1,6 @@
 /**
- * Rows of apps that do not crowd, while others do: what became due just now, by a look at the newest; and what lies in the
- * middle of a backlog, by a walk over it, a piece at a time. Nothing while nobody crowds: then the claim by age is fair.
+ * Rows of apps that do not crowd, while others do (docs/claim-protocol.md). A look finds what just became due; a walk
+ * finds what lies inside the backlog.
  */
 import { isoText, performance } from '../../time/clock.ts'
 import { claimFresh } from '../../sql/claim/claim-fresh.ts'
@@ -10,17 +10,17 @@ import type { DueRows, LevelStarts } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from '../run/outbox-row.ts'
 
-/** How far the newest overlap with those of the look before: a row is seen a moment after it is due. */
+/** A row becomes visible a moment after it is due. */
 const OVERLAP_MS = 100
-/** What one look walks over at most, of each level. */
+/** Rows of each level that one look covers. */
 const LOOK = 2_000
-/** How much of the backlog one step of the walk goes over; begun once the crowding lasts. */
+/** Rows that one step of the walk covers, and how long crowding lasts before. */
 const STEP = 10_000
 const WALK_AFTER_MS = 2_000
-/** How often one of all dispatchers looks, and takes a step. */
+/** Each is the interval of all dispatchers together. */
 const LOOK_EVERY_MS = 5
 const STEP_EVERY_MS = 100
-/** Looks take at most one part in so many of a lane's time, and steps as much: on a busy server both become dear. */
+/** Looks take at most a quarter of the time, and steps a twentieth. */
 const LOOK_SHARE = 4
 const STEP_SHARE = 20
 
@@ -38,22 +38,22 @@ export class FairRows implements DueRows {
   #lookedAt = 0
   #lookMs = 0
   #restsFrom = 0
-  /** The last look found something: there may be more. */
+  /** There may be more. */
   #more = false
   #steppedAt = 0
   #stepMs = 0
   #level = 0
-  /** Undefined: at the start. */
+  /** Undefined at the start. */
   #walked: Place | undefined
 
-  /** `dispatchers`: how many there are; each looks for all. */
+  /** `dispatchers`: how many there are. Each looks for all. */
   constructor(crowding: Crowding, dispatchers: () => number, starts: LevelStarts) {
     this.#crowding = crowding
     this.#dispatchers = dispatchers
     this.#starts = starts
   }
 
-  /** Until the next look; at most 0 when that is due. */
+  /** In ms; 0 or less when a look is due. */
   get restMs(): number {
     const restMs = Math.max(LOOK_EVERY_MS * this.#dispatchers(), this.#lookMs * (LOOK_SHARE - 1))
     return this.#restsFrom + restMs - performance.now()
@@ -65,7 +65,7 @@ export class FairRows implements DueRows {
       this.#walked = undefined
       return []
     }
-    // What was emitted on the lane's connection has just been run: that was no look.
+    // What ran was emitted on the lane's connection, which is no look.
     if (!this.#more && this.restMs > 0) return []
     const now = performance.now()
     const stepEveryMs = Math.max(STEP_EVERY_MS * this.#dispatchers(), this.#stepMs * STEP_SHARE)
@@ -75,18 +75,17 @@ export class FairRows implements DueRows {
     else this.#lookMs = performance.now() - now
     this.#restsFrom = performance.now()
     this.#more = rows.length > 0
-    // Not waited for: it goes before the next claim on this connection, and where it fails that says so.
+    // Not awaited: a failure shows in the next claim on this connection.
     if (rows.length === 0) connection.commit(() => []).catch(() => undefined)
     return rows
   }
 
-  /** Nothing is below its place for longer than one walk. */
   lookAgain(): void {}
 
   async #look(connection: LaneConnection, limit: number, bytes: number, now: number): Promise<OutboxRow[]> {
     const backMs = Math.min(now - this.#lookedAt, 10_000) + OVERLAP_MS
     const raw = await connection.claim(claimFresh, [limit, this.#crowding.apps, backMs, LOOK, bytes])
-    // What was left over by a full claim is looked for from the same place.
+    // What a full claim left over is looked for again.
     if (raw.length < limit) this.#lookedAt = now
     return raw.map((texts) => new OutboxRow(texts))
   }
@@ -98,7 +97,7 @@ export class FairRows implements DueRows {
     const raw = await connection.claim(claimOvertaken, [limit, this.#crowding.apps, level, due, id, STEP])
     const [reached] = raw
     const rows = raw.filter(([rowId]) => rowId !== null).map((texts) => new OutboxRow(texts))
-    // What was left over by a full claim is walked over again.
+    // What a full claim left over is walked over again.
     if (rows.length === limit) return rows
     if (Number(reached?.[WALKED]) === STEP)
       this.#walked = { due: reached?.[WALKED_TO_DUE] as string, id: reached?.[WALKED_TO_ID] as string }
@@ -110,7 +109,7 @@ export class FairRows implements DueRows {
   }
 }
 
-/** `seconds` since 1970. To the millisecond before. */
+/** `seconds` since 1970, rounded down to the millisecond. */
 function startAt(seconds: number): Place {
   return { due: Number.isFinite(seconds) ? isoText(new Date(Math.floor(seconds * 1000))) : '-infinity', id: '0' }
 }

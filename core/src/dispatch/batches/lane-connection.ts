@@ -1,4 +1,4 @@
-/** A lane's own connection: claims, settles and commits on it, and knows at once when it is lost. */
+/** A lane's own connection, which knows at once when it is lost. */
 import { randomInt } from 'node:crypto'
 import type pg from 'pg'
 import { askSession } from '../../postgres/ask.ts'
@@ -16,13 +16,13 @@ import type { Statement } from '../../contract/statement.ts'
 import { AnswerTimer } from '../../postgres/answer-timer.ts'
 import { SILENT_FOR_MORE_MS, socketOf } from '../../postgres/silent-connections.ts'
 
-/** So many that no two sessions draw the same one; what `randomInt` takes. */
+/** The largest range of `randomInt`. */
 const MAX_LOCK = 2 ** 48 - 1
 
 export interface LaneConnectionOptions {
   readonly connection: BusClientConfig
   readonly sql: Sql
-  /** Postgres itself ends a claim whose process has said nothing for this long. */
+  /** When Postgres ends the claim of a silent process. */
   readonly frozenAfterMs: number
 }
 
@@ -36,9 +36,9 @@ export class LaneConnection {
   readonly #answers: AnswerTimer
   readonly #lost = new AbortController()
   readonly #frozenAfterMs: number
-  /** By `performance.now()`: when the last of what Postgres was asked in the claim was sent. */
+  /** When the claim last asked Postgres, by `performance.now()`. */
   #askedAtMs = 0
-  /** An advisory lock of this session alone; undefined where the session is not this connection's. */
+  /** An advisory lock of this session; undefined behind a pooler, where sessions are shared. */
   #lock: number | undefined
 
   private constructor(client: pg.Client, { sql, frozenAfterMs }: LaneConnectionOptions) {
@@ -69,7 +69,7 @@ export class LaneConnection {
     return connection
   }
 
-  /** Its transactions are all its own, and begun by it. */
+  /** Every transaction on this connection is the lane's own. */
   async #setUp({ sql, frozenAfterMs }: LaneConnectionOptions): Promise<void> {
     if (sql.prepare) await answer(this.#client, { text: setUpClaims(frozenAfterMs) })
     else this.#begin = { text: beginText(await askSession(this.#client), claimSettings(frozenAfterMs)) }
@@ -80,27 +80,27 @@ export class LaneConnection {
     return this.#lock
   }
 
-  /** Another one for each emit: every login sees which locks are held, and could hold by the next time the one of before. */
+  /** A fresh lock for each emit: every login sees the held locks, and could take a known one in advance. */
   drawLock(): number {
     return (this.#lock = randomInt(MAX_LOCK))
   }
 
-  /** Aborts when the connection is gone, and with it the claim. */
+  /** Aborts when the connection, and so the claim, is gone. */
   get lost(): AbortSignal {
     return this.#lost.signal
   }
 
-  /** For single statements of others while no claim is open. */
+  /** Runs single statements of other callers while no claim is open. */
   get outsideOfClaims(): Queryable {
     return this.#client
   }
 
-  /** A statement of the lane's own while no claim is open. */
+  /** Runs the lane's own statement while no claim is open. */
   run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]> {
     return this.#answers.during(this.#sql.run(this.#client, stated, parameters))
   }
 
-  /** Begins a transaction and claims in it: one round trip. */
+  /** Begins and claims in one round trip. */
   async claim<P extends readonly unknown[]>(claim: Statement<P, ClaimedTexts>, parameters: P): Promise<ClaimedTexts[]> {
     this.#askedAtMs = performance.now()
     const [begun, claimed] = inOneWrite(this.#client, () => [
@@ -111,7 +111,7 @@ export class LaneConnection {
     return rows
   }
 
-  /** The same, and asks something behind it in the same transaction. */
+  /** Claims and asks in one transaction and one round trip. */
   async claimAndAsk<P extends readonly unknown[], Q extends readonly unknown[], Row>(
     [claim, parameters]: readonly [Statement<P, ClaimedTexts>, P],
     [ask, askedWith]: readonly [Statement<Q, Row>, Q],
@@ -127,8 +127,8 @@ export class LaneConnection {
   }
 
   /**
-   * Rejects where the claim is lost, and unless Postgres holds it for `forMs` more, if nothing more is asked. A process that stood still
-   * may have lost it and not have read that yet: Postgres is asked then, and whatever it said before is read before its answer.
+   * Rejects if the claim is lost, or if Postgres may end the claim within `forMs` of silence. After a standstill of
+   * this process, Postgres is asked: its answer comes after any word of the loss.
    */
   async assertHeld(forMs: number): Promise<void> {
     if (performance.now() + forMs >= this.#askedAtMs + this.#frozenAfterMs) {
@@ -138,10 +138,10 @@ export class LaneConnection {
     this.lost.throwIfAborted()
   }
 
-  /** Sends `work` and COMMIT without waiting in between. Rejects unless Postgres says that it committed. */
+  /** Sends `work` and COMMIT in one round trip. Rejects unless Postgres committed. */
   async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
     const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), answer(this.#client, COMMIT)])
-    // All are waited for, so that none rejects with nobody there to hear it; the first failure is the one that counts.
+    // All are awaited, so that no rejection goes unheard.
     for (const said of await this.#answers.during(Promise.allSettled([...sent, committed])))
       if (said.status === 'rejected') throw said.reason
     const { command } = await committed
@@ -149,12 +149,12 @@ export class LaneConnection {
     if (command !== 'COMMIT') throw new Error(`Postgres answered ${command} to COMMIT`)
   }
 
-  /** `work` in a transaction of its own, in one round trip. */
+  /** Runs `work` in its own transaction, in one round trip. */
   transact(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
     return this.commit((on) => [answer(on, this.#begin), ...work(on)])
   }
 
-  /** `work`, then `take`, in one transaction and one round trip; planned as a claim is. */
+  /** Runs `work`, then `take`, in one transaction and one round trip. */
   async exchange<P extends readonly unknown[], Row>(
     work: (on: pg.Client) => Promise<pg.QueryResult>[],
     take: Statement<P, Row>,
@@ -171,7 +171,7 @@ export class LaneConnection {
     return { worked: await Promise.all(worked), rows: (await taken) as Row[] }
   }
 
-  /** Without waiting for an answer to what is under way. */
+  /** Ends the connection without waiting for an answer. */
   cut(): void {
     socketOf(this.#client).destroy()
   }
@@ -179,15 +179,12 @@ export class LaneConnection {
   close(): void {
     this.#lost.abort(new Error('the connection was closed'))
     this.#answers.end()
-    // Not awaited: on a half-open connection it would wait for an answer.
+    // Not awaited: a half-open connection never answers.
     this.#client.end().catch(() => undefined)
   }
 }
 
-/**
- * What is sent meanwhile goes to Postgres at once, not statement by statement: each write by itself wakes it up. `pg` does this for
- * the messages of one statement.
- */
+/** Sends all in one write: each write wakes Postgres up. `pg` does this only within a statement. */
 function inOneWrite<T extends readonly unknown[]>(client: pg.Client, send: () => readonly [...T]): readonly [...T] {
   const stream = socketOf(client)
   stream.cork()

@@ -1,7 +1,4 @@
-/**
- * The note of one lane: which rows it has in its hands, committed before the first handler starts and outside of the claim, so that it
- * is there when the claim is lost. Whoever claims a row that a note names with the same attempt knows that it was started.
- */
+/** The note of one lane, committed before its first handler starts and outside the claim (docs/claim-protocol.md). */
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { randomUUID } from 'node:crypto'
@@ -16,11 +13,10 @@ import type { OverlapRow } from '../../sql/note/write-note.ts'
 import { idsOf, lowestIds, runsOf } from './note.ts'
 import type { OutboxRow } from '../run/outbox-row.ts'
 
-/** What writing it has brought to light. */
 export interface Noted {
-  /** The ids of rows that were started before and never settled. */
+  /** Ids of rows that were started before and never settled. */
   readonly interrupted: ReadonlySet<string>
-  /** Some trigger is paused: perhaps one of theirs. */
+  /** Some trigger is paused, perhaps one of these rows'. */
   readonly somethingPaused: boolean
 }
 
@@ -35,9 +31,9 @@ export interface LaneNoteSurroundings {
 
 export class LaneNote {
   readonly #around: LaneNoteSurroundings
-  /** Fresh after every lost claim, so that the note of what was lost stays until somebody has read it. */
+  /** Fresh after every lost claim: the old note stays until somebody has read it. */
   #laneId = randomUUID()
-  /** The lowest ids of the note that is there; those of one that is to stay for others are not kept. */
+  /** The lowest ids of the note; empty after `leave`. */
   #lowest: readonly number[] = []
 
   constructor(around: LaneNoteSurroundings) {
@@ -52,13 +48,12 @@ export class LaneNote {
     return this.#lowest
   }
 
-  /** In the place of the one that was left. */
   async write(rows: readonly OutboxRow[]): Promise<Noted> {
     const { sql, notesOn } = this.#around
     const runs = runsOf(rows)
     const left = this.#lowest
     const lowest = lowestIds(runs)
-    // Both, until it is known that the one took the place of the other.
+    // Both stay until the new note is known to have replaced the old one.
     this.#lowest = [...left, ...lowest]
     const overlaps = await sql.run(notesOn, writeNote, [
       this.#laneId,
@@ -69,17 +64,17 @@ export class LaneNote {
     ])
     this.#lowest = lowest
     const interrupted = await this.#started(overlaps.filter((run) => run.low !== null))
-    // A lease that ran out: whoever held it has vanished.
+    // The lease ran out, so its holder has vanished.
     for (const row of rows) if (row.leaseToken !== null) interrupted.add(row.id)
     return { interrupted, somethingPaused: overlaps.some((run) => run.low === null) }
   }
 
-  /** It was written with the row of this id, in the place of the one that was left. */
+  /** The note was committed with the row of this id. */
   wasCommittedWith(id: string): void {
     this.#lowest = [Number(id)]
   }
 
-  /** For whoever claims its rows next: it stays, and this lane writes another one. */
+  /** Leaves the note to whoever claims its rows next; this lane writes another one. */
   leave(): void {
     this.#laneId = randomUUID()
     this.#lowest = []
@@ -91,7 +86,7 @@ export class LaneNote {
     this.wasCleared()
   }
 
-  /** For who commits it with something else, and says so then. */
+  /** The caller commits this statement, then calls `wasCleared`. */
   sendClear(on: Queryable): Promise<pg.QueryResult> {
     return this.#around.sql.send(on, clearNote, [this.#laneId, this.#lowest])
   }
@@ -100,17 +95,17 @@ export class LaneNote {
     this.#lowest = []
   }
 
-  /** No handler was started: whoever claims the rows next is not to think so, and charge them (G16). Never rejects. */
+  /** No handler was started, so nobody must charge the rows (G16). Never rejects. */
   async withdraw(): Promise<void> {
     try {
       await this.clear()
     } catch (error) {
-      // Postgres is away, and perhaps the note was never written. If it was, its rows are charged one attempt.
+      // Postgres is away. A note that was written costs its rows one attempt.
       this.#around.log.debug({ err: error }, 'a note could not be withdrawn')
     }
   }
 
-  /** The same, where nobody knows whether an emit was committed that has the note with it. Never rejects. */
+  /** Withdraws the note of an emit whose outcome is unknown. Never rejects. */
   async withdrawEmitted(lock: number): Promise<void> {
     const { sql, notesOn, log } = this.#around
     try {

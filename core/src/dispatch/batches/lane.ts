@@ -1,14 +1,12 @@
 /**
- * A lane: one claim loop on one connection.
+ * A lane: one claim loop on one connection (docs/claim-protocol.md).
  *
  *   reserve permits ──▶ claim ──▶ note ──▶ run ──▶ settle ──▶ commit ──┐
  *        ▲                │ nothing due                                │
  *        │                └──▶ commit ──▶ wait ──┐                     │
  *        └───────────────────────────────────────┴─────────────────────┘
  *
- * The claim is row locks in a transaction that stays open while the handlers run. Whatever happens to the process or
- * its connection, Postgres gives the rows back at once, to everyone; the note, committed before the first handler
- * starts, tells the next claimer which of them had been started (DESIGN §5).
+ * Row locks hold the claim while handlers run: Postgres gives the rows back when the process or its connection dies.
  */
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
@@ -43,54 +41,49 @@ import { Settlement } from '../run/settle.ts'
 import type { Woken } from '../../wake/wake-up.ts'
 
 export interface LaneOptions {
-  /** Rows a batch holds at most. */
   readonly batchRows: number
-  /** Stored bytes of events that a batch holds at most; one row is always taken. */
+  /** Stored bytes of events; one row is always taken. */
   readonly batchBytes: number
-  /** How long a claim transaction is held at most. */
   readonly holdMs: number
   readonly leaseMs: number
   readonly frozenAfterMs: number
-  /** Told of batches that were as full as they could be. */
+  /** Told of full batches. */
   readonly crowding?: Crowding
 }
 
-/** What a lane shares with the others of its process. */
 export interface LaneSurroundings extends DeliverySurroundings, BatchSurroundings {
   readonly sql: Sql
   /** Where notes are committed: never the lane's own connection. */
   readonly notesOn: pg.Pool
   readonly leases: LeaseKeeper
   readonly leaseClock: Latest
-  /** The same once it is known. */
+  /** Waits until the clock is known. */
   latestS(): Promise<number>
   readonly plans: Plans
   readonly principals: RunsAsRules
   readonly log: Logger
-  /** Begins to run a delivery that is under the lease `token`. */
+  /** Starts a delivery under the lease `token`. */
   start(delivery: RowDelivery, token: string): Run
-  /** After the commit that made it true. */
+  /** Called after the commit. */
   onOutcome(delivery: RowDelivery, outcome: Outcome): void
-  /** Interrupted deliveries were found and will be run alone. */
   onInterrupted(count: number): void
 }
 
 export interface Turn {
-  /** How many rows were claimed. */
   readonly claimed: number
-  /** As many as the batch may hold: there are probably more. */
+  /** There are probably more rows. */
   readonly full: boolean
 }
 
-/** Leases that go on, and the moment that says so. */
+/** Leases that go on, and the moment that shows it. */
 interface Kept {
   readonly ids: readonly string[]
   readonly latestS: number
 }
 
-/** How long a batch is meant to take: what is in flight when a process dies has to run again, one row after the other. */
+/** The target time of a batch. After a death its rows run again one by one. */
 const TARGET_MS = 6
-/** How much the newest batch says about how long handlers take. */
+/** The weight of the newest batch in the mean. */
 const NEWEST_SHARE = 0.3
 
 export class Lane {
@@ -109,7 +102,7 @@ export class Lane {
     this.#options = options
   }
 
-  /** Claims due rows and drives them to an outcome. `permits` are released in any case. `woken`: by what was emitted on its connection. */
+  /** Always releases `permits`. `woken`: an emit on this connection woke the lane. */
   async turn(connection: LaneConnection, permits: number, woken?: Woken): Promise<Turn> {
     const { gate } = this.#around
     const wanted = this.#batchRows(permits)
@@ -130,19 +123,19 @@ export class Lane {
     return { claimed: rows.length, full }
   }
 
-  /** As many rows as the permits can finish in the target time, judged by recent handlers. */
+  /** As many rows as the permits can finish in the target time. */
   #batchRows(permits: number): number {
     if (this.#meanMs === undefined) return Math.min(permits, this.#options.batchRows)
     const finishable = Math.floor((permits * TARGET_MS) / Math.max(this.#meanMs, 0.001))
     return Math.min(this.#options.batchRows, Math.max(permits, finishable))
   }
 
-  /** Of rows that are gone: others would look often for what it names, in case this process died. */
+  /** Its rows are gone, but other lanes would keep looking for them. */
   clearLeftNote(): Promise<void> {
     return this.#note.clear()
   }
 
-  /** note → run → settle, over one claimed batch. `noted`: where its note is committed already. */
+  /** note → run → settle. `noted`: the note, if already committed. */
   async #drive(
     connection: LaneConnection,
     rows: readonly OutboxRow[],
@@ -166,7 +159,7 @@ export class Lane {
       const noted = before ?? (await this.#note.write(rows))
       ;({ interrupted } = noted)
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
-      // By a process that stood still, perhaps: others may have run it to its end by now.
+      // After a standstill of this process, others may have run the rows by now.
       await connection.assertHeld(this.#options.holdMs)
     } catch (error) {
       gate.release(permits)
@@ -193,7 +186,7 @@ export class Lane {
     await this.#settle(connection, end)
   }
 
-  /** Those whose holders live, although the clock of the database says that their leases are over. The others are claimed again. */
+  /** Rows whose holders live, although the database's clock says that their leases are over. */
   async #stillLeased(rows: readonly OutboxRow[]): Promise<Kept | undefined> {
     const leased = rows.filter(({ leaseToken }) => leaseToken !== null)
     if (leased.length === 0) return undefined
@@ -203,7 +196,7 @@ export class Lane {
     return still.length === 0 ? undefined : { ids: still.map(({ id }) => id), latestS }
   }
 
-  /** Those of paused triggers. They are parked; the others are claimed again, a turn later. */
+  /** Rows of paused triggers get parked; the others are claimed again a turn later. */
   async #paused(deliveries: readonly RowDelivery[]): Promise<string[]> {
     const { sql, notesOn } = this.#around
     const paused = await sql.run(notesOn, findPaused, [
@@ -214,7 +207,7 @@ export class Lane {
     return paused.map(({ id }) => id)
   }
 
-  /** Charges the interrupted ones; the others were not started and are anybody's again after the commit. */
+  /** Charges the interrupted rows; the others are free after the commit. */
   async #giveBackInterrupted(
     connection: LaneConnection,
     rows: readonly OutboxRow[],
@@ -227,7 +220,7 @@ export class Lane {
       if (!interrupted.has(row.id)) continue
       const delivery = new RowDelivery(row, plans.of(row.trigger), this.#around)
       const outcome = decideInterrupted(delivery, rules)
-      // Under the token that its vanished holder left on it.
+      // The vanished holder's token is still on the row.
       const settlement = new Settlement(row.leaseToken)
       settlement.settle(row, outcome)
       settlements.push(settlement)
@@ -259,14 +252,14 @@ export class Lane {
       for (const { run } of spilled) run.delivery.abort(error)
       throw error
     }
-    // Rows that were claimed and not started are behind it now.
+    // Unstarted rows lie behind the watermark now.
     if (end.unstarted > 0) this.#due.lookAgain()
     for (const { run, token } of spilled) leases.hold(run, token)
     for (let i = 0; i < outcomes.length; i++)
       this.#around.onOutcome((end.ended[i] as Run).delivery, outcomes[i] as Outcome)
   }
 
-  /** `leavesNote`: nothing of what it names is there any more, so that it says nothing to anybody until the next one is written. */
+  /** `leavesNote`: no row of the note is left, so the note may stay until it is replaced. */
   async #commit(
     connection: LaneConnection,
     settlements: readonly Settlement[],
@@ -286,7 +279,7 @@ export class Lane {
       ])
       if (!leavesNote) this.#note.wasCleared()
     } catch (error) {
-      // The rows are everybody's again, and the note says which had been started: it must not be overwritten.
+      // The rows are free again, and the note says which had been started.
       this.#note.leave()
       throw error
     }

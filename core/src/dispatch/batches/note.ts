@@ -1,6 +1,6 @@
 /**
- * A claim note: the rows of a batch as runs of neighbouring ids with the same attempt. Pure. Ids are numbers here: exact up
- * to 2^53, which a sequence comes to after 2,800 years at 100,000 rows a second.
+ * A claim note: rows as runs of neighbouring ids with the same attempt. Pure. Ids are numbers, exact up to 2^53: 2,800
+ * years at 100,000 rows a second.
  */
 import { NOTE_SPAN } from '../../sql/note/write-note.ts'
 import type { OutboxRow } from '../run/outbox-row.ts'
@@ -34,7 +34,7 @@ export function runsOf(rows: readonly Pick<OutboxRow, 'id' | 'attempt'>[]): Runs
   return { lows, highs, attempts }
 }
 
-/** By which the rows of the note are found: of each span that it names ids of, the lowest. */
+/** The lowest id in each span, by which the note's rows are found. */
 export function lowestIds({ lows }: Runs): number[] {
   const span = (id: number) => Math.floor(id / NOTE_SPAN)
   return lows.filter((low, i) => i === 0 || span(low) !== span(lows[i - 1] as number))

@@ -1,6 +1,6 @@
 /**
- * Which portion of a backlog each lane claims, among the lanes of all dispatchers: so that it does not look at what the others have
- * locked, row by row. A hint like NOTIFY: whoever is missing, or is not there any more, costs only time.
+ * Decides which portion of a backlog each lane claims, so that lanes do not look at each other's locked rows
+ * (docs/claim-protocol.md). A portion is only a hint.
  */
 import { performance } from '../../time/clock.ts'
 import type pg from 'pg'
@@ -18,7 +18,7 @@ export interface Portion {
 
 export const WHOLE: Portion = { of: 1, mine: 0 }
 
-/** Rows that are locked when the clock is set back, or are committed late, are seen after that. */
+/** Rows that are locked or uncommitted when the clock is set back appear within this time. */
 const HEEDS_CLOCK_MS = 60_000
 
 export interface PortionsOptions {
@@ -27,9 +27,7 @@ export interface PortionsOptions {
   readonly sql: Sql
   readonly pool: pg.Pool
   readonly log: Logger
-  /** Told of what the database answers. */
   readonly leaseClock: LeaseClock
-  /** The clock of the database has jumped ahead. */
   onAhead(): void
 }
 
@@ -43,24 +41,24 @@ export class Portions {
     this.#options = options
   }
 
-  /** How many there are, this one among them. */
+  /** This one included. */
   get dispatchers(): number {
     return this.#place.others + 1
   }
 
-  /** The clock of the database was set back a short while ago: what was written before is of the future. */
+  /** The database's clock was set back a short while ago. */
   get heedsClock(): boolean {
     return performance.now() < this.#heedsClockUntilMs
   }
 
-  /** As if all dispatchers had as many lanes as this one. */
+  /** Assumes that all dispatchers have as many lanes as this one. */
   of(lane: number): Portion {
     const { lanes } = this.#options
     const { before } = this.#place
     return { of: this.dispatchers * lanes, mine: before * lanes + lane }
   }
 
-  /** Never rejects: the next time tells. */
+  /** Never rejects. */
   async refresh(): Promise<void> {
     const { sql, pool, dispatcherId, log } = this.#options
     try {

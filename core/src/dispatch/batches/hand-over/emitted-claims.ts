@@ -1,6 +1,5 @@
 /**
- * Rows that are emitted on the connection of a lane that waits, and claimed by it in the same trip, with a note that commits with the row:
- * docs/claim-protocol.md.
+ * Claims rows that were emitted on a waiting lane's connection (docs/claim-protocol.md).
  *
  *   waits, lends ──emit sent, woken──▶ claim sent ──got it──▶ run
  *        │                                │ somebody else has it, or nothing was written
@@ -19,12 +18,12 @@ import { OutboxRow } from '../../run/outbox-row.ts'
 import type { Lending, Woken } from '../../../wake/wake-up.ts'
 
 const ID = CLAIMED_COLUMNS.indexOf('id')
-/** Whether anything was written. */
+/** Whether the emit committed is not known. */
 const UNKNOWN = Symbol('unknown')
 
 export interface EmittedClaim {
   readonly row: OutboxRow
-  /** Undefined: it is to be noted like any other. */
+  /** Undefined: the row needs a note like any other. */
   readonly noted: Noted | undefined
 }
 
@@ -37,7 +36,7 @@ export class EmittedClaims {
     this.#frozenAfterMs = frozenAfterMs
   }
 
-  /** What the lane lends while it waits and could claim at once; nothing where the session is not its own. */
+  /** Undefined where the session is not the lane's own. */
   lending(
     connection: LaneConnection,
     canClaim: () => boolean,
@@ -53,7 +52,7 @@ export class EmittedClaims {
     }
   }
 
-  /** The row that was written on the connection just before. Undefined where there is none, or somebody else has it. */
+  /** Claims the row just written on the connection. Undefined if there is none, or somebody else has it. */
   async claim(connection: LaneConnection, woken: Woken): Promise<EmittedClaim | undefined> {
     const sentAt = performance.now()
     try {
@@ -62,7 +61,7 @@ export class EmittedClaims {
         [askAround, [this.#note.laneId]],
       )
       const [texts] = rows
-      // Answered before.
+      // The emit was answered before the claim.
       const emitted = await this.#hear(woken)
       if (texts === undefined || texts[ID] !== emitted) {
         await connection.commit(() => [])
@@ -74,7 +73,7 @@ export class EmittedClaims {
       const stoodStill = performance.now() - sentAt > this.#frozenAfterMs / 2
       const isFresh = row.attempt === 1 && row.leaseToken === null && !notedByOthers
       if (isFresh && !stoodStill) return { row, noted: { interrupted: NOTHING_STARTED, somethingPaused } }
-      // Others have had it meanwhile, or may have: noted like any other, it tells.
+      // Others may have had the row: an ordinary note tells.
       await this.#note.clear()
       return { row, noted: undefined }
     } catch (error) {
@@ -84,11 +83,11 @@ export class EmittedClaims {
     }
   }
 
-  /** The lane does not claim it: nobody is to think that it was started. */
+  /** Takes the note back, so that nobody thinks that the row was started. */
   async decline(connection: LaneConnection, woken: Woken): Promise<void> {
     const emitted = await this.#hear(woken)
     await this.#withdraw(connection, emitted)
-    // Who found the note before it went looks once more: it has to be gone by then. The lock goes after it.
+    // Whoever found the note looks again once the lock is gone.
     if (typeof emitted === 'string' && !connection.lost.aborted)
       await connection.run(unlockEmitted, [connection.lock as number])
   }
@@ -104,7 +103,7 @@ export class EmittedClaims {
       if (emitted !== undefined) this.#note.wasCommittedWith(emitted)
       return emitted
     } catch {
-      // Whoever emits hears of it.
+      // The emitter hears of the failure.
       return UNKNOWN
     }
   }
