@@ -1,13 +1,11 @@
 /**
- * The lane of interrupted rows. Each was started once beside others when their process died, and any of them may have
- * been the one that killed it; so each runs with nothing else in its process, and whoever kills a process now does it
- * to itself alone.
+ * The lane of interrupted rows. Any of them may have killed their process, so each runs with nothing else in its
+ * process (docs/claim-protocol.md).
  *
  *   look ──one is due──▶ exclude the batches ──▶ take ──▶ run ──ended──▶ settle and take the next ──none──▶ look
- *                                                          └──outlives the hold──▶ leave it to its lease, let batches in
+ *                                                          └──outlives the hold──▶ leave to its lease, let batches in
  *
- * A row is taken under a short lease, not under a transaction: that is one commit a row, and a killed batch may have
- * hundreds.
+ * A row is taken under a short lease, which costs one commit a row instead of two.
  */
 import { randomUUID } from 'node:crypto'
 import { performance } from '../../time/clock.ts'
@@ -27,7 +25,10 @@ import { Settlement } from '../run/settle.ts'
 import type { Starts } from './starts.ts'
 import type { Queryable } from '../../postgres/queryable.ts'
 
-/** Of a row that is about to run; one that outlives the hold gets a whole lease. A row that kills again is back after this. */
+/**
+ * The lease of a row about to run. A row that kills its process again is due after this; a row that outlives the hold
+ * gets a whole lease.
+ */
 const TAKE_LEASE_MS = 2_000
 /** How long the next interrupted row waits for one that outlived its hold. */
 const PATIENCE_MS = 5_000
@@ -35,7 +36,7 @@ const PATIENCE_MS = 5_000
 interface Taken {
   readonly delivery: RowDelivery
   readonly token: string
-  /** It was under a lease: it ended its process, or lost it, for the second time. */
+  /** The row was under a lease: it was interrupted while it ran alone. */
   readonly interrupted: boolean
 }
 
@@ -57,7 +58,7 @@ export class AloneLane {
     this.#holdMs = holdMs
   }
 
-  /** Runs what is due, one after the other, until nothing is or one takes long. */
+  /** Runs due rows one by one, until none is left or one takes long. */
   async turn(connection: LaneConnection, signal: AbortSignal): Promise<void> {
     await this.#isolation.exclude()
     let outlived: Run | undefined
@@ -72,11 +73,11 @@ export class AloneLane {
     ended.abort()
   }
 
-  /** Answers with the run that outlived its hold, if one did. */
+  /** Returns the run that outlived its hold, if one did. */
   async #runDue(connection: LaneConnection, signal: AbortSignal): Promise<Run | undefined> {
     const { gate, rules } = this.#around
     for (let last: Settled | undefined; ;) {
-      // Before a row is taken: one that is taken and not run has been charged an attempt for nothing.
+      // The permit comes first: a row that is taken and not run costs an attempt.
       const permitted = await this.#permit(signal)
       let taken: Taken | undefined
       try {
@@ -122,7 +123,7 @@ export class AloneLane {
     this.#settled(last, settled)
   }
 
-  /** One round trip: what came of the last one, and the next one. */
+  /** Both in one round trip. */
   async #settleAndTake(connection: LaneConnection, last: Settled | undefined): Promise<Taken | undefined> {
     const { sql, plans, leaseClock } = this.#around
     const { latestS } = leaseClock

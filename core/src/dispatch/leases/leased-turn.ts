@@ -1,6 +1,6 @@
 /**
- * One turn of a lane whose rows are taken under leases: permits first, then as many rows as there are permits, each
- * run on its own and each giving its permit back when it ends.
+ * One turn of a lane that takes rows under leases: as many rows as the lane has reserved permits. Each run releases its
+ * permit when it ends.
  */
 import type { Permits } from '../gate/gate.ts'
 import type { Isolation } from '../gate/isolation.ts'
@@ -13,9 +13,9 @@ export interface LeasedTurnOptions {
   readonly isolation: Isolation
   readonly permits: Permits
   readonly holdMs: number
-  /** Permits for this turn; 0 when the lane is stopping. */
+  /** 0 when the lane is stopping. */
   reserve(): Promise<number>
-  /** Takes up to so many rows and calls `onStarted` for each that runs; answers with the number taken. */
+  /** Takes up to `reserved` rows, calls `onStarted` for each that runs, and returns the number taken. */
   takeAndStart(reserved: number, onStarted: (run: Run) => void): Promise<number>
 }
 
@@ -37,7 +37,7 @@ export async function leasedTurn(options: LeasedTurnOptions): Promise<number> {
   }
 }
 
-/** As a batch does, they keep an interrupted row from running beside them for a while, and no longer. */
+/** The runs delay an interrupted row as a batch would, for `holdMs` at most. */
 async function leaveIsolation(isolation: Isolation, runs: readonly Run[], holdMs: number): Promise<void> {
   const ended = new AbortController()
   if (runs.length > 0) await Promise.race([Promise.all(runs.map((run) => run.ended)), sleep(holdMs, ended.signal)])
@@ -49,13 +49,13 @@ export interface LeasedLoopOptions {
   readonly wakeUp: WakeUp
   readonly log: Logger
   readonly signal: AbortSignal
-  /** How long to rest after the `rounds`-th turn in a row that found nothing. */
+  /** In ms, after the `rounds`-th empty turn in a row. */
   restMs(rounds: number): number | Promise<number>
-  /** Answers with the number of rows taken. */
+  /** Returns the number of rows taken. */
   turn(): Promise<number>
 }
 
-/** Turn after turn until the signal aborts. Never rejects: while Postgres is away it tries again. */
+/** Never rejects: while Postgres is away, the loop tries again. */
 export async function leasedLoop({ wakeUp, log, signal, restMs, turn }: LeasedLoopOptions): Promise<void> {
   let rounds = 0
   for (let failures = 0; !signal.aborted;) {

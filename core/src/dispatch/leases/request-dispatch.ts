@@ -1,4 +1,4 @@
-/** What a dispatcher needs for requests: their lane, the leases that they run under, and who writes their replies. */
+/** What a dispatcher needs for requests: their lane, their leases and the writer of their replies. */
 import type { InboxResolver } from '../../inbox/resolver.ts'
 import type pg from 'pg'
 import type { ClaimedTexts } from '../../sql/claim/claim-batch.ts'
@@ -27,7 +27,6 @@ export interface RequestDispatchOptions extends Omit<
 > {
   readonly leaseMs: number
   readonly inboxes: InboxResolver
-  /** Who hears of outcomes. */
   readonly report: { readonly outcome: RequestLaneOptions['onOutcome']; readonly shed: RequestLaneOptions['onShed'] }
   readonly rules: AttemptRules
   readonly transactions: HandlerTransactions
@@ -38,7 +37,7 @@ export interface RequestDispatchOptions extends Omit<
 export class RequestDispatch {
   readonly leases: LeaseKeeper
   readonly #lane: RequestLane
-  /** What they leave of their trigger's limit is the next one's. */
+  /** Runs that leave room under their trigger's limit when they end. */
   readonly #limited = new WeakSet<Run>()
 
   constructor(options: RequestDispatchOptions) {
@@ -61,14 +60,14 @@ export class RequestDispatch {
     })
   }
 
-  /** Of requests that were taken by another lane, under `token`: those that run. */
+  /** Starts requests that another lane took under `token`. Returns those that run. */
   async startTaken(rows: readonly ClaimedTexts[], token: string, startBy: number): Promise<Run[]> {
     const runs = await this.#lane.startTaken(rows, token, startBy)
     for (const run of runs) this.#limited.add(run)
     return runs
   }
 
-  /** Until the signal aborts. Never rejects. */
+  /** Never rejects. */
   run(signal: AbortSignal): Promise<void> {
     return this.#lane.run(signal)
   }
@@ -77,7 +76,7 @@ export class RequestDispatch {
 type PutBack = (row: OutboxRow, token: string, outcome: PostponedOutcome) => Promise<Outcome | undefined>
 type PostponedOutcome = Extract<Outcome, { kind: 'postponed' }>
 
-/** Of what a request waits less for than a delivery does. */
+/** A request is put back for this share of a delivery's delay. */
 const SHARE_OF_DELAY = 10
 
 function settleRequest(settler: RequestSettler, rules: AnswerRules, putBack: PutBack) {
@@ -91,7 +90,7 @@ function settleRequest(settler: RequestSettler, rules: AnswerRules, putBack: Put
   }
 }
 
-/** It was not started, and is taken again while its caller waits. */
+/** The request was not started, and is taken again while its caller waits. */
 async function putBackOn(
   sql: Sql,
   pool: pg.Pool,
@@ -111,7 +110,7 @@ function completion(settler: RequestSettler, rules: AnswerRules, id: string, tok
   return {
     async write(on, result) {
       const { reply, outcome } = answerOf(result, rules)
-      // What cannot be replied with is a failure, which leaves nothing.
+      // A reply that is not valid is a failure, which rolls back what the handler wrote.
       if (outcome.kind === 'failed') throw new DeliveryFailure('handler_error', outcome.error.message)
       const written = await settler.answerIn(on, { id, token, reply })
       ;({ tell } = written)

@@ -1,14 +1,13 @@
 /**
- * The lane of requests. Somebody waits for each of them, so they do not wait for each other: each is taken under a
- * lease that is committed before its handler starts, and answered as soon as it ends.
+ * The lane of requests. Each request is taken under a lease that is committed before the handler starts, and is
+ * answered when the handler ends. So no caller waits for another one's request.
  *
  *   permit ──▶ take ──▶ run ──▶ answer (row gone, reply there: one statement)
  *     │ none, or fewer than there are requests
  *     └──▶ shed: what nobody started in time is answered `overloaded`
  *
- * While there is a backlog, apps take turns, and where there are several apps none of them gets all permits (G9, G19).
- *
- * A request is run once. Whoever finds one under a lease that ran out answers that it crashed.
+ * In a backlog apps take turns, and none of several gets all permits (G9, G19). A request whose lease ran out is not
+ * run again but answered as crashed.
  */
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
@@ -70,23 +69,22 @@ export interface RequestLaneOptions {
   readonly frozenAfterMs: number
   readonly pollMs: number
   readonly overloadedAfterMs: number
-  /** Begins to run a taken request. */
   start(delivery: RowDelivery, token: string): Run
-  /** After the commit of the reply. */
+  /** Called after the commit of the reply. */
   onOutcome(delivery: RowDelivery, outcome: Outcome): void
-  /** So many requests were answered `overloaded`. */
+  /** Called with the number of requests that were answered `overloaded`. */
   onShed(count: number): void
 }
 
-/** Permits asked for at a time: one while nothing is there, doubling to this while more is found than was asked for. */
+/** Permits asked for at a time: one at first, doubled up to this while takes are full. */
 const MOST_AT_A_TIME = 64
-/** What an overloaded caller is told to wait, in ms: between this and twice this, so that not all come back together. */
+/** An overloaded caller is told to wait between once and twice this, in ms: not all come back together. */
 const RETRY_AFTER_MS = 1_000
-/** How often those that wait are looked at for shedding, as a share of the time that they may wait. */
+/** A waiting request is looked at for shedding this often before its time is over. */
 const SHARE_OF_PATIENCE = 4
-/** A full take of fewer requests is no backlog: a take that finds one request and asks for one is full too. */
+/** A full take of fewer requests is no backlog: a take of one is full too. */
 const BACKLOG_FROM = 8
-/** Takes go on in turns for so long after the last one that found a backlog, in ms. */
+/** How long takes go on in turns after the last backlog, in ms. */
 const IN_TURNS_FOR_MS = 500
 
 export class RequestLane {
@@ -95,7 +93,7 @@ export class RequestLane {
   readonly #running = new Map<string, number>()
   readonly #wholeLooks = new WholeLooks()
   #inTurnsUntil = 0
-  /** Requests may wait until one of their own app has ended, although there are permits. */
+  /** Requests may wait for one of their own app to end, although permits are free. */
   #holdsBack = false
   #shedAt = 0
   #wanted = 1
@@ -104,7 +102,7 @@ export class RequestLane {
     this.#options = options
   }
 
-  /** Until the signal aborts. Never rejects: while Postgres is away it tries again. */
+  /** Never rejects: while Postgres is away, the lane tries again. */
   run(signal: AbortSignal): Promise<void> {
     const { wakeUp, pollMs, log } = this.#options
     return leasedLoop({ wakeUp, log, signal, restMs: () => pollMs, turn: () => this.#turn(signal) })
@@ -122,8 +120,7 @@ export class RequestLane {
           this.#count(run)
           onStarted(run)
         }
-        // As many as there were permits: there are probably more, and none of them is to wait longer than it may. None:
-        // some may be waiting for what their trigger's limit leaves.
+        // A full take probably left requests behind. After an empty one, some may wait for their trigger's limit.
         if (rows.length === reserved || rows.length === 0) await this.#shed()
         this.#wanted = rows.length === reserved ? Math.min(MOST_AT_A_TIME, this.#wanted * 2) : 1
         return rows.length
@@ -131,7 +128,7 @@ export class RequestLane {
     })
   }
 
-  /** At least one, or 0 when the signal aborts. While there is none, requests that waited too long are shed. */
+  /** At least one permit, or 0 when the signal aborts. Sheds requests while none is free. */
   async #permits(signal: AbortSignal): Promise<number> {
     const { permits, overloadedAfterMs } = this.#options
     while (!signal.aborted) {
@@ -183,7 +180,7 @@ export class RequestLane {
     return this.#wholeLooks.during(() => take(takeRequestsInTurns))
   }
 
-  /** Whether some app's share of what is free may be less than a take by age would give it. */
+  /** Whether an app's fair share may be less than a take by age would give it. */
   #isShort(free: number, limit: number): boolean {
     for (const running of this.#running.values()) if (3 * free - running < 4 * limit) return true
     return false
@@ -199,7 +196,7 @@ export class RequestLane {
     })
   }
 
-  /** Runs those that are to be run, and answers the others. Also for what the lane of limited triggers took. */
+  /** Runs or answers each taken request. The lane of limited triggers calls it too. */
   async startTaken(rows: readonly ClaimedTexts[], token: string, startBy: number): Promise<Run[]> {
     const { plans, around, leases, principals, pool, start } = this.#options
     const deliveries: RowDelivery[] = []
@@ -232,7 +229,7 @@ export class RequestLane {
         if (answered !== 'lost') onOutcome(delivery, answered === 'abandoned' ? { kind: 'abandoned' } : outcome)
       },
       (error: unknown) => {
-        // Its lease runs out again, and it is answered then.
+        // The request is answered when its lease has run out.
         log.warn({ err: error, deliveryId: delivery.deliveryId }, 'a request could not be answered yet')
       },
     )

@@ -1,4 +1,7 @@
-/** What a request's caller is told, and what is recorded: one attempt, whatever its trigger's retry policy says. Pure. */
+/**
+ * What the caller of a request is told, and what is recorded. A request has one attempt, whatever its retry policy
+ * says. Pure.
+ */
 import { isOutbusError } from '../../errors.ts'
 import { failedReply } from '../../inbox/reply.ts'
 import type { FailureKind } from '../../contract/failure-kinds.ts'
@@ -14,12 +17,12 @@ import { boundedText } from '../../secrets/bounded-text.ts'
 export interface Answer {
   /** A stored reply, as JSON. */
   readonly reply: string
-  /** If somebody takes it. */
+  /** The outcome if the caller is still there. */
   readonly outcome: Outcome
 }
 
 export interface AnswerRules extends ErrorRules {
-  /** Of the value that the handler replies with. */
+  /** The most bytes of a handler's reply. */
   readonly maxBytes: number
 }
 
@@ -28,7 +31,7 @@ export function answerOf(result: Result, rules: AnswerRules): Answer {
     case 'done':
       return answerWith(result.reply, result.replyAs, rules)
     case 'discarded':
-      // The handler looked at it and had nothing to do.
+      // The handler looked at the request and had nothing to do.
       return {
         reply: valueReply('null'),
         outcome: {
@@ -51,7 +54,7 @@ export function answerOf(result: Result, rules: AnswerRules): Answer {
 
 function answerWith(value: unknown, as: unknown, rules: AnswerRules): Answer {
   try {
-    // A verdict may be hand-made: what it says of its value is checked here as well.
+    // A verdict may be hand-made, so its `as` is checked here too.
     if (as !== undefined) assertName(as, { what: 'the kind of the reply', path: 'as' })
     const text = encodeJson(value ?? null, { maxBytes: rules.maxBytes })
     return { reply: valueReply(text, as), outcome: { kind: 'done' } }
@@ -61,7 +64,7 @@ function answerWith(value: unknown, as: unknown, rules: AnswerRules): Answer {
   }
 }
 
-/** `as` stands beside the value and never in it: whatever a value looks like, it cannot say what kind of value it is (G20). */
+/** `as` stands beside the value, so that no value can claim a kind (G20). */
 function valueReply(value: string, as?: string): string {
   return as === undefined ? `{"ok":true,"value":${value}}` : `{"ok":true,"as":${JSON.stringify(as)},"value":${value}}`
 }

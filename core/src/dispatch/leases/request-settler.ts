@@ -1,4 +1,4 @@
-/** Writes replies in place of the rows that they answer, and tells the inboxes once that is committed. */
+/** Replaces request rows by their replies, and tells the inboxes after the commit. */
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { Grouping } from '../../outbox/grouping.ts'
@@ -18,7 +18,7 @@ interface Ended {
   readonly reply: string
 }
 
-/** `lost`: the lease was taken over, and somebody else answers. */
+/** `lost`: the lease was taken over by whoever answers now. */
 export type Answered = 'replied' | 'abandoned' | 'lost'
 
 const SHED_AT_A_TIME = 500
@@ -38,18 +38,18 @@ export class RequestSettler {
     this.#ended = new Grouping((ended) => this.#write(ended))
   }
 
-  /** Once, whatever happens to the connection: a repeated write finds the row gone, and says `lost`. */
+  /** Answers once: a repeated write finds the row gone and returns `lost`. */
   answer(id: string, token: string, reply: string): Promise<Answered> {
     return this.#ended.add({ id, token, reply })
   }
 
-  /** The same on a transaction of the caller's, who tells the inboxes after its commit. */
+  /** Answers in the caller's transaction. The caller calls `tell` after the commit. */
   async answerIn(on: Queryable, ended: Ended): Promise<{ readonly answered: Answered; readonly tell: () => void }> {
     const rows = await this.#settle(on, [ended])
     return { answered: answeredOf(rows, ended.id), tell: () => this.#tell(rows) }
   }
 
-  /** Answers with the number of requests that had waited too long. */
+  /** Returns the number of requests that had waited too long. */
   async shed(waitedMs: number, reply: string, from: number): Promise<number> {
     const rows = await this.#sql.run(this.#pool, shedRequests, [waitedMs, reply, SHED_AT_A_TIME, from])
     this.#tell(rows)
@@ -61,7 +61,7 @@ export class RequestSettler {
     try {
       rows = await this.#settle(this.#pool, ended)
     } catch (error) {
-      // One by one, so that nobody goes without an answer for a neighbour. Whose own fails finds its lease run out, and is tried again.
+      // One by one, none fails for a neighbour. A request that fails again is answered when its lease has run out.
       if (ended.length === 1 || !isFaultOfRow(error)) throw error
       rows = (await Promise.allSettled(ended.map((one) => this.#settle(this.#pool, [one])))).flatMap((one) =>
         one.status === 'fulfilled' ? one.value : [],
@@ -80,7 +80,7 @@ export class RequestSettler {
     ])
   }
 
-  /** After the commit of the replies, of which it is a hint. */
+  /** Called after the commit, as a hint. */
   #tell(rows: readonly AnsweredRow[]): void {
     const waiting = rows.filter((row) => !row.abandoned && row.reply_to !== KEPT)
     for (const [address, group] of Map.groupBy(waiting, (row) => row.reply_to)) {
@@ -90,7 +90,7 @@ export class RequestSettler {
           group.map((row) => row.request_id),
         )
       } catch (error) {
-        // Whoever writes rows past the bus may write any address. The inboxes of the others are told all the same.
+        // A foreign program may write any address; the other inboxes are told all the same.
         this.#log.debug({ err: error }, 'an inbox was not told of its reply')
       }
     }

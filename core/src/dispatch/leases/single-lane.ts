@@ -1,12 +1,10 @@
 /**
- * A lane of rows that cannot go in batches: of triggers with a limit, or whose handlers get a transaction. Each is taken
- * under a lease that is committed before its handler starts, and settled as soon as it ends.
+ * A lane of rows that cannot go in batches: their trigger has a limit, or their handler gets a transaction
+ * (docs/claim-protocol.md, "Rows one by one").
  *
  *   permit ──▶ lock limits, count, take ──▶ run ──▶ settle (fenced by the lease)
  *
- * What runs over all processes is what is under a lease that has not run out: whoever counts has the limit's row locked
- * and looks after that, so no two count at a time. A lease that ran out is a delivery whose holder vanished; it is
- * charged an attempt and runs alone.
+ * Live leases count as running. The count comes after the lock of the limit, so no two lanes count at a time.
  */
 import { randomUUID } from 'node:crypto'
 import { performance } from '../../time/clock.ts'
@@ -38,13 +36,12 @@ import type { Starts } from './starts.ts'
 import { WholeLooks } from '../../wake/whole-looks.ts'
 
 export interface SingleLaneOptions {
-  /** Which rows this lane takes. */
   readonly single: (typeof SINGLE_LANES)[number]
   /** Runs of this lane at a time. */
   readonly most: number
   readonly holdMs: number
   readonly leaseMs: number
-  /** Of the rows that were taken, for those that are requests. */
+  /** Starts the requests among the taken rows. */
   startRequests(rows: readonly ClaimedTexts[], token: string, startBy: number): Promise<Run[]>
 }
 
@@ -53,11 +50,11 @@ interface StartBy {
   readonly startBy: number
 }
 
-/** The lanes of one dispatcher: by which rows they take. */
+/** Which rows each lane of a dispatcher takes. */
 export const SINGLE_LANES = [LIMITED, TRANSACTIONAL] as const
 
 const FIRST_TRIGGER = '00000000-0000-0000-0000-000000000000'
-/** Permits asked for at a time: one while nothing is there, doubling to this while more is found than was asked for. */
+/** Permits asked for at a time: one at first, doubled up to this while takes are full. */
 const MOST_AT_A_TIME = 64
 
 export class SingleLane {
@@ -83,7 +80,7 @@ export class SingleLane {
     this.#options = options
   }
 
-  /** Whether rows of this lane are there, due or not; or there may be, while to find out would take long. */
+  /** Whether this lane has rows, due or not. True if finding out would be slow. */
   async hasRows(): Promise<boolean> {
     if (this.#starts.singles !== undefined) return true
     const { sql, notesOn } = this.#around
@@ -91,7 +88,7 @@ export class SingleLane {
     return found?.waiting === true
   }
 
-  /** Answers with the number of rows that it took. */
+  /** Returns the number of rows taken. */
   turn(connection: LaneConnection, signal: AbortSignal): Promise<number> {
     const { gate } = this.#around
     return leasedTurn({

@@ -1,12 +1,11 @@
 /**
- * Where a look at the rows of each trigger begins whose rows are taken one by one: the marks of `starts.ts`, two for each trigger.
+ * Where a look at single rows begins: two marks for each trigger, moved like those of `starts.ts`.
  *
  *   due      no row of the trigger that is due before can appear any more
  *   running  no live lease of its rows was set before; so a limit is counted from there
  *
- * A trigger that is not named had no rows when the marks were moved. What it has since is due, and runs, no earlier than that, and has a
- * higher id than all rows had then: by that id its trigger is found. So what any of them ran before is walked over by no look,
- * and a trigger whose backlog waits for its limit holds no other's marks back.
+ * A trigger without marks had no rows when the marks were moved. Later rows have later times and higher ids, by which
+ * the trigger is found. So a trigger that waits for its limit holds back no other's marks.
  */
 import { performance } from '../../time/clock.ts'
 import type { SingleMarks } from '../../sql/claim/find-single-starts.ts'
@@ -14,15 +13,15 @@ import { findFirstSingleStarts, findSingleStarts } from '../../sql/claim/find-si
 import type { Statement } from '../../contract/statement.ts'
 import type { Latest } from '../../time/lease-clock.ts'
 
-/** A look from the very start that takes the server no longer needs no marks. */
+/** No marks are needed while a look from the very start takes the server no longer. */
 const QUICK_MS = 0.3
 const QUICK_MS_A_TRIGGER = 0.1
 const VERY_START_SHARE = 0.003
-/** So far below the clock a mark stays at least, as in `starts.ts`. */
+/** A mark stays this far below the clock, as in `starts.ts`. */
 const MARGIN_S = 0.3
-/** Of more triggers there are no marks: each take would have to name them all. */
+/** With more triggers there are no marks: each take would name them all. */
 const MOST_TRIGGERS = 500
-/** Seconds since 1970 are rounded on their way here and back. */
+/** The rounding of times on their way here and back, in seconds. */
 const ROUNDED_S = 0.001
 
 interface Froms {
@@ -39,9 +38,9 @@ export interface SingleStartsOptions {
 export class SingleStarts {
   readonly #run: SingleStartsOptions['run']
   readonly #leaseClock: Latest
-  /** By trigger id. Undefined while a look from the very start is quick, or there are too many triggers. */
+  /** By trigger id. Undefined without marks. */
   #byTrigger: Map<string, Froms> | undefined
-  /** What the marks say of triggers that are not named; -Infinity until they have been moved once. */
+  /** The mark of triggers that are not named; -Infinity until marks have moved once. */
   #otherwise = -Infinity
   #markedAt = -Infinity
   #newerThan = 0
@@ -63,7 +62,7 @@ export class SingleStarts {
     return [...columnsOf(this.#byTrigger), this.#newerThan, this.#otherwise, this.#markedAt]
   }
 
-  /** Whether this is older than `lastId` says: the sequence was restarted, and ids come again. */
+  /** Whether the sequence was restarted, so that ids come again. */
   isBeyond(lastId: number): boolean {
     return lastId < this.#newerThan
   }
@@ -77,7 +76,9 @@ export class SingleStarts {
     this.#veryStartAtMs = 0
   }
 
-  /** Which triggers have rows, and whether marks are needed; every second, or less often where it takes long. */
+  /**
+   * Finds the triggers with rows, and whether marks are needed. Looks each second, or less often where that is slow.
+   */
   async lookFromVeryStart(): Promise<void> {
     if (performance.now() < this.#veryStartAtMs) return
     const generation = this.#generation
@@ -100,8 +101,8 @@ export class SingleStarts {
   }
 
   /**
-   * Everybody has ended who wrote when the clock of the database was `clockS` and no id was higher than `lastId`: whatever is not
-   * visible now comes with a later time and a higher id.
+   * Called when all have ended who wrote while the clock was `clockS` and no id higher than `lastId`. What becomes
+   * visible later has a later time and a higher id.
    */
   async move(clockS: number, lastId: number): Promise<void> {
     if (this.#byTrigger === undefined) return

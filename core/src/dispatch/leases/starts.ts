@@ -1,13 +1,8 @@
 /**
- * Where a look at the outbox from its start begins. While some transaction pins the xmin horizon, the entries of all rows that were
- * deleted stay in the index, and a look from the very start walks over them (G13). So each index gets a mark, below which
- * no row can appear any more:
+ * Where looks from the start of the outbox begin: at a mark while a transaction pins the xmin horizon (G13;
+ * docs/claim-protocol.md, "Where the start is").
  *
- *   list who writes, and the clock ──all of them have ended──▶ the mark is the first row that is there now, or that clock
- *
- * Whatever is written gets a due time that is not before the clock of its writing. Marks are only kept while a look from the very
- * start is slow. The very start is looked at all the same, for a few thousandths of the time: for rows that another program wrote
- * with a due time of the past.
+ *   list who writes, and the clock ──all of them have ended──▶ the mark is the first visible row, or that clock
  */
 import type { Logger } from 'pino'
 import { clearTimeout, performance, setTimeout } from '../../time/clock.ts'
@@ -20,14 +15,14 @@ import { ClockWatch } from '../../time/clock-watch.ts'
 import type { Latest } from '../../time/lease-clock.ts'
 import { SingleStarts } from './single-starts.ts'
 
-/** A look from the very start that takes the server no longer needs no marks. */
+/** No marks are needed while a look from the very start takes the server no longer. */
 const QUICK_MS = 0.3
-/** How often marks are moved. What is deleted in this time is walked over. */
+/** A look walks over what was deleted since the marks moved. */
 const MOVED_EVERY_MS = 200
 const VERY_START_SHARE = 0.003
-/** How soon the very start is looked at again where that was quick. */
+/** When the very start is looked at again after a quick look. */
 const QUICK_AGAIN_AFTER_MS = 800
-/** So far below the clock a mark stays at least: a clock that is corrected goes back a little. */
+/** A mark stays this far below the clock, which may be corrected a little. */
 const MARGIN_S = 0.3
 
 const VERY_START: Froms = [-Infinity, -Infinity, -Infinity, -Infinity, -Infinity, -Infinity]
@@ -39,7 +34,7 @@ interface Writers {
 }
 
 export interface StartsOptions {
-  /** Asks in a transaction of its own, which is planned as a claim is. */
+  /** Asks in its own transaction, planned as a claim is. */
   run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]>
   readonly log: Logger
   readonly leaseClock: Latest
@@ -53,7 +48,7 @@ export class Starts {
   #marked = false
   #moving = false
   #stopped = false
-  /** Grows whenever marks are forgotten, so that an answer from before says nothing. */
+  /** Grows when marks are forgotten: older answers say nothing. */
   #generation = 0
   #waitingFor: Writers | undefined
   readonly #clock = new ClockWatch()
@@ -65,34 +60,34 @@ export class Starts {
     this.#singles = new SingleStarts(options)
   }
 
-  /** Where rows of batches begin, by level, lowest first, in seconds since 1970. */
+  /** By level, lowest first, in seconds since 1970. */
   get levels(): readonly [low: number, normal: number, high: number] {
     const [low, normal, high] = this.#froms
     return [low, normal, high]
   }
 
-  /** Where interrupted rows begin. */
+  /** In seconds since 1970. */
   get alone(): number {
     return this.#froms[3]
   }
 
-  /** Where requests begin that somebody waits for, and those that were submitted. */
+  /** In seconds since 1970; `awaited` for requests whose callers wait. */
   get requests(): readonly [awaited: number, submitted: number] {
     const [, , , , awaited, submitted] = this.#froms
     return [awaited, submitted]
   }
 
-  /** The id below which there is no row of an ordered trigger. Undefined: there may be any. */
+  /** No row of an ordered trigger has a lower id. Undefined: any id is possible. */
   get ordered(): number | undefined {
     return this.#marked && this.#orderedFrom > 0 ? this.#orderedFrom : undefined
   }
 
-  /** Of rows that are taken one by one. Undefined: they are looked for from the very start. */
+  /** Undefined: a take looks from the very start. */
   get singles(): SingleMarks | undefined {
     return this.#singles.marks
   }
 
-  /** After a connection was lost: another server may answer, or another database. */
+  /** After a lost connection, another server or database may answer. */
   forget(): void {
     this.#generation++
     this.#singles.forget()
@@ -101,7 +96,7 @@ export class Starts {
     this.#forgetRows()
   }
 
-  /** Those of rows that are not taken one by one. */
+  /** Keeps the marks of single rows. */
   #forgetRows(): void {
     this.#froms = VERY_START
     this.#orderedFrom = 0
@@ -109,7 +104,7 @@ export class Starts {
     this.#veryStartAtMs = 0
   }
 
-  /** Called every second; while there are marks they are moved more often than that. Never rejects. */
+  /** Called every second, and by itself more often while there are marks. Never rejects. */
   async refresh(): Promise<void> {
     if (this.#moving) return
     this.#moving = true
@@ -117,7 +112,7 @@ export class Starts {
       await this.#refresh(this.#generation)
     } catch (error) {
       this.#options.log.debug({ err: error }, 'the start of the outbox was not looked for')
-      // Whoever does not answer may be gone, and another server may answer next.
+      // The next answer may come from another server.
       this.forget()
     } finally {
       this.#moving = false
@@ -167,7 +162,7 @@ export class Starts {
     if (row === undefined || generation !== this.#generation) return
     if (this.#clock.wasSetBack(row.clock_s, askedAtMs)) return this.forget()
     const now: Writers = { clockS: row.clock_s, lastId: Number(row.last_id), names: new Set(row.writers) }
-    // The sequence was restarted: the ids below come again.
+    // The sequence was restarted, so lower ids come again.
     if (now.lastId < this.#orderedFrom - 1 || this.#singles.isBeyond(now.lastId)) return this.forget()
     const before = this.#waitingFor ?? now
     const left = new Set([...before.names].filter((name) => now.names.has(name)))
@@ -175,7 +170,7 @@ export class Starts {
       this.#waitingFor = { ...before, names: left }
       return
     }
-    // All that looked at the clock before then have ended, and a look that begins now sees what they committed.
+    // All who read an earlier clock have ended, so a look sees their rows.
     if (this.#marked) await this.#moveRows(generation, before)
     await this.#singles.move(before.clockS, before.lastId)
     if (generation === this.#generation) this.#waitingFor = now.names.size > 0 ? now : undefined
