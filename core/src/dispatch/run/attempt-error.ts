@@ -1,7 +1,6 @@
 /**
- * What is kept of a failed attempt. Whatever a handler throws must become something that Postgres stores (G18):
- * no NUL, no lone surrogate, a bounded length, and no call into the thrown value that could throw again. Secrets in its texts
- * are hidden here, before they reach history, dead letters, replies and logs.
+ * What is kept of a failed attempt, in a form that Postgres stores whatever the handler threw (G18). Reading the thrown
+ * value must not throw. Secrets are hidden here, before a text reaches history, dead letters, replies or logs.
  */
 import type { FailureKind } from '../../contract/failure-kinds.ts'
 import type { HideSecrets } from '../../secrets/hide-secrets.ts'
@@ -14,7 +13,6 @@ import { boundedText } from '../../secrets/bounded-text.ts'
 const MAX_MESSAGE_CHARACTERS = 2_000
 const MAX_STACK_CHARACTERS = 4_000
 
-/** Where errors and reasons become storable. */
 export interface ErrorRules {
   readonly hideSecrets: HideSecrets
   readonly now: () => Date

@@ -1,4 +1,4 @@
-/** One attempt, from the row to what becomes of it. `runAttempt` runs it, `decide` is pure. */
+/** One attempt: `runAttempt` runs it, and `decide` says what becomes of it. */
 import type { Logger } from 'pino'
 import { isOutbusError } from '../../errors.ts'
 import type { CustomStrategies } from '../../retry/next-attempt.ts'
@@ -19,12 +19,12 @@ import { unreadable } from './read-event.ts'
 import { isVerdict } from '../../contract/verdict.ts'
 import type { Outcome } from '../../contract/outcome.ts'
 
-/** A handler's own words for its verdict are cut to this. */
+/** A handler's reason is cut to this. */
 export const MAX_REASON_CHARACTERS = 500
 
 const DONE = { kind: 'done' } as const satisfies Outcome
 
-/** What the target said, before the retry policy has had its word. */
+/** What the target said, before the retry policy. */
 export type Result =
   | ({ readonly kind: 'done'; readonly reply?: unknown; readonly replyAs?: unknown } & Settled)
   | {
@@ -33,37 +33,36 @@ export type Result =
       readonly thrown: unknown
       /** The other side's wish: no sooner than this. */
       readonly retryAfterMs?: number
-      /** The handler's own word: exactly this, within the policy's cap. */
+      /** The handler's own delay, within the policy's cap. */
       readonly delayMs?: number
     }
   | { readonly kind: 'dead'; readonly reason: string; readonly thrown: unknown }
   | ({ readonly kind: 'discarded'; readonly reason: string } & Settled)
   | ({ readonly kind: 'skipped'; readonly reason: string } & Settled)
-  /** It could not be started; `thrown` says why. */
+  /** `thrown` says why the delivery could not be started. */
   | Postponed
 
 export interface Postponed {
   readonly kind: 'postponed'
   readonly delayMs: number
   readonly thrown: unknown
-  /** The bus's own SQL failed: a request is put back for it as well, where it would be answered for another reason. */
+  /** The bus's own SQL failed: only then is a request put back and not answered. */
   readonly ownFault?: true
 }
 
-/** How long what the bus could not start is put back, once or twice this, in ms. */
+/** A delivery is put back for once to twice this, in ms. */
 const PUT_BACK_MS = 1_000
 
-/** An error of the bus's own SQL before a handler was started: nobody is charged for that (G16). */
+/** The bus's own SQL failed before a handler started: nobody is charged (G16). */
 export function putBack(thrown: unknown, random: () => number): Postponed {
   return { kind: 'postponed', delayMs: PUT_BACK_MS * (1 + random()), thrown, ownFault: true }
 }
 
 interface Settled {
-  /** What was committed of it already, in the handler's own transaction. */
+  /** What the handler's own transaction has committed. */
   readonly settled?: Outcome
 }
 
-/** The outcome that is committed already, if it is. */
 export function settledOutcome(result: Result): Outcome | undefined {
   return 'settled' in result ? result.settled : undefined
 }
@@ -75,10 +74,10 @@ export interface AttemptRules extends ErrorRules {
   readonly log: Logger
 }
 
-/** How long an event of a newer version of its source is put back, once or twice this, in ms. */
+/** An event of a newer source version is put back for once to twice this, in ms. */
 const NEWER_EVENT_MS = 5_000
 
-/** Never throws, never rejects: every way for a handler to end is a result. At once, where the target returns at once. */
+/** Never throws, never rejects. Returns at once where the target does. */
 export function runAttempt(delivery: RowDelivery, rules: AttemptRules): Result | Promise<Result> {
   const refused = refusal(delivery, rules)
   if (refused !== undefined) return refused
@@ -91,7 +90,7 @@ export function runAttempt(delivery: RowDelivery, rules: AttemptRules): Result |
   }
 }
 
-/** Why it is not run at all. */
+/** Why the delivery is not run. */
 function refusal(delivery: RowDelivery, rules: AttemptRules): Result | undefined {
   const { plan, row } = delivery
   if (row.depth > rules.maxTriggerDepth) {
@@ -103,7 +102,7 @@ function refusal(delivery: RowDelivery, rules: AttemptRules): Result | undefined
     return { kind: 'skipped', reason }
   }
   if (plan.source !== undefined && delivery.eventVersion > plan.source.version) {
-    // Another process may know it: until then it waits, and nothing is charged.
+    // Another process may know this version: until then the delivery waits, uncharged.
     const thrown = unreadable(plan, delivery.eventVersion)
     return { kind: 'postponed', delayMs: NEWER_EVENT_MS * (1 + rules.random()), thrown }
   }
@@ -117,7 +116,7 @@ function refusal(delivery: RowDelivery, rules: AttemptRules): Result | undefined
   return problem && { kind: 'failed', failure: problem.kind, thrown: problem }
 }
 
-/** Getters on a prototype, so that a target that asks for neither signal nor log does not pay for them. */
+/** The getters are on a prototype, so that a target pays only for what it reads. */
 class RunArgs {
   readonly delivery: RowDelivery
 
@@ -142,7 +141,7 @@ function readReturned(returned: unknown): Result {
   try {
     return resultOf(returned)
   } catch (thrown) {
-    // A proxy that throws when it is looked at.
+    // A proxy may throw when it is looked at.
     return resultOfThrown(thrown)
   }
 }
@@ -161,7 +160,7 @@ function resultOfThrown(thrown: unknown): Result {
   try {
     return readThrown(thrown)
   } catch {
-    // A proxy that throws when it is looked at: all there is to say is that something was thrown.
+    // The value is a proxy that throws when it is looked at.
     const unreadable = new Error('the handler threw, or returned, a value that cannot be read')
     return { kind: 'failed', failure: 'handler_error', thrown: unreadable }
   }
@@ -179,7 +178,7 @@ function readThrown(thrown: unknown): Result {
       case 'deadLetter':
         return { kind: 'dead', reason: reasonOf(thrown.reason), thrown: said(reasonOf(thrown.reason)) }
       case 'retryAfter': {
-        // A verdict may come from another copy of this package, or be hand-made: nothing in it is taken on trust.
+        // A verdict may be hand-made or come from another copy of this package: nothing in it is trusted.
         const asked: unknown = thrown.delayMs
         const delayMs = Number(asked)
         return {
@@ -195,24 +194,26 @@ function readThrown(thrown: unknown): Result {
     const after = thrown.retryAfterMs
     return { kind: 'failed', failure: thrown.kind, thrown, ...(after === undefined ? {} : { retryAfterMs: after }) }
   }
-  // Whom it runs as, or acts for, lacks a right or is gone: another attempt would be refused as well.
+  // Another attempt would be refused too.
   if (isOutbusError(thrown, 'access.forbidden')) return { kind: 'failed', failure: 'forbidden', thrown }
   return { kind: 'failed', failure: 'handler_error', thrown }
 }
 
-/** A verdict's error: without a stack, which would be the bus's own. */
+/** A verdict has no stack, which would be the bus's own. */
 function said(message: string): Pick<Error, 'name' | 'message'> {
   return { name: 'Error', message }
 }
 
-/** The retry policy's word on a result. Pure but for the random and the clock of `rules`. */
+/** Pure, except for the random and the clock of `rules`. */
 export function decide(delivery: RowDelivery, result: Result, rules: AttemptRules): Outcome {
   const { row, plan } = delivery
   if (plan.handlesDeadLetters) return decideHandled(delivery, result, rules)
   return decideByPolicy(row, plan.policy, result, rules)
 }
 
-/** A dead-letter handler runs once, however it ends (G10). Too deep, it does not run, and the letter stays unresolved. */
+/**
+ * A dead-letter handler runs once, however it ends (G10). Too deep, it does not run, and the letter stays unresolved.
+ */
 function decideHandled(delivery: RowDelivery, result: Result, rules: AttemptRules): Outcome {
   if (result.kind === 'skipped' || result.kind === 'postponed') return result
   const deadLetterId = deadLetterIdOf(delivery)
@@ -222,7 +223,7 @@ function decideHandled(delivery: RowDelivery, result: Result, rules: AttemptRule
   return { kind: 'handler_failed', deadLetterId, error }
 }
 
-/** The event as it was written by the bus, whatever an upcast would make of it; of one that was not, no letter's id. */
+/** Reads the event as the bus wrote it, before any upcast. An event that no bus wrote names no letter. */
 function deadLetterIdOf({ row }: RowDelivery): string {
   const id = (JSON.parse(row.event) as Partial<DeadLetterEvent> | null)?.id
   return typeof id === 'string' && /^\d{1,18}$/.test(id) ? id : '0'
@@ -267,9 +268,8 @@ function decideByPolicy(row: OutboxRow, policy: RetryPolicy, result: Result, rul
 }
 
 /**
- * A delivery that was started and whose holder vanished: one attempt is charged. The first time it runs again at
- * once, alone, for it may be beside the one that killed the process; one that was alone already did it itself and
- * waits as its policy says.
+ * Charges one attempt. The first time another row may have killed the process, so the delivery runs alone at once;
+ * after that it waits as its policy says.
  */
 export function decideInterrupted(delivery: RowDelivery, rules: AttemptRules): Outcome {
   const thrown = { message: 'the process or its connection ended while this delivery was running' }

@@ -1,7 +1,6 @@
 /**
- * One outbox row on its way through the dispatcher, as a target and a handler see it. `deliveryId` is stable over
- * attempts. What costs something (parsing the event, a child logger, a call context, an AbortController) is made
- * when it is first asked for.
+ * One outbox row on its way through the dispatcher. Costly members (event, logger, context, AbortController) are made
+ * when they are first read.
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -28,15 +27,14 @@ const NOBODY: RunsAs = { principal: undefined }
 export class RowDelivery implements Delivery {
   readonly row: OutboxRow
   readonly plan: Plan
-  /** Set before it runs. */
   runsAs = NOBODY
-  /** Set before it runs, where its trigger is transactional. */
+  /** Set before the run of a transactional delivery. */
   transaction: pg.ClientBase | undefined
-  /** By `performance.now()`: until then it is certain to hold the lease that it was taken under. */
+  /** By `performance.now()`: until then the lease of the take is certain to hold. */
   startBy: number | undefined
-  /** Its completion is being written with what its handler wrote: whether it still holds its lease, that will say. */
+  /** The completion is being written, and will show whether the lease still holds. */
   completing = false
-  /** By `performance.now()`, once it runs, and once it has ended. */
+  /** Both by `performance.now()`: when the run began, and when it ended. */
   startedAt: number | undefined
   endedAt: number | undefined
   readonly #around: DeliverySurroundings
@@ -72,12 +70,11 @@ export class RowDelivery implements Delivery {
     )
   }
 
-  /** Its handler may have been started: that of a transactional trigger is once its transaction is begun. */
+  /** Whether the handler may have started: a transactional one starts once its transaction has begun. */
   get isBegun(): boolean {
     return !this.plan.transactional || this.transaction !== undefined
   }
 
-  /** Of its source, that wrote it. */
   get eventVersion(): number {
     return this.row.eventVersion
   }
@@ -127,17 +124,17 @@ export class RowDelivery implements Delivery {
       depth: this.row.depth,
       rootId: this.row.rootId,
       chain: this.chain,
-      // Left out where it is the service.
+      // Left out for the service.
       caller: this.row.caller ?? undefined,
     }))
   }
 
-  /** Trigger ids from the root to this delivery's own. Its own alone, where the row has none that a bus has written. */
+  /** Trigger ids from the root to this delivery's own. */
   get chain(): readonly string[] {
     return [...(readChainText(this.row.chain) ?? []), this.plan.triggerId]
   }
 
-  /** Why it cannot be run here: it fails each attempt with this. Undefined where it can. */
+  /** Why this process cannot run the delivery, whose every attempt fails with this. */
   get problem(): DeliveryFailure | undefined {
     const { chain, depth } = this.row
     if (depth < 1) return new DeliveryFailure('payload_invalid', `no bus has written a row of depth ${depth}`)
@@ -146,7 +143,7 @@ export class RowDelivery implements Delivery {
     return this.plan.problem
   }
 
-  /** For the dispatcher: what comes of the handler now changes nothing any more. */
+  /** The handler's result no longer counts. */
   abort(reason: unknown): void {
     if (this.#aborted !== undefined) return
     this.#aborted = { reason }
@@ -166,10 +163,10 @@ export class RowDelivery implements Delivery {
     }
   }
 
-  /** For the audit of what the handler changes: by these ids the delivery, its event and its root are found. */
+  /** For the audit of the handler's changes. */
   get #origin(): string {
     const { name, sourceName } = this.plan
-    // Whoever writes rows past the bus may name a trigger by a text of any length.
+    // A foreign program may write a trigger name of any length.
     const [trigger, source] = [name, sourceName].map((each) => each.slice(0, MAX_ORIGIN_CHARACTERS))
     return boundedOrigin(`delivery ${this.deliveryId} of trigger "${trigger}" (${source}), event ${this.eventId}`)
   }

@@ -18,7 +18,7 @@ interface Opened {
 }
 
 interface Registered {
-  /** For every app that has none of its own. */
+  /** For apps that have no handler of their own. */
   everywhere?: Opened
   readonly byApp: Map<string, Opened>
 }
@@ -26,12 +26,12 @@ interface Registered {
 export class FunctionRegistry {
   readonly #handlers = new Map<string, Registered>()
 
-  /** For every app; the last one registered under a name is the one that runs. */
+  /** Registers for every app. The last handler of a name runs. */
   set(name: string, handler: Handler, triggerableBy: Audience): void {
     this.#handlers.set(name, { everywhere: { handler, triggerableBy }, byApp: new Map() })
   }
 
-  /** For one app. Answers with what puts back the one that was there before. */
+  /** Registers for one app. The returned function puts the previous handler back. */
   setFor(app: string, name: string, handler: Handler, triggerableBy: Audience): () => void {
     const registered = this.#handlers.get(name) ?? { byApp: new Map<string, Opened>() }
     this.#handlers.set(name, registered)
@@ -47,7 +47,7 @@ export class FunctionRegistry {
     return this.#find(app, name)?.handler
   }
 
-  /** One that is not registered here is nobody's to open. */
+  /** A handler that is not registered here is open to nobody. */
   audienceOf(app: string, name: string): Audience {
     return this.#find(app, name)?.triggerableBy ?? 'service'
   }

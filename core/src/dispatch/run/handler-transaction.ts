@@ -1,17 +1,16 @@
 /**
- * The transaction of a transactional delivery: what its handler writes and the delivery's completion commit together,
- * once (G4). The completion is fenced by the lease token, inside the transaction: whoever lost the lease, by a timeout, a
- * freeze or a partition, finds no row to complete, and all that its handler wrote is rolled back.
+ * The transaction of a transactional delivery: the handler's writes and the delivery's completion commit together (G4;
+ * docs/claim-protocol.md, "Rows one by one").
  *
  *   begin ──▶ handler ──done──▶ complete ──row there──▶ commit ──▶ settled
  *               │ failed            └──token gone─▶ rollback: the result changes nothing
  *               └──▶ rollback: the retry policy decides
  *
- * A handler may end this transaction by a text that only Postgres reads, such as `select 1; commit`. Then nothing is completed: the
- * completion is written in the transaction that the bus began, or not at all. What the handler has committed itself stays.
+ * A handler may end this transaction by a text that only Postgres reads, such as `select 1; commit`. What the handler
+ * committed stays, and nothing is completed.
  *
- * The next handler on the connection may be another app's. What this one did to the session is undone as the transaction ends, and
- * a connection that it did more to than send statements is ended (G15).
+ * The next handler on the connection may be another app's. So the session is reset, and a connection that the handler
+ * used for more than statements is closed (G15).
  */
 import pg from 'pg'
 import type { Logger } from 'pino'
@@ -33,22 +32,20 @@ import { DeliveryFailure, isDeliveryFailure } from '../../contract/delivery-fail
 import { isThenable } from '../../validation/kinds.ts'
 
 export interface Completion {
-  /** Writes on the transaction that the delivery has come to its outcome. Undefined: its lease was taken over. */
+  /** Writes the outcome. Undefined: the lease was taken over. */
   write(on: pg.ClientBase, result: Result): Promise<Outcome | undefined>
-  /** After the commit. */
+  /** Called after the commit. */
   committed?(): void
 }
 
 export interface HandlerTransactionsOptions {
   readonly connection: BusClientConfig
-  /** Connections at most. */
   readonly connections: number
-  /** When Postgres ends the transaction of a process that says nothing. */
+  /** When Postgres ends the transaction of a silent process. */
   readonly frozenAfterMs: number
   readonly log: Logger
 }
 
-/** A result that is complete, and what was committed of it. */
 type Completed = Extract<Result, { kind: 'done' | 'discarded' | 'skipped' }>
 
 export class HandlerTransactions {
@@ -71,17 +68,17 @@ export class HandlerTransactions {
       begunAt = begunAtOf(await ask(client, { text: beginLentText(session, this.#options.frozenAfterMs) }))
     } catch (error) {
       client?.release(true)
-      // The bus's own SQL, before the handler was started: nobody is charged for that (G16).
+      // Nobody is charged: the handler has not started (G16).
       this.#options.log.warn({ err: error, deliveryId: delivery.deliveryId }, 'no transaction could be begun')
       return putBack(error, rules.random)
     }
     const { connection, frozenAfterMs } = this.#options
     const transaction = new HandlerTransaction(client, begunAt, frozenAfterMs / 3, connection.ownSession)
-    // What goes on after the end must find neither this transaction nor a connection without one.
+    // Late statements of a handler must find neither this transaction nor a connection without one.
     const abort = () => transaction.close()
     delivery.signal.addEventListener('abort', abort, { once: true })
     try {
-      // Its time was up, its lease was lost or the bus has stopped meanwhile: others may have it, so it is not started.
+      // The time was up, the lease lost or the bus stopped: others may have the delivery.
       if (delivery.signal.aborted) return putBack(delivery.signal.reason, rules.random)
       delivery.transaction = transaction.forHandler
       const result = await runAttempt(delivery, rules)
@@ -114,8 +111,7 @@ async function complete(
     completion.committed?.()
     return { ...result, settled }
   } catch (thrown) {
-    // The handler left a failed transaction behind, a deferred constraint was not met, or the connection was lost: then
-    // the commit may have happened, and settling, fenced by the token, changes nothing.
+    // If the connection was lost, the commit may have happened. Then settling, fenced by the token, changes nothing.
     return { kind: 'failed', failure: failureOf(thrown), thrown }
   }
 }
@@ -135,23 +131,23 @@ function isCompleted(result: Result): result is Completed {
   return result.kind === 'done' || result.kind === 'discarded' || result.kind === 'skipped'
 }
 
-/** The time of a result of `ASK_BEGUN_AT`, alone or as the last one of several. */
+/** `asked` may be several results, of which the last one counts. */
 function begunAtOf(asked: pg.QueryResult): string {
   const results: readonly pg.QueryResult[] = Array.isArray(asked) ? asked : [asked]
   return (results.at(-1) as pg.QueryResult<{ begun_at: string }>).rows[0]?.begun_at ?? ''
 }
 
 /**
- * How statements begin that would end the transaction under the bus's feet: those are refused before they are sent. Savepoints are the
- * handler's own affair. What stands further on in a text is for Postgres to read, and is known by its answers.
+ * Beginnings of statements that would end the transaction, and are refused unsent. What comes later in a text shows in
+ * its answers.
  */
 const ENDS_TRANSACTION =
   /^(?:begin|start\s+transaction|commit|end|abort|prepare\s+transaction|rollback(?!(\s+(work|transaction))?\s+to\b))\b/i
 
-/** Commands of results after which the transaction may be another one. `ROLLBACK` is the answer to `rollback to` as well. */
+/** After these the transaction may be another one. `rollback to` answers `ROLLBACK` too. */
 const MAY_END: ReadonlySet<string> = new Set(['BEGIN', 'START', 'COMMIT', 'ROLLBACK', 'PREPARE'])
 
-/** The beginning of the first statement in the text, without blanks, empty statements and comments before it. */
+/** Skips blanks, empty statements and comments. */
 function firstStatement(text: string): string {
   const blank = /[\s;]*/y
   for (let at = 0; ;) {
@@ -165,7 +161,7 @@ function firstStatement(text: string): string {
   }
 }
 
-/** Of the result of a query, or the results of a text with several. */
+/** `answer` may be several results. */
 function mayEnd(answer: unknown): boolean {
   const results: readonly unknown[] = Array.isArray(answer) ? answer : [answer]
   return results.some((result) => MAY_END.has((result as pg.QueryResult | undefined)?.command ?? ''))
@@ -179,10 +175,9 @@ function endedByHandler(): OutbusError {
   )
 }
 
-/** Postgres answers it in a failed transaction too. */
+/** Postgres answers this even in a failed transaction. */
 const NOTHING = { text: '' }
 
-/** Functions of a client that change nothing in it. */
 const CHANGES_NOTHING: ReadonlySet<string | symbol> = new Set([
   'constructor',
   'escapeIdentifier',
@@ -198,13 +193,13 @@ class HandlerTransaction {
   readonly #heartbeat: NodeJS.Timeout
   readonly #ownSession: boolean
   readonly #begunAt: string
-  /** The handler has sent a statement of its own, and so may have changed the session. */
+  /** The handler's own statement may have changed the session. */
   #asked = false
-  /** By a name, which stays prepared. */
+  /** The handler has prepared a statement by name. */
   #named = false
-  /** It has reached for more of the client than its statements: parsers, listeners, the connection itself. */
+  /** The handler used more than statements: parsers, listeners or the connection. */
   #opened = false
-  /** What it has sent may have ended the transaction, as far as the answers say. */
+  /** By the answers so far. */
   #mayHaveEnded = false
   #queries = 0
   #state: 'open' | 'completing' | 'committed' | 'closed' = 'open'
@@ -228,25 +223,25 @@ class HandlerTransaction {
       getOwnPropertyDescriptor: opened(Reflect.getOwnPropertyDescriptor),
     })
     sharesSession(this.forHandler, client)
-    // By the bus's own statements on behalf of the handler.
+    // For statements that the bus sends for the handler.
     hold(this.forHandler, (error) => tellHolder(client, error))
-    // A handler that waits for something else keeps its session idle; that this process lives, this says. Not while the
-    // completion is written: a statement of the bus is under way then, and may itself be waiting.
+    // Shows that the process lives while the handler waits for something else. A completion under way needs no sign,
+    // and may itself be waiting.
     this.#heartbeat = setInterval(() => {
       if (this.#queries === 0 && this.#state === 'open') client.query('select').catch(() => undefined)
     }, heartbeatMs)
   }
 
-  /** False when it has been closed meanwhile. From here on it is not closed from outside. */
+  /** False if closed meanwhile. From here on nothing outside closes the transaction. */
   beginCompletion(): boolean {
     if (this.#state !== 'open') return false
     this.#state = 'completing'
     return true
   }
 
-  /** Whether it is still the transaction that the bus began. Asked only where the answers to the handler leave it open. */
+  /** Whether this is still the bus's transaction. Postgres is asked only where the answers leave that open. */
   async isWhole(): Promise<boolean> {
-    // A query that nobody has waited for is answered before this one.
+    // This question is answered after the handler's open queries.
     if (!this.#mayHaveEnded && !this.#opened && this.#queries === 0) return true
     return begunAtOf(await ask(this.#client, { text: ASK_BEGUN_AT })) === this.#begunAt
   }
@@ -258,7 +253,7 @@ class HandlerTransaction {
     this.#state = 'committed'
   }
 
-  /** From outside: the handler may be in the middle of a statement, so the connection goes with the transaction. */
+  /** The handler may be in the middle of a statement, so the connection is closed too. */
   close(): void {
     if (this.#state !== 'open') return
     this.#state = 'closed'
@@ -274,12 +269,12 @@ class HandlerTransaction {
       await this.#end('rollback')
       this.#release(this.#opened)
     } catch {
-      // The connection is gone, and the transaction with it.
+      // The transaction is gone with the connection.
       this.#release(true)
     }
   }
 
-  /** Answers with what Postgres did. */
+  /** Returns the command tag. */
   async #end(how: 'commit' | 'rollback'): Promise<string> {
     if (!this.#asked) return (await ask(this.#client, { text: how })).command
     const { command, reusable } = await endLent(this.#client, how, { ownSession: this.#ownSession, named: this.#named })
@@ -342,7 +337,7 @@ class HandlerTransaction {
     } catch (error) {
       this.#mayHaveEnded = true
       tellHolder(this.#client, error)
-      // Postgres says what failed before it says what has become of the transaction, and the handler is told after both.
+      // Postgres reports a failure before the transaction's new state. The handler hears after both.
       await ask(this.#client, NOTHING).catch(() => undefined)
       throw error
     } finally {
@@ -350,7 +345,7 @@ class HandlerTransaction {
     }
   }
 
-  /** Statements of the bus on behalf of the handler, by its `cx`, change nothing that lasts. */
+  /** What the bus sends for the handler (`cx`) changes nothing that lasts. */
   #heed(query: unknown): void {
     if (isBusQuery(query)) return
     this.#asked = true

@@ -1,7 +1,6 @@
 /**
- * Deliveries of this process that outlived their claim transaction. Each sits in the outbox under a lease, due when
- * the lease expires; all leases are extended in one statement. A delivery settles only while its token is still on
- * the row: when it is not, somebody took it over, and the late result changes nothing.
+ * The leased deliveries of this process. One statement extends all leases. A delivery settles only while its token is
+ * on the row.
  *
  *   held ──handler ends──▶ settling ──token still there──▶ settled
  *    │                        └───────token gone─────────▶ lost
@@ -26,18 +25,17 @@ export interface LeaseKeeperOptions {
   readonly pool: pg.Pool
   readonly leaseMs: number
   readonly log: Logger
-  /** Writes what came of it, if `token` is still on its row; undefined when it is not. Tried again when it throws. */
+  /** Undefined if `token` is not on the row any more. Tried again when it throws. */
   settle(run: Run, token: string, result: Result): Promise<Outcome | undefined>
-  /** After the commit that settled it. */
+  /** Called after the commit. */
   onSettled(run: Run, outcome: Outcome): void
 }
 
-/** Between tries to settle while Postgres does not answer. */
+/** The pause between tries while Postgres does not answer. */
 const SETTLE_RETRY_MS = 250
 
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
-  /** What is held, as it is when it is looked at. */
   readonly runs: Iterable<Run> = { [Symbol.iterator]: () => this.#runs() }
   readonly #held = new Map<string, Held>()
   readonly #settling = new Set<Promise<void>>()
@@ -54,11 +52,11 @@ export class LeaseKeeper {
     return this.#held.size
   }
 
-  /** From the commit that put its row under `token`. */
+  /** Called after the commit that put the row under `token`. */
   hold(run: Run, token: string): void {
     const { deliveryId } = run.delivery
     const before = this.#held.get(deliveryId)
-    // Taken over by this very process; or lost commits have given the id to another delivery.
+    // This process took the row over itself, or lost commits gave its id to another delivery.
     if (before !== undefined && !before.run.delivery.completing) this.#lose(deliveryId, before.run)
     this.#held.set(deliveryId, { run, token })
     const settled = run.ended.then((result) => this.#settle(deliveryId, { run, token }, result))
@@ -66,13 +64,13 @@ export class LeaseKeeper {
     void settled.finally(() => this.#settling.delete(settled))
   }
 
-  /** The same for a row whose lease is a short one and needs extending at once. */
+  /** For a short lease. */
   async holdExtended(run: Run, token: string): Promise<void> {
     this.hold(run, token)
     await this.extend()
   }
 
-  /** Resolves when all that is held has been settled. */
+  /** Resolves when all held deliveries are settled. */
   async drained(): Promise<void> {
     while (this.#settling.size > 0) await Promise.all(this.#settling)
   }
@@ -82,7 +80,7 @@ export class LeaseKeeper {
     for (const { run } of this.#held.values()) run.giveUp(result, reason)
   }
 
-  /** Stops extending. What could not be settled by now is left to its lease. */
+  /** What is not settled by now is left to its lease. */
   stop(): void {
     this.#stopped = true
     clearInterval(this.#timer)
@@ -92,7 +90,7 @@ export class LeaseKeeper {
     for (const { run } of this.#held.values()) yield run
   }
 
-  /** Also before its time, where the clock of the database has jumped ahead. Never rejects. */
+  /** Called every third of a lease, and at once when the database's clock has jumped ahead. Never rejects. */
   async extend(): Promise<void> {
     const held = [...this.#held]
     if (held.length === 0) return
@@ -106,7 +104,7 @@ export class LeaseKeeper {
         if (!extended.has(id) && this.#held.get(id)?.token === token) this.#lose(id, run)
       }
     } catch (error) {
-      // The next turn tries again; a lease that runs out meanwhile is found lost then, and settling is fenced anyway.
+      // The next call tries again. A lease that runs out meanwhile is found lost then.
       log.warn({ err: error, leases: held.length }, 'leases could not be extended')
     }
   }
@@ -122,14 +120,14 @@ export class LeaseKeeper {
     while (this.#held.get(id)?.token === held.token) {
       try {
         const outcome = await settle(held.run, held.token, result)
-        // It may be held again meanwhile: taken over, by this very process.
+        // This process may have taken the delivery over itself.
         if (this.#held.get(id)?.token === held.token) this.#held.delete(id)
         if (outcome !== undefined) onSettled(held.run, outcome)
         else
           held.run.delivery.log.warn('the lease was taken over before the delivery ended; its result changes nothing')
         return
       } catch (error) {
-        // Postgres is away. The result is kept and tried again; nothing else in this process depends on it.
+        // Postgres is away. The result is kept.
         log.warn({ err: error, deliveryId: id }, 'a delivery could not be settled yet')
         if (this.#stopped) return
         await new Promise((resolve) => setTimeout(resolve, SETTLE_RETRY_MS))

@@ -1,4 +1,4 @@
-/** An outbox row as it was claimed. Reads the texts that Postgres sent where they are needed, and not before. */
+/** A claimed outbox row, whose texts are read when they are needed. */
 import { UNKNOWN_CALLER } from '../../contract/scope.ts'
 import type { ClaimedTexts } from '../../sql/claim/claim-batch.ts'
 import { CLAIMED_COLUMNS, MAX_CALLER_CHARACTERS, REST } from '../../sql/claim/claim-batch.ts'
@@ -8,7 +8,7 @@ type Column = (typeof CLAIMED_COLUMNS)[number]
 const AT = Object.fromEntries(CLAIMED_COLUMNS.map((column, i) => [column, i])) as Record<Column, number>
 const { id: ID, event_id: EVENT_ID, event: EVENT, trigger: TRIGGER, rest: REST_AT } = AT
 
-/** Neighbours mostly share their trigger: its text is kept once for all of them, and those that came with them are garbage at once. */
+/** Neighbours mostly share their trigger: one text is kept for all, and the others are garbage at once. */
 let lastTrigger = ''
 
 function sharedTrigger(text: string): string {
@@ -16,23 +16,22 @@ function sharedTrigger(text: string): string {
   return lastTrigger
 }
 
-/** What a row has beside its event and its trigger. */
 interface Rest {
   readonly attempt: number
   readonly depth: number
   readonly eventVersion: number
   readonly priority: number
   readonly leaseToken: string | null
-  /** Null where the row's own event is the root. */
+  /** Null if the row's own event is the root. */
   readonly otherRootId: string | null
   readonly traceContext: string | null
-  /** JSON. */
+  /** Trigger ids as JSON. */
   readonly chain: string | null
   /** Null: the service. */
   readonly caller: string | null
 }
 
-/** Of most rows: the first attempt at what a service emitted. */
+/** What most rows are: a first attempt at a service's event. */
 const ORDINARY: Rest = {
   attempt: 1,
   depth: 1,
@@ -46,14 +45,14 @@ const ORDINARY: Rest = {
 }
 
 export class OutboxRow {
-  /** bigint as decimal text. Stable over attempts: the delivery's id. */
+  /** A bigint as decimal text: the delivery's id, stable over attempts. */
   readonly id: string
   readonly eventId: string
   /** The trigger event, as JSON. */
   readonly event: string
   /** The trigger's snapshot, as JSON. */
   readonly trigger: string
-  /** Interrupted once before, and taken by the lane that runs such rows with nothing beside them. */
+  /** Interrupted before: runs with nothing beside it. */
   readonly alone: boolean
   readonly #rest: Rest
 
@@ -120,12 +119,12 @@ function readRest(text: string): Rest {
     otherRootId: orNull('root_id'),
     traceContext: orNull('trace_context'),
     chain: orNull('chain'),
-    // The last one, and not there where it is null: an emitter may write any text as caller, with line breaks too.
+    // The caller comes last, or is missing. An emitter may write any text there, even line breaks.
     caller: readCaller(lines.length < REST.length ? undefined : lines.slice(REST.indexOf('caller')).join('\n')),
   }
 }
 
-/** No line: null. Of what no bus has written, nobody that is known. */
+/** No line is null. What no bus wrote is unknown. */
 function readCaller(line: string | undefined): string | null {
   if (line === undefined) return null
   return line.length > MAX_CALLER_CHARACTERS + 1 ? UNKNOWN_CALLER : line.slice(1)

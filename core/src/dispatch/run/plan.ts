@@ -1,4 +1,4 @@
-/** What a row's trigger snapshot means to this process. Many rows share one text, so each text is read once. */
+/** What a trigger snapshot means to this process. Each text is read once. */
 import { z } from 'zod'
 import { DEAD_LETTER_SOURCE } from '../../contract/dead-letter.ts'
 import type { Plugins } from '../../plugins/plugins.ts'
@@ -17,32 +17,32 @@ export interface Plan {
   readonly name: string
   readonly sourceName: string
   readonly source: AnySource | undefined
-  /** Of what its events carry. Undefined for a source of which nothing is redacted. */
+  /** Undefined if nothing of the source is redacted. */
   readonly redaction: Redaction | undefined
-  /** Its trigger is on the source of dead letters. */
+  /** The trigger is on the source of dead letters. */
   readonly handlesDeadLetters: boolean
   readonly target: AnyTarget | undefined
   readonly config: unknown
-  /** Of a source that binds its events to the trigger's filter. */
+  /** Only for a source that binds its events to the filter. */
   readonly filter: unknown
   readonly policy: RetryPolicy
   readonly timeoutMs: number
   readonly transactional: boolean
   readonly registrant: string | null
   readonly runsAsCaller: boolean
-  /** Why this process cannot run it; it fails each attempt with this. */
+  /** Why this process cannot run the trigger, whose every attempt fails with this. */
   readonly problem: DeliveryFailure | undefined
 }
 
-/** No target's type and no trigger's id. */
+/** No target and no trigger is called so. */
 const UNREADABLE = ''
 const UNREADABLE_ID = '00000000-0000-0000-0000-000000000000'
 
-/** Texts of triggers that changed long ago go first. */
+/** The text kept first is dropped first. */
 const MAX_PLANS = 10_000
-/** Of all texts that are kept: whoever writes rows past the bus may give each a trigger of its own. */
+/** A foreign program may give each row its own trigger. */
 const MAX_KEPT_CHARACTERS = 33_554_432
-/** No bus writes a longer one: a trigger is read while nothing else runs. */
+/** No bus writes a longer trigger, and reading blocks the process. */
 const MAX_TRIGGER_CHARACTERS = 1_000_000
 /** The most that a timer takes, in ms. */
 const MAX_TIMEOUT_MS = 2_147_483_647
@@ -58,7 +58,7 @@ export class Plans {
   }
 
   of(text: string): Plan {
-    // Neighbours mostly share their trigger, and comparing two texts costs less than hashing one.
+    // Neighbours mostly share their trigger, and comparing texts is cheaper than hashing.
     const last = this.#last
     if (last !== undefined && last.text === text) return last.plan
     const plan = this.#find(text)
@@ -131,7 +131,7 @@ function readPlan(plugins: Plugins, text: string): Plan {
   }
 }
 
-/** These go into statements about the rows of all apps: one that Postgres does not take would fail all of them. */
+/** Statements about the rows of all apps carry these texts: one that Postgres refuses would fail all. */
 const text = z.string().max(255).refine(isStorable)
 
 const readable = z.looseObject({
@@ -143,7 +143,7 @@ const readable = z.looseObject({
   timeoutMs: z.number().min(1).optional(),
   transactional: z.boolean().optional(),
   registrant: text.nullish(),
-  // Of a newer version that knows more than these, it fails rather than run as somebody else.
+  // What only a newer version knows must fail rather than run as somebody else.
   runAs: z.enum(RUN_AS).optional(),
 })
 
@@ -151,7 +151,7 @@ function isStorable(value: string): boolean {
   return !value.includes('\0') && value.isWellFormed()
 }
 
-/** Of a row that no emit of a bus has written, something that ends as a failed attempt: it must not stop the lane that claims it. */
+/** A snapshot that no bus wrote must fail its attempts, not stop the lane. */
 function readSnapshot(snapshot: string): TriggerSnapshot {
   const value: unknown = snapshot.length > MAX_TRIGGER_CHARACTERS ? undefined : JSON.parse(snapshot)
   const read = readable.safeParse(value)
@@ -173,7 +173,7 @@ function readPolicy(stored: unknown): RetryPolicy {
   try {
     return parseRetryPolicy(stored)
   } catch {
-    // It was valid when it was written, by another version of this program. A row must never be stuck for its policy.
+    // Another version of this program wrote the policy as valid. A row must never be stuck for its policy.
     return DEFAULT_RETRY_POLICY
   }
 }

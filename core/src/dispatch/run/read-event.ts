@@ -1,10 +1,10 @@
-/** From what a row carries to what its handler receives: read by the version of the source that runs here. Pure. */
+/** Reads a row's event by the version of the source that runs here. Pure. */
 import type { TriggerEvent } from '../../contract/source.ts'
 import { isThenable } from '../../validation/kinds.ts'
 import { DeliveryFailure } from '../../contract/delivery-failure.ts'
 import type { Plan } from './plan.ts'
 
-/** Redacted again: the row may have been written before the option was, and `bind` adds what it reads from a filter. */
+/** Redacts again: the row may be older than the option, and `bind` may add from a filter. */
 export function readEvent(plan: Plan, text: string, from: number): TriggerEvent {
   const event = readUnredacted(plan, text, from)
   return plan.redaction === undefined ? event : (plan.redaction.of(event) as TriggerEvent)
@@ -22,7 +22,6 @@ function readUnredacted(plan: Plan, text: string, from: number): TriggerEvent {
   return source.bind === undefined ? event : asked(sourceName, 'bind', () => source.bind?.({ event, filter }))
 }
 
-/** Of an event whose version does not run here. */
 export function unreadable({ source, sourceName }: Plan, from: number): DeliveryFailure {
   const here = source?.version
   return new DeliveryFailure(

@@ -1,4 +1,4 @@
-/** Whom deliveries run as: the registrants of their triggers, or their callers, with the rights that they have now (G11). */
+/** Whom deliveries run as: registrants or callers, with their present rights (G11). */
 import type { Principal } from '../../contract/scope.ts'
 import { principalOf, UNKNOWN_CALLER } from '../../contract/scope.ts'
 import { AdminPrincipalResolver } from '../../principals/resolver.ts'
@@ -13,11 +13,11 @@ import type { RunsAs } from './runs-as.ts'
 
 export interface RunsAsRules {
   readonly resolver: PrincipalResolver
-  /** Whether the plan may run in the name of its registrant, as the service has opened things now. */
+  /** Whether the service now lets the plan run for its registrant. */
   mayRun(plan: Plan, principal: ResolvedPrincipal): boolean | Promise<boolean>
 }
 
-/** Of an app: whoever registered the trigger, and whoever emitted the event where the trigger runs as its caller. Null: the service. */
+/** Deliveries of one app, registrant and caller. Null: the service. */
 interface Group {
   readonly app: string
   readonly registrant: string | null
@@ -26,8 +26,8 @@ interface Group {
 }
 
 /**
- * Asks once for all of them, however their rows are held. Never rejects: where the bus's own resolver fails they are put back,
- * where another one does they fail as `unavailable`.
+ * Asks once for all. Never rejects. If the bus's own resolver fails, deliveries are put back; if another one does, they
+ * fail as `unavailable`.
  */
 export async function resolveRunsAs(
   deliveries: readonly RowDelivery[],
@@ -38,10 +38,10 @@ export async function resolveRunsAs(
   if (groups.length > 0) await resolveGroups(groups, rules, on, { left: MOST_ASKED_AGAIN })
 }
 
-/** How often one batch asks again, for fewer, where it was not answered for all. */
+/** How often a batch asks again in smaller groups. */
 const MOST_ASKED_AGAIN = 32
 
-/** Those that cannot be resolved together are halved: one principal that nobody can resolve stops no other one's deliveries (G19). */
+/** Halves what cannot be resolved together: one principal stops no other's deliveries (G19). */
 async function resolveGroups(
   groups: readonly Group[],
   rules: RunsAsRules,
@@ -53,10 +53,10 @@ async function resolveGroups(
   try {
     const resolved = await resolver.resolve([...keys.values()], on)
     const places = new Map([...keys.keys()].map((name, i) => [name, resolved[i]]))
-    // Beside each other, so that an authorizer that says nothing of one costs one wait and not one each.
+    // In parallel: an authorizer that is silent about several costs one wait.
     await Promise.all(groups.map((group) => decide(group, places, mayRun)))
   } catch (cause) {
-    // Where Postgres is away, asking again says the same.
+    // Where Postgres is away, asking again does not help.
     const mayHelp = isFaultOfRow(cause) || !(resolver instanceof AdminPrincipalResolver)
     if (groups.length > 1 && mayHelp && asks.left >= 2) {
       asks.left -= 2
@@ -71,7 +71,7 @@ async function resolveGroups(
   }
 }
 
-/** What the principals of a group may do now. Never rejects: where the authorizer fails, the deliveries of this group are put back. */
+/** Never rejects: if the authorizer fails, the group is put back. */
 async function decide(
   { app, registrant, caller, deliveries }: Group,
   places: ReadonlyMap<string, ResolvedPrincipal | undefined>,
@@ -100,7 +100,7 @@ async function decide(
 /** Deliveries that run as the service are in no group. */
 function groupsOf(deliveries: readonly RowDelivery[]): readonly Group[] {
   const groups = new Map<string, Group>()
-  // Neighbours mostly share their plan, and their caller.
+  // Neighbours mostly share their plan and caller.
   let plan: Plan | undefined
   let caller: string | null = null
   let group: Group | undefined
@@ -124,7 +124,6 @@ function groupOf({ app, registrant }: Plan, caller: string | null, groups: Map<s
   return group
 }
 
-/** Each principal once. */
 function keysOf(groups: readonly Group[]): Map<string, PrincipalKey> {
   const keys = new Map<string, PrincipalKey>()
   for (const { app, registrant, caller } of groups)

@@ -1,6 +1,6 @@
 /**
- * One delivery being run, with the trigger's timeout. Ends exactly once: by its handler, or by the timeout. A handler that
- * returns at once has ended when the constructor is through: no promise is made for it unless somebody asks.
+ * One running delivery, which its handler or its trigger's timeout ends. A run whose handler returns at once makes no
+ * promise unless somebody asks.
  */
 import { clearTimeout, performance, setTimeout } from '../../time/clock.ts'
 import type { AttemptRules, Result } from './attempt.ts'
@@ -16,7 +16,7 @@ export class Run {
   #timer: NodeJS.Timeout | undefined
   readonly #random: () => number
 
-  /** `attempt`: where it is run in a transaction. */
+  /** `attempt`: replaces `runAttempt` for a run in a transaction. */
   constructor(delivery: RowDelivery, rules: AttemptRules, attempt?: () => Promise<Result>) {
     this.delivery = delivery
     this.#random = rules.random
@@ -26,7 +26,6 @@ export class Run {
     else this.#end(result)
   }
 
-  /** Undefined while it runs. */
   get result(): Result | undefined {
     return this.#result
   }
@@ -36,7 +35,7 @@ export class Run {
     return new Promise((resolve) => this.onEnd(resolve))
   }
 
-  /** Calls `heard` with the result once there is one: at once, where it has ended. */
+  /** Calls `heard` with the result: at once if the run has ended. */
   onEnd(heard: (result: Result) => void): void {
     const before = this.#onEnd
     if (this.#result !== undefined) heard(this.#result)
@@ -49,7 +48,7 @@ export class Run {
     }
   }
 
-  /** Not done by the constructor: a timer for each delivery would cost more than a quick handler does. */
+  /** Not armed by the constructor: a timer costs more than a quick handler. */
   armTimeout(): void {
     if (this.#result !== undefined) return
     const { timeoutMs } = this.delivery.plan
@@ -58,7 +57,7 @@ export class Run {
       () => {
         const thrown = new Error(`the handler did not end within ${timeoutMs} ms`)
         this.delivery.abort(thrown)
-        // What was not begun yet is not begun any more, and the bus's own SQL took the time: nobody is charged (G16).
+        // The bus's own SQL took the time before the handler began: nobody is charged (G16).
         if (this.delivery.isBegun) this.#end({ kind: 'failed', failure: 'timeout', thrown })
         else this.#end(putBack(thrown, this.#random))
       },
@@ -66,7 +65,7 @@ export class Run {
     )
   }
 
-  /** Ends it now, whatever the handler still does. */
+  /** Ends the run, whatever the handler still does. */
   giveUp(result: Result, reason: unknown): void {
     this.delivery.abort(reason)
     this.#end(result)
@@ -82,8 +81,8 @@ export class Run {
 }
 
 /**
- * In a transaction of its own, where its trigger says so; `completion` is what then commits with what the handler wrote. What comes
- * to be started only when its lease may have run out is put back instead: others may have run it by then (G3).
+ * Runs a transactional delivery in a transaction, with which `completion` commits. A delivery whose lease may have run
+ * out is put back, since others may have run it (G3).
  */
 export function startRun(
   delivery: RowDelivery,

@@ -1,10 +1,10 @@
-/** What runs in this process, to be found by its id. Sets, not entries: a batch is registered once, not each of its runs. */
+/** Finds a run of this process by its delivery id. A batch registers one set, not each run. */
 import type { Run } from './run.ts'
 
 export class Running {
   readonly #sets = new Set<Iterable<Run>>()
 
-  /** Until the answer is called. */
+  /** Until the returned function is called. */
   track(runs: Iterable<Run>): () => void {
     this.#sets.add(runs)
     return () => void this.#sets.delete(runs)

@@ -1,7 +1,4 @@
-/**
- * From outcomes to the statements that settle them: of rows that a claim transaction has locked, or of one that is
- * under a lease. What is not named stays as it was.
- */
+/** Turns outcomes into the statements that settle them. Rows that are not named stay as they were. */
 import type { QueryResult } from 'pg'
 import { jsonArray, plainArray } from '../../postgres/arrays.ts'
 import { bury } from '../../sql/settle/bury.ts'
@@ -46,12 +43,11 @@ export class Settlement {
   readonly #buried: Buried[] = []
   readonly #resolved: Resolved[] = []
 
-  /** `heldToken`: the lease that the row is held under; null for rows that the transaction has locked. */
+  /** `heldToken`: the lease of the row; null if the transaction has locked the rows. */
   constructor(heldToken: string | null = null) {
     this.#heldToken = heldToken
   }
 
-  /** A row whose attempt ended. */
   settle({ id, attempt, alone }: OutboxRow, outcome: Outcome): void {
     if (outcome.kind === 'retry') {
       const { delayMs, error } = outcome
@@ -64,17 +60,17 @@ export class Settlement {
     } else this.#finished.push(id)
   }
 
-  /** A row that is still running: it stays, under a lease that its process holds. */
+  /** A row that still runs stays, under a lease of its process. */
   spill({ id, attempt, alone }: OutboxRow, leaseToken: string, leaseMs: number): void {
     this.#rescheduled.push({ id, attempt, delayMs: leaseMs, alone, leaseToken, error: null })
   }
 
-  /** None of its rows is there any more once it is committed. */
+  /** No row is left after the commit. */
   get isFinal(): boolean {
     return this.#rescheduled.length === 0
   }
 
-  /** Sends what there is to send without waiting in between: on a pipelined connection that is one round trip. */
+  /** Sends all without waiting in between. */
   send(sql: Sql, on: Queryable): Promise<QueryResult>[] {
     const token = this.#heldToken
     const sent: Promise<QueryResult>[] = []
