@@ -23,16 +23,12 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly plans: Plans
   readonly rules: AttemptRules
   readonly wakeUp: WakeUp
-  /** Where the lane of rows beside somebody's backlog waits between its looks. */
+  /** Where the fair lane waits, which claims other apps' rows beside a backlog. */
   readonly fairWakeUp: WakeUp
-  /** Where the lane of ordered rows waits. */
   readonly orderedWakeUp: WakeUp
-  /** Where the lanes of what is taken one by one wait. */
   readonly singleWakeUps: WakeUps
-  /** Where the lane of requests waits. */
   readonly requestWakeUp: WakeUp
   readonly requestChannel: string
-  /** Where it is said that something is to be ended while it runs. */
   readonly cancelChannel: string
   readonly withdrawals: Withdrawals
   readonly inboxes: InboxResolver

@@ -1,10 +1,9 @@
 /**
- * Claims due rows and drives them to an outcome: some lanes, a lane for interrupted rows, the leases of what takes
- * longer, a listener, and a little housekeeping.
+ * Claims due rows and drives them to an outcome.
  *
  *   stopped ──start──▶ running ──stop──▶ draining ──all settled, or grace over──▶ stopped
  *
- * A lost connection ends a lane's session, never the lane: it opens another one for as long as it takes (G16).
+ * A lost connection ends a lane's session, never the lane (G16).
  */
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
@@ -47,10 +46,10 @@ import { readWakes } from '../postgres/wake-up-channel.ts'
 import type { DispatcherOptions } from './dispatcher-options.ts'
 
 const HEARTBEAT_MS = 10_000
-/** How soon replies whose caller was killed, pauses that are over and cancellations are found. */
+/** How often the dispatcher looks for unread replies, ended pauses and cancellations. */
 const TICK_MS = 1_000
 const CANCELLATIONS_AT_A_TIME = 1_000
-/** For settling what was given up at the end of the grace. */
+/** Time for settling what was given up at the end of the grace. */
 const SETTLE_AFTER_GRACE_MS = 2_000
 
 export class Dispatcher {
@@ -60,11 +59,11 @@ export class Dispatcher {
   readonly #running = new Running()
   readonly #report: OutcomeReport
   readonly #stop = new AbortController()
-  /** Notes, leases and housekeeping: never starved by what handlers do with the bus's pool. */
+  /** For notes, leases and sweeps: handlers cannot starve this pool. */
   readonly #control: pg.Pool
   readonly #leaseClock: LeaseClock
   readonly #leases: LeaseKeeper
-  /** Of what is under a lease from its start. */
+  /** The leases of single rows. */
   readonly #singleLeases: LeaseKeeper
   readonly #transactions: HandlerTransactions
   readonly #requests: RequestDispatch
@@ -72,7 +71,6 @@ export class Dispatcher {
   readonly #idleness: Idleness
   readonly #portions: Portions
   readonly #starts: Starts
-  /** Where the lane of interrupted rows waits. */
   readonly #aloneWakeUp = new WakeUp()
   #loops: Promise<unknown> | undefined
   #heartbeat: NodeJS.Timeout | undefined
@@ -100,7 +98,7 @@ export class Dispatcher {
       })
     this.#leaseClock = new LeaseClock(settings.leaseMs)
     this.#leases = keeper(settings.leaseMs)
-    // What it leaves of its trigger's limit is the next one's.
+    // The next delivery may use the limit that a settled one leaves.
     this.#singleLeases = keeper(shortLeaseMs(settings), () => options.singleWakeUps.all())
     this.#starts = new Starts({
       log,
@@ -188,7 +186,7 @@ export class Dispatcher {
       if (++beats % 6 === 0) void sweep(sql, this.#control, log)
     }, HEARTBEAT_MS)
     this.#everySecond = setInterval(() => void this.#tick(), TICK_MS)
-    // Also so that the first note finds a connection.
+    // The first beat also opens a connection for the first note.
     void this.#idleness.beat()
     void this.#portions.refresh()
     for (const keeper of [this.#leases, this.#singleLeases]) this.#running.track(keeper.runs)
@@ -209,7 +207,7 @@ export class Dispatcher {
     ])
   }
 
-  /** Claims nothing more and waits for what runs; when the grace is over, what still runs is ended as `unavailable`. */
+  /** Stops claiming and waits for what runs. When the grace is over, the rest ends as `unavailable`. */
   async stop(grace: AbortSignal): Promise<void> {
     this.#stop.abort(new Error('the bus is stopping'))
     clearInterval(this.#heartbeat)
@@ -232,7 +230,7 @@ export class Dispatcher {
     await this.#control.end()
   }
 
-  /** Others that began after the jump know nothing of it: to them these leases are over until they are extended. */
+  /** Dispatchers that began after the jump take these leases for expired until they are extended. */
   #clockIsAhead(): void {
     this.#options.log.warn('the clock of the database has jumped ahead; leases are as long as they were meant to be')
     for (const keeper of this.#keepers) void keeper.extend()
@@ -264,7 +262,7 @@ export class Dispatcher {
     })
   }
 
-  /** Sets aside the rows of triggers that were disabled or deleted. Never rejects: the next tick tries again. */
+  /** Never rejects: the next tick tries again. */
   async #sweepPauses(): Promise<void> {
     const { sql, aside, log } = this.#options
     try {
@@ -274,7 +272,7 @@ export class Dispatcher {
     }
   }
 
-  /** Takes out what was withdrawn, and ends what runs here and is to be ended. Never rejects: the next tick tries again. */
+  /** Carries out withdrawals and ends cancelled runs. Never rejects: the next tick tries again. */
   async #cancel(): Promise<void> {
     const { sql, log, withdrawals, announcer, aside } = this.#options
     try {
@@ -323,7 +321,7 @@ export class Dispatcher {
     return { write: (on, result) => this.#write(on, delivery, token, result) }
   }
 
-  /** One statement; it touches nothing once the token has gone. */
+  /** Changes nothing once the token is gone. */
   async #write(on: Queryable, delivery: RowDelivery, token: string, result: Result): Promise<Outcome | undefined> {
     const { sql, rules } = this.#options
     const outcome = decide(delivery, result, rules)

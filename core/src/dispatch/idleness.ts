@@ -1,10 +1,9 @@
 /**
- * Whether this dispatcher says that it is idle, and how long its lanes sleep.
+ * Decides whether this dispatcher announces itself as idle, and how long its lanes sleep.
  *
  *   busy ──all lanes found nothing──▶ idle (announced, then looked once more) ──work without a pause──▶ busy
  *
- * Emitters NOTIFY only while some dispatcher is idle, so an idle one must say so before it sleeps, and a busy one
- * need not be told. What slips between is found by the next poll.
+ * Emitters NOTIFY only while some dispatcher is idle. The next poll finds what slips between.
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -27,13 +26,13 @@ export interface IdlenessOptions {
   readonly listening: () => boolean
 }
 
-/** Work without a pause for this long, and emitters need not NOTIFY any more. */
+/** After this long at work without a pause, a dispatcher takes its announcement back. */
 const BUSY_AFTER_MS = 50
 
 export class Idleness {
   readonly #options: IdlenessOptions
   #announced = false
-  /** There may be a row of this dispatcher. */
+  /** A row of this dispatcher may exist. */
   #spoke = false
   #idleLanes = 0
   #busySince: number | undefined
@@ -46,7 +45,6 @@ export class Idleness {
     return this.#announced
   }
 
-  /** A lane's claim found rows. */
   worked(): void {
     const now = performance.now()
     this.#busySince ??= now
@@ -57,8 +55,8 @@ export class Idleness {
   }
 
   /**
-   * A lane's claim found nothing for the `rounds`-th time in a row: sleeps until there may be something, and lends its connection
-   * meanwhile. `looksInMs`: the lane has not looked everywhere, and may so soon; 0 where it has.
+   * Sleeps after the `rounds`-th empty claim in a row, and lends the connection meanwhile. `looksInMs`: when the lane
+   * may look below its watermark; 0 if it just did.
    */
   async rest(
     rounds: number,
@@ -74,7 +72,7 @@ export class Idleness {
         if (!this.#announced) {
           this.#announced = true
           await sql.run(pool, announceDispatcher, [this.#options.dispatcherId, true])
-          // What was emitted before that was seen has notified nobody.
+          // Emits before the announcement was visible have notified nobody.
           return undefined
         }
       }
@@ -85,26 +83,26 @@ export class Idleness {
     }
   }
 
-  /** Says that this dispatcher lives, and whether it is idle. Never rejects. */
+  /** Announces that this dispatcher lives, and whether it is idle. Never rejects. */
   async beat(): Promise<void> {
     const { sql, pool, dispatcherId, log } = this.#options
     this.#spoke = true
     try {
       await sql.run(pool, announceDispatcher, [dispatcherId, this.#announced])
     } catch (error) {
-      // Only hints depend on it; the next beat says it again.
+      // Only hints depend on the heartbeat, and the next beat repeats it.
       log.debug({ err: error }, 'a heartbeat was not written')
     }
   }
 
-  /** Never rejects. A bus that only emits has nothing to take back, nor the right to. */
+  /** Never rejects. A bus that only emits has no row here, and no right to delete one. */
   async signOff(): Promise<void> {
     if (!this.#spoke) return
     const { sql, pool, dispatcherId, log } = this.#options
     try {
       await sql.run(pool, forgetDispatcher, [dispatcherId])
     } catch (error) {
-      // Another dispatcher sweeps it; until then emitters notify once too often.
+      // Another dispatcher sweeps the row. Until then emitters notify needlessly.
       log.debug({ err: error }, 'could not sign off')
     }
   }
@@ -115,7 +113,7 @@ export class Idleness {
     looksInMs: number,
   ): number {
     const { pollMs, maxPollMs, listening } = this.#options
-    // What others have in hands comes back without any NOTIFY when they die.
+    // When another dispatcher dies, the rows in its hands come back without a NOTIFY.
     const relaxed = listening() && found?.in_hands !== true
     const poll = relaxed ? Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10)) : pollMs
     const untilDue = Math.min(found?.wait_ms ?? Number.POSITIVE_INFINITY, looksInMs || Number.POSITIVE_INFINITY)

@@ -1,4 +1,4 @@
-/** The lanes of one dispatcher: what each claims, where it rests, and that it lives for as long as the dispatcher does. */
+/** Runs the lanes of one dispatcher for as long as it lives. */
 import { aloneIsDue } from '../sql/claim/alone-is-due.ts'
 import { TRANSACTIONAL } from '../sql/emit/single.ts'
 import { AloneLane } from './leases/alone-lane.ts'
@@ -29,21 +29,20 @@ export interface LanesSurroundings {
   readonly idleness: Idleness
   readonly portions: Portions
   readonly starts: Starts
-  /** Where the lane of interrupted rows waits. */
   readonly aloneWakeUp: WakeUp
   readonly singleLeases: LeaseKeeper
   readonly requests: RequestDispatch
 }
 
 const ALONE_POLL_MS = 200
-/** After the first turn, or at the latest so long after the start, the lanes of what is rarer begin. */
+/** The rarer lanes begin after the first turn, or at the latest this long after the start. */
 const OTHERS_AFTER_MS = 250
 /**
- * A turn that did not fill its batch takes at least so long: what comes one by one is run a few at a time, since each turn
- * costs two commits. Whoever comes after a quiet moment does not wait.
+ * The least time of a turn that did not fill its batch. A turn costs two commits, so a trickle of rows runs a few at a
+ * time. A row after a quiet moment does not wait.
  */
 const LEAST_TURN_MS = 4
-/** With how many permits the rows of other apps are looked for while some app crowds; of few at most a quarter. */
+/** The fair lane's permits while some app crowds; at most a quarter of all. */
 const FAIR_SHARE = 4
 
 export class Lanes {
@@ -55,7 +54,6 @@ export class Lanes {
     this.#shared = shared
   }
 
-  /** Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { settings } = this.#options
     const { around, isolation, portions, starts } = this.#shared
@@ -79,7 +77,7 @@ export class Lanes {
     const ordered = new Lane(around, lines, settings)
     const alone = new AloneLane(around, isolation, settings.holdMs, starts)
     const singles = SINGLE_LANES.map((single) => this.#singleLane(single))
-    // The lanes that most rows are for come first: to open a connection costs Postgres and this process what many rows do.
+    // The busiest lanes connect first: a connection costs as much as many rows.
     await Promise.race([firstTurn.promise, sleep(OTHERS_AFTER_MS, signal)])
     await Promise.all([
       ...unordered,
@@ -95,11 +93,11 @@ export class Lanes {
         )
       }),
     ])
-    // What it names is gone. Whoever cannot say so leaves it to the others, who sweep it.
+    // Their rows are gone. Other dispatchers sweep a note that stays.
     await Promise.allSettled([...lanes.map(({ lane }) => lane), fair, ordered].map((lane) => lane.clearLeftNote()))
   }
 
-  /** Runs `session` on one connection after another. A lost connection ends a session, never the lane (G16). */
+  /** Runs `session` on one connection after another (G16). */
   async #keepOpen(
     signal: AbortSignal,
     session: (connection: LaneConnection, onTurn: () => void) => Promise<void>,
@@ -112,7 +110,7 @@ export class Lanes {
         this.#shared.starts.forget()
         await session(connection, () => (failures = 0))
       } catch (error) {
-        // Postgres restarted, ended the claim, or cannot be reached: what was claimed is everybody's again.
+        // Postgres restarted, ended the claim or cannot be reached: the claimed rows are free again.
         if (!signal.aborted) log.warn({ err: error, failures }, 'a lane lost its connection; it will open another one')
       } finally {
         connection?.close()
@@ -146,7 +144,7 @@ export class Lanes {
       onWorked: (full, tookMs) => {
         idleness.worked()
         if (!full) return wakeUp.pause(LEAST_TURN_MS - tookMs, signal)
-        // There is probably more than one lane can take.
+        // There are probably more rows than one lane can take.
         wakeUp.one()
       },
       rest: (rounds) => idleness.rest(rounds, over, lending, rows.fullInMs),
@@ -180,7 +178,7 @@ export class Lanes {
     })
   }
 
-  /** The next row of a key is due when the one before it is settled: that turn is this lane's own next one. */
+  /** A key's next row is due once the row before it is settled: this lane's own next turn finds it. */
   async #orderedLoop(
     lane: Lane,
     lines: OrderedRows,
@@ -244,7 +242,7 @@ export class Lanes {
     }
   }
 
-  /** `crowding`: while there is any, what the rows of other apps need is left to them, so that they need not wait for a permit. */
+  /** `crowding`: while any app crowds, the fair lane's permits are left free. */
   #turns(lanes: number, crowding?: Crowding) {
     const share = (leaving: number) => Math.max(1, Math.ceil((this.#permits - leaving) / lanes))
     const all = share(0)
@@ -256,7 +254,6 @@ export class Lanes {
     }
   }
 
-  /** Without waiting. */
   get #canClaim(): boolean {
     return this.#shared.isolation.isFree && this.#shared.around.gate.free > 0
   }
@@ -270,7 +267,7 @@ export class Lanes {
     return Math.max(1, Math.min(FAIR_SHARE, Math.floor(this.#permits / 4)))
   }
 
-  /** Only who says that it is idle is notified of what comes, and may sleep the longer the longer nothing does. */
+  /** A dispatcher that is announced as idle gets notifications, so it may sleep longer. */
   #pollMs(rounds: number): number {
     const { pollMs, maxPollMs } = this.#options.settings
     return this.#shared.idleness.isAnnounced ? Math.min(maxPollMs, pollMs * 2 ** Math.min(rounds, 10)) : pollMs

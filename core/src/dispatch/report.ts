@@ -1,4 +1,4 @@
-/** Says what became of each attempt: counts it, logs it, and publishes it for whoever subscribes. */
+/** Counts, logs and publishes what became of each attempt. */
 import { channel } from 'node:diagnostics_channel'
 import type { Logger } from 'pino'
 import { performance } from '../time/clock.ts'
@@ -9,17 +9,16 @@ import { Seldom } from '../time/seldom.ts'
 import type { OutcomeCounts } from './stats.ts'
 import { OutcomeStats } from './stats.ts'
 
-/** Published after the commit of each outcome, for whoever subscribes by `node:diagnostics_channel`. */
+/** The `node:diagnostics_channel` that publishes each outcome after its commit. */
 export const OUTCOME_CHANNEL = 'outbus.outcome'
 
-/** What is alike of a trigger, in the log. */
+/** A trigger's retries and skips are logged at `warn` once in this time. */
 const EVERY_MS = 60_000
 
 export interface OutcomeMessage {
   readonly schema: string
   readonly app: string
   readonly deliveryId: string
-  /** The handler's `idempotencyKey`. */
   readonly idempotencyKey: string
   readonly eventId: string
   readonly trigger: string
@@ -48,12 +47,12 @@ export class OutcomeReport {
     return this.#stats.counts
   }
 
-  /** After the commit that made it true. */
+  /** Called after the commit. */
   outcome(delivery: RowDelivery, outcome: Outcome): void {
     this.#stats.outcome(outcome.kind)
     this.#recorder.add(delivery, outcome)
     if (outcome.kind === 'dead') this.#onDeadLetter()
-    // Asked before: a delivery's own logger costs more than a quick handler does.
+    // The level is checked first: a delivery's logger costs more than a quick handler.
     if (outcome.kind === 'retry') this.#logRetry(delivery, outcome)
     else if (outcome.kind === 'skipped') this.#logSkipped(delivery, outcome)
     else if (outcome.kind !== 'done' && this.#log.isLevelEnabled(LEVELS[outcome.kind]))
@@ -72,7 +71,10 @@ export class OutcomeReport {
     this.#outcomes.publish(message)
   }
 
-  /** At `warn` one a trigger and minute: whatever fails fast, or for all, would fill the log. The others at `debug`. */
+  /**
+   * Logs one retry per trigger and minute at `warn`, the others at `debug`: a trigger that fails fast would fill the
+   * log.
+   */
   #logRetry(delivery: RowDelivery, { error, delayMs }: Extract<Outcome, { kind: 'retry' }>): void {
     if (!this.#log.isLevelEnabled('warn')) return
     const leftOut = this.#retries.ask(delivery.plan.triggerId, performance.now())
@@ -82,7 +84,7 @@ export class OutcomeReport {
     else delivery.log.warn({ ...about, leftOut }, RETRIED)
   }
 
-  /** In the same way: triggers that feed themselves end in as many skipped rows as a root may cause. */
+  /** Logs as `#logRetry` does: triggers that feed themselves end in as many skipped rows as a root may cause. */
   #logSkipped(delivery: RowDelivery, { reason }: Extract<Outcome, { kind: 'skipped' }>): void {
     if (!this.#log.isLevelEnabled('warn')) return
     const leftOut = this.#skips.ask(delivery.plan.triggerId, performance.now())
@@ -94,7 +96,6 @@ export class OutcomeReport {
     this.#stats.interrupted(count)
   }
 
-  /** Requests that nobody could start in time. */
   shed(count: number): void {
     this.#stats.overloaded(count)
     this.#log.warn({ requests: count }, 'requests were answered overloaded: nobody could start them in time')

@@ -1,9 +1,9 @@
 import type { Outcome } from '../contract/outcome.ts'
 
-/** What this process's dispatcher has brought to an outcome since it started. */
+/** Outcomes of this process's dispatcher since it started. */
 export interface OutcomeCounts {
   readonly done: number
-  /** Failed attempts that another one follows, interrupted ones among them. */
+  /** Failed or interrupted attempts that another one follows. */
   readonly retried: number
   readonly dead: number
   readonly discarded: number
@@ -11,17 +11,17 @@ export interface OutcomeCounts {
   readonly skipped: number
   /** Dead letters that a handler took care of. */
   readonly handled: number
-  /** Dead-letter handlers that failed; none is run again. */
+  /** Dead-letter handlers that failed. None runs again. */
   readonly handlerFailed: number
-  /** Put back without having been run, at no attempt's cost. */
+  /** Put back without a run, at the cost of no attempt. */
   readonly postponed: number
-  /** Requests that were answered with a failure. */
+  /** Requests answered with a failure. */
   readonly failed: number
   /** Requests whose caller was gone when the reply came. */
   readonly abandoned: number
-  /** Requests that nobody could start in time, answered so by this process. */
+  /** Requests that nobody could start in time, and this process answered. */
   readonly overloaded: number
-  /** Attempts of other lanes, here or elsewhere, that this one found interrupted. */
+  /** Attempts that this dispatcher found interrupted, whoever had started them. */
   readonly interrupted: number
 }
 
