@@ -2,63 +2,63 @@ import { clearTimeout, setTimeout } from '../time/clock.ts'
 import type { Queryable } from '../postgres/queryable.ts'
 import { sleep } from '../time/pause.ts'
 
-/** A turn whose handlers are quick takes less, and mostly has begun when somebody is to be woken. */
+/** With quick handlers a turn takes less than this, and has mostly begun when a wake-up comes. */
 const TURN_MS = 8
 
 /**
- * The id of a row that was written on a lane's connection together with the lane's note of it. Undefined: nothing was written. May
- * reject, and the borrower hears of it.
+ * The id of a row that was written on a lane's connection with the lane's note; undefined if nothing was written. May
+ * reject: the borrower handles that.
  */
 export type Emitting = Promise<string | undefined>
 
-/** What a note of a row that is being written has to say. */
+/** What a note contains that is written together with its row. */
 export interface EmittedNote {
   readonly laneId: string
   readonly lock: number
-  /** The lowest ids of the lane's note before, in whose place it comes. */
+  /** The lowest ids of the note that this one replaces. */
   readonly left: readonly number[]
 }
 
-/** What a lane lends while it waits: its connection. What is sent on it before the lane is woken comes before what the lane claims. */
+/** The connection of a waiting lane. What is sent on it before the lane is woken precedes the lane's claim. */
 export interface Lending {
   readonly on: Queryable
   note(): EmittedNote
   /** Whether the lane could claim at once. */
   isReady(): boolean
-  /** Whether it is not for events of this app. Default false. */
+  /** Whether the lane takes no events of this app. Default false. */
   refuses?(app: string): boolean
   /** Ends the connection without waiting for an answer. */
   cut(): void
 }
 
 export interface Lent extends Lending {
-  /** `emitting`: what is on its way and has the lane's note with it. */
+  /** `emitting`: an emit on its way that carries the lane's note. */
   wake(emitting?: Emitting): void
 }
 
-/** An object, since a promise cannot be what a promise resolves to. */
+/** An object, because a promise cannot resolve to a promise. */
 export interface Woken {
   readonly emitting: Emitting
 }
 
 type Wake = (emitting?: Emitting) => void
 
-/** Where idle lanes wait: woken by an emit of this process or by NOTIFY, or by nobody, when the poll interval ends (G12). */
+/** Where idle lanes wait for an emit of this process, a NOTIFY, or the end of the poll interval (G12). */
 export class WakeUp {
   readonly #waiting = new Map<Wake, Lending | undefined>()
-  /** Somebody was to be woken while nobody slept: the next one does not fall asleep. */
+  /** A wake-up found nobody asleep: the next lane stays awake. */
   #missed = false
 
   #pausing = 0
   #turns = 0
-  /** Somebody is to be woken in a moment, unless a lane has looked by then. */
+  /** A wake-up that is sent unless a lane looks before. */
   #deferred: NodeJS.Timeout | undefined
 
   get waiting(): number {
     return this.#waiting.size
   }
 
-  /** Somebody of this process can be told, or will look by itself in a moment. */
+  /** A lane of this process can be woken, or looks by itself in a moment. */
   get isHeard(): boolean {
     return this.#waiting.size > 0 || this.#pausing > 0
   }
@@ -68,7 +68,7 @@ export class WakeUp {
     for (const wake of this.#waiting.keys()) wake()
   }
 
-  /** One lane is enough for one emit: were all of them woken, the others would find nothing. */
+  /** One lane is enough for one emit: others would find nothing. */
   one(): void {
     if (this.#pausing > 0) return
     if (this.#turns > 0 && this.#waiting.size > 0) this.#deferred ??= setTimeout(() => this.#wakeOne(), TURN_MS)
@@ -76,8 +76,8 @@ export class WakeUp {
   }
 
   /**
-   * Of a lane that waits, while none takes its turn: an emit on it and the lane's claim are one trip to Postgres. The borrower sends
-   * one statement, and then wakes the lane.
+   * Borrows a waiting lane while none takes its turn: the emit and the lane's claim are one trip to Postgres. The
+   * borrower sends one statement, then wakes the lane.
    */
   lend(app: string): Lent | undefined {
     if (this.#turns > 0 || this.#pausing > 0) return undefined
@@ -87,8 +87,8 @@ export class WakeUp {
   }
 
   /**
-   * One of the lanes that wait here takes its turn: it looks now, and again when it is through. Who has waited for less than a
-   * usual turn then need not wake another one. `looks`: false of one that runs what was emitted on its connection.
+   * A lane looks at the start of its turn and again after it, so a wake-up meanwhile is deferred for a usual turn.
+   * `looks` is false for a turn that runs only what was emitted on its connection.
    */
   async during<T>(turn: () => Promise<T>, { looks = true }: { readonly looks?: boolean } = {}): Promise<T> {
     this.#turns++
@@ -106,7 +106,7 @@ export class WakeUp {
     this.#missed = true
   }
 
-  /** True where there was one. */
+  /** True if there was one. */
   #cancelDeferred(): boolean {
     if (this.#deferred === undefined) return false
     clearTimeout(this.#deferred)
@@ -114,7 +114,7 @@ export class WakeUp {
     return true
   }
 
-  /** A pause after which the lane looks whatever happens: nobody need be woken meanwhile for what it will find then. */
+  /** The lane looks after this pause in any case, so nobody is woken meanwhile. */
   async pause(ms: number, signal: AbortSignal): Promise<void> {
     if (ms <= 0) return
     this.#cancelDeferred()
@@ -123,7 +123,7 @@ export class WakeUp {
     this.#pausing--
   }
 
-  /** Resolves when woken, when the signal aborts, or after `ms`. `lending`: for whoever has something to send meanwhile. */
+  /** Resolves when woken, when the signal aborts, or after `ms`. `lending`: what others may borrow meanwhile. */
   wait(ms: number, signal: AbortSignal, lending?: Lending): Promise<Woken | undefined> {
     const missed = this.#cancelDeferred() || this.#missed
     this.#missed = false
@@ -143,7 +143,7 @@ export class WakeUp {
   }
 }
 
-/** Of lanes that each are to hear of it: one that does not sleep at that moment must not miss it for another one that does. */
+/** For lanes that must each hear of a wake-up: a lane that is awake would miss one that goes to a sleeping lane. */
 export class WakeUps {
   readonly each: readonly WakeUp[]
 

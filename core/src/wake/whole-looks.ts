@@ -1,4 +1,6 @@
-/** How often a lane that looks from a mark on looks at everything: for what a mark hides (`starts.ts`), for a two-hundredth of the time. */
+/**
+ * Schedules looks at everything, which find what a lane's mark hides (`starts.ts`), for a two-hundredth of the time.
+ */
 import { performance } from '../time/clock.ts'
 
 const SHARE = 0.005
@@ -10,7 +12,7 @@ export class WholeLooks {
     return performance.now() >= this.#nextAtMs
   }
 
-  /** Counts such a look, and how long it took. */
+  /** Measures a look at everything, and schedules the next one. */
   async during<T>(look: () => Promise<T>): Promise<T> {
     const startedAtMs = performance.now()
     const found = await look()
