@@ -4,9 +4,8 @@
  *   expected ──reply read──▶ replied
  *      └──timeout, or the caller left──▶ left ──▶ its reply, come or to come, is an abandoned execution
  *
- * Whether a reply reached its caller is decided here and nowhere else: what was not handed over is given to the
- * abandoned executions, even if it was read (G8). A process that dies cannot do so; its dispatchers' housekeeping does,
- * once the caller's time is over.
+ * Only the inbox decides whether a reply reached its caller: one that was not handed over is abandoned, even if it was
+ * read (G8). When this process dies, a dispatcher's sweep decides after the caller's time.
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -28,15 +27,14 @@ export interface InboxOptions {
   readonly log: Logger
 }
 
-/** Why a caller went without a reply. */
 export type Departure = 'timeout' | 'left' | 'stopped'
 
-/** Between two looks of an inbox that is told of nothing, and of one that is: the guarantee behind the hint (G12). */
+/** How often an inbox looks without hints, and with them (G12). */
 const DEAF_POLL_MS = 100
 const HEARING_POLL_MS = 1_000
-/** A reply that is being written at this moment is there within a few of these. */
+/** A reply that is being written is there after a few of these. */
 const LEAVE_AGAIN_MS = 20
-/** For what is said to Postgres when the bus stops. */
+/** How long a stopping bus waits for Postgres. */
 const LAST_WORDS_MS = 1_000
 
 interface Expected {
@@ -60,7 +58,7 @@ export class Inbox {
     this.#left = new Grouping((ids) => this.#leaveAll(ids))
   }
 
-  /** Opens the inbox with the first request. */
+  /** The first request opens the inbox. */
   get address(): string {
     this.#open ??= this.#options.inboxes.open({
       onReplies: (ids) => this.#look(ids),
@@ -69,7 +67,9 @@ export class Inbox {
     return this.#open.address
   }
 
-  /** From before the request is written, so that no reply comes too early. `forget` it if it was not written. */
+  /**
+   * Called before the request is written, so that no reply comes too early. `forget` the request if it was not written.
+   */
   expect(requestId: string, timeoutMs: number, signal?: AbortSignal) {
     const { promise, resolve } = promised<Reply | Departure>()
     const timer = setTimeout(() => this.#end(requestId, 'timeout'), timeoutMs)
@@ -87,13 +87,13 @@ export class Inbox {
     return {
       /** Never rejects. */
       outcome: promise,
-      /** Its reply is to be an abandoned execution. Resolves when that is on record, or the bus stops. */
+      /** Makes the reply an abandoned execution. Resolves when that is recorded, or the bus stops. */
       leave: () => this.#leave(requestId),
       forget: () => this.#end(requestId, 'left'),
     }
   }
 
-  /** Waits for the replies that are expected, until `over` aborts; then their callers are sent away, and it closes. */
+  /** Waits for the expected replies. When `over` aborts, the other callers are sent away. */
   async close(over: AbortSignal): Promise<void> {
     const sendAway = () => {
       for (const id of this.#expected.keys()) this.#end(id, 'stopped')
@@ -101,12 +101,12 @@ export class Inbox {
     over.addEventListener('abort', sendAway, { once: true })
     if (over.aborted) sendAway()
     if (this.#expected.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve))
-    // Those who were sent away leave in the next ticks, each with one statement; more tries there are none.
+    // Callers that were sent away leave in the next ticks, with one try each.
     await new Promise((resolve) => setImmediate(resolve))
     this.#stop.abort()
     clearTimeout(this.#poll)
     const left = new AbortController()
-    // Postgres may not answer, and the grace is over: then housekeeping finds them.
+    // Postgres may not answer: a dispatcher's sweep finds the rest.
     await Promise.race([Promise.all([...this.#leaving, this.#reading]), sleep(LAST_WORDS_MS, left.signal)])
     left.abort()
     await this.#open?.close()
@@ -136,7 +136,7 @@ export class Inbox {
         for (const row of rows) this.#end(row.request_id, toReply(row))
       }
     } catch (error) {
-      // Postgres is away: what was to be read is found by the next poll.
+      // The next poll finds the replies.
       log.debug({ err: error }, 'replies could not be read')
     } finally {
       this.#reading = undefined
@@ -168,7 +168,7 @@ export class Inbox {
         if (await this.#left.add(requestId)) return
         await sleep(LEAVE_AGAIN_MS, this.#stop.signal)
       } catch (error) {
-        // Its caller's time is over some time in any case, and the housekeeping of any dispatcher sees to it then.
+        // After the caller's time, a dispatcher's sweep records this.
         log.debug({ err: error, requestId }, 'a caller could not leave yet')
         await sleep(backoffMs(tries), this.#stop.signal)
       }

@@ -1,4 +1,4 @@
-/** Hints by NOTIFY, each inbox on a channel of its own. */
+/** Sends hints by NOTIFY, on a channel for each inbox. */
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -28,13 +28,13 @@ export function postgresInboxes({ sql, pool, connection, log }: PostgresInboxesO
     let notifier = notifiers.get(address)
     if (notifier === undefined) {
       const send = async (ids: readonly string[]) => {
-        // In a statement of its own: NOTIFY in the commit of the replies would make them wait for each other.
+        // NOTIFY in the commit of the replies would make them wait for each other.
         await sql.run(pool, notify, [address, ids.join()])
         return ids.map(() => undefined)
       }
       notifier = new Grouping(send, IDS_A_NOTIFY)
       notifiers.set(address, notifier)
-      // A process that asks once and goes leaves nothing behind here.
+      // Processes that ask once and go must not pile up here.
       if (notifiers.size > MAX_NOTIFIERS) notifiers.delete(notifiers.keys().next().value as string)
     }
     return notifier
@@ -65,7 +65,7 @@ export function postgresInboxes({ sql, pool, connection, log }: PostgresInboxesO
       const notifier = notifierOf(address)
       for (const id of requestIds) {
         notifier.add(id).catch((error: unknown) => {
-          // A hint: the inbox looks for itself.
+          // The inbox looks for itself.
           log.debug({ err: error }, 'an inbox was not told of its reply')
         })
       }

@@ -1,15 +1,14 @@
 /**
  * What a request gets back.
  *
- * Vocabulary: a *request* is an event whose caller waits for the reply of the one trigger that answers it; its id is
- * the event's. The *inbox* is where the caller waits, `replyTo` its address. An *abandoned execution* is a reply whose
- * caller was gone when it came.
+ * A *request* is an event whose caller waits for the reply of the one trigger that answers the event. The request's id
+ * is the event's. The *inbox* is where the caller waits, and `replyTo` is the inbox's address. An *abandoned execution*
+ * is a reply whose caller was gone.
  */
 import type { AttemptError } from '../contract/attempt-error.ts'
 import { idempotencyKeyOf } from '../contract/idempotency-key.ts'
 import type { StoredReply, Reply } from '../contract/reply.ts'
 
-/** The reply as it is handed over. */
 export function toReply(row: {
   readonly request_id: string
   readonly trigger_id: string
@@ -19,7 +18,7 @@ export function toReply(row: {
   return { ...(reply as StoredReply), requestId, idempotencyKey: idempotencyKeyOf(requestId, triggerId) }
 }
 
-/** `replyTo` of what nobody waits for: its reply is kept. */
+/** The `replyTo` of a request for whose reply nobody waits. */
 export const KEPT = 'kept'
 
 export function failedReply(error: Pick<AttemptError, 'kind' | 'message'>, retryAfterMs?: number): StoredReply {

@@ -1,4 +1,4 @@
-/** Tells those who run requests that there is one: the lane of this process if it is idle, else whoever listens. */
+/** Announces a request to an idle lane of this process, or else by NOTIFY. */
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { WakeUp } from '../wake/wake-up.ts'
@@ -23,13 +23,13 @@ export class RequestAnnouncer {
     this.#local = local
     this.#log = log
     this.#notified = new Grouping(async (callers) => {
-      // One for all that were written meanwhile, and outside their commits.
+      // One NOTIFY serves all requests written meanwhile, and stays outside their commits.
       await sql.run(pool, notify, [channel, ''])
       return callers
     }, Number.POSITIVE_INFINITY)
   }
 
-  /** After the commit of a request. Not waited for: lanes look for themselves, should it be lost (G12). */
+  /** Called after the commit. Not awaited: lanes also poll (G12). */
   announce(): void {
     if (this.#local.waiting > 0) return this.#local.one()
     this.#notified.add().catch((error: unknown) => {

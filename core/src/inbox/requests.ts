@@ -1,4 +1,4 @@
-/** `cx.request` and `cx.requests`: ask and wait, ask and come back later, and what became of those nobody waited for. */
+/** `cx.request` and `cx.requests`: requests whose callers wait, come back later, or have gone. */
 import { z } from 'zod'
 import type { CallScope, Principal } from '../contract/scope.ts'
 import { callerOf } from '../contract/scope.ts'
@@ -21,19 +21,17 @@ import type { RequestAnnouncer } from './request-announcer.ts'
 import { abortSignalSchema } from '../validation/kinds.ts'
 import type { RequestOptions, SubmitOptions, SubmittedRequest } from '../contract/request-options.ts'
 
-/** Where a reply goes, and for how long somebody waits there. */
 export interface ReplyAddress {
   readonly replyTo: string
   /** Null: nobody waits. */
   readonly timeoutMs: number | null
 }
 
-/** What became of a request, for who did not wait for its reply. */
+/** What became of a request. */
 export type RequestState =
   | { readonly state: 'pending'; readonly requestId: string }
   | { readonly state: 'replied' | 'abandoned'; readonly requestId: string; readonly reply: Reply }
 
-/** A reply whose caller was gone when it came. */
 export interface AbandonedExecution {
   readonly requestId: string
   readonly deliveryId: string
@@ -49,8 +47,9 @@ export interface AbandonedExecution {
 
 export interface Requests {
   /**
-   * Of a request of this app, late replies included: an abandoned one for as long as it is kept, one that was submitted
-   * for 24 hours after its reply, one that reached its caller for about a minute. Undefined: none that is known.
+   * What became of a request of this app, late replies included. A reply that reached its caller is kept for about a
+   * minute, a submitted request's for 24 hours. An abandoned one is found for as long as it is kept. Undefined if
+   * nothing is known.
    */
   get(requestId: string): Promise<RequestState | undefined>
   /** Executions whose caller was gone, oldest request first. */
@@ -85,7 +84,7 @@ export class RequestDesk {
     this.#announcer = announcer
   }
 
-  /** `prepare` is handed where the reply goes, and refuses what is no event before anything is waited for. */
+  /** `prepare` gets the reply address, and refuses an invalid event before anything is written. */
   async request(prepare: (reply: ReplyAddress) => PreparedEvent, options: RequestOptions | undefined): Promise<Reply> {
     const { timeoutMs, signal } = parseWith(requestSchema, options ?? {}, { code: 'request.invalid', what: 'request' })
     const event = prepare({ replyTo: this.#inbox.address, timeoutMs })
@@ -103,19 +102,19 @@ export class RequestDesk {
     }
     const outcome = await expected.outcome
     if (typeof outcome !== 'string') return outcome
-    // Not waited for: the caller has waited long enough.
+    // Not awaited: the caller has waited long enough.
     void expected.leave()
     return { ...departed(outcome, timeoutMs), requestId }
   }
 
-  /** Like a request whose caller does not wait. Resolves when it is written; undefined where nobody would answer it. */
+  /** Resolves when the request is written; undefined if no trigger answers it. */
   async submit(prepare: (reply: ReplyAddress) => PreparedEvent): Promise<SubmittedRequest | undefined> {
     const event = prepare({ replyTo: KEPT, timeoutMs: null })
     const deliveryId = await this.#write(event)
     return deliveryId === undefined ? undefined : { requestId: event.eventId, deliveryId }
   }
 
-  /** The id of its row; undefined where nobody answers it. */
+  /** The row's id; undefined if no trigger answers the event. */
   async #write(event: PreparedEvent): Promise<string | undefined> {
     const [written] = await this.#queue.emit([event])
     const deliveryId = written?.deliveryIds[0]
@@ -184,7 +183,7 @@ export class RequestStore implements Requests {
   }
 }
 
-/** For `cx.with(tx)`: the row would be seen when the transaction commits, and that waits for the reply. */
+/** For `cx.with(tx)`: the row becomes visible at the commit, which would wait for the reply. */
 export function refuseInTransaction(): never {
   throw new OutbusError('request.in_transaction', 'a request cannot wait for its reply inside the transaction', {
     path: 'tx',

@@ -1,9 +1,9 @@
 /**
- * How a waiting caller's process learns that a reply has come. A hint and nothing more: the reply is in Postgres,
- * committed with the end of its execution, and an inbox that hears nothing looks for itself.
+ * Tells a waiting caller's process that a reply has come. This is only a hint: the reply is in Postgres, and an inbox
+ * that hears nothing looks for itself.
  */
 export interface InboxListener {
-  /** Replies of these requests are there. Ids that it does not wait for are ignored. */
+  /** Replies to these requests are there. Ids that the inbox does not expect are ignored. */
   onReplies(requestIds: readonly string[]): void
   /** Hints may have been lost: look for everything. */
   onGap(): void
@@ -12,14 +12,17 @@ export interface InboxListener {
 export interface OpenInbox {
   /** What a row carries as its `reply_to`. 1 to 63 bytes, unique among all processes. */
   readonly address: string
-  /** Whether hints arrive now; while they do not, the inbox looks more often. */
+  /** Whether hints arrive now. While they do not, the inbox looks more often. */
   readonly hearing: boolean
   close(): Promise<void>
 }
 
 export interface InboxResolver {
-  /** Opens the inbox of this bus. Called at most once by each, before its first request; does no I/O before it returns. */
+  /**
+   * Opens the inbox of this bus. Each bus calls this at most once, before its first request. Does no I/O before it
+   * returns.
+   */
   open(listener: InboxListener): OpenInbox
-  /** After the commit of the replies. Never throws and is not waited for: a lost hint costs one poll interval. */
+  /** Called after the commit of the replies. Never throws, and is not awaited: a lost hint costs one poll interval. */
   tell(address: string, requestIds: readonly string[]): void
 }
