@@ -4,9 +4,9 @@ import { FAILURE_KINDS } from '../contract/failure-kinds.ts'
 import type { RetryJitter, RetryPolicy } from './policy.ts'
 import { applyOverride, DEFAULT_MAX_DOUBLINGS, DEFAULT_RETRY_POLICY, MAX_DELAY_MS } from './policy.ts'
 
-/** From this attempt on a retry waits {@link LEAST_DELAY_MS}, whatever the policy, its cap or the handler says. */
+/** From this attempt on a retry waits at least {@link LEAST_DELAY_MS}, whatever the policy or the handler says. */
 const PACED_FROM_ATTEMPT = 10
-/** In ms. Without it, a row with 10,000 attempts and no delay would keep a lane and Postgres busy all the time. */
+/** In ms. Otherwise a row with 10,000 attempts and no delay would keep a lane and Postgres busy. */
 const LEAST_DELAY_MS = 100
 
 export interface RetryFailure {
@@ -16,22 +16,22 @@ export interface RetryFailure {
 }
 
 export interface CustomStrategyArgs {
-  /** The attempt that just failed, from 1: the delay asked for is the one before the `attempt`-th retry. */
+  /** The attempt that just failed, from 1. The strategy returns the delay before the `attempt`-th retry. */
   readonly attempt: number
-  /** With the override for this kind of failure merged in. */
+  /** The override for this kind of failure is merged in. */
   readonly policy: RetryPolicy
   readonly failure: RetryFailure
-  /** In [0, 1). Draw from this one, and previews repeat. */
+  /** In [0, 1). Previews repeat if the strategy draws only from this. */
   readonly random: () => number
 }
 
 /**
- * Called once for each failed attempt that is to be retried. Pure: no I/O, no clock. Returns a delay in ms; it is
- * spread by the policy's jitter (for custom strategies none unless asked for), clamped to `maxDelayMs` and rounded.
- * Where it throws, or returns anything but a finite number from 0 up, the default policy's delay is taken instead.
+ * Called once for each failed attempt that will be retried. Pure: no I/O, no clock. Returns a delay in ms, which gets
+ * the policy's jitter (default none for custom strategies), is clamped to `maxDelayMs` and rounded. If the strategy
+ * throws, or returns no finite number from 0 up, the default policy's delay is used.
  */
 export type CustomStrategy = (args: CustomStrategyArgs) => number
-/** By the `name` that policies call them by. */
+/** By the `name` that policies use. */
 export type CustomStrategies = Readonly<Record<string, CustomStrategy>>
 
 export interface NextAttemptArgs {
@@ -46,20 +46,19 @@ export interface NextAttemptArgs {
 }
 
 export type NextAttempt =
-  /** `warning` says what in the policy or the failure could not be followed, for the log. */
+  /** `warning`: what in the policy or the failure could not be followed, for the log. */
   | { readonly retry: true; readonly delayMs: number; readonly warning?: string }
   | { readonly retry: false; readonly reason: 'attempts_used_up' | 'not_retryable' }
 
 /**
- * Whether a failed attempt is followed by another, and after how many ms: an integer from 0 to the policy's cap, and from the
- * tenth attempt on at least 100.
+ * Whether another attempt follows, and after how many ms: an integer from 0 to the policy's cap, and at least 100 from
+ * the tenth attempt on. Never throws.
  *
- * A delay and not a time, because only the database's clock decides what is due (G14): the statement that puts the
- * row back adds it to `clock_timestamp()`.
+ * The statement that puts the row back adds the delay to `clock_timestamp()`: only the database's clock decides what is
+ * due (G14).
  *
- * Strategy, then jitter, then `Retry-After` where it asks for longer, and the cap last. That the cap comes after the
- * jitter is what makes pg-boss's timing exact: it computes `LEAST(retry_delay_max, jittered delay)`, so that delays
- * well beyond the cap are the cap itself and no longer spread. Never throws.
+ * The strategy comes first, then jitter, then a longer `Retry-After`, and the cap last. pg-boss has the same order:
+ * `LEAST(retry_delay_max, jittered delay)`. So delays well beyond the cap are the cap, without spread.
  */
 export function nextAttempt(args: NextAttemptArgs): NextAttempt {
   const { policy, attempt, failure, random } = args
@@ -68,7 +67,7 @@ export function nextAttempt(args: NextAttemptArgs): NextAttempt {
   if (attempt >= effective.maxAttempts) return { retry: false, reason: 'attempts_used_up' }
 
   const { range, warning } = delayRange({ ...args, policy: effective })
-  // Whole numbers at both ends and a floored share of what is between: an integer, and the upper end is never reached.
+  // Both ends are integers and the share between them is floored: an integer results, and never the upper end.
   const jittered = range.minMs + Math.floor((range.maxMs - range.minMs) * random())
   const asked = askedFor(failure.retryAfterMs)
   const delayMs = paced(attempt, Math.min(capOf(effective), Math.max(jittered, asked.ms)))
@@ -76,18 +75,18 @@ export function nextAttempt(args: NextAttemptArgs): NextAttempt {
   return { retry: true, delayMs, ...(warnings.length === 0 ? {} : { warning: warnings.join('; ') }) }
 }
 
-/** The delay after a failed `attempt`, kept from being so short that attempts follow each other without pause. */
+/** Keeps attempts from following each other without a pause. */
 export function paced(attempt: number, delayMs: number): number {
   return attempt < PACED_FROM_ATTEMPT ? delayMs : Math.max(LEAST_DELAY_MS, delayMs)
 }
 
 export function isRetryable(policy: RetryPolicy, kind: FailureKind): boolean {
-  // A plugin in plain JavaScript may throw a kind that is none. It is then the plugin's error, like any other it throws.
+  // A plugin in plain JavaScript may throw an unknown kind, which then counts as the plugin's error.
   const known = Object.hasOwn(FAILURE_KINDS, kind) ? kind : 'handler_error'
   return policy.overrides[known]?.retryable ?? FAILURE_KINDS[known].retryable
 }
 
-/** The policy with the override for this kind of failure merged in. */
+/** Merges in the override for this kind of failure. */
 export function policyFor(policy: RetryPolicy, kind: FailureKind): RetryPolicy {
   return applyOverride(policy, policy.overrides[kind])
 }
@@ -98,12 +97,12 @@ export function capOf(policy: RetryPolicy): number {
 }
 
 export interface DelayRange {
-  /** Integers; a delay is at least `minMs` and below `maxMs`, or equal to both. */
+  /** Integers. A delay is from `minMs` up to but not including `maxMs`, or equal to both. */
   readonly minMs: number
   readonly maxMs: number
 }
 
-/** Where jitter may take the delay, before `Retry-After` and the cap. */
+/** The range of the delay after jitter, before `Retry-After` and the cap. */
 export function delayRange(args: NextAttemptArgs): { readonly range: DelayRange; readonly warning?: string } {
   const { policy, attempt } = args
   if (policy.strategy !== 'custom') return { range: spread(plainDelay(policy, attempt), policy.jitter) }
@@ -141,7 +140,7 @@ function customDelay({
   try {
     delay = strategy({ attempt, policy, failure, random })
   } catch (error) {
-    // A row must not be stuck because the code that says when to retry it is broken. The log gets to know.
+    // A broken strategy must not make a row stuck. The log gets a warning.
     return { warning: `retry strategy ${JSON.stringify(name)} threw ${shown(error)}: ${instead}` }
   }
   if (typeof delay === 'number' && Number.isFinite(delay) && delay >= 0) return delay
@@ -151,7 +150,7 @@ function customDelay({
 }
 
 function spread(delay: number, jitter: RetryJitter): DelayRange {
-  // An overflow to Infinity would make NaN of `Infinity · 0`. Anything this long is clamped to the cap all the same.
+  // An infinite delay times 0 would be NaN, and the cap clamps anything this long anyway.
   const d = Math.min(delay, Number.MAX_SAFE_INTEGER)
   const between = (min: number, max: number) => ({ minMs: Math.round(min), maxMs: Math.round(max) })
   if (jitter === 'full') return between(0, d)
@@ -160,7 +159,7 @@ function spread(delay: number, jitter: RetryJitter): DelayRange {
   return between(d * (1 - jitter), d * (1 + jitter))
 }
 
-/** `Retry-After` is a wish of someone else's: what makes no sense is left aside, and infinity ends at the cap. */
+/** A `Retry-After` that makes no sense is ignored, and an infinite one ends at the cap. */
 function askedFor(retryAfterMs: number | undefined): { ms: number; warning?: string } {
   if (retryAfterMs === undefined) return { ms: 0 }
   if (typeof retryAfterMs === 'number' && retryAfterMs >= 0) return { ms: Math.ceil(retryAfterMs) }
@@ -173,7 +172,7 @@ function shown(value: unknown): string {
   try {
     return String(value).slice(0, SHOWN_MAX_CHARACTERS)
   } catch {
-    // A throwing toString, or an object without one: its type has to do.
+    // A `toString` that throws or is missing leaves only the type.
     return typeof value
   }
 }

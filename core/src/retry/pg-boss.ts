@@ -1,4 +1,4 @@
-/** Retry policies as pg-boss has them, for services that move from it and want the timing that they know. */
+/** Retry policies with pg-boss's options and timing, for services that move from pg-boss. */
 import { z } from 'zod'
 import { parseWith } from '../validation/zod-error.ts'
 import type { RetryPolicy } from './policy.ts'
@@ -10,18 +10,20 @@ export interface PgBossRetryOptions {
   readonly retryLimit?: number | undefined
   /** An integer of seconds from 0 to 157,788,000 (five years). Default 0. With backoff, 0 counts as 1. */
   readonly retryDelay?: number | undefined
-  /** Exponential, with jitter. Default false: constant, without. */
+  /** Exponential with jitter. Default false: constant, without jitter. */
   readonly retryBackoff?: boolean | undefined
-  /** With backoff only: no delay is longer. An integer of seconds from 0 (a real cap: retried at once) to
-   * 315,576,000; null, the default, for none. */
+  /**
+   * The longest delay, with backoff only. An integer of seconds from 0 (retried at once) to 315,576,000; null, the
+   * default, for none.
+   */
   readonly retryDelayMax?: number | null | undefined
 }
 
 const DEFAULTS = { retryLimit: 2, retryDelay: 0, retryBackoff: false, retryDelayMax: null }
-/** `LEAST(16, retry_count + 1)` is the exponent of the upper end, so 15 doublings of the first delay. */
+/** pg-boss's exponent is at most 16, which allows 15 doublings of the first delay. */
 const MAX_DOUBLINGS = 15
 
-// The same refusals as pg-boss's validateRetryConfig (attorney.js), with upper limits where our policies have some.
+// Refuses what pg-boss's validateRetryConfig (attorney.js) refuses, and what is above our policies' limits.
 const optionsSchema = z
   .strictObject({
     retryLimit: z
@@ -54,18 +56,20 @@ const optionsSchema = z
   })
 
 /**
- * The policy that retries with exactly pg-boss 12's timing: `retryLimit + 1` attempts; without backoff each retry
- * after `retryDelay` seconds; with it the n-th retry after
+ * The policy that retries with exactly pg-boss 12's timing, in `retryLimit + 1` attempts. Without backoff each retry
+ * comes after `retryDelay` seconds. With backoff the n-th retry comes after
  *
  *     min(retryDelayMax, max(retryDelay, 1) · (2^e / 2 + 2^e / 2 · random())) seconds, e = min(16, n)
  *
  * which is in `max(retryDelay, 1) · [2^(n − 1), 2^n)` before the cap. Source: the statement that fails jobs in pg-boss
- * 12.38.0, `dist/plans.js`, where `e = LEAST(16, retry_count + 1)` and `retry_count` is n − 1. What differs: whole ms
- * where pg-boss keeps microseconds, no delay above ten years, none below 100 ms from the tenth retry on, and the kinds
- * of failure that are not retryable here, for which pg-boss has no word: override those that you want retried.
+ * 12.38.0, `dist/plans.js`, where `e = LEAST(16, retry_count + 1)` and `retry_count` is n − 1.
+ *
+ * Unlike pg-boss, delays are whole ms, at most ten years, and at least 100 ms from the tenth retry on. Some failure
+ * kinds are not retryable, unless the policy overrides them.
  *
  * @throws OutbusError `retry.invalid`: for what pg-boss refuses (a number that is negative or no integer,
- * `retryDelayMax` without `retryBackoff`), for what is above the limits, and for unknown keys, with the nearest known one
+ * `retryDelayMax` without `retryBackoff`), for what is above the limits, and for unknown keys, with the nearest known
+ * one
  */
 export function fromPgBoss(options: PgBossRetryOptions = {}): RetryPolicy {
   const { retryLimit, retryDelay, retryBackoff, retryDelayMax } = parseWith(optionsSchema, options, {
@@ -77,13 +81,13 @@ export function fromPgBoss(options: PgBossRetryOptions = {}): RetryPolicy {
 
   const firstMs = Math.max(retryDelay, 1) * 1000
   const maxDelayMs = retryDelayMax === null ? null : retryDelayMax * 1000
-  // A cap that no delay can stay below leaves nothing to chance: every delay is the cap. Said as a constant, the
-  // policy keeps the rule that a cap is not below the least delay, and so parses when it is read back.
+  // If no delay stays below the cap, every delay is the cap. As a constant, the policy keeps the rule that a cap is not
+  // below the least delay, and so parses when it is read back.
   if (maxDelayMs !== null && maxDelayMs <= firstMs) return constant(maxAttempts, maxDelayMs, maxDelayMs)
   return parseRetryPolicy({
     strategy: 'exponential',
     maxAttempts,
-    // Equal jitter takes half of it for certain and draws the other half: [first, 2 · first).
+    // Equal jitter keeps half of this and draws the other half: [first, 2 · first).
     baseDelayMs: 2 * firstMs,
     maxDelayMs,
     jitter: 'equal',

@@ -1,12 +1,12 @@
-/** The retry policy of a trigger: its shape, its defaults, and the one door through which it comes in. */
+/** The retry policy of a trigger: its shape, its defaults, and how it is parsed. */
 import { z } from 'zod'
 import { parseWith, reading } from '../validation/zod-error.ts'
 import type { FailureKind } from '../contract/failure-kinds.ts'
 import { FAILURE_KINDS } from '../contract/failure-kinds.ts'
 
-/** Upper limit of `maxAttempts`. */
+/** The upper limit of `maxAttempts`. */
 export const MAX_ATTEMPTS = 10_000
-/** Upper limit of every delay, in ms: ten years of 365.25 days. Also the cap where `maxDelayMs` is null. */
+/** The upper limit of every delay, in ms: ten years of 365.25 days. Also the cap where `maxDelayMs` is null. */
 export const MAX_DELAY_MS = 315_576_000_000
 /** 2^1023 is the largest power of two that a double holds. */
 const MAX_DOUBLINGS = 1023
@@ -15,58 +15,59 @@ const STRATEGIES = ['constant', 'linear', 'exponential', 'custom'] as const
 export type RetryStrategy = (typeof STRATEGIES)[number]
 
 /**
- * How far a delay `d` is spread. A number from 0 to 1 is a ± fraction: `[d·(1 − j), d·(1 + j))`.
- * `'full'`: `[0, d)`. `'equal'`: `[d/2, d)`. `'none'`: `d`, the same as 0.
- * Full and equal are named as in https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/,
- * but `maxDelayMs` clamps after them, not before.
+ * How far a delay `d` is spread. A number from 0 to 1 is a ± fraction: `[d·(1 − j), d·(1 + j))`. `'full'`: `[0, d)`.
+ * `'equal'`: `[d/2, d)`. `'none'`: `d`, the same as 0. The names are those of
+ * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/, but `maxDelayMs` clamps after the jitter,
+ * not before.
  */
 export type RetryJitter = number | 'full' | 'equal' | 'none'
 
-/** When the next attempt is due. All of it may be overridden for one kind of failure. */
+/** When the next attempt is due. Each member may be overridden for a kind of failure. */
 export interface RetrySchedule {
   /**
-   * The delay before the n-th retry, before jitter and cap: `constant`: baseDelayMs; `linear`: baseDelayMs · n;
-   * `exponential`: baseDelayMs · 2^(n − 1); `custom`: what the strategy registered as `name` returns. Default `exponential`.
+   * The delay before the n-th retry, before jitter and cap. `constant`: baseDelayMs; `linear`: baseDelayMs · n;
+   * `exponential`: baseDelayMs · 2^(n − 1); `custom`: what the strategy registered as `name` returns. Default
+   * `exponential`.
    */
   readonly strategy: RetryStrategy
-  /** Attempts in all, the first one included: 1 (never retried) to 10,000. Default 5. */
+  /** Attempts in all, with the first one: 1 (never retried) to 10,000. Default 5. */
   readonly maxAttempts: number
   /**
-   * An integer of ms from 0 to 315,576,000,000 (ten years). Default 1000. From the tenth retry on each delay is at least 100,
-   * whatever this and `maxDelayMs` say.
+   * An integer of ms from 0 to 315,576,000,000 (ten years). Default 1000. From the tenth retry on each delay is at
+   * least 100, whatever this and `maxDelayMs` say.
    */
   readonly baseDelayMs: number
   /**
-   * No delay is longer: an integer of ms from 0 to 315,576,000,000 (ten years); null for ten years. Default 3,600,000
-   * (1 h). Not below `baseDelayMs`; with jitter `'equal'`, whose delays begin at half, not below half of it.
+   * The longest delay: an integer of ms from 0 to 315,576,000,000 (ten years), or null for ten years. Default 3,600,000
+   * (1 h). Not below `baseDelayMs`; with jitter `'equal'`, not below half of it.
    */
   readonly maxDelayMs: number | null
-  /** Default 0.2; for `custom` `'none'`, since a custom strategy is handed `random` and can spread by itself. */
+  /** Default 0.2. For `custom` the default is `'none'`, since a custom strategy gets `random`. */
   readonly jitter: RetryJitter
-  /** `custom` only, and needed there: the name of a registered strategy, 1 to 128 characters. */
+  /** `custom` only, and required there: the name of a registered strategy, 1 to 128 characters. */
   readonly name?: string
-  /** `exponential` only: after so many doublings the delay grows no more. 0 to 1023, default 30. */
+  /** `exponential` only: after this many doublings the delay stops growing. 0 to 1023, default 30. */
   readonly maxDoublings?: number
 }
 
-/** What is different for one kind of failure; what is left out is as in the policy itself. */
+/** What differs for one kind of failure. Members left out are as in the policy. */
 export interface RetryOverride extends Partial<RetrySchedule> {
-  /** Default: as the table `FAILURE_KINDS` has it. A kind that is not retryable takes no schedule. */
+  /** Default: what the table `FAILURE_KINDS` says. A kind that is not retryable takes no schedule. */
   readonly retryable?: boolean
 }
 
-/** A complete policy, as stored with a trigger and carried by its outbox rows: plain JSON that parses to itself. */
+/** A complete policy, as triggers store it and outbox rows carry it: plain JSON that parses to itself. */
 export interface RetryPolicy extends RetrySchedule {
   /**
-   * By kind of failure. The kind of the attempt that just failed decides; its `maxAttempts` is compared with all
-   * attempts so far, of whatever kind. Default none.
+   * By kind of failure. The kind of the attempt that just failed decides, and its `maxAttempts` counts all attempts of
+   * any kind. Default none.
    */
   readonly overrides: { readonly [Kind in FailureKind]?: RetryOverride }
 }
 
 type Loose<T> = { readonly [K in keyof T]?: T[K] | undefined }
 
-/** A policy as a user writes it: everything has a default. `false` is short for `{ retryable: false }`. */
+/** A policy as a user writes it: every member has a default. `false` is short for `{ retryable: false }`. */
 export interface RetryPolicyInput extends Loose<RetrySchedule> {
   readonly overrides?: { readonly [Kind in FailureKind]?: false | Loose<RetryOverride> | undefined } | undefined
 }
@@ -126,13 +127,12 @@ const spelledOutPolicy = z
     return policy
   })
 
-/** Strict: an unknown key is an error. Takes a `RetryPolicyInput`; its output is complete. */
+/** Refuses unknown keys. Takes a `RetryPolicyInput` and returns a complete policy. */
 export const retryPolicySchema = z.preprocess(spellOut, spelledOutPolicy)
 
 /**
- * The complete policy that `input` stands for, defaults filled in. A parsed policy, stored as JSON and read back,
- * parses to itself.
- * `path` is where it stands in what the caller gave, such as `retry` in a trigger. Default: it is the whole.
+ * Parses `input` into a complete policy. A parsed policy that was stored as JSON parses to itself. `path` is where the
+ * policy stands in what the caller gave, such as `retry` in a trigger. Default: the policy is the whole.
  *
  * @throws OutbusError `retry.invalid`, with the path of what is wrong, and for an unknown key the nearest known one
  */
@@ -146,8 +146,8 @@ export function parseRetryPolicy(input: unknown, { path = '' }: { readonly path?
 }
 
 /**
- * `false` for a kind of failure as `{ retryable: false }`. Done ahead of the schema, not by a union in it: keys that a
- * union knows cannot be listed, so a misspelt one in an override would get no "did you mean".
+ * Turns `false` into `{ retryable: false }` ahead of the schema. The keys of a union cannot be listed, so a misspelt
+ * key in an override would get no "did you mean".
  */
 function spellOut(input: unknown): unknown {
   if (!isObject(input) || !isObject(input['overrides'])) return input
@@ -162,7 +162,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The policy that holds for a failure with this override. Pure; needs an override that went through the schema. */
+/** The policy with this override, which the schema must have parsed. Pure. */
 export function applyOverride(policy: RetryPolicy, override: RetryOverride | undefined): RetryPolicy {
   if (override === undefined) return policy
   const { retryable: _, ...schedule } = override
@@ -185,14 +185,14 @@ function complete(given: GivenSchedule): RetrySchedule {
   }
 }
 
-/** A key that is there with `undefined` in it would otherwise overwrite the default that it means to leave alone. */
+/** A key whose value is `undefined` would overwrite its default. */
 function withoutUndefined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never
 }
 
 type Context = z.RefinementCtx
 
-/** What the fields, each right by itself, may not be together. `policy` is what holds once `given` is merged in. */
+/** Refuses fields that do not fit together. `policy` is the result once `given` is merged in. */
 function refuseMisfits(context: Context, path: string[], given: GivenSchedule, policy: RetryPolicy): void {
   if (policy.strategy === 'custom' && policy.name === undefined) {
     context.addIssue({
@@ -218,8 +218,8 @@ function refuseMisfits(context: Context, path: string[], given: GivenSchedule, p
       input: given.maxDoublings,
     })
   }
-  // A cap below the base is a mistake: baseDelayMs would say nothing. Equal jitter begins at half the base, so there a
-  // cap between the two cuts some first delays and not others, which is what pg-boss does with a small retryDelayMax.
+  // A cap below the base would make baseDelayMs meaningless. Equal jitter begins at half the base: a cap between the
+  // two cuts only some first delays, as pg-boss does with a small retryDelayMax.
   const { baseDelayMs, maxDelayMs, jitter } = policy
   const least = jitter === 'equal' ? Math.ceil(baseDelayMs / 2) : baseDelayMs
   if (maxDelayMs !== null && maxDelayMs < least) {

@@ -1,4 +1,4 @@
-/** A policy's schedule as data, for a command line, a dashboard, or a test. */
+/** A policy's schedule as data, for a command line, a dashboard or a test. */
 import { z } from 'zod'
 import { parseWith } from '../validation/zod-error.ts'
 import type { CustomStrategies, RetryFailure } from './next-attempt.ts'
@@ -29,25 +29,25 @@ const optionsSchema = z.strictObject({
 })
 
 export interface RetryPreviewStep {
-  /** From 1: the retry after the `retry`-th attempt, which makes it attempt `retry + 1`. */
+  /** From 1: the retry after the `retry`-th attempt, which makes attempt `retry + 1`. */
   readonly retry: number
   /** The delay before this retry, in ms. */
   readonly afterMs: number
-  /** The delays up to and with this one, in ms from the first failure; the attempts themselves are counted as taking no time. */
+  /** The sum of the delays so far, in ms since the first failure. Attempts count as taking no time. */
   readonly atMs: number
   /**
-   * The bounds of `afterMs`: exact, but for a custom strategy, which may return anything from 0 to the cap. With
+   * The bounds of `afterMs`. They are exact, except that a custom strategy may return anything from 0 to the cap. With
    * jitter, a `maxMs` below the cap is approached and not reached.
    */
   readonly minMs: number
   readonly maxMs: number
-  /** What in the policy could not be followed, such as a custom strategy that is not registered. */
+  /** What in the policy could not be followed, such as a strategy that is not registered. */
   readonly warning?: string
 }
 
 /**
- * The schedule that a policy gives when every attempt fails: one step a retry, so `maxAttempts − 1` of them, and
- * none where the failure is not retryable. It draws as a dispatcher does, but from `seed`, so it repeats.
+ * The schedule if every attempt fails: `maxAttempts − 1` steps, or none if the failure is not retryable. The preview
+ * draws as a dispatcher does, but from `seed`.
  *
  * @throws OutbusError `retry.invalid` where a trigger with this policy would be refused
  */
@@ -76,7 +76,7 @@ export function previewRetry(policyInput: RetryPolicyInput, options: RetryPrevie
 function bounds(policy: RetryPolicy, attempt: number, failure: RetryFailure): { minMs: number; maxMs: number } {
   const cap = capOf(policy)
   if (policy.strategy === 'custom') return { minMs: paced(attempt, 0), maxMs: paced(attempt, cap) }
-  // Without jitter to draw, `Retry-After` and the cap are monotone, so they carry the bounds over as they carry a delay.
+  // Jitter, `Retry-After` and the cap are monotone, so they carry the bounds as they carry a delay.
   const { range } = delayRange({ policy, attempt, failure, random: () => 0 })
   const asked = failure.retryAfterMs ?? 0
   const within = (ms: number) => paced(attempt, Math.min(cap, Math.max(ms, asked >= 0 ? Math.ceil(asked) : 0)))
@@ -84,8 +84,8 @@ function bounds(policy: RetryPolicy, attempt: number, failure: RetryFailure): { 
 }
 
 /**
- * A 32-bit generator, good enough to draw a schedule and small enough to read: mulberry32 by Tommy Ettinger,
- * public domain, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c
+ * A small 32-bit generator: mulberry32 by Tommy Ettinger, public domain,
+ * https://gist.github.com/tommyettinger/46a874533244883189143505d203312c
  */
 function mulberry32(seed: number): () => number {
   let state = seed | 0
