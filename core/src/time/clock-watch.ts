@@ -1,16 +1,16 @@
-/** Notices that the clock of the database was set back, by comparing it with the time that goes by here. */
+/** Notices that the database's clock was set back, by comparing it with the time that goes by here. */
 import { performance } from './clock.ts'
 
-/** A clock that is corrected goes back by less. */
+/** A corrected clock goes back by less. */
 const SET_BACK_S = 0.25
 
 export class ClockWatch {
   #last: { readonly clockS: number; readonly heardAtMs: number } | undefined
 
   /**
-   * Whether the clock was set back since the answer before. `clockS`: what the database answered, in seconds since 1970. `askedAtMs`:
-   * when it was asked, by `performance.now()`. Between two answers the clock goes on by no less than the time between
-   * hearing the one and asking for the other.
+   * Whether the clock was set back since the answer before. `clockS`: the database's answer, in seconds since 1970.
+   * `askedAtMs`: when it was asked, by `performance.now()`. Between two answers the clock must gain the time between
+   * hearing the first and asking for the second.
    */
   wasSetBack(clockS: number, askedAtMs: number): boolean {
     const last = this.#last

@@ -1,4 +1,4 @@
-/** How long stopping may take. Whoever asks for less later is heard. */
+/** How long stopping may take. A later, shorter time replaces an earlier one. */
 import { clearTimeout, performance, setTimeout } from './clock.ts'
 
 export class Grace {
@@ -16,7 +16,7 @@ export class Grace {
     return this.#over.signal
   }
 
-  /** From now. A longer time than what is left changes nothing. */
+  /** Counts from now. A longer time than what is left changes nothing. */
   shortenTo(ms: number): void {
     const endsAt = performance.now() + ms
     if (endsAt >= this.#endsAt) return
@@ -26,12 +26,11 @@ export class Grace {
     else this.#timer = setTimeout(() => this.#over.abort(), ms)
   }
 
-  /** Whether all was stopped. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** All that was to be stopped is. */
+  /** Everything has stopped. */
   end(): void {
     this.#ended = true
     clearTimeout(this.#timer)

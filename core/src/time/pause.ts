@@ -15,7 +15,10 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** Between tries to reach Postgres: 50 ms doubling to 2 s, each ±50 %, so that a fleet does not come back in step. */
+/**
+ * The pause between tries to reach Postgres: 50 ms doubling to 2 s, each ±50 %, so that a fleet does not come back in
+ * step.
+ */
 export function backoffMs(failures: number): number {
   return Math.min(2_000, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random())
 }
@@ -26,7 +29,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
-/** Waits for `work`, but no longer than `ms`. Rejects if `work` does by then. */
+/** Waits for `work`, but no longer than `ms`. Rejects if `work` rejects by then. */
 export async function within(ms: number, work: Promise<unknown>): Promise<void> {
   const over = new AbortController()
   try {

@@ -1,4 +1,4 @@
-/** A promise that is settled from outside. `Promise.withResolvers` without it: zone.js puts a `Promise` in its place that has none (G21). */
+/** `Promise.withResolvers` for processes in which zone.js has replaced `Promise` by one without it (G21). */
 export interface Promised<T> {
   readonly promise: Promise<T>
   readonly resolve: (value: T | PromiseLike<T>) => void

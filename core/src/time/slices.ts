@@ -1,16 +1,16 @@
 /**
- * Long work in slices. What somebody sends may be many things, each of which is done soon: a thousand events of a call, ten thousand triggers of
- * an app. Done in one go they would keep the event loop from everybody else.
+ * Long work in slices: a thousand events of a call, or ten thousand triggers of an app. In one go they would block the
+ * event loop.
  */
 import { performance } from './clock.ts'
 import { nextTurn } from './end-of-tick.ts'
 
-/** How long nobody else has a turn, in ms, and one item more. */
+/** How long a slice blocks the loop, in ms, plus one item. */
 const SLICE_MS = 10
 
 /**
- * Runs `work` on each item, in order. Few items are done when this returns, which is then undefined: what else the caller does comes in the same
- * moment. Else the rest is done later, and between its items others have their turn.
+ * Runs `work` on each item, in order. Returns undefined if one slice did all, so that the caller goes on in the same
+ * moment. Otherwise the rest runs later, and others have their turn between slices.
  */
 export function inSlices<T>(items: Iterable<T>, work: (item: T, i: number) => void): Promise<void> | undefined {
   const left = items[Symbol.iterator]()

@@ -1,6 +1,6 @@
 /**
- * In the place of `clock.ts`, for unit tests that move time by hand with `vi.useFakeTimers`:
- * `vi.mock('../clock.ts', () => import('./global-clock.ts'))`. Looks each timer up when it is called.
+ * Replaces `clock.ts` in unit tests with `vi.useFakeTimers`: `vi.mock('../clock.ts', () =>
+ * import('./global-clock.ts'))`. Looks each timer up when it is called.
  */
 import * as clock from '../clock.ts'
 
