@@ -1,4 +1,4 @@
-/** Events that differ in nothing but their ids and what they carry, and match the same triggers. Pure. */
+/** Alike events: they match the same triggers, and differ only in their ids and in what they carry. Pure. */
 import { jsonArray, plainArray } from '../postgres/arrays.ts'
 import type { emitAlike } from '../sql/emit/emit-alike.ts'
 import type { EmittedNote } from '../wake/wake-up.ts'
@@ -9,7 +9,7 @@ import { IN_BATCHES } from '../sql/emit/single.ts'
 import { wakesOf } from '../postgres/wake-up-channel.ts'
 import type { PreparedEvent } from './prepare.ts'
 
-/** All of their rows go in batches. */
+/** Whether the events are alike, and all their rows go in batches. */
 export function areAlike(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): boolean {
   const [first] = events
   const [triggers] = matched
@@ -21,7 +21,7 @@ export function areAlike(events: readonly PreparedEvent[], matched: readonly (re
   )
 }
 
-/** Without options, and no request. */
+/** An event without options that is no request. */
 function isPlain(event: PreparedEvent): boolean {
   const { delayMs, runAt, priority, dedupeKey, replyTo } = event
   return delayMs === 0 && runAt === null && priority === null && dedupeKey === null && replyTo === null
@@ -39,7 +39,7 @@ function isEmittedLike(event: PreparedEvent, other: PreparedEvent): boolean {
   )
 }
 
-/** Null where it is its own root. */
+/** Null if the event is its own root. */
 function rootOf({ rootId, eventId }: PreparedEvent): string | null {
   return rootId === eventId ? null : rootId
 }
@@ -100,7 +100,7 @@ function insertParameters(event: PreparedEvent, trigger: IndexedTrigger, epoch: 
   ]
 }
 
-/** What their rows have in common. */
+/** What the rows of alike events share. */
 function carried(event: PreparedEvent) {
   return [event.depth, rootOf(event), event.chain, event.traceContext, event.caller] as const
 }

@@ -1,4 +1,4 @@
-/** Deliveries that have no outcome yet: looked at, listed, and ended before their time. Per app. */
+/** Deliveries that have no outcome yet: an app reads, lists and ends them. */
 import { z } from 'zod'
 import { performance } from '../time/clock.ts'
 import type { MakeChange } from '../audit/auditor.ts'
@@ -32,7 +32,7 @@ import { givenKey } from './principal-keys.ts'
 
 export interface PendingDelivery {
   readonly id: string
-  /** The handler's `idempotencyKey`. */
+  /** The same key that the handler gets. */
   readonly idempotencyKey: string
   readonly eventId: string
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
@@ -41,80 +41,87 @@ export interface PendingDelivery {
   /** The attempt that runs or comes next; from 1. */
   readonly attempt: number
   readonly state: DeliveryState
-  /** When the lease of a running delivery ends. */
+  /** When the delivery is due, or its lease ends while it runs. */
   readonly dueAt: Date
   readonly emittedAt: Date
-  /** The ordering key, of a row of an `ordered` trigger. */
+  /** Only for a row of an `ordered` trigger. */
   readonly key: string | undefined
-  /** Of the attempts before, oldest first. */
+  /** Errors of earlier attempts, oldest first. */
   readonly errors: readonly AttemptError[]
 }
 
-/** What `emit` and each verb that emits returned, whole. Both have to fit: a delivery id alone may come again for another event. */
+/** The whole result of `emit` or of a verb that emits. Event and ids must both fit, since ids may be reused. */
 export type EmittedDeliveries = { readonly eventId: string; readonly deliveryIds: readonly string[] }
 
-/** What `emit` returned, whole; some deliveries by their own ids; or all of one event. */
+/** The whole result of an emit, or some delivery ids, or all deliveries of an event. */
 export type DeliveriesMeant = string | readonly string[] | { readonly eventId: string } | EmittedDeliveries
 
 export interface WithdrawOptions {
-  /** What the history, and a dead letter, say. 1 to 128 characters. */
+  /** What the history and a dead letter say. 1 to 128 characters. */
   readonly reason?: string
 }
 
 export interface CancelOptions extends WithdrawOptions {
-  /** Whether one that was not started becomes a dead letter. Default true; else it is gone, with the outcome `discarded`. */
+  /**
+   * Whether a delivery that was not started becomes a dead letter. Default true; otherwise its outcome is `discarded`.
+   */
   readonly deadLetter?: boolean
 }
 
 export interface CancelManyOptions extends CancelOptions {
-  /** Only count. Default false. */
+  /** Only counts. Default false. */
   readonly dryRun?: boolean
 }
 
 export interface Ended {
-  /** Deliveries that this call ended, or asked to end. What another call had asked for is counted there, also at the same moment. */
+  /** Deliveries that this call ended, or asked to end. A delivery that another call had asked for counts there. */
   readonly count: number
-  /** How many of them run at the moment, or have their rows locked by another transaction. They are ended once that is possible. */
+  /** How many of them run now, or have rows that another transaction has locked. These end once that is possible. */
   readonly running: number
 }
 
 export interface Deliveries {
-  /** `delivery.not_found` when the app has none with this id: it came to its outcome, was withdrawn, or never was. */
+  /**
+   * Throws `delivery.not_found` if the app has none with this id: the delivery reached its outcome, was withdrawn, or
+   * never existed.
+   */
   get(id: string): Promise<PendingDelivery>
   /**
-   * In the order in which they were written. There is no index for this, since each emit would pay for it: the outbox is looked
-   * through, some 20,000 rows a statement. After a second a page ends early, with what it has, and with a `nextCursor`: the last page is the one
-   * without. Requests are not listed: see `cx.requests`.
+   * In the order of writing. No index serves this, since each emit would pay for one: the outbox is looked through,
+   * some 20,000 rows a statement. After a second a page ends early, with a `nextCursor`; only the last page has none.
+   * Requests are not listed: see `cx.requests`.
    */
   list(filter?: DeliveryFilter & PageOptions): Promise<Page<PendingDelivery>>
   /**
-   * Ends a delivery as a failure of the kind `cancelled`, which no policy retries unless it says so. One that waits is never
-   * started any more, and becomes a dead letter (`cancelled`). Of one that runs, in whatever process, the signal aborts within a
-   * second and its result is ignored (`cancelling`), unless it comes to its outcome before. `delivery.not_found` as for `get`.
-   * The answer is also `cancelling` where another transaction has the row locked: then it ends once that transaction is over, and
-   * a handler may have been started before.
+   * Ends a delivery as a failure of the kind `cancelled`, which no policy retries unless it says so. A waiting delivery
+   * never starts, and becomes a dead letter (`cancelled`). A running one gets its signal aborted within a second and
+   * its result ignored (`cancelling`), unless it reaches its outcome before. A delivery whose row another transaction
+   * has locked is `cancelling` too, and may have been started before. Throws `delivery.not_found` as `get` does.
    *
-   * A login that may not take rows from the outbox, such as an emitter's, or a transaction of the caller's, writes down what is to
-   * happen, and a dispatcher carries it out. That what waited is not started holds from the commit on.
+   * A login that may not take rows from the outbox, or a call in the caller's transaction, records the wish, and a
+   * dispatcher carries it out. No waiting delivery starts after the commit.
    */
   cancel(id: string, options?: CancelOptions): Promise<'cancelled' | 'cancelling'>
-  /** The same for several, or for all of one event. What is gone already is not counted; where all are: `delivery.not_found`. */
+  /**
+   * Cancels several deliveries, or all of one event. Those already gone are not counted. Throws `delivery.not_found` if
+   * all are gone.
+   */
   cancel(meant: Exclude<DeliveriesMeant, string>, options?: CancelOptions): Promise<Ended>
   /**
-   * Takes back what `emit` wrote, such as a reminder that nobody wants any more: what waits never starts, with the outcome
-   * `discarded` and no dead letter; what runs is ended as by `cancel`. What is gone already is not counted. As `cancel` otherwise:
-   * an emitter's rights are enough. Withdrawn before it was due, a delivery is never run. Give the whole result of the emit: then nothing
-   * else is withdrawn, also where the database has lost those rows and hands their ids out again. A duplicate names no rows.
+   * Takes back what `emit` wrote, such as a reminder. A waiting delivery never starts: its outcome is `discarded`,
+   * without a dead letter. A running one ends as by `cancel`, and those already gone are not counted. An emitter's
+   * rights are enough. Give the whole result of the emit, so that nothing else is withdrawn if the database lost those
+   * rows and reuses their ids. A duplicate names no rows.
    */
   withdraw(meant: DeliveriesMeant, options?: WithdrawOptions): Promise<Ended>
   /**
-   * What `cancel` does, to each that the selection names, in bounded batches. What was written after the call began is not
-   * meant. An empty selection is refused (`delivery.filter_required`): say `{ all: true }`.
+   * Cancels every delivery that the selection names, in bounded batches. Deliveries written after the call began are
+   * left out. An empty selection is refused (`delivery.filter_required`): say `{ all: true }`.
    */
   cancelAll(selection: DeliverySelection, options?: CancelManyOptions): Promise<Ended>
   /**
-   * Drops each that the selection names: the outcome is `discarded`, also in the history, and there is no dead letter unless
-   * `deadLetter: true` asks for one. What runs is ended as by `cancel`. Else as `cancelAll`.
+   * Drops every delivery that the selection names, with the outcome `discarded`, and without a dead letter unless
+   * `deadLetter: true`. A running one ends as by `cancel`. Selects as `cancelAll` does.
    */
   purge(selection: DeliverySelection, options?: CancelManyOptions): Promise<Ended>
 }
@@ -125,12 +132,12 @@ const cancelSchema = withdrawSchema.extend({ deadLetter: z.boolean().exactOption
 const manySchema = cancelSchema.extend({ dryRun: z.boolean().exactOptional() })
 const listSchema = deliveryFilterSchema.extend(pageSchema)
 const eventSchema = z.strictObject({ eventId: z.string() })
-/** A result of an emit: each verb has members of its own beside these. */
+/** The result of an emit, to which each verb may add members. */
 const emittedSchema = z.looseObject({ eventId: z.string(), deliveryIds: z.array(z.string()) })
 
 /** Rows that one statement looks at. */
 const BITE_ROWS = 20_000
-/** After so long a page is handed out with what it has. */
+/** After this a page is returned with what it has. */
 const LONGEST_PAGE_MS = 1_000
 const BEFORE_ALL = '0'
 
@@ -209,7 +216,7 @@ export class DeliveryStore implements Deliveries {
     const given = parseWith(cancelSchema, options, { code: 'options.invalid', what: 'deliveries.cancel' })
     const ask = () => this.#end(meant, endingOf({ deadLetter: true, ...given }, 'dead', 'cancelled'), 'cancel')
     let ended = await ask()
-    // Somebody else was first, perhaps at this very moment. What is there now runs, and is being ended.
+    // Another call was first, perhaps at this moment. What is left now runs, and is being ended.
     if (ended.count === 0 && ended.askedBefore > 0) ended = await ask()
     if (ended.count + ended.askedBefore === 0) throw notFound(typeof meant === 'string' ? 'id' : 'meant', meant)
     if (typeof meant !== 'string') return toEnded(ended)
@@ -254,7 +261,7 @@ export class DeliveryStore implements Deliveries {
     return ended
   }
 
-  /** Those of the deliveries that are still of that event. */
+  /** Ends those deliveries that are still of that event. */
   async #endEmitted(meant: EmittedDeliveries, ending: Ending, { operation }: Asked): Promise<Counted> {
     const given = parseWith(emittedSchema, meant, { code: 'options.invalid', what: 'deliveries', path: 'meant' })
     const eventId = assertUuid(given.eventId, 'an event id', 'meant.eventId')
@@ -276,7 +283,7 @@ export class DeliveryStore implements Deliveries {
     return ended
   }
 
-  /** Each by whoever may end what its trigger's registrant registered. */
+  /** Asks for the right to end what each trigger's registrant registered. */
   async #endThese(ids: readonly string[], ending: Ending, asked: Asked): Promise<Counted> {
     const registrants = await this.#sql.run(this.#on, registrantsOf, [this.#scope.app, ids])
     const about = { action: 'delivery.cancel', resource: { deliveries: ids } } as const
@@ -324,7 +331,7 @@ export class DeliveryStore implements Deliveries {
     }
   }
 
-  /** Of what was there when this began: what is written meanwhile is not meant. */
+  /** Covers the rows that were there at the beginning. */
   async *#bites(): AsyncGenerator<readonly [from: string, to: string]> {
     let last: bigint | undefined
     for (let from = BEFORE_ALL; ;) {
@@ -351,18 +358,18 @@ interface Asked {
   readonly meant: unknown
 }
 
-/** A result of an emit, and not an event alone. What throws here says so when it is read. */
+/** Whether `meant` is the result of an emit, and not an event alone. What throws here says so when it is read. */
 function namesDeliveries(meant: object): meant is EmittedDeliveries {
   try {
     return 'deliveryIds' in meant
   } catch {
-    // A proxy that refuses to say.
+    // A proxy may refuse to say.
     return false
   }
 }
 
 interface Counted extends Ended {
-  /** Are there, and somebody else had asked for them first. */
+  /** Deliveries that are there, and that another call had asked to end. */
   readonly askedBefore: number
 }
 
@@ -384,7 +391,7 @@ function* portions(ids: readonly string[]): Generator<readonly string[]> {
   for (let i = 0; i < ids.length; i += WITHDRAWN_AT_A_TIME) yield ids.slice(i, i + WITHDRAWN_AT_A_TIME)
 }
 
-/** `outcome`: where it becomes a dead letter of its own accord. A purge that leaves a dead letter is a purge all the same. */
+/** `outcome`: of a delivery that becomes a dead letter. A purge that leaves one is still `discarded`. */
 function endingOf(
   { deadLetter, reason: given }: { readonly deadLetter?: boolean | undefined; readonly reason?: string | undefined },
   outcome: Ending['outcome'],

@@ -1,4 +1,4 @@
-/** Which deliveries are meant: what a listing shows, and what is cancelled or purged. */
+/** Selects deliveries, for listings and for ending many. */
 import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import { assertUuid } from '../validation/ids.ts'
@@ -10,25 +10,25 @@ import type { DeliveryState } from '../contract/delivery-state.ts'
 import { DELIVERY_STATES } from '../contract/delivery-state.ts'
 import { isoText } from '../time/clock.ts'
 
-/** Everything that is named has to be true of a delivery. */
+/** A delivery has to fit every member that is named. */
 export interface DeliveryFilter {
-  /** Of the trigger, as it was called when the event was emitted. */
+  /** The trigger's name when the event was emitted. */
   readonly triggerName?: string
   readonly triggerId?: string
   readonly source?: string
   readonly eventId?: string
-  /** The ordering key: rows of `ordered` triggers have one. */
+  /** The ordering key, which rows of `ordered` triggers have. */
   readonly key?: string
-  /** One state or several. `leased` takes in `running`: all that is under a lease, run out or not. */
+  /** One state or several. `leased` includes `running`: every row under a lease, expired or not. */
   readonly state?: DeliveryState | readonly DeliveryState[]
   /** Due before this, by the database's clock. */
   readonly dueBefore?: Date
 }
 
-/** For what changes many: a filter that restricts, or `{ all: true }`. */
+/** For calls that change many: a filter that restricts, or `{ all: true }`. */
 export type DeliverySelection = DeliveryFilter | { readonly all: true }
 
-/** What Postgres and ISO text agree on. */
+/** The times that both Postgres and ISO text can express. */
 const time = dateSchema(z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z')))
 const state = z.enum(DELIVERY_STATES)
 
@@ -45,7 +45,7 @@ const selectionSchema = deliveryFilterSchema.extend({ all: z.literal(true).exact
 
 type ParsedFilter = z.output<typeof deliveryFilterSchema>
 
-/** The parameters of a filter, without the ids that the outbox is looked through by. */
+/** The parameters of a filter, without the range of ids. */
 export type Restriction = DeliveryFilterParameters extends [...infer Rest, string, string] ? Rest : never
 
 export function restrictionOf(app: string, filter: ParsedFilter, path: string): Restriction {
@@ -63,7 +63,7 @@ export function restrictionOf(app: string, filter: ParsedFilter, path: string): 
   ]
 }
 
-/** Nobody means all of them by leaving everything out. */
+/** An empty filter must not mean every delivery. */
 export function readSelection(app: string, selection: unknown, what: string): Restriction {
   const { all, ...filter } = parseWith(selectionSchema, selection, { code: 'options.invalid', what, path: 'selection' })
   const restriction = restrictionOf(app, filter, 'selection')
@@ -82,7 +82,7 @@ export function readSelection(app: string, selection: unknown, what: string): Re
   })
 }
 
-/** Somebody who may not touch what others registered means what is their own. */
+/** Whoever may not touch what others registered means their own deliveries. */
 export function ofRegistrant(restriction: Restriction, registrant: string | undefined): Restriction {
   return [...restriction.slice(0, -1), registrant ?? null] as unknown as Restriction
 }

@@ -1,26 +1,26 @@
 /**
- * The ids of the rows that one emit statement wrote, as the statement answers them, and the results that show them. A thousand events
- * with a hundred triggers have a hundred thousand ids, which hardly any caller looks at: they are read when they are asked for.
+ * The ids of the rows that one emit statement wrote. A thousand events with a hundred triggers have a hundred thousand
+ * ids, so these are read when a caller asks.
  */
 import type { EmitResult } from '../contract/emit-options.ts'
 
-/** Of an event, by its place among those of the statement: `count` ids. */
+/** The `count` ids of an event, by its place in the statement. */
 export type DeliveryIds = (place: number, count: number, eventId: string) => readonly string[]
 
-/** A getter costs as much as to read so many, 1 to 2 µs; to read one costs 0.1 µs. */
+/** A getter costs as much as reading this many ids, 1 to 2 µs; reading one costs 0.1 µs. */
 const READ_AT_ONCE = 16
 
 const NO_IDS: readonly string[] = Object.freeze([])
 
 /**
- * Of events that are alike, each with `triggers` rows: the first of ids that are neighbours, or all of them as an array of Postgres;
- * event by event.
+ * For alike events with `triggers` rows each. `ids` is the first of consecutive ids, or a Postgres array of all, event
+ * by event.
  */
 export function idsOfAlike(ids: string | null, triggers: number): DeliveryIds {
   if (ids === null) return () => NO_IDS
   if (!ids.startsWith('{')) {
     const first = Number(ids)
-    // BigInt is slower, and a sequence that has come so far is nobody's yet.
+    // BigInt is slower, and no sequence has come this far.
     if (first < Number.MAX_SAFE_INTEGER / 2) return (place) => neighbours(first + place * triggers, triggers)
     return (place) => neighbours(BigInt(ids) + BigInt(place * triggers), triggers)
   }
@@ -28,7 +28,7 @@ export function idsOfAlike(ids: string | null, triggers: number): DeliveryIds {
   return (place) => (all ??= ids.slice(1, -1).split(',')).slice(place * triggers, (place + 1) * triggers)
 }
 
-/** Of any events: a JSON object from event ids to ids with commas between them. */
+/** For any events. `ids` is a JSON object from event ids to ids with commas between them. */
 export function idsByEvent(ids: string | null): DeliveryIds {
   if (ids === null) return () => NO_IDS
   let all: Readonly<Record<string, string>> | undefined
@@ -44,7 +44,7 @@ function neighbours(first: number | bigint, count: number): string[] {
   return ids
 }
 
-/** An event whose rows are written. */
+/** The result for an event whose rows are written. */
 export function emitted(eventId: string, deliveries: number, place: number, idsOf: DeliveryIds): EmitResult {
   if (deliveries <= READ_AT_ONCE) {
     const deliveryIds = deliveries === 0 ? NO_IDS : idsOf(place, deliveries, eventId)
@@ -53,7 +53,7 @@ export function emitted(eventId: string, deliveries: number, place: number, idsO
   return emittedToMany(eventId, deliveries, place, idsOf)
 }
 
-/** By itself, since what a getter reads later is an object for each call, also for one that needs no getter. */
+/** On its own: the closure of a getter costs an object, also for small results. */
 function emittedToMany(eventId: string, deliveries: number, place: number, idsOf: DeliveryIds): EmitResult {
   let read: readonly string[] | undefined
   return {
@@ -66,7 +66,7 @@ function emittedToMany(eventId: string, deliveries: number, place: number, idsOf
   }
 }
 
-/** Nothing was written: the dedupe key is that of the event `eventId`. */
+/** Nothing was written: the event `eventId` has the dedupe key. */
 export function duplicateOf(eventId: string): EmitResult {
   return { eventId, deliveries: 0, deliveryIds: NO_IDS, duplicate: true }
 }

@@ -1,4 +1,4 @@
-/** The indexes that some events are matched by: of each of their apps the latest that this process has. */
+/** The indexes that match events: for each app the latest that this process has. */
 import { readEpochs } from '../sql/emit/read-epochs.ts'
 import type { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
@@ -20,7 +20,7 @@ export class EmitIndexes {
     this.#cache = cache
   }
 
-  /** Those whose epoch is another one by now, with it. */
+  /** The apps whose epoch has changed, with the new epoch. */
   async staleOf(indexes: Indexes, on: Queryable): Promise<Map<string, string>> {
     const rows = await this.#sql.run(on, readEpochs, [[...indexes.keys()]])
     const seen = new Map(rows.map((row) => [row.app_id, row.epoch]))
@@ -32,7 +32,7 @@ export class EmitIndexes {
     return stale
   }
 
-  /** So that the next round finds the index of what the statement saw. */
+  /** Lets the next round find the index that the statement saw. */
   async makeLatest(stale: ReadonlyMap<string, string>, on: Queryable): Promise<void> {
     for (const [app, epoch] of stale) if (this.#cache.at(app, epoch) === undefined) await this.#cache.load(app, on)
   }
@@ -53,7 +53,7 @@ export class EmitIndexes {
     return this.#cache.latest(app)
   }
 
-  /** All at one moment, the one in which they are used: another emit may put later ones in their place. */
+  /** All at one moment, since another emit may replace them. */
   latest(events: readonly PreparedEvent[]): Indexes | undefined {
     const indexes = new Map<string, MatchingIndex>()
     let last: string | undefined
@@ -75,7 +75,7 @@ export function matchAll(events: readonly PreparedEvent[], indexes: Indexes): In
   })
 }
 
-/** Why events cannot be matched: a filter that its source cannot read, a matcher that threw. */
+/** Why events cannot be matched: a filter that its source cannot read, or a matcher that threw. */
 export interface Unmatchable {
   readonly error: unknown
 }
@@ -84,7 +84,7 @@ export function matchOrError(events: readonly PreparedEvent[], indexes: Indexes)
   try {
     return matchAll(events, indexes)
   } catch (error) {
-    // Whoever asked looks whether the index is the latest, and throws it where it is.
+    // The caller throws this error if the index is the latest.
     return { error }
   }
 }

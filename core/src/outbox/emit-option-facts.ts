@@ -2,7 +2,7 @@ import type { EmitOptionFacts, EmitOptions, ParsedEmitOptions } from '../contrac
 import { wallClock } from '../time/clock.ts'
 import { resolveRunAt } from '../validation/names.ts'
 
-/** For the resource of a verb that takes the options of an emit. Options as `emitOptionsSchema` read them. */
+/** For the resource of a verb that takes an emit's options, as `emitOptionsSchema` has read them. */
 export function emitOptionFacts(options: EmitOptions | ParsedEmitOptions): EmitOptionFacts {
   const due = resolveRunAt(options, wallClock())
   const { priority, dedupeKey, dedupeWindowMs, orderingKey, requireMatch } = options

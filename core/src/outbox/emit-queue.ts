@@ -1,14 +1,13 @@
 /**
- * Emits outside a caller's transaction: what arrives while one statement is in flight shares the next statement and
- * its commit. Nobody waits for company: a lone caller's statement goes at once.
+ * Groups emits outside a caller's transaction: what arrives while one statement is in flight shares the next one and
+ * its commit. A lone emit goes at once.
  *
  *   idle ──emit──▶ in flight ──done, others waiting──▶ in flight
  *    ▲                 │  ▲
  *    └────done─────────┘  └──pause── a dedupe key is held by a transaction that is still open
  *
- * Each caller is answered after the commit that holds its rows. A group that the server refuses is redone one by
- * one, so that nobody fails for a neighbour. Events with dedupe keys go on a line of their own, because only they
- * can have to wait for somebody else's transaction.
+ * A refused group is redone one by one, so that nobody fails for a neighbour. Events with dedupe keys have their own
+ * line, since they may wait for another transaction.
  */
 import { clearTimeout, setTimeout } from '../time/clock.ts'
 import { mayBeRepeated } from '../postgres/database-calls.ts'
@@ -23,20 +22,20 @@ import type { PreparedEvent } from './prepare.ts'
 import { isRefusable } from './unmatched.ts'
 import type { Lent } from '../wake/wake-up.ts'
 
-/** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
+/** The groups of 256 concurrent callers fit; more would make one caller wait long. */
 const MAX_GROUP_EVENTS = 1_000
-/** Between two looks at a dedupe key that an open transaction holds, in ms: the first, doubling to the last. */
+/** The pause before a held dedupe key is tried again, in ms: it doubles up to the last. */
 const FIRST_PAUSE_MS = 5
 const LAST_PAUSE_MS = 200
-/** About a minute of tries and pauses. Whoever holds the key may never let it go. */
+/** About a minute in all: the key may never be released. */
 const MOST_PAUSES = 300
 
 export interface EmitQueueOptions {
   readonly emitter: Emitter
   readonly calls: DatabaseCalls
-  /** The connection of a lane of this process that has nothing to do and claims rows of this app, if there is one. */
+  /** The connection of an idle lane of this process that takes rows of the app, if any. */
   lend(app: string): Lent | undefined
-  /** Rows were written that no lane has been woken for. */
+  /** Rows were written, and no lane has been woken. */
   onWritten(lanes: WrittenFor): void
 }
 
@@ -54,13 +53,13 @@ export class EmitQueue {
     return line.emit(events)
   }
 
-  /** When `over` aborts, nothing that is in flight is waited for any longer. */
+  /** When `over` aborts, what is in flight is not awaited any longer. */
   endWith(over: AbortSignal): void {
     for (const line of [this.#plain, this.#keyed])
       over.addEventListener('abort', () => line.refuseAll(), { once: true })
   }
 
-  /** Resolves when every emit that was asked for has been answered: at the latest when `over` aborts, with a refusal. */
+  /** Resolves when every emit is answered: at the latest when `over` aborts, with a refusal. */
   async settled(over: AbortSignal): Promise<void> {
     await Promise.all([this.#plain.settled(over), this.#keyed.settled(over)])
   }
@@ -68,7 +67,7 @@ export class EmitQueue {
 
 interface Waiting {
   readonly events: readonly PreparedEvent[]
-  /** How often its dedupe key was found held. */
+  /** How often the dedupe key was found held. */
   held: number
   resolve(results: EmitResult[]): void
   reject(error: unknown): void
@@ -79,10 +78,10 @@ class Line {
   #waiting: Waiting[] = []
   readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
-  /** Emits of apps that were refused a moment ago go one after another, beside the queue. */
+  /** Emits of apps that were just refused go one by one, beside the queue. */
   readonly #apart: Waiting[] = []
   #apartInFlight: Promise<void> | undefined
-  /** Cuts the connection of a lane on which something is in flight. */
+  /** Cuts the lane's connection that is in use. */
   #cut: (() => void) | undefined
   #emptied: (() => void) | undefined
 
@@ -113,7 +112,7 @@ class Line {
     this.#inFlight ??= this.#drain()
   }
 
-  /** Whoever is over a quota, and asks again and again, goes beside the queue. It has one connection of the pool. */
+  /** An app that is over a quota and keeps asking gets one connection of the pool. */
   #goApart(waiting: Waiting): void {
     this.#apart.push(waiting)
     this.#apartInFlight ??= this.#drainApart()
@@ -122,7 +121,7 @@ class Line {
   async #drainApart(): Promise<void> {
     await nextTurn()
     for (let waiting = this.#apart.shift(); waiting !== undefined; waiting = this.#apart.shift()) {
-      // Mostly in memory: the database has refused the app a moment ago.
+      // Usually in memory: the database has just refused the app.
       const refused = this.#options.emitter.refusedAtOnce(waiting.events)
       if (refused === undefined) await this.#flush([waiting], { onLane: false })
       else waiting.reject(refused)
@@ -131,7 +130,7 @@ class Line {
     this.#emptied?.()
   }
 
-  /** What was not sent was not written. What was sent is given up: its caller hears that nobody knows. */
+  /** Refuses what was not sent. What was sent has an unknown outcome. */
   refuseAll(): void {
     const refused = [...this.#waiting, ...this.#apart, ...this.#paused.keys()]
     for (const timer of this.#paused.values()) clearTimeout(timer)
@@ -145,7 +144,7 @@ class Line {
 
   async #drain(): Promise<void> {
     for (;;) {
-      // Who asks in the same tick goes together: also who has just been answered and asks again.
+      // Emits of the same tick go together, also of callers that were just answered.
       await endOfTick()
       if (this.#waiting.length === 0) break
       await this.#flush(this.#nextGroup())
@@ -155,8 +154,8 @@ class Line {
   }
 
   /**
-   * Two emits with the same dedupe key never share a group: the second one is to hear of the first. Emits that may be refused for
-   * the triggers that there are share it with their own app alone: a group of one app is written as a whole or not at all.
+   * Two emits with the same dedupe key never share a group: the second must see the first. An emit that its triggers
+   * may refuse shares one only with its app, whose group is written whole or not at all.
    */
   #nextGroup(): Waiting[] {
     const group: Waiting[] = []
@@ -168,7 +167,7 @@ class Line {
       const own = waiting.events.flatMap((event) =>
         event.dedupeKey === null ? [] : [`${event.app}\n${event.source.name}\n${event.dedupeKey}`],
       )
-      // One whose key was held is asked for alone: the others are not to wait for it again.
+      // An emit whose key was held goes alone: others must not wait for the key.
       const full = group.length > 0 && (size + waiting.events.length > MAX_GROUP_EVENTS || waiting.held > 0)
       const mayBeRefused: boolean = refusable || waiting.events.some(isRefusable)
       const another = mayBeRefused && group.some(({ events }) => events[0]?.app !== waiting.events[0]?.app)
@@ -203,10 +202,10 @@ class Line {
       if (group.length === 1 && only !== undefined) {
         if (sqlStateOf(error) !== SQL_STATE.lockNotAvailable) only.reject(error)
         else if (only.held < MOST_PAUSES) this.#pause(only)
-        // Not awaited: what is behind it in the queue goes on meanwhile.
+        // Not awaited: the queue goes on.
         else void this.#options.emitter.lockTimeout(error).then(only.reject, only.reject)
       }
-      // Only what was refused is written again: of anything else nobody knows that it was not written.
+      // Anything but a refusal may have been written.
       else if (!mayBeRepeated(error)) {
         for (const waiting of group) waiting.reject(error)
       } else for (const waiting of group) await this.#flush([waiting])
@@ -222,7 +221,7 @@ class Line {
     this.#paused.set(waiting, setTimeout(resume, pauseMs))
   }
 
-  /** On the connection of a lane that waits, whose claim then goes with it. Undefined: nothing was written. */
+  /** Writes on a waiting lane's connection. Undefined: nothing was written. */
   async #writeOnLane(events: readonly PreparedEvent[]): Promise<EmitResult[] | undefined> {
     const lent = this.#options.lend((events[0] as PreparedEvent).app)
     const sent = lent && this.#options.emitter.send(events, lent)

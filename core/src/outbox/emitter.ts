@@ -1,5 +1,5 @@
 /**
- * Emit: match in memory, write every row in one statement, and be told by that statement when the index was stale.
+ * Matches events in memory and writes all rows in one statement, which tells whether the index was stale.
  *
  *   match ──▶ statement ──▶ written
  *     ▲           │ an app's epoch is another one
@@ -43,32 +43,27 @@ import { EmitIndexes, matchAll, matchOrError } from './emit-indexes.ts'
 import { standInsByDedupeKey } from './stand-ins.ts'
 import { firstRefused, refusalOf, Unmatched } from './unmatched.ts'
 
-/** Rounds against an index that is stale each time: only an app whose triggers change without pause needs a second. */
+/** Only an app whose triggers change all the time needs a second round. */
 const MAX_ROUNDS = 100
 
-/** What a source writes in the statement that emits the events of it. */
 export interface Writing extends EmitsWriting {
   readonly parameters: readonly unknown[]
 }
 
-/**
- * The lanes, beside those of rows in batches, that rows were written for. Whoever commits the rows wakes these lanes, and
- * not before its commit.
- */
+/** Lanes, other than those of batches, that rows were written for. Whoever commits the rows then wakes them. */
 export interface WrittenFor {
   readonly ordered: boolean
   readonly single: boolean
 }
 
 export interface Written {
-  /** The result of each event, by its position. */
+  /** By the position of the event. */
   readonly results: EmitResult[]
   readonly lanes: WrittenFor
 }
 
 export const NO_LANES: WrittenFor = { ordered: false, single: false }
 
-/** The lanes of two writes that commit together. */
 export function bothLanes(one: WrittenFor, other: WrittenFor): WrittenFor {
   return { ordered: one.ordered || other.ordered, single: one.single || other.single }
 }
@@ -77,7 +72,7 @@ const NONE: Set<string> = new Set()
 const OF_AN_EMIT = 'an ordering key or dedupe key of this emit'
 
 interface RoundWritten {
-  /** App to epoch, of those apps of which nothing was written. */
+  /** App to epoch, of apps of which nothing was written. */
   readonly stale: Map<string, string>
   /** Ids of events whose dedupe key was free. */
   readonly fresh: Set<string>
@@ -86,19 +81,17 @@ interface RoundWritten {
 
 export interface EmitterOptions {
   readonly log: Logger
-  /** Where it is asked who holds a lock that was waited for in vain. */
+  /** Asks who holds a lock that timed out. */
   readonly pool?: pg.Pool
   /** Where idle dispatchers of other processes listen. */
   readonly channel: string
-  /** Whether a dispatcher of this very process is idle and will be told directly. */
+  /** Whether a dispatcher of this process is idle, and is woken directly. */
   readonly localDispatcherIsIdle: () => boolean
-  /** Whether an emit is within the quotas of its app. */
   readonly admission: Admission
   /** How many rows a root event may still cause. */
   readonly roots: RootBudgets
 }
 
-/** What is known of how an emit goes. */
 interface EmitHow {
   readonly transactional: boolean
   readonly impatient: boolean
@@ -119,14 +112,14 @@ export class Emitter {
     this.#unmatched = new Unmatched(options.log)
   }
 
-  /** Events of this process that no trigger matched, and that nobody had to answer. */
+  /** Events of this process that no trigger matched and nobody had to answer. */
   get unmatched(): number {
     return this.#unmatched.count
   }
 
   /**
-   * Refuses what is refused for what matches it (`emit.no_match`, `access.forbidden`), and what is over a quota (`quota.exceeded`), and
-   * writes nothing: for whoever writes something else first, in a transaction that may go on.
+   * Throws what matching triggers refuse (`emit.no_match`, `access.forbidden`) and what is over a quota
+   * (`quota.exceeded`). For a caller whose transaction writes something else first and may go on.
    */
   async assertAccepted(events: readonly PreparedEvent[], on: Queryable): Promise<void> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -143,18 +136,18 @@ export class Emitter {
     throw changingWithoutEnd()
   }
 
-  /** Whether some quota of the app may refuse so many events: they have to be asked for one by one. In memory. */
+  /** Whether a quota may refuse so many events, so that each has to be checked. In memory. */
   isInDoubt(app: string, events: number): boolean {
     const index = this.#indexes.latestOf(app)
     return index === undefined || this.#options.admission.isInDoubt(app, events, index.size, index.quotas)
   }
 
-  /** Whether the app was refused a moment ago for its quotas. Then its emits go by themselves, so that nobody waits for them. */
+  /** Whether the app was just refused for its quotas. Then its emits go alone, and nobody waits for them. */
   isApart(app: string): boolean {
     return this.#options.admission.isApart(app)
   }
 
-  /** What is certain to be refused. In memory: the database has said so a moment ago. */
+  /** A certain refusal: the database has just said so. In memory. */
   refusedAtOnce(events: readonly PreparedEvent[]): OutbusError | undefined {
     const { admission } = this.#options
     const indexes = this.#indexes.latest(events)
@@ -171,7 +164,7 @@ export class Emitter {
     return this.#options.admission.refusalOf(events, matched, (app) => (indexes.get(app) as MatchingIndex).quotas)
   }
 
-  /** Charges their rows to their roots. Undefined where that is done, as nearly always: else it needs a statement. */
+  /** Charges the rows to their roots. Undefined where that needs no statement, as nearly always. */
   #charge(
     events: readonly PreparedEvent[],
     matched: readonly (readonly IndexedTrigger[])[],
@@ -183,7 +176,7 @@ export class Emitter {
     return pending && roots.note(pending, on)
   }
 
-  /** Resolves when the quotas or triggers have changed since the index was built, or there is room again. */
+  /** Resolves if the quotas or triggers have changed, or there is room again. */
   async #refuseUnlessMistaken(refusal: Refusal, indexes: Indexes, on: Queryable): Promise<void> {
     const { admission } = this.#options
     if (!(await admission.isRight(refusal, on))) return
@@ -197,8 +190,8 @@ export class Emitter {
   }
 
   /**
-   * The triggers of each event. A promise is the way out where an event cannot be matched, or is refused for what matches it: it rejects with
-   * the reason, or resolves with a newer index at hand. Without a promise where all is well, since every emit comes by here.
+   * The triggers of each event. A promise rejects where an event is refused or cannot be matched, or resolves with a
+   * newer index at hand. Without a promise otherwise, since every emit comes by here.
    */
   #match(events: readonly PreparedEvent[], indexes: Indexes, on: Queryable): IndexedTrigger[][] | Promise<void> {
     const matched = matchOrError(events, indexes)
@@ -209,33 +202,31 @@ export class Emitter {
     return this.#refuseUnlessStale(refused.app, refusal, indexes, on)
   }
 
-  /**
-   * The same for events that cannot be matched: the trigger whose filter cannot be read may be gone by now, and without this nobody
-   * would look again, since no statement is sent.
-   */
+  /** The trigger whose filter cannot be read may be gone, and no statement is sent that would tell. */
   async #failUnlessStale({ error }: Unmatchable, indexes: Indexes, on: Queryable): Promise<void> {
     const stale = await this.#indexes.staleOf(indexes, on)
     if (stale.size === 0) throw error
     await this.#indexes.makeLatest(stale, on)
   }
 
-  /** Resolves when the triggers have changed since the index was built, with the new index at hand. */
+  /** Resolves with the new index at hand if the triggers have changed. */
   async #refuseUnlessStale(app: string, refusal: OutbusError, indexes: Indexes, on: Queryable): Promise<void> {
     const stale = await this.#indexes.staleOf(indexes, on)
     if (!stale.has(app)) throw refusal
     await this.#indexes.makeLatest(stale, on)
   }
 
-  /** Loads the indexes that the events are matched by. Undefined where they are here already, as nearly always. */
+  /** Loads missing indexes. Undefined if there are none, as nearly always. */
   load(events: readonly PreparedEvent[], on: Queryable): Promise<unknown> | undefined {
     return this.#indexes.latest(events) === undefined ? this.#indexes.of(events, on) : undefined
   }
 
   /**
-   * Writes all rows of all events on `on`, or none of them. `transactional`: the rows are seen when the caller's
-   * transaction commits, so nobody in this process can be told before. `impatient`: rather than wait for somebody's lock it is
-   * refused (55P03). `accepted`: that they are within their quotas was asked before. Events of an app whose quotas refuse them after
-   * another app's were written are left out, which `onLeftOut` hears.
+   * Writes all rows of all events on `on`, or none.
+   * - `transactional`: the caller's commit makes the rows visible, so no lane of this process is woken before.
+   * - `impatient`: refuses rather than wait for a lock (55P03).
+   * - `accepted`: the quotas were checked before.
+   * - `onLeftOut`: hears of an app that its quotas refused after another app's events were written.
    */
   async write(
     events: readonly PreparedEvent[],
@@ -255,7 +246,7 @@ export class Emitter {
     const standIns = standInsByDedupeKey(events)
     const written = new Map<PreparedEvent, EmitResult>()
     let left = events.filter((event, i) => standIns[i] === event)
-    // Asked again where some app has another index than before: its quotas may be others.
+    // Another index may come with other quotas.
     let ask = !accepted
     let lanes = NO_LANES
     for (let round = 0; left.length > 0; round++) {
@@ -276,8 +267,8 @@ export class Emitter {
   }
 
   /**
-   * Answers with the events that are still to be written: all of them, where the refusal was a mistake. Throws it where nothing is
-   * written so far. Else what is refused is left out, unless some of the app's events are written: those went as one with it.
+   * Returns the events that are still to be written. Throws if nothing is written so far. Otherwise leaves the app's
+   * events out, unless some are written: these go together.
    */
   async #withoutRefused(
     refusal: Refusal,
@@ -298,9 +289,9 @@ export class Emitter {
   }
 
   /**
-   * The same for events that are alike, outside of a transaction, in one statement that is on its way when this returns. Undefined, and
-   * nothing was sent, for others and while an index is still to be loaded; resolves to undefined where nothing was written,
-   * since the app's triggers had changed. Notifies nobody, and then wakes the lane whose connection it is.
+   * Sends alike events outside a transaction before it returns. Undefined: nothing was sent, since the events are not
+   * alike or an index is missing. Resolves to undefined if the triggers had changed, and nothing was written. Wakes the
+   * lane that lends, and notifies nobody.
    */
   send(events: readonly PreparedEvent[], lent: Lent): Promise<EmitResult[] | undefined> | undefined {
     const indexes = this.#indexes.latest(events)
@@ -344,8 +335,8 @@ export class Emitter {
   }
 
   /**
-   * Writes what a source writes and the rows of all events in one statement, which commits by itself where `on` is in no
-   * transaction, and waits for nobody's lock (55P03). Undefined, and nothing is written: not these events.
+   * Writes a source's own rows and all outbox rows in one statement, which waits for no lock (55P03). Undefined:
+   * nothing was written, since these events cannot go this way.
    */
   async writeAtOnce(
     events: readonly PreparedEvent[],
@@ -402,13 +393,13 @@ export class Emitter {
     return row && { ...row, idsOf: idsByEvent(row.ids), for: lanesOf(pairs) }
   }
 
-  /** Whoever answers the request, by the index that this process has; it loads one where it has none. */
+  /** The trigger that answers the request, by the index that this process has or loads. */
   async answering(request: PreparedEvent, on: Queryable): Promise<IndexedTrigger | undefined> {
     const [triggers = []] = matchAll([request], await this.#indexes.of([request], on))
     return triggers[0]
   }
 
-  /** One statement; answers with the events that it left out, to be written again, and with the lanes that it wrote for. */
+  /** Runs one statement. Returns the events to write again, and the lanes that rows were written for. */
   async #writeRound(
     events: readonly PreparedEvent[],
     on: Queryable,
@@ -430,7 +421,7 @@ export class Emitter {
     const { stale, fresh, idsOf, for: writtenFor } = await this.#runStatement(events, matched, indexes, on, how)
     await this.#indexes.makeLatest(stale, on)
     const again: PreparedEvent[] = []
-    // By numbers: to take entries apart is an object for each event.
+    // Destructured entries would cost an object for each event.
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as PreparedEvent
       if (stale.has(event.app)) again.push(event)
@@ -441,7 +432,7 @@ export class Emitter {
         written.set(event, emitted(event.eventId, count, i, idsOf))
       } else {
         const first = await this.#firstWithKeyOf(event, on)
-        // No first one: its window ended between the two statements, and the key is free now.
+        // No row: the key's window ended between the two statements, so the key is free now.
         if (first === undefined) again.push(event)
         else written.set(event, duplicateOf(first))
       }
@@ -477,11 +468,11 @@ export class Emitter {
 
   #runWaiting(on: Queryable, parameters: WaitingEmitParameters, impatient: boolean): Promise<EmitRow[]> {
     const run = () => this.#sql.run(on, emitRowsWaiting, parameters)
-    // Of one that is impatient whoever sent it makes something of the refusal: it is sent again, alone.
+    // The sender of an impatient statement handles the refusal.
     return impatient ? run() : this.waitingFor(OF_AN_EMIT, run)
   }
 
-  /** Runs `work`. Whoever calls hears who may hold it, in place of what Postgres said of a lock that was waited for in vain. */
+  /** In place of a lock timeout, `work` rejects with an error that names who may hold the lock. */
   async waitingFor<T>(held: Held, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -506,12 +497,12 @@ export class Emitter {
     const idsOf = await this.#sendAlike(events, triggers, indexes, on, channel)
     if (idsOf !== undefined) return { stale: new Map(), fresh: NONE, idsOf }
     const { app } = events[0] as PreparedEvent
-    // Nothing was written, whatever the epoch is by now: that of an open transaction's index may have been committed meanwhile.
+    // Nothing was written, even if the epoch is the same again: an open transaction may have committed it.
     const [now] = await this.#sql.run(on, readEpochs, [[app]])
     return { stale: new Map([[app, now?.epoch ?? NO_TRIGGERS_EPOCH]]), fresh: NONE, idsOf: idsByEvent(null) }
   }
 
-  /** Undefined: nothing was written, since the epoch of the app's triggers is another one. */
+  /** Undefined: nothing was written, since the app's epoch has changed. */
   async #sendAlike(
     events: readonly PreparedEvent[],
     triggers: readonly IndexedTrigger[],
@@ -536,14 +527,14 @@ export class Emitter {
     indexes: Indexes,
     { transactional, impatient }: { readonly transactional: boolean; readonly impatient: boolean },
   ): WaitingEmitParameters {
-    // Requests have a lane of their own, which their callers tell; not so those of limited triggers.
+    // Callers wake the lane of requests, but not that of limited triggers.
     const forLanes = pairs.batched || pairs.ordered || pairs.single
     const dueNow = forLanes && events.some((event) => event.delayMs === 0 && event.runAt === null)
     const channel = dueNow ? this.#channelToTell(transactional) : null
     return emitParameters(events, indexes, pairs, channel, impatient ? PATIENCE : null)
   }
 
-  /** Null where a dispatcher of this process hears of it without. */
+  /** Null if a dispatcher of this process needs no NOTIFY. */
   #channelToTell(transactional: boolean): string | null {
     return !transactional && this.#options.localDispatcherIsIdle() ? null : this.#options.channel
   }

@@ -2,21 +2,21 @@
 import { randomFillSync } from 'node:crypto'
 import { wallClock } from '../time/clock.ts'
 
-/** An id takes so many random bytes: four to begin a millisecond with, and six of its own. */
+/** Random bytes of an id: four kept to begin a millisecond with (three are read), and six of its own. */
 const BYTES = 10
-/** Asking the system for so many at a time: for each id by itself, that was 8 % of a large emit. */
+/** Asking the system for each id was 8 % of a large emit. */
 const POOL = new Uint8Array(BYTES * 256)
 const HEX = Buffer.from('0123456789abcdef', 'latin1')
 const TEXT = Buffer.from('00000000-0000-7000-8000-000000000000', 'latin1')
 
 let used = POOL.length
 let msecs = 0
-/** A counter of 26 bits, which counts up within a millisecond. */
+/** Counts up within a millisecond, in 26 bits. */
 let counter = 0
 
 /**
- * 48 bits of time, 26 bits that count within a millisecond, 48 random ones. Written into one text: to put a uuid together out of
- * strings, as the library does, was a fifth of all that a large emit allocates.
+ * 48 bits of time, 26 of the counter, 48 random ones. One text is overwritten: joining strings was a fifth of what a
+ * large emit allocates.
  */
 export function newEventId(): string {
   if (used === POOL.length) {
@@ -27,16 +27,16 @@ export function newEventId(): string {
   if (now > msecs) {
     msecs = now
     writeTime()
-    // Half of the range is room for what comes within the same millisecond.
+    // The upper half of the range is room for the same millisecond.
     counter = randomCounter()
   } else counter++
   if (counter > MAX_COUNTER) {
-    // It has run over: the time goes on by itself, as the standard has it.
+    // On overflow the time goes on by itself, as the standard allows.
     msecs++
     writeTime()
     counter = randomCounter()
   }
-  // After the version 12 bits of the counter, after the variant the other 14.
+  // 12 bits of the counter follow the version, and 14 the variant.
   writeHex(15, 3, counter >>> 14)
   writeHex(19, 4, 0x8000 | (counter & 0x3fff))
   for (let at = 24, i = used + 4; at < TEXT.length; at += 2, i++) writeHex(at, 2, POOL[i] as number)

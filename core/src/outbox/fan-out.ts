@@ -1,4 +1,4 @@
-/** Events × matching triggers, as the arrays that the emit statement takes. Pure. */
+/** Turns events × matching triggers into the arrays of the emit statement. Pure. */
 import { jsonArray, plainArray, textArray } from '../postgres/arrays.ts'
 import type { EmitParameters, WaitingEmitParameters } from '../sql/emit/parameters.ts'
 import { IN_BATCHES, isLimited } from '../sql/emit/single.ts'
@@ -12,9 +12,9 @@ export interface FanOut {
   readonly triggers: readonly IndexedTrigger[]
   /** Some event takes a dedupe key. */
   readonly deduped: boolean
-  /** Some row stands in line. */
+  /** Some row has an ordering key. */
   readonly ordered: boolean
-  /** Some row is taken by itself. */
+  /** Some row is taken one by one. */
   readonly single: boolean
   /** Some row goes in batches. */
   readonly batched: boolean
@@ -89,7 +89,7 @@ export function emitParameters(
   ]
 }
 
-/** Of who waits for nobody. */
+/** The parameters of a statement that never waits for a lock. */
 export function plainParameters(parameters: WaitingEmitParameters): EmitParameters {
   return parameters.slice(0, 26) as unknown as EmitParameters
 }

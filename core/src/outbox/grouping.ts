@@ -1,14 +1,11 @@
-/**
- * Work that many ask for and one statement does: what is asked for while one call is in flight goes with the next.
- * Nobody waits for company.
- */
+/** Groups items for one call: what is added while a call is in flight goes with the next. A lone item goes at once. */
 export class Grouping<T, R> {
   readonly #work: (items: readonly T[]) => Promise<readonly R[]>
   readonly #max: number
   #waiting: { item: T; resolve(result: R): void; reject(error: unknown): void }[] = []
   #running = false
 
-  /** `work` answers by position; where it rejects, each of its callers hears that. `max`: items a call at most. */
+  /** `work` answers by position; its rejection reaches each caller of the group. `max`: items a call at most. */
   constructor(work: (items: readonly T[]) => Promise<readonly R[]>, max = 500) {
     this.#work = work
     this.#max = max
@@ -23,7 +20,7 @@ export class Grouping<T, R> {
 
   async #run(): Promise<void> {
     this.#running = true
-    // Who asks in the same tick goes together.
+    // Items of the same tick go together.
     await Promise.resolve()
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0, this.#max)

@@ -1,4 +1,7 @@
-/** A call waited in vain for an ordering key, a dedupe key or a dead letter: one error, which says who may hold it. */
+/**
+ * The error of a call that waited in vain for an ordering key, a dedupe key or a dead letter. It names who may hold
+ * that.
+ */
 import type pg from 'pg'
 import { clearTimeout, setTimeout } from '../time/clock.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
@@ -6,7 +9,7 @@ import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
 import { holdersOfLines } from '../sql/emit/holders-of-lines.ts'
 import type { Sql } from '../postgres/statement.ts'
 
-/** Every connection of the pool may be in use, perhaps by the very transaction that failed. */
+/** Every connection of the pool may be in use, perhaps by the transaction that failed. */
 const ANSWER_WITHIN_MS = 1_000
 
 /** What the call needs and another transaction may hold. */
@@ -15,7 +18,7 @@ export type Held =
   | 'the dedupe key of this call'
   | 'a dead letter or an ordering key of this replay'
 
-/** `cause`: what Postgres said (55P03). The transaction of the call has failed by it, so others are asked. */
+/** `cause`: Postgres's error (55P03). The call's transaction has failed, so the pool is asked. */
 export async function lockTimeout(
   cause: unknown,
   held: Held,
@@ -30,7 +33,7 @@ export async function lockTimeout(
   })
 }
 
-/** Knows the error of Postgres, also where a call of the bus has made an `OutbusError` of it. */
+/** Also recognises the error within an `OutbusError` of the bus. */
 export function isLockTimeout(error: unknown): boolean {
   return sqlStateOf(error) === SQL_STATE.lockNotAvailable && !isOutbusError(error, 'emit.lock_timeout')
 }
@@ -40,7 +43,7 @@ async function holdersFor(sql: Sql, pool: pg.Pool): Promise<string> {
   const unanswered = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, ANSWER_WITHIN_MS, undefined)
   })
-  // Who holds it is an addition to the error: what goes wrong with the question says nothing of the emit.
+  // A failed question must not hide the error.
   const asked = sql.run(pool, holdersOfLines, []).catch(() => undefined)
   const found = await Promise.race([asked, unanswered])
   clearTimeout(timer)

@@ -1,9 +1,9 @@
-/** Triggers that fire themselves. What a handler emits is known only when it does: no trigger can be refused for it. */
+/** Warns of triggers that fire themselves. None can be refused, since what a handler emits is known too late. */
 import type { Logger } from 'pino'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { PreparedEvent } from './prepare.ts'
 
-/** Each is warned of once, as long as it is one of so many. */
+/** Each of so many is warned of once. */
 const MAX_REMEMBERED = 10_000
 
 export class Loops {

@@ -1,7 +1,4 @@
-/**
- * From a service event to what the emit statement writes: source and op known, the event valid, the trigger event
- * encoded, the options in range. No I/O; whatever is refused is refused here, before anything is written.
- */
+/** Turns a service event into what the emit statement writes, and refuses what is wrong with it. No I/O. */
 import { wallClock } from '../time/clock.ts'
 import { newEventId } from './event-id.ts'
 import type { z } from 'zod'
@@ -21,7 +18,6 @@ import type { EmitOptions, ParsedEmitOptions } from '../contract/emit-options.ts
 import { DEFAULT_DEDUPE_WINDOW_MS, emitOptionsSchema } from '../contract/emit-options.ts'
 import { storedKey } from './principal-keys.ts'
 
-/** What was found out of an event, before it is one that can be written. */
 interface PreparedParts {
   readonly scope: CallScope
   readonly source: AnySource
@@ -36,13 +32,12 @@ interface PreparedParts {
 /**
  * One event, ready to be matched and written.
  *
- * A class, although it has no methods: V8 allocates the objects of a literal that mostly survive in its old space. The events of a
- * batch do as long as the young one is small. From then on each dead event kept its texts alive until the next full collection,
- * which was a quarter of the CPU time of a large emit. Instances of a class are always allocated in the young space.
+ * A class without methods, because V8 always allocates instances in its young space. Literals that mostly survive go to
+ * the old space, where dead events kept their texts until a full collection: a quarter of the CPU time of a large emit.
  */
 export class PreparedEvent {
   readonly app: string
-  /** Whose call it is; null for the service. */
+  /** The id of the caller; null for the service. */
   readonly caller: string | null
   readonly source: AnySource
   readonly event: { op: string }
@@ -52,27 +47,30 @@ export class PreparedEvent {
   readonly priority: number | null
   readonly delayMs: number
   readonly runAt: string | null
-  /** Of the rows: one deeper than the emitter, or `SPENT_DEPTH`. */
+  /** One deeper than the emitter, or `SPENT_DEPTH`. */
   depth: number
   readonly rootId: string
   readonly chain: string | null
   readonly orderingKey: string | null
   readonly traceContext: string | null
-  /** As it is stored. */
+  /** The key as stored. */
   readonly dedupeKey: string | null
-  /** Null where there is no key to take: none was given, or the event has it already. */
+  /** Null if no key is to be taken: none was given, or the event has it already. */
   readonly dedupeWindowMs: number | null
-  /** Where the reply goes; null for what is no request. A request has a row for one trigger: the one that answers it. */
+  /** Where the reply goes; null if the event is no request. A request has one row, for the trigger that answers it. */
   readonly replyTo: string | null
-  /** How long the caller waits; null: nobody does, and the reply is kept. */
+  /** How long the caller waits; null: nobody waits, and the reply is kept. */
   readonly replyTimeoutMs: number | null
-  /** It is refused where no trigger matches it. */
+  /** Refuses the event if no trigger matches. */
   readonly requireMatch: boolean
-  /** The principal that delays it without a line of its own: refused where it would hold up a line of others. Else null. */
+  /**
+   * The principal that delays the event without an ordering key, or null. Such an event is refused where it would hold
+   * up other rows.
+   */
   readonly delayedBy: string | null
-  /** The options, as they were given. */
+  /** The options as given. */
   readonly given: ParsedEmitOptions
-  /** Where it stands among the events that the caller gave, for errors; undefined where it is the only one. */
+  /** The event's place among several, for errors. */
   readonly place: number | undefined
 
   constructor({ scope, source, event, text, given, due, orderingKey, extras }: PreparedParts) {
@@ -108,19 +106,18 @@ export class PreparedEvent {
   }
 }
 
-/** Where an event stands in what the caller gave, for errors. */
 export function pathOfEvent(place: number): string {
   return `events[${place}]`
 }
 
 export interface PrepareExtras {
-  /** Of an event that has taken its dedupe key before, see `SourceTransaction.reserve`. */
+  /** For an event that took its dedupe key before, see `SourceTransaction.reserve`. */
   readonly reservedId?: string | undefined
-  /** Of a request. */
+  /** For a request. */
   readonly reply?: { readonly replyTo: string; readonly timeoutMs: number | null }
-  /** Members of the trigger event that the statement adds to it. */
+  /** Members of the trigger event that the statement adds. */
   readonly late?: readonly string[] | undefined
-  /** Where the event stands among those that the caller gave. Default: it is the only one. */
+  /** The event's place among several. */
   readonly place?: number
 }
 
@@ -144,7 +141,7 @@ export function prepareEvent(
   const source = plugins.source(sourceName)
   const redaction = plugins.redactionOf(source.name)
   const parsed = parseEvent(source, input)
-  // Before the source is asked anything of it: what it is matched, ordered and filed by is what is stored.
+  // The source matches, orders and files what is stored.
   const event = redaction === undefined ? parsed : (redaction.of(parsed) as { op: string })
   const triggerEvent = askSource(source, 'serialize', () => source.serialize(event), TRIGGER_EVENT)
   const serialized = late === undefined ? triggerEvent : without(triggerEvent, late, source)
@@ -160,7 +157,7 @@ export function prepareEvent(
   return new PreparedEvent({ scope, source, event, text, given, due, orderingKey, extras })
 }
 
-/** Redacted again, as it is stored: a source may call things otherwise in its trigger event, or have read a getter twice. */
+/** Redacts again what is stored: a source may rename members, or read a getter twice. */
 function encodeEvent(event: unknown, redaction: Redaction | undefined, { maxEventBytes }: PrepareLimits): string {
   const text = encodeJson(event, { maxBytes: maxEventBytes })
   if (redaction === undefined) return text

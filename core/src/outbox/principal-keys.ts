@@ -1,20 +1,17 @@
-/**
- * The keys that a principal gives with what it emits. They are its own: stored together with its id, so that no key of the service, of a
- * source or of another principal is the same. Pure.
- */
+/** A principal's keys are its own: stored with its id, so that none equals anybody else's. Pure. */
 import type { Principal } from '../contract/scope.ts'
 import { MAX_KEY_BYTES } from '../validation/names.ts'
 
-/** No id of a principal has it. */
+/** No principal's id contains it. */
 const SEPARATOR = '\u001F'
 
-/** A key as it is stored. Longer than any key that somebody may give: so nobody can give what another's comes to. */
+/** Longer than any key that may be given, so that nobody can give another's stored key. */
 export function storedKey(principal: Principal | undefined, key: string): string {
   if (principal === undefined) return key
   return `${principal.id}${SEPARATOR}${key}`.padStart(MAX_KEY_BYTES + 1, SEPARATOR)
 }
 
-/** The key as it was given, of one that is stored. */
+/** The key as it was given. */
 export function givenKey(stored: string): string {
   if (Buffer.byteLength(stored) <= MAX_KEY_BYTES) return stored
   let from = 0

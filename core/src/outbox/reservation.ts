@@ -1,4 +1,4 @@
-/** A dedupe key that is taken before the event that it belongs to, for verbs that write something of their own first. */
+/** Takes a dedupe key before its event, for verbs that write something first. */
 import { newEventId } from './event-id.ts'
 import { findDedupeKey } from '../sql/emit/find-dedupe-key.ts'
 import { releaseDedupeKey } from '../sql/emit/release-dedupe-key.ts'
@@ -17,12 +17,15 @@ export type ReservedKey =
   | { readonly takenBy: string }
   | {
       readonly takenBy: undefined
-      /** The id that the event is to have. */
+      /** The id that the event must have. */
       readonly eventId: string
       release(): Promise<void>
     }
 
-/** On `on`, a transaction: the key is the caller's when that commits. Waits for another transaction that holds the key, and not for ever (55P03). */
+/**
+ * Runs in the transaction `on`, whose commit makes the key the caller's. Waits for another transaction that holds the
+ * key, but not for ever (55P03).
+ */
 export async function reserveDedupeKey(
   sql: Sql,
   on: Queryable,
@@ -36,7 +39,7 @@ export async function reserveDedupeKey(
       return { takenBy: undefined, eventId, release }
     }
     const [first] = await sql.run(on, findDedupeKey, [app, source, key])
-    // None: its window ended between the two statements and it was swept, so the key is free now.
+    // No row: the key's window ended between the two statements, so the key is free now.
     if (first !== undefined) return { takenBy: first.event_id }
   }
 }

@@ -1,13 +1,14 @@
 /**
- * Writes of a source's verbs outside of a caller's transaction: what is asked for while one transaction is in flight shares the
- * next one and its commit: one statement where the write is one (`atOnce`), else four. Nobody waits for company.
+ * Groups the writes of a source's verbs outside a caller's transaction: what is asked for while one transaction is in
+ * flight shares the next one. That takes one statement where the write allows it (`atOnce`), else four. A lone write
+ * goes at once.
  *
  *   idle ──ask──▶ in flight ──done, others waiting──▶ in flight
  *    ▲                │
  *    └──────done──────┘
  *
- * A group that fails is redone one by one, each in a transaction of its own, so that nobody fails, or waits for somebody's
- * lock, for a neighbour; only what writes the same waits for it, so that it stays in order. Groups are sorted, so that those of two processes do not deadlock over the same rows.
+ * A failed group is redone one by one, so that nobody fails or waits for a neighbour. Writes of one key stay in order,
+ * and groups are sorted against deadlocks between processes.
  */
 import type pg from 'pg'
 import { mayBeRepeated } from '../postgres/database-calls.ts'
@@ -30,15 +31,14 @@ import type { PreparedEvent } from './prepare.ts'
 import { mayRefuse } from './unmatched.ts'
 import type { Redaction } from '../plugins/redaction.ts'
 
-/** More would make one caller's wait long; the groups of 256 concurrent callers fit. */
+/** The groups of 256 concurrent callers fit; more would make one caller wait long. */
 const MAX_GROUP = 256
-/** For a lock that another transaction holds, no longer than an emit waits. */
+/** As long as an emit waits for another transaction's lock. */
 const IMPATIENTLY = [`lock_timeout = '${PATIENCE}'`]
 
-/** Who asks: whose app it is, and how what it emits is made ready. */
+/** Whose app it is, and how its events are prepared. */
 export interface Asker {
   readonly app: string
-  /** Of what its events carry. */
   readonly redaction: Redaction | undefined
   prepare(event: EventInput<EventSchemas>, options: EmitOptions | undefined, late?: readonly string[]): PreparedEvent
 }
@@ -82,18 +82,18 @@ export class SharedWrites {
     return line.ask(asker, item)
   }
 
-  /** In the caller's transaction, which nobody shares. */
+  /** Writes in the caller's transaction, which nobody shares. */
   async within(tx: pg.ClientBase, write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
     const { calls, emitter } = this.#around
     await calls.during('within', tx, () => assertAccepted(tx, write, { asker, item }, emitter))
-    // What is refused from here on would be refused with the write in the transaction.
+    // A later refusal would leave the write in the transaction.
     const accepted = write.atOnce !== undefined
     const how = { impatient: false, accepted, stage: 'within' } as const
     const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, how)
     return results[0]
   }
 
-  /** Resolves when all that was asked for has been answered. */
+  /** Resolves when every write has been answered. */
   async settled(): Promise<void> {
     await Promise.all([...this.#lines.values()].map((line) => line.settled()))
   }
@@ -105,16 +105,16 @@ class Line {
   readonly #atOnce: AtOnce | undefined
   #waiting: Asked[] = []
   #inFlight: Promise<void> | undefined
-  /** By their keys. */
+  /** By key. */
   readonly #alone = new Map<string, Promise<void>>()
-  /** Writes of apps that were refused a moment ago go one after another. */
+  /** Writes of apps that were just refused go one by one. */
   #lastApart: Promise<void> = Promise.resolve()
 
   constructor(write: AnyWrite, { redaction }: Asker, around: SharedWritesSurroundings) {
     this.#write = write
     this.#around = around
     const { atOnce } = write
-    // What the statement alone knows cannot be redacted in it.
+    // What only the statement knows cannot be redacted.
     if (atOnce !== undefined && redaction?.reaches(atOnce.late) !== true)
       this.#atOnce = { write: atOnce, statements: emitsWriting(atOnce.statement) }
   }
@@ -133,7 +133,7 @@ class Line {
 
   async #drain(): Promise<void> {
     for (;;) {
-      // Who asks in the same tick goes together: also who has just been answered and asks again.
+      // Writes of the same tick go together, also of callers that were just answered.
       await endOfTick()
       const group = this.#nextGroup()
       if (group.length === 0) break
@@ -142,7 +142,7 @@ class Line {
     this.#inFlight = undefined
   }
 
-  /** Of two that write the same, the second one goes when the first one is through. */
+  /** Of two writes of one key, the second goes after the first. */
   #nextGroup(): Asked[] {
     const { emitter } = this.#around
     const group = new Map<string, Asked>()
@@ -167,7 +167,7 @@ class Line {
     }
   }
 
-  /** Apart from the line: it waits for whatever lock it needs, and only what writes the same waits for it. */
+  /** Only writes of the same key wait for it. */
   #redo(asked: Asked, after: Promise<void> = Promise.resolve()): Promise<void> {
     const done = after
       .then(() => this.#commitAlone(asked))
@@ -180,7 +180,7 @@ class Line {
     return done
   }
 
-  /** Whoever is over a quota, and asks again and again, holds up nobody, and has one connection of the pool. */
+  /** An app that is over a quota and keeps asking gets one connection of the pool. */
   #goApart(asked: Asked): void {
     this.#lastApart = this.#redo(asked, this.#lastApart)
   }
@@ -193,7 +193,7 @@ class Line {
       throw refused
     }
     const ask = (on: Queryable) => assertAccepted(on, this.#write, asked, emitter)
-    // Before it begins a transaction, and writes in it what would be rolled back.
+    // A transaction would write and then roll back.
     const accepted = emitter.isApart(asked.asker.app)
       ? await calls.borrow((on) => calls.during('reading', on, () => ask(on)))
       : false
@@ -207,7 +207,7 @@ class Line {
     const { calls, onWritten } = this.#around
     const atOnce = this.#atOnce
     const write = async (on: pg.PoolClient) => {
-      // Who waits for a lock goes by the triggers of the moment in which it has it: by two statements.
+      // After a wait for a lock, the triggers of that moment count: this takes two statements.
       const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, this.#around) : undefined
       if (written !== undefined) return written
       const how = { impatient, accepted, stage: 'writing' } as const
@@ -220,15 +220,14 @@ class Line {
   }
 }
 
-/** Somebody's transaction has what it needs. */
+/** Another transaction holds a lock. */
 function isHeld(error: unknown): boolean {
   return sqlStateOf(error) === SQL_STATE.lockNotAvailable
 }
 
 /**
- * Refuses, before anything is written, an item whose event is refused for what matches it, or is over a quota: a caller's transaction may go on
- * after a refusal, and the write must not be in it. False where it was not asked: by what this process knows nothing can refuse it,
- * or the write does not say its event.
+ * Refuses an item before anything is written, since a caller's transaction may go on without the write. False if
+ * nothing known here can refuse the item, or the write does not state its event.
  */
 async function assertAccepted(
   on: Queryable,
@@ -243,20 +242,20 @@ async function assertAccepted(
   return true
 }
 
-/** What is certain to be refused: in memory, since the database has refused the app a moment ago. */
+/** A certain refusal: the database has just refused the app. */
 function refusedAtOnce({ atOnce }: AnyWrite, { asker, item }: Asking, emitter: Emitter): OutbusError | undefined {
   if (atOnce === undefined || !emitter.isApart(asker.app)) return undefined
   const { event, options } = atOnce.event(item)
   return emitter.refusedAtOnce([asker.prepare(event, options, atOnce.late)])
 }
 
-/** What a write answered of each item, and the lanes to wake once it is committed. */
+/** The results by item, and the lanes to wake after the commit. */
 interface WrittenItems {
   readonly results: readonly unknown[]
   readonly lanes: WrittenFor
 }
 
-/** Undefined where it has to be done by `writeOn`; nothing is written then. */
+/** Undefined: nothing was written, and `writeOn` has to do it. */
 async function writeAtOnce(
   on: pg.ClientBase,
   { write, statements }: AtOnce,
@@ -279,7 +278,7 @@ async function writeAtOnce(
     const results = emitted.map((result, i) => write.result({ emitted: result, late: late[i] as (typeof late)[0] }))
     return { results, lanes }
   } catch (cause) {
-    // It is committed by now. Not an `OutbusError`, whatever was thrown: that would be a refusal, and written again.
+    // The write is committed. An `OutbusError` would be a refusal, and be written again.
     throw new Error('what was asked for is written, but its source failed to say what came of it', { cause })
   }
 }

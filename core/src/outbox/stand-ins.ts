@@ -1,6 +1,6 @@
 import type { PreparedEvent } from './prepare.ts'
 
-/** Of several events of one batch with the same dedupe key, the first one stands for all: the statement may take a key once. */
+/** Maps each event to the first of the batch with the same dedupe key, since a statement may take a key once. */
 export function standInsByDedupeKey(events: readonly PreparedEvent[]): PreparedEvent[] {
   const firsts = new Map<string, PreparedEvent>()
   return events.map((event) => {

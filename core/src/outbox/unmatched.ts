@@ -1,6 +1,6 @@
 /**
- * Events that are refused for the triggers that match them, or since none does. Those that no trigger matches, and that nobody refuses, are
- * counted, and told once.
+ * Refuses events for the triggers that match them, or for having none. Others without a trigger are counted, and logged
+ * once.
  */
 import type { Logger } from 'pino'
 import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
@@ -10,12 +10,12 @@ import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { pathOfEvent } from './prepare.ts'
 import type { PreparedEvent } from './prepare.ts'
 
-/** Apps, sources and ops that are remembered, so that each is told once. What comes after so many is counted only. */
+/** How many apps, sources and ops are logged once; later ones are only counted. */
 const MAX_TOLD = 10_000
 
 type Matched = readonly (readonly unknown[])[]
 
-/** The first event that is to be refused for what matches it. */
+/** The first event that is refused for its matching triggers. */
 export function firstRefused(
   events: readonly PreparedEvent[],
   matched: readonly (readonly IndexedTrigger[])[],
@@ -27,22 +27,21 @@ export function firstRefused(
   )
 }
 
-/** A line of the principal's own trigger is its own. */
+/** A principal may hold up its own triggers' rows. */
 function isHeldUp({ ordered, registrant }: IndexedTrigger, { delayedBy }: PreparedEvent): boolean {
   return ordered && registrant !== delayedBy
 }
 
-/** Whether {@link firstRefused} may name an event with such options. For whoever has not prepared it. */
+/** Whether {@link firstRefused} may name an event with such options. */
 export function mayRefuse(options: EmitOptions | undefined): boolean {
   return options?.requireMatch === true || options?.delayMs !== undefined || options?.runAt !== undefined
 }
 
-/** Whether {@link firstRefused} may name it. */
+/** Whether {@link firstRefused} may name the event. */
 export function isRefusable({ requireMatch, delayedBy }: PreparedEvent): boolean {
   return requireMatch || delayedBy !== null
 }
 
-/** Why the event was refused that {@link firstRefused} named. */
 export function refusalOf(event: PreparedEvent, matched: readonly unknown[]): OutbusError {
   return event.requireMatch && matched.length === 0 ? noMatch(event) : delaysOthers(event)
 }
@@ -84,7 +83,7 @@ export class Unmatched {
   }
 
   noteOne({ app, source, event: { op }, replyTo }: PreparedEvent): void {
-    // Whoever asks is answered that nobody is there, and a dead letter needs no handler.
+    // The caller of a request hears that nobody is there, and a dead letter needs no handler.
     if (replyTo !== null || source.name === DEAD_LETTER_SOURCE) return
     this.#count++
     const key = JSON.stringify([app, source.name, op])

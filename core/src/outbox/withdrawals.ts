@@ -1,11 +1,10 @@
 /**
- * Deliveries that are ended before their time, in two steps that two processes may take:
+ * Ends deliveries early, in two steps that two processes may take (docs/claim-protocol.md, "Withdrawals"):
  *
  *   asked for ──nobody has it in hands──▶ set aside ──carried out──▶ gone, in the history, perhaps a dead letter
  *        └──it runs──▶ ended where it runs, as a failure of the kind `cancelled`
  *
- * Asking needs no more than an emitter's rights; from its commit on nobody starts what waited. Carrying it out takes rows from the
- * outbox, which only a dispatcher may. Whoever may do both does both at once.
+ * An emitter may ask; only a dispatcher may take rows from the outbox. A login that may do both does both at once.
  */
 import { addDays } from '../sql/history/days.ts'
 import { carryOutWithdrawals } from '../sql/deliveries/carry-out-withdrawals.ts'
@@ -29,15 +28,15 @@ export interface Ending {
 export interface Withdrawn {
   /** Will not start any more. */
   readonly waiting: number
-  /** Run at the moment, or are locked by another transaction, and are asked to end. */
+  /** Run, or are locked by another transaction, and are asked to end. */
   readonly running: number
-  /** Are there, and somebody else had asked for them first. */
+  /** Are there, but another call had asked first. */
   readonly askedBefore: number
-  /** This login may take rows out of the outbox, as a dispatcher may. */
+  /** Whether this login may take rows from the outbox. */
   readonly mayCarryOut: boolean
 }
 
-/** What one statement takes. */
+/** The most that one statement takes. */
 export const WITHDRAWN_AT_A_TIME = 1_000
 
 export class Withdrawals {
@@ -52,7 +51,10 @@ export class Withdrawals {
     this.#record = record
   }
 
-  /** At most {@link WITHDRAWN_AT_A_TIME} of them. A dispatcher carries it out after the commit, unless {@link carryOutNow} does. */
+  /**
+   * Asks for at most {@link WITHDRAWN_AT_A_TIME}. A dispatcher carries this out after the commit, unless {@link
+   * carryOutNow} does.
+   */
   async ask(
     { sql, on }: { readonly sql: Sql; readonly on: Queryable },
     app: string,
@@ -66,7 +68,7 @@ export class Withdrawals {
     return { waiting, running: there?.rows ?? 0, askedBefore, mayCarryOut }
   }
 
-  /** What was asked for and is committed, where this login may. */
+  /** Carries out what is committed, if this login may. */
   async carryOutNow(
     on: Queryable,
     app: string,
@@ -77,13 +79,13 @@ export class Withdrawals {
     try {
       await this.#carryOut(on, app, ids)
     } catch {
-      // It is written down by now, and nobody starts what waited: a dispatcher carries out what failed here.
+      // A dispatcher carries out what failed here.
     }
   }
 
   /**
-   * Of all apps, whatever there is. Answers with how many became dead letters. Where they cannot be carried out together they are
-   * one by one, and one that cannot be is put aside: its delivery stays where it is, and nobody runs it.
+   * For all apps. Returns the number of dead letters. After a failure each is carried out alone; one that fails again
+   * is put aside, and its delivery never runs.
    */
   async carryOutAll(on: Queryable, aside: SetAsideRows): Promise<number> {
     for (let letters = 0; ;) {
@@ -116,7 +118,7 @@ export class Withdrawals {
     try {
       return (await run())[0] ?? { over: 0, buried: 0 }
     } catch (error) {
-      // There is no partition for the day yet.
+      // The day has no partition yet.
       if (sqlStateOf(error) !== SQL_STATE.checkViolation) throw error
       await this.#sql.run(on, addDays, ['attempts'])
       return (await run())[0] ?? { over: 0, buried: 0 }
