@@ -1,16 +1,16 @@
-/** How long a connection may answer nothing: one timer for all that is asked on it, where `pg` would take one for each statement. */
+/** Limits the silence of a connection with one timer, where `pg` would take a timer for each statement. */
 import { clearTimeout, setTimeout } from '../time/clock.ts'
 
 export class AnswerTimer {
   readonly #timer: NodeJS.Timeout
   #waiting = 0
 
-  /** `giveUp` is called where something has waited for longer than that, and nothing else was answered meanwhile. */
+  /** `giveUp` is called when something has waited for `limitMs` and nothing was answered meanwhile. */
   constructor(limitMs: number, giveUp: (reason: Error) => void) {
     this.#timer = setTimeout(() => {
       if (this.#waiting > 0) giveUp(new Error(`Postgres has answered nothing for ${limitMs} ms`))
     }, limitMs)
-    // Whatever waits holds the process itself.
+    // The waiting call keeps the process alive by itself.
     this.#timer.unref()
   }
 

@@ -9,27 +9,26 @@ import { inCatalog } from './in-catalog.ts'
 import { sqlStateOf } from './postgres-errors.ts'
 import type { Queryable } from './queryable.ts'
 
-/** What Postgres answers to a statement of the bus's, however the session that it goes to is set up. */
+/** Answers a statement of the bus, however its session is set up. */
 export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {
   try {
     return isPool(on) ? await elsewhereIfReadOnly(() => answerOfPool(on, query)) : await answerOfClient(on, query)
   } catch (error) {
-    // It was made where the socket is read. What a reader looks for is who asked.
-    // An application may have taken the function away.
+    // The trace of the caller replaces that of the socket. An application may have removed the function.
     if (typeof error === 'object' && error !== null) Error.captureStackTrace?.(error)
     throw error
   }
 }
 
-/** The rows of a query that is no statement of a file: of the catalogue mostly. */
+/** For queries that are no statement of a file, mostly of the catalogue. */
 export async function rowsOf<Row>(on: Queryable, text: string, values: unknown[] = []): Promise<Row[]> {
   const { rows } = await answer(on, { text: inCatalog(text), values })
   return rows as Row[]
 }
 
 /**
- * As `pool.query` does it, which has no client to tell how its results are to be sent. After an error the connection leaves the pool:
- * several statements in one text, such as pg-boss has, may have left a transaction open.
+ * Unlike `pool.query`, this takes a client, which tells how its results are sent. After an error the connection leaves
+ * the pool: a text of several statements, such as pg-boss's, may have left a transaction open.
  */
 async function answerOfPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.QueryResult> {
   const client = await checkOut(pool)
@@ -44,8 +43,8 @@ async function answerOfPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.Qu
 }
 
 /**
- * By itself where the session is as usual, and in a transaction that makes it so where it is not (`session.ts`). Sent before this
- * returns, where it is known which: a lane sends several at once.
+ * Goes by itself in a usual session, and in a transaction with settings otherwise (`session.ts`). Sent before this
+ * returns if the session is known: a lane sends several statements at once.
  */
 function answerOfClient(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
   const session = sessionOf(client)
@@ -68,7 +67,7 @@ const COMMIT = { text: 'commit' }
 async function inItsOwnTransaction(client: Client, query: pg.QueryConfig, session: Session): Promise<pg.QueryResult> {
   const begin = { text: beginText(session) }
   if ((client as { readonly pipeline?: boolean }).pipeline === true) {
-    // In one write. What failed first is what counts: COMMIT of a failed transaction succeeds.
+    // All in one write. The first failure counts, since COMMIT of a failed transaction succeeds.
     const [begun, answered, committed] = await Promise.allSettled(
       [begin, query, COMMIT].map((each) => ask(client, each)),
     )
@@ -81,7 +80,7 @@ async function inItsOwnTransaction(client: Client, query: pg.QueryConfig, sessio
     await ask(client, COMMIT)
     return result
   } catch (error) {
-    // Where the connection is lost, so is the transaction.
+    // If the connection is lost, so is the transaction.
     await ask(client, { text: 'rollback' }).catch(() => undefined)
     throw error
   }
@@ -93,12 +92,12 @@ const SETTINGS = `select array(
 const SET_LOCALLY = `select pg_catalog.set_config(name, value, true)
 from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) as setting (name, value)`
 
-/** By connection, what is asked last in this way: each begins when the one before has set back what it set. */
+/** The last turn by connection. Each turn begins when the one before has restored its settings. */
 const turns = new WeakMap<object, Promise<unknown>>()
 
 /**
- * In the transaction of a caller, who finds its settings as they were. A failed one has none any more. What the caller itself asks
- * at the same time, without waiting, is asked in between.
+ * Runs within a caller's transaction and restores its settings. A failed transaction has none to restore. Queries that
+ * the caller sends meanwhile, without waiting, run in between.
  */
 function asMeant(client: Client, query: pg.QueryConfig, settings: Session['perStatement']): Promise<pg.QueryResult> {
   const names = parameterOf(settings.map(([name]) => name))
@@ -113,13 +112,13 @@ function asMeant(client: Client, query: pg.QueryConfig, settings: Session['perSt
       await set(before.settings)
       return result
     } catch (error) {
-      // The transaction goes on where it was not Postgres that refused. If it does not, nothing has to be set back.
+      // The transaction goes on if Postgres did not refuse. Otherwise nothing has to be restored.
       if (sqlStateOf(error) === undefined) await set(before.settings).catch(() => undefined)
       throw error
     }
   }
   const asked = (turns.get(client) ?? Promise.resolve()).then(turn)
-  // Whoever asked hears of a failure. The next turn begins whatever became of this one.
+  // The caller hears of a failure. The next turn begins in any case.
   const over = asked.catch(() => undefined)
   turns.set(client, over)
   return asked

@@ -1,19 +1,19 @@
 /**
- * Arrays as Postgres reads them, for statements that take many: `pg` would look at every element for characters to escape, by two
- * regular expressions, which is most of what an emit or a settle costs here. Each is for elements that need less.
+ * Array texts for statements that take many elements. `pg` would search each element with two regular expressions,
+ * which is most of what an emit or a settle costs here.
  */
 
 /** The text of an array parameter. */
 export type ArrayText = `{${string}}`
 
-/** Of numbers, ids, uuids and plain words: nothing in them is special. */
+/** For numbers, ids, uuids and plain words, which need no quotes. */
 export function plainArray(elements: readonly (string | number | null)[]): ArrayText {
   let text = ''
   for (let i = 0; i < elements.length; i++) text += i === 0 ? (elements[i] ?? 'NULL') : `,${elements[i] ?? 'NULL'}`
   return `{${text}}`
 }
 
-/** Of JSON texts, which have no control character in them: quoted again they are as Postgres wants them. */
+/** For JSON texts: without control characters, they need only be quoted once more. */
 export function jsonArray(elements: readonly (string | null)[]): ArrayText {
   let text = ''
   for (let i = 0; i < elements.length; i++) {
@@ -23,7 +23,7 @@ export function jsonArray(elements: readonly (string | null)[]): ArrayText {
   return `{${text}}`
 }
 
-/** Of any texts: quoted once for neighbours that are the same, as they mostly are. */
+/** For any texts. Equal neighbours, which are frequent, are quoted once. */
 export function textArray(elements: readonly (string | null)[]): ArrayText {
   let text = ''
   let last: string | null = null

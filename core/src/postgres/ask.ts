@@ -5,13 +5,14 @@ import { ASK_SESSION, learn, sessionOf, statusOf } from './session.ts'
 import type { Session, SettingRow } from './session.ts'
 import { OWN_TYPES, TEXTS } from './types.ts'
 
-/** Whatever runs a query for one at a time. */
+/** Runs one query at a time. */
 export type Client = Pick<pg.ClientBase, 'query'>
 
 /**
- * One query as it is, in whatever session and transaction the client is; read by the bus's own types unless the query brings others.
- * By callback: of the promises that `pg` makes itself, and of its timeout for each statement, V8's young generation keeps the result
- * of one query alive until long after the next ones, and moves it to the old one, rows and all.
+ * Sends one query as it is, read by the bus's own types unless the query brings others.
+ *
+ * By callback: through the promises of `pg`, and its timeout for each statement, V8 keeps results alive until they move
+ * to the old generation.
  */
 export function ask(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
   return new Promise((resolve, reject) => {
@@ -23,22 +24,21 @@ export function ask(client: Client, query: pg.QueryConfig): Promise<pg.QueryResu
       const returned: unknown = inText(client, withTypes(query), (error, result) =>
         error ? refuse(error) : resolve(result),
       )
-      // Of somebody's own client around `pg`'s, which knows promises only; or hands the callback on, and promises nothing.
+      // A wrapper of `pg`'s client may know only promises, or hand the callback on.
       if (typeof returned === 'object' && returned !== null && 'then' in returned)
         (returned as Promise<pg.QueryResult | undefined>).then((result) => result && resolve(result), refuse)
     } catch (error) {
-      // A client may throw where it is asked: it is a failed query like any other.
+      // A client may throw when it is asked, which counts as a failed query.
       refuse(error)
     }
   })
 }
 
-/** A statement of a file brings its types along, and is not copied for them. */
 function withTypes(query: pg.QueryConfig): pg.QueryConfig {
   return 'types' in query ? query : ({ types: OWN_TYPES, ...query } as pg.QueryConfig)
 }
 
-/** A client that is to get its results in binary has that added to each query, in the moment in which it is asked. */
+/** A client set to binary results adds that to each query when it is sent. */
 function inText(
   client: Client,
   query: pg.QueryConfig,
@@ -55,8 +55,8 @@ function inText(
 }
 
 /**
- * Asks how the client's session is set up, once a connection, and again once it may have changed. Undefined where it cannot be
- * asked: in a transaction that has failed, or of something around a client of `pg`.
+ * Asks once for each connection how its session is set up, and again after a change. Undefined where that cannot be
+ * asked: in a failed transaction, or with a wrapper of a `pg` client.
  */
 export async function askSession(client: Client): Promise<Session | undefined> {
   const known = sessionOf(client)

@@ -1,6 +1,6 @@
 /**
- * A connection that the bus opens for itself. What the application has set for connections in general (`pg.defaults`, options of
- * a pool or in a URL) is for the application's own statements, and not for the bus's (G21). Nor is what `alter database` says.
+ * A connection that the bus opens. The application's settings (`pg.defaults`, pool options, a URL, `alter database`)
+ * are not for the bus's statements (G21).
  */
 import pg from 'pg'
 import { isSetUp, SET_UP_SESSION } from './session.ts'
@@ -8,11 +8,11 @@ import { OWN_TYPES } from './types.ts'
 
 export interface BusClientConfig extends pg.ClientConfig {
   /**
-   * False behind a transaction-mode pooler: the session is somebody else's in the next moment, so that it is not set up, and
-   * statements go in one write with the transaction that has their settings.
+   * False behind a transaction-mode pooler. The session is then not set up, and each transaction brings its settings in
+   * one write.
    */
   readonly ownSession: boolean
-  /** How long `pg` itself waits for an answer, in ms. Default without limit, whatever `pg.defaults`, a URL or a pool says. */
+  /** How long `pg` waits for an answer, in ms. Default without limit, whatever `pg.defaults`, a URL or a pool says. */
   readonly answerWithinMs?: number
 }
 
@@ -32,7 +32,7 @@ export class BusClient extends pg.Client {
   readonly #setUpWithinMs: number
 
   constructor(config: BusClientConfig) {
-    // A pool hides the password from whoever copies its options.
+    // A pool hides the password from copies of its options.
     const { password, ownSession, answerWithinMs = 0 } = config
     super({
       ...config,
@@ -42,7 +42,8 @@ export class BusClient extends pg.Client {
     })
     this.ownSession = ownSession
     this.#setUpWithinMs = answerWithinMs || SET_UP_WITHIN_MS
-    // While it is set up nobody else listens, and an error that nobody hears ends the process (G16). The next query reports it.
+    // Nobody else listens during the set-up, and an unheard error ends the process (G16). The next query reports the
+    // error.
     this.on('error', () => undefined)
     const own = this as unknown as Settable
     own.binary = false
@@ -65,10 +66,10 @@ export class BusClient extends pg.Client {
     await super.connect()
     if (!this.ownSession) return this
     try {
-      // Before anybody's own limits hold: a server that falls silent now would be waited for without end.
+      // The caller's limits do not hold yet, so a silent server needs this one.
       await this.query({ text: SET_UP_SESSION, query_timeout: this.#setUpWithinMs } as pg.QueryConfig)
     } catch (error) {
-      // Whoever asked for it does not get it, and would not end it.
+      // The caller does not get the client, and could not end it.
       ;(this as unknown as Settable).connection.stream.destroy()
       throw error
     }

@@ -1,7 +1,6 @@
 /**
- * The boundary between the calls of an application (`cx`, `bus`) and the driver. Every call of the bus's own reaches
- * Postgres through it, and hears one `OutbusError` of whatever went wrong. A refusal says what Postgres said. What a lost
- * connection means depends on how far the call had come:
+ * The boundary between an application's calls (`cx`, `bus`) and the driver. Every call of the bus goes through it and
+ * throws one `OutbusError`. A refusal says what Postgres said. What a lost connection means depends on the stage:
  *
  *   connecting   Nothing was sent.                                        `database.unreachable`, or `bus.stopped`
  *   reading      A statement that changes nothing was under way.          `database.unreachable`, or `bus.stopped`
@@ -38,15 +37,15 @@ type Begin = (tx: pg.ClientBase) => Promise<unknown>
 
 export interface DatabaseCallsOptions {
   readonly pool: pg.Pool
-  /** Aborts when the grace of `bus.stop()` is over: what still waits then is given up. */
+  /** Aborts when the grace of `bus.stop()` is over: waiting calls are given up. */
   readonly over: AbortSignal
-  /** Rejects where the schema does not fit this program. */
+  /** Rejects if the schema does not fit this program. */
   checkSchema(): Promise<void>
 }
 
 export class DatabaseCalls {
   readonly #options: DatabaseCallsOptions
-  /** Ends the wait of each call that has a connection, or waits for one. */
+  /** One for each call that has a connection or waits for one. */
   readonly #giveUp = new Set<() => void>()
 
   constructor(options: DatabaseCallsOptions) {
@@ -58,14 +57,14 @@ export class DatabaseCalls {
   }
 
   /**
-   * Runs `work` on a connection of the pool. Of its errors those of the driver are translated by {@link during}. The
-   * connection goes back in no transaction, or is closed where it has ended.
+   * Runs `work` on a connection of the pool. The connection goes back without a transaction, or is closed if it has
+   * ended.
    */
   async borrow<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connect()
     const cut = () => void client.end()
     this.#giveUp.add(cut)
-    // The grace may have ended in the moment in which the connection was handed over.
+    // The grace may have ended at that moment.
     if (this.#options.over.aborted) cut()
     try {
       const result = await work(client)
@@ -79,10 +78,7 @@ export class DatabaseCalls {
     }
   }
 
-  /**
-   * Runs `work` in a transaction of the bus: commits when it resolves, rolls back when it throws. An error that `work`
-   * throws by itself passes as it is: what it sends goes through {@link during}.
-   */
+  /** Runs `work` in a transaction of the bus. Errors that `work` throws itself pass unchanged. */
   transaction<T>(work: (tx: pg.PoolClient) => Promise<T>, begin: Begin = beginOn): Promise<T> {
     return this.borrow((tx) => this.transactionOn(tx, () => work(tx), begin))
   }
@@ -100,7 +96,7 @@ export class DatabaseCalls {
     )
   }
 
-  /** Runs `work`, which sends statements on `on`, and translates what the driver throws. */
+  /** Runs `work`, and translates the driver's errors. */
   async during<T>(stage: Stage, on: Queryable, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
@@ -109,13 +105,13 @@ export class DatabaseCalls {
     }
   }
 
-  /** Runs `work` within the caller's transaction; or, where it changes nothing, on a connection of the pool. */
+  /** Runs `work`, which changes nothing, in the caller's transaction or on a connection of the pool. */
   reading<T>(on: Queryable, work: (on: Queryable) => Promise<T>): Promise<T> {
     if (!isPool(on)) return this.during('within', on, () => work(on))
     return this.borrow((client) => this.during('reading', client, () => work(client)))
   }
 
-  /** At the latest when the grace is over. A pool that ends never answers whoever waits for a connection. */
+  /** A pool that has ended never answers, so the grace ends the wait. */
   async #connect(): Promise<pg.PoolClient> {
     const { pool, over } = this.#options
     if (over.aborted) throw stopped('connecting')
@@ -123,7 +119,7 @@ export class DatabaseCalls {
     const giveUp = () => reject(stopped('connecting'))
     this.#giveUp.add(giveUp)
     checkOut(pool).then((client) => {
-      // Nobody waits for it any more.
+      // The call was given up.
       if (over.aborted) client.release()
       else resolve(client)
     }, reject)
@@ -136,17 +132,17 @@ export class DatabaseCalls {
     }
   }
 
-  /** Which of the ways in which a schema may not fit it is. Asked once the connection of the call is free again. */
+  /** Finds out how the schema does not fit, once the connection of the call is free. */
   async #explained(error: unknown): Promise<unknown> {
     if (!isOutbusError(error, 'schema.outdated') || error.sqlState === undefined) return error
     try {
       await this.#options.checkSchema()
       return error
     } catch (found) {
-      // Anything else, such as a server that went away meanwhile, tells less than what Postgres said before.
+      // Any other error says less than Postgres did.
       if (!isOutbusError(found) || !/^(schema|migration)\./.test(found.code)) return error
       const { code, message, path, hint, sqlState = error.sqlState } = found as OutbusError
-      // The message ends with the hint, and the new one's would end with it twice.
+      // The new error appends the hint again.
       const said = hint === undefined ? message : message.replace(` (${hint})`, '')
       return new OutbusError(code, said, {
         cause: error.cause,
@@ -161,15 +157,16 @@ export class DatabaseCalls {
 const NEVER = new AbortController().signal
 
 /**
- * Runs `work` in a transaction of its own, at the level that the database has by default: commits when it resolves, rolls back
- * when it throws. What `work` throws passes as it is. `database.unreachable` where no connection can be had, `emit.outcome_unknown` where the answer to COMMIT is lost,
- * `database.refused` with its `sqlState` where Postgres refuses it.
+ * Runs `work` in its own transaction, at the database's default level: commits when `work` resolves, rolls back when it
+ * throws. What `work` throws passes unchanged. Throws `database.unreachable` if there is no connection,
+ * `emit.outcome_unknown` if the answer to COMMIT is lost, and `database.refused` with its `sqlState` if Postgres
+ * refuses the transaction.
  */
 export async function withTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
   return callsOn(pool).transaction(work, (tx) => ask(tx, { text: 'begin' }))
 }
 
-/** The same for a transaction of the bus, which states its level, and its `settings`: such as `lock_timeout = '20ms'`. */
+/** As {@link withTransaction}, at the bus's level and with `settings`, such as `lock_timeout = '20ms'`. */
 export async function withOwnTransaction<T>(
   pool: pg.Pool,
   work: (tx: pg.PoolClient) => Promise<T>,
@@ -182,7 +179,7 @@ function callsOn(pool: pg.Pool): DatabaseCalls {
   return new DatabaseCalls({ pool, over: NEVER, checkSchema: async () => undefined })
 }
 
-/** The statements of calls. On a pool each is a call of its own, on a client it is within its caller's transaction. */
+/** On a pool each statement is a call of its own, on a client it is part of the caller's transaction. */
 export class CallSql extends Sql {
   readonly #sql: Sql
   readonly #calls: DatabaseCalls
@@ -200,21 +197,21 @@ export class CallSql extends Sql {
   ): Promise<Row[]> {
     const send = (given: Queryable) => this.#sql.run(given, stated, parameters)
     if (!isPool(on) || !mayWrite(stated.text)) return this.#calls.reading(on, send)
-    // In a transaction although it is one statement: as long as no COMMIT was sent, it is known that nothing was written.
+    // Before COMMIT is sent, it is known that nothing was written.
     const write = (tx: pg.PoolClient) => this.#calls.during('writing', tx, () => send(tx))
     return elsewhereIfReadOnly(() => this.#calls.transaction(write))
   }
 }
 
 /**
- * A word of a statement that changes something, a lock among them, or a function of the schema, which may do anything. Of these
- * `name_in` alone is known to read no more than its argument.
+ * Words that change or lock something, and functions of the schema, which may do anything. Only `name_in` is known to
+ * read no more than its argument.
  */
 const WRITES =
   /\b(insert|update|delete|merge|truncate|call|do|create|alter|drop|lock|nextval|setval|pg_notify)\b|\{schema\}\.(?!name_in\b)\w+\s*\(/i
 const known = new Map<string, boolean>()
 
-/** When in doubt it does: then nobody is told that nothing was written. */
+/** When in doubt yes: nobody must be told wrongly that nothing was written. */
 function mayWrite(text: string): boolean {
   let writes = known.get(text)
   if (writes === undefined) known.set(text, (writes = WRITES.test(text)))
@@ -223,12 +220,12 @@ function mayWrite(text: string): boolean {
 
 interface Circumstances {
   readonly stage: Stage
-  /** The bus has given up waiting, and cut the connection itself. */
+  /** The bus gave up and cut the connection. */
   readonly stopped: boolean
   readonly login: string | undefined
 }
 
-/** What the caller hears. Errors that no driver made pass as they are. Pure. */
+/** Translates an error for the caller. Errors of no driver pass unchanged. Pure. */
 function translated(error: unknown, { stage, stopped: isStopped, login }: Circumstances): unknown {
   if (isOutbusError(error)) return error
   if (stage === 'connecting' && isUnreachable(error)) return isStopped ? stopped(stage, error) : unreachable(error)
@@ -266,7 +263,7 @@ function refused(cause: unknown, stage: Stage, login: string | undefined): Outbu
   return new OutbusError('database.refused', `Postgres refused a statement: ${message}`, details)
 }
 
-/** What is read of a statement comes before its transaction commits, so that nothing was written. */
+/** Statements are read before their transaction commits. */
 function unreadable(cause: UnreadableAnswer): OutbusError {
   return new OutbusError('database.refused', `the answer of Postgres cannot be read: it sent ${cause.message}`, {
     cause,
@@ -278,18 +275,18 @@ function refusedByDriver(cause: unknown): OutbusError {
   return new OutbusError('database.refused', `pg refused a statement: ${(cause as Error).message}`, { cause })
 }
 
-/** Of those that `grantRoles` knows. Only the migrator says what a principal may do. */
+/** The role of `grantRoles` that has the right. */
 function roleFor(message: string, stage: Stage): string {
   if (/\bprincipal/.test(message)) return 'migrator'
   if (stage === 'reading') return 'reader'
-  // To emit, one inserts into it; to cancel what is in it, one takes rows out.
+  // Emits insert into the outbox; cancellations take rows out.
   return /\boutbox\b/.test(message) && stage !== 'committing' ? 'emitter and, to cancel, the dispatcher' : 'emitter'
 }
 
 function unreachable(cause: unknown): OutbusError {
   const { message, code } = (cause ?? {}) as { readonly message?: unknown; readonly code?: unknown }
   const why = typeof message === 'string' && message !== '' ? message : String(code)
-  // What is wrong with a URL holds the URL, and with it the password.
+  // An error about a URL contains its password.
   const details = isProgramError(cause) ? {} : { cause }
   return new OutbusError('database.unreachable', `Postgres cannot be reached: ${why}`, details)
 }
@@ -319,10 +316,7 @@ function stopped(stage: Stage, cause?: unknown): OutbusError {
   return new OutbusError('bus.stopped', what, cause === undefined ? {} : { cause })
 }
 
-/**
- * Runs `work`, which opens connections of its own, such as a migration, and says in one `OutbusError` what Postgres
- * refused or that it cannot be reached. Errors that no driver made pass as they are.
- */
+/** For `work` that opens its own connections, such as a migration. Errors of no driver pass unchanged. */
 export async function reaching<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -338,7 +332,7 @@ function loginOf(on: Queryable): string | undefined {
   return typeof user === 'string' ? user : undefined
 }
 
-/** Rolls back what `client` is in. False where the connection has ended, by what it said or by not saying anything. */
+/** Rolls back. False if the connection has ended or is silent. */
 async function isUsable(client: pg.PoolClient, error: unknown): Promise<boolean> {
   if (isOutbusError(error) && LOST.has(error.code)) return false
   if (client.getTransactionStatus?.() === 'I') return true
@@ -346,7 +340,7 @@ async function isUsable(client: pg.PoolClient, error: unknown): Promise<boolean>
     await rollbackOn(client)
     return true
   } catch {
-    // The connection is gone or unusable, and the transaction with it.
+    // The connection is unusable, and the transaction gone.
     return false
   }
 }
@@ -354,8 +348,8 @@ async function isUsable(client: pg.PoolClient, error: unknown): Promise<boolean>
 const LOST: ReadonlySet<string> = new Set<ErrorCode>(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
 
 /**
- * Whether what several asked for in one statement may be asked for again one by one. Only a refusal allows it: then
- * nothing was written, and it may be a refusal of one of them. Of anything else nobody knows that it was not written.
+ * Whether a group may be repeated one by one. After a refusal nothing was written, and one of the group may be at
+ * fault. After anything else something may have been written.
  */
 export function mayBeRepeated(error: unknown): boolean {
   return isOutbusError(error) && !LOST.has(error.code)

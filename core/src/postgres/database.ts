@@ -1,4 +1,4 @@
-/** How the bus reaches Postgres: from a URL, or from a pool that the caller already has. */
+/** How the bus reaches Postgres: by a URL, or by the caller's pool. */
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { busPool } from './bus-client.ts'
@@ -6,17 +6,17 @@ import type { BusClientConfig } from './bus-client.ts'
 import { isPool } from './check-out.ts'
 import { assertPostgresUrl, assertReadable } from './url.ts'
 
-/** Of the pool that the bus makes from a URL. */
+/** Connections of the pool that the bus makes from a URL. */
 const POOL_CONNECTIONS = 10
-/** A server that does not answer a connect within this is not there. */
+/** A server that does not answer a connect within this counts as absent. */
 const CONNECT_TIMEOUT_MS = 10_000
 
 export interface Database {
-  /** For emits, triggers and what handlers do through their context. */
+  /** For emits, triggers and handlers' contexts. */
   readonly pool: pg.Pool
-  /** What lanes, notes and the listener open connections of their own with. */
+  /** For the connections of lanes, notes and the listener. */
   readonly connection: BusClientConfig
-  /** Ends the pool, if it is the bus's own: waits for the connections in use, and cuts them when `over` aborts. */
+  /** Ends the bus's own pool: waits for connections in use, and cuts them when `over` aborts. */
   close(over: AbortSignal): Promise<void>
 }
 
@@ -41,7 +41,7 @@ export function openDatabase(database: unknown, log: Logger, ownSession: boolean
     application_name: 'outbus',
   }
   const pool = busPool({ ...connection, max: POOL_CONNECTIONS })
-  // Without a listener a connection that is lost while idle would end the process (G16).
+  // Without a listener, a connection that is lost while idle would end the process (G16).
   pool.on('error', (error) => log.debug(lossOf(error), 'an idle connection was lost'))
   const inUse = new Set<pg.PoolClient>()
   pool.on('acquire', (client) => inUse.add(client))
@@ -58,7 +58,7 @@ export function openDatabase(database: unknown, log: Logger, ownSession: boolean
   return { pool, connection, close }
 }
 
-/** Whether it has what is used of a pool beside its connections. What has not is refused as no database. */
+/** Whether the pool has all members that the bus uses. */
 function isWhole(pool: pg.Pool): boolean {
   const { options, on, listenerCount, listeners } = pool as Partial<pg.Pool>
   const isEmitter = [on, listenerCount, listeners].every((member) => typeof member === 'function')
@@ -66,9 +66,9 @@ function isWhole(pool: pg.Pool): boolean {
 }
 
 /**
- * An `error` of a pool that nobody listens to ends the process, and pg emits one for each idle connection that Postgres
- * ends. The bus listens where the caller does not. Its listener stays for the life of the pool: the connections that the
- * bus opened outlive the bus, and another bus may have found this listener and added none.
+ * Listens where the caller does not: an unheard `error` of a pool ends the process, and `pg` emits one for each idle
+ * connection that Postgres ends. The listener stays: the bus's connections outlive the bus, and another bus may rely on
+ * it.
  */
 function hearOf(pool: pg.Pool, log: Logger): void {
   if (pool.listenerCount('error') > 0) return
@@ -77,14 +77,14 @@ function hearOf(pool: pg.Pool, log: Logger): void {
   )
 }
 
-/** Not the error itself: pg-pool gives it the client as a property, and a log would show all that is in a client. */
+/** pg-pool adds the client to the error, and a log would show all of it. */
 function lossOf(error: Error & { readonly code?: string }): object {
   return { code: error.code, reason: error.message }
 }
 
 function clientConfigOf(options: pg.PoolOptions): pg.ClientConfig {
   const { max: _max, min: _min, ...client } = options
-  // Not enumerable in a pool's options, so the spread leaves it out.
+  // The spread leaves the password out, which a pool's options hide.
   const { password } = options
   return { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...client, ...(password === undefined ? {} : { password }) }
 }

@@ -1,13 +1,13 @@
 /**
- * Functions of the catalogue, called by their full name. Postgres looks a name up in every schema of the search path, and takes the
- * function whose parameters fit best: `public.unnest(text[])` before `pg_catalog.unnest(anyarray)`. Whoever may create a function there
- * would have whatever it likes done with the rights of each login of the bus. Statements stay as readable as they are; their text
- * is completed when it is bound. Operators cannot be: a statement gives operands of types that the catalogue has an operator for.
+ * Calls functions of the catalogue by their full name. Otherwise Postgres takes the best fit of the search path:
+ * `public.unnest(text[])` beats `pg_catalog.unnest(anyarray)`, and whoever may create it would act with the bus's
+ * rights. Names are completed when a statement is bound, so that its text stays readable. Operators are not: statements
+ * give them operands that the catalogue has one for.
  */
 
 /**
- * Of those without arguments none fits better than the catalogue's, but a session whose path has another schema before the catalogue
- * would find one there first. The session's path may be set after the bus has asked for it.
+ * Functions without arguments are here too: the search path may have another schema before the catalogue, and may
+ * change after the bus has asked.
  */
 const FUNCTIONS =
   `clock_timestamp current_database gen_random_uuid now pg_backend_pid pg_current_snapshot pg_current_xact_id statement_timestamp
@@ -20,14 +20,14 @@ const FUNCTIONS =
   replace row_number row_security_active row_to_json set_config setval split_part starts_with strpos string_agg string_to_array substr sum to_char to_json to_jsonb
   to_regclass to_regnamespace to_timestamp translate unnest upper`.split(/\s+/)
 
-/** A literal or a quoted name, passed over; or a call. */
+/** Matches a literal or a quoted name, which stays, or a call. */
 const CALLS = new RegExp(`'(?:[^']|'')*'|"[^"]*"|(?<![\\w.$])(?:${FUNCTIONS.join('|')})\\(`, 'g')
 
-/** The text of a statement with the catalogue's functions in full. Pure. */
+/** Completes the names of the catalogue's functions in a statement. Pure. */
 export function inCatalog(text: string): string {
   return text.replaceAll(CALLS, (found, at: number) => {
     if (found.startsWith("'") || found.startsWith('"')) return found
-    // Of several arrays it is syntax, and goes to the catalogue by itself.
+    // With several arrays `unnest` is syntax, which the catalogue alone resolves.
     if (found === 'unnest(' && hasSeveralArguments(text, at + found.length)) return found
     return `pg_catalog.${found}`
   })

@@ -1,10 +1,9 @@
 /**
- * One connection that LISTENs, for as long as it is wanted. Whatever happens to it, it comes back; nobody waits
- * for it, because polling is the guarantee and NOTIFY the hint.
+ * Keeps one connection that LISTENs, and reconnects whatever happens. Polling is the guarantee, NOTIFY the hint.
  *
  *   connecting ──LISTEN answered──▶ listening ──error, end, or a check unanswered──▶ waiting ──▶ connecting
  *
- * (pg-listen was tried on paper and left: docs/decisions.md.)
+ * Why this is not pg-listen: docs/decisions.md.
  */
 import type { Logger } from 'pino'
 import { BusClient } from './bus-client.ts'
@@ -17,11 +16,11 @@ export interface ListenerOptions {
   readonly connection: BusClientConfig
   readonly log: Logger
   onNotified(channel: string, payload: string): void
-  /** After each connect: what was sent during an outage is lost, so look. */
+  /** After each connect: notifications during an outage are lost, so look. */
   onListening(): void
 }
 
-/** A half-open connection says nothing; a question every so often finds out. */
+/** A half-open connection is silent, so it gets a question now and then. */
 const CHECK_EVERY_MS = 10_000
 const CHECK_TIMEOUT_MS = 5_000
 
@@ -54,7 +53,7 @@ export class Listener {
       try {
         await this.#session(() => (failures = 0))
       } catch (error) {
-        // Expected whenever Postgres restarts; the dispatcher polls meanwhile.
+        // Expected when Postgres restarts; the dispatcher polls meanwhile.
         this.#options.log.debug({ err: error }, 'the listener lost its connection')
       }
       this.#listening = false
@@ -82,7 +81,7 @@ export class Listener {
         if (!over.aborted) await client.query('select 1')
       }
     } finally {
-      // Not awaited: on a half-open connection it would wait for an answer.
+      // Not awaited: a half-open connection never answers.
       void client.end().catch(() => undefined)
     }
   }

@@ -1,11 +1,11 @@
 /**
- * Of a transaction that several share, or that is one statement: for a lock that another transaction holds and has not
- * committed. It is refused then (55P03) and gives its connection back. In a caller's transaction it waits.
+ * How long a shared transaction, or a single statement, waits for a lock. Then Postgres refuses (55P03) and the
+ * connection is returned. A caller's own transaction waits longer ({@link LONGEST_WAIT}).
  */
 export const PATIENCE = '20ms'
 
 /**
- * How long an emit in a caller's transaction waits for an ordering key or a dedupe key that somebody holds, where the transaction
- * has no `lock_timeout` of its own. Then it is refused (`emit.lock_timeout`): whoever holds the key may never let it go.
+ * How long an emit in a caller's transaction waits for a held ordering key or dedupe key, unless the transaction has
+ * its own `lock_timeout`. Then the emit is refused (`emit.lock_timeout`), since the key may never be released.
  */
 export const LONGEST_WAIT = '10s'

@@ -1,32 +1,30 @@
 /**
- * What Postgres, or the connection to it, answered. This is the one file that reads an error of a database driver.
+ * Reads the errors of a database driver; no other file does.
  *
  *   refused       Postgres says that the statement did not happen. It carries a SQLSTATE.
  *   lost          The connection ended, or is ending. What was sent and not answered may have happened.
  *
- * An error of the server is recognised by its fields and never by its class: an application may have several copies of
- * `pg`, or tests in another realm, and a pool from any of them has to behave the same (G21).
+ * A server error is recognised by its fields, not by its class, so that any copy of `pg` behaves the same (G21).
  */
 
 import { isOutbusError } from '../errors.ts'
 
-/** An error that the server sent, with the fields that the bus reads. */
+/** The fields of a server's error that the bus reads. */
 export interface ServerError {
   /** The SQLSTATE: five digits or capital letters. */
   readonly code: string
   /** `ERROR`, `FATAL` or `PANIC`, in the language of the server. */
   readonly severity: string
   readonly message: string
-  /** The constraint that was broken, if one was. */
+  /** The constraint that was broken, if any. */
   readonly constraint?: string | undefined
 }
 
-/** An answer of Postgres that the bus cannot read. The statement was carried out, and the connection is as it was. */
+/** An answer that the bus cannot read. The statement was carried out, and the connection is as before. */
 export class UnreadableAnswer extends Error {
   override readonly name = 'UnreadableAnswer'
 }
 
-/** The SQLSTATEs that the bus decides by. */
 export const SQL_STATE = {
   checkViolation: '23514',
   deadlockDetected: '40P01',
@@ -42,9 +40,9 @@ export const SQL_STATE = {
 } as const
 
 const SQL_STATE_FORM = /^[0-9A-Z]{5}$/
-/** The connection failed, the server is stopping or starting, or nobody can know how the statement ended. */
+/** The connection failed, the server stops or starts, or nobody knows the outcome. */
 const OUTCOME_UNKNOWN = /^(08|57P|40003)/
-/** The session is over, or is one on a server that takes no writes any more. */
+/** The session is over, or its server takes no writes any more. */
 const ENDS_CONNECTION = /^(08|57P|25P03|25P04|25006)/
 /** Connection exceptions, bad credentials, starting up or shutting down, too many connections, no such database. */
 const UNREACHABLE = /^(08|28|57P|53300|3D000)/
@@ -52,8 +50,8 @@ const UNREACHABLE = /^(08|28|57P|53300|3D000)/
 const SCHEMA_DOES_NOT_FIT = /^(3F000|42P01|42703|42883)$/
 
 /**
- * The error as one that the server sent, or undefined. Node's own codes may have five capital letters as well (`EPIPE`):
- * only the server states a severity.
+ * The error if the server sent it. Node's codes may look like a SQLSTATE (`EPIPE`), but only the server states a
+ * severity.
  */
 export function serverErrorOf(error: unknown): ServerError | undefined {
   if (typeof error !== 'object' || error === null) return undefined
@@ -62,38 +60,35 @@ export function serverErrorOf(error: unknown): ServerError | undefined {
   return typeof severity === 'string' && severity !== '' ? (error as ServerError) : undefined
 }
 
-/** The SQLSTATE by which the server refused something, also of the `OutbusError` that says so; or undefined. */
+/** Also for the `OutbusError` of a refusal. */
 export function sqlStateOf(error: unknown): string | undefined {
   return isOutbusError(error) ? error.sqlState : serverErrorOf(error)?.code
 }
 
-/** Whether the server says that the statement did not happen. Nothing else says so: not even that it is going away. */
+/** Whether the statement certainly did not happen. Nothing but the server says so. */
 export function wasRefused(error: unknown): boolean {
   const state = sqlStateOf(error)
   return state !== undefined && !OUTCOME_UNKNOWN.test(state)
 }
 
-/**
- * Whether the connection that answered this must not be used again. A server that refuses a write because it is read-only
- * (25006) is a standby by now, or was one when the session began.
- */
+/** Whether the connection must not be used again. A server that is read-only (25006) is, or was, a standby. */
 export function endsConnection(error: unknown): boolean {
   if (error instanceof UnreadableAnswer || wasRefusedByDriver(error)) return false
   const state = sqlStateOf(error)
   return state === undefined || ENDS_CONNECTION.test(state) || refusesWrites(error)
 }
 
-/** Where Postgres refuses `begin … read write`: in which version, by which function. */
+/** Functions that refuse `begin … read write`, by version. */
 const REFUSES_TO_WRITE = /^check_(XactReadOnly|transaction_read_only)$/
 
-/** Whether the server, or the session, takes no writes: it refused one, or to begin what would write. */
+/** Whether the server or session takes no writes. */
 export function refusesWrites(error: unknown): boolean {
   const state = sqlStateOf(error)
   if (state === SQL_STATE.readOnly) return true
   return state === '0A000' && REFUSES_TO_WRITE.test(String((error as { readonly routine?: unknown }).routine))
 }
 
-/** Whether an error of connecting says that there is no server to talk to, or none that lets this login in. */
+/** Whether no server is there, or none that accepts this login. */
 export function isUnreachable(error: unknown): boolean {
   const state = sqlStateOf(error)
   if (state !== undefined) return UNREACHABLE.test(state)
@@ -114,7 +109,7 @@ const UNREACHABLE_SYSCALLS = new Set([
   'ENOENT',
 ])
 
-/** A fault of a program, such as a parameter that cannot be sent: it says nothing of the connection. */
+/** A program's fault, such as a parameter that cannot be sent: the connection is as before. */
 export function isProgramError(error: unknown): boolean {
   const { name } = (error ?? {}) as { readonly name?: unknown }
   return typeof name === 'string' && PROGRAM_ERRORS.has(name)
@@ -122,16 +117,16 @@ export function isProgramError(error: unknown): boolean {
 
 const PROGRAM_ERRORS = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError'])
 
-/** Whether the driver refused a statement by itself, without sending it, on a connection that is as it was. */
+/** Whether the driver refused a statement unsent, on a connection that is as before. */
 export function wasRefusedByDriver(error: unknown): boolean {
   const { message } = (error ?? {}) as { readonly message?: unknown }
   return sqlStateOf(error) === undefined && typeof message === 'string' && DRIVER_REFUSES.test(message)
 }
 
-/** As `pg` words it: a name or values of a statement. */
+/** The words of `pg`, about a statement's name or values. */
 const DRIVER_REFUSES = /^(Prepared statements must be unique|Query values must be an array|A query must have either)/
 
-/** Whether the driver refused by itself: the connection or the pool had ended before. */
+/** Whether the driver refused because the connection or pool had ended. */
 export function saysNothingWasSent(error: unknown): boolean {
   const { message } = (error ?? {}) as { readonly message?: unknown }
   return sqlStateOf(error) === undefined && typeof message === 'string' && NOTHING_SENT.test(message)
@@ -140,12 +135,11 @@ export function saysNothingWasSent(error: unknown): boolean {
 /** The words of `pg`, in each of its versions. */
 const NOTHING_SENT = /is not queryable|Cannot use a pool after calling end|timeout exceeded when trying to connect/
 
-/** The error of the server behind an error of Outbus, or the error itself. */
+/** The server error behind an Outbus error, or the error itself. */
 export function serverErrorBehind(error: unknown): ServerError | undefined {
   return serverErrorOf(error) ?? serverErrorOf((error as { readonly cause?: unknown } | null | undefined)?.cause)
 }
 
-/** Whether the server misses a schema, table, column or function that the statement names. */
 export function lacksSchema(error: unknown): boolean {
   return SCHEMA_DOES_NOT_FIT.test(sqlStateOf(error) ?? '')
 }

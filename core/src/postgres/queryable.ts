@@ -1,4 +1,4 @@
 import type pg from 'pg'
 
-/** A `pg` pool, client or pool client: whatever runs a query. */
+/** A `pg` pool, client or pool client. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>

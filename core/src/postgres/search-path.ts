@@ -1,6 +1,6 @@
 /**
- * Where the names of somebody else's SQL are looked up, on a connection of the bus's own: in the catalogue alone, so that nothing is run
- * that another login has put into a schema of the search path. The bus's own statements need no such thing (`in-catalog.ts`).
+ * Makes other programs' SQL look names up in the catalogue alone, on a connection of the bus, so that no function of
+ * another login runs. The bus's own statements do not need this (`in-catalog.ts`).
  */
 import type pg from 'pg'
 import { ask } from './ask.ts'
@@ -12,8 +12,9 @@ const CLOSE = {
 const OPEN = `select pg_catalog.set_config('search_path', $1, false)`
 
 /**
- * From now on, until what it resolves to is called. A connection on which a statement fails in between is not to be used again. Does
- * nothing on a connection of the application, and behind a transaction-mode pooler, where the next statement has another session.
+ * Holds until the resolved function is called. If a statement fails in between, the connection must not be used again.
+ * Does nothing on an application's connection, or behind a transaction-mode pooler, where the next statement has
+ * another session.
  */
 export async function closeSearchPath(client: pg.ClientBase): Promise<() => Promise<void>> {
   if (!(client instanceof BusClient) || !client.ownSession) return async () => undefined

@@ -1,27 +1,25 @@
 /**
- * What a statement of the bus needs of the session that it runs in, whatever `alter database`, `alter role` or the server's
- * configuration say by default (G21). A connection of the bus's own is set up when it is opened. Of any other one, of a caller's pool
- * or behind a transaction-mode pooler, the bus asks once how it is set up, and again where Postgres reports that it has changed. It
- * changes nothing that lasts:
+ * What a statement of the bus needs of its session, whatever the database, the role or the server has as defaults
+ * (G21). The bus sets its own connections up when they open. It asks once how any other connection is set up, and again
+ * after Postgres reports a change. Nothing that it changes there lasts:
  *
  *   as usual       ──▶ the statement goes by itself
  *   not as usual   ──▶ begin, with a level and settings of its own; the statement; commit
  *   in the transaction of a caller ──▶ what changes what a statement means is set for the statement, and set back
  */
 
-/** How a session is set up. */
 export interface Session {
-  /** For a transaction of the bus's own: its settings, each a statement. */
+  /** Settings for a transaction of the bus, each a statement. */
   readonly settings: readonly string[]
   /** Whether a single statement needs a transaction with these settings. */
   readonly wraps: boolean
-  /** What is not as usual, and set for a single statement in the transaction of somebody else. */
+  /** Settings for a single statement within a caller's transaction. */
   readonly perStatement: readonly (readonly [name: string, value: string])[]
-  /** Its transactions are read-only unless they say otherwise. */
+  /** Transactions are read-only by default. */
   readonly readOnly: boolean
   /** Names of the settings that are not as usual. */
   readonly unusual: ReadonlySet<string>
-  /** Asked in a transaction that had changed settings: what of them lasts is asked after its end. */
+  /** Asked within a transaction that had changed settings: the bus asks again after its end. */
   readonly ofTransaction: boolean
 }
 
@@ -34,13 +32,13 @@ const AS_USUAL: Session = {
   ofTransaction: false,
 }
 
-/** Limits in ms that are no longer than this would end what the bus does in the ordinary course of things. */
+/** Shorter limits, in ms, would end ordinary work of the bus. */
 const TOO_SHORT_MS = 10_000
 
 type Fits = (setting: string) => boolean
 const isLong: Fits = (ms) => ms === '0' || Number(ms) >= TOO_SHORT_MS
 
-/** What changes the meaning of a statement, and by which other values it does not. */
+/** Settings that change what a statement means, the bus's value, and which other values fit. */
 const MEANING: readonly (readonly [name: string, value: string, fits?: Fits])[] = [
   ['search_path', 'pg_catalog', looksInCatalogFirst],
   ['DateStyle', 'ISO', (setting) => setting.startsWith('ISO')],
@@ -59,7 +57,6 @@ const LEVEL: readonly (readonly [name: string, usual: string])[] = [
   ['default_transaction_deferrable', 'off'],
 ]
 const LIMITS = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']
-/** How statements are planned. */
 const PLANS: readonly (readonly [name: string, value: string])[] = [
   ['plan_cache_mode', 'auto'],
   ...[
@@ -78,7 +75,7 @@ const PLANS: readonly (readonly [name: string, value: string])[] = [
     'enable_tidscan',
   ].map((name) => [name, 'on'] as const),
 ]
-/** A plan that is dearer is compiled. The bus's are cheap; a session that compiles those too is not as usual. */
+/** Dearer plans are compiled. A session that compiles the bus's cheap plans is not as usual. */
 const JIT_ABOVE_COST = 10_000
 
 const ASKED = [
@@ -90,30 +87,28 @@ const ASKED = [
   'jit_above_cost',
 ]
 
-/** The level of every transaction that the bus begins. */
 const BEGIN = 'begin isolation level read committed'
 
-/** How the sessions of connections are set up, as far as it is known. Proxies share what is known of their connection. */
+/** What is known of each session. A proxy shares this with its connection. */
 const sessions = new WeakMap<object, { known: Session | undefined }>()
-/** Connections in a transaction of the bus's own, begun with the session's settings. */
+/** Connections in a transaction that the bus began with the session's settings. */
 const begun = new WeakSet<object>()
 
 export function sessionOf(connection: object): Session | undefined {
   return sessions.get(connection)?.known
 }
 
-/** The connection's session is set up: `setUpSession` was run on it, or whoever has it begins its transactions by itself. */
+/** The session is set up, or its holder begins every transaction itself. */
 export function isSetUp(connection: object): void {
   sessions.set(connection, { known: AS_USUAL })
 }
 
-/** `proxy` stands for `connection`. */
 export function sharesSession(proxy: object, connection: object): void {
   const session = sessions.get(connection)
   if (session !== undefined) sessions.set(proxy, session)
 }
 
-/** What `pg` says of the connection: `T` in a transaction, `E` in one that has failed, `I` in none; undefined where it is not `pg`. */
+/** `T` in a transaction, `E` in a failed one, `I` in none; undefined if the connection is not `pg`'s. */
 export function statusOf(connection: object): string | undefined {
   const { getTransactionStatus } = connection as { getTransactionStatus?: () => string | null }
   return typeof getTransactionStatus === 'function' ? (getTransactionStatus.call(connection) ?? 'I') : undefined
@@ -131,7 +126,7 @@ export function hasEnded(connection: object): void {
   begun.delete(connection)
 }
 
-/** The query that asks how a session is set up; names and settings, those of the moment and those of the session. */
+/** Each row has a name, the present setting, and the session's own. */
 export const ASK_SESSION = {
   text: 'select name, setting, reset_val from pg_catalog.pg_settings where name operator(pg_catalog.=) any ($1::pg_catalog.text[])',
   values: [`{${ASKED.join(',')}}`],
@@ -141,8 +136,8 @@ export const ASK_SESSION = {
 export type SettingRow = readonly [name: string, setting: string | null, reset: string | null]
 
 /**
- * Keeps what was answered. For after a caller's transaction the session's own settings count, for a statement in it those of the
- * moment. `own`: the connection is the bus's, and nothing is compiled on it whatever it costs.
+ * The session's own settings count after a caller's transaction, the present ones within it. `own`: the connection is
+ * the bus's, and compiles nothing.
  */
 export function learn(connection: object, rows: readonly SettingRow[], own: boolean): Session {
   const now = new Map(rows.map(([name, setting]) => [name, setting ?? '']))
@@ -170,21 +165,21 @@ interface Status {
   readonly parameterValue: string
 }
 
-/** Postgres reports some settings whenever they change: all that change formats, and from 18 on the search path. */
+/** Postgres reports changes of settings that change formats, and from 18 on of the search path. */
 function forgottenWhenChanged(connection: object, known: Session): { known: Session | undefined } {
   const kept: { known: Session | undefined } = { known }
   const { connection: wire } = connection as {
     readonly connection?: { on?(event: 'parameterStatus', heard: (status: Status) => void): void }
   }
   wire?.on?.('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
-    // What the bus sets for a statement is as usual, and what it sets back is known not to be.
+    // The bus sets usual values, and restores values that it knows.
     const fits = REPORTED.get(name)?.(value) ?? true
     if (!fits && kept.known?.unusual.has(name) === false) kept.known = undefined
   })
   return kept
 }
 
-/** By the settings of transactions to come, and by those of the statements of this moment. */
+/** `found`: settings of later transactions; `now`: of present statements. */
 function sessionFrom(found: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>, own: boolean): Session {
   const differsIn =
     (settings: ReadonlyMap<string, string>) =>
@@ -193,7 +188,7 @@ function sessionFrom(found: ReadonlyMap<string, string>, now: ReadonlyMap<string
       return setting !== undefined && !fits(setting)
     }
   const differs = differsIn(found)
-  // In the transaction of a caller too: what is compiled takes a hundred times as long.
+  // Within a caller's transaction too: a compiled plan takes a hundred times as long.
   const meantIn = (settings: ReadonlyMap<string, string>) => [
     ...MEANING.filter(differsIn(settings)).map(([name, value]) => {
       return [name, name === 'search_path' ? `${value}, ${settings.get(name)}` : value] as const
@@ -228,11 +223,11 @@ function looksInCatalogFirst(path: string): boolean {
 }
 
 function setLocal(name: string, value: string): string {
-  // A search path is a list, and is quoted already.
+  // A search path is a list, and already quoted.
   return `set local ${name} = ${name === 'search_path' ? value : `'${value}'`}`
 }
 
-/** Begins a transaction of the bus's own in such a session. `more`: settings besides, of which the last one counts. */
+/** Begins a transaction of the bus. `more`: further settings, of which the last one counts. */
 export function beginText(session: Session | undefined, more: readonly string[] = []): string {
   const { settings, readOnly } = session ?? AS_USUAL
   const level = readOnly ? `${BEGIN} read write` : BEGIN
@@ -240,9 +235,9 @@ export function beginText(session: Session | undefined, more: readonly string[] 
 }
 
 /**
- * Begins a transaction for a handler: at the level of the bus, and with its own limits of time. The settings that change what a
- * statement means are as the application has them, whose statements these are. It writes, or begins not at all: on a replica that is refused (0A000).
- * Its last result is that of `ASK_BEGUN_AT`.
+ * Begins a handler's transaction, at the bus's level, without a short `transaction_timeout` and idle for
+ * `frozenAfterMs` at most. Settings that change what a statement means stay the application's. A replica refuses it
+ * (0A000). The last result is that of `ASK_BEGUN_AT`.
  */
 export function beginLentText(session: Session | undefined, frozenAfterMs: number): string {
   const limited = session?.settings.filter((setting) => setting.includes(' transaction_timeout ')) ?? []
@@ -256,14 +251,14 @@ export function beginLentText(session: Session | undefined, frozenAfterMs: numbe
 }
 
 /**
- * When the transaction began, as a text that depends on no setting. A transaction that somebody begins later on the same connection
- * has another time: at least the answer to the first one lies between them. Unlike a setting, no `reset all` forgets it.
+ * When the transaction began, as a text that no setting and no `reset all` changes. A later transaction on the
+ * connection has another time.
  */
 export const ASK_BEGUN_AT = 'select extract(epoch from pg_catalog.now())::pg_catalog.text as begun_at'
 
 /**
- * On a connection of the bus's own, once, for as long as it lasts. What follows the first setting is not compiled
- * either. The rest is in names and operators of the catalogue: the second statement makes it so.
+ * Runs once on a connection of the bus. The first setting keeps the rest from being compiled. The second makes its
+ * names and operators the catalogue's.
  */
 export const SET_UP_SESSION = [
   'set jit = off',
@@ -274,7 +269,7 @@ where pg_catalog.strpos(path, 'pg_catalog') operator(pg_catalog.>) 0
   ...[...MEANING.filter(([name]) => name !== 'search_path'), ...LEVEL, ...PLANS].map(
     ([name, value]) => `set ${name} = '${value}'`,
   ),
-  // Those that a server of this version does not have are left out.
+  // Settings that the server's version lacks are left out.
   `select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings where name in ('idle_session_timeout', 'transaction_timeout')
   or name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') and setting::bigint < ${TOO_SHORT_MS}`,
 ].join(';\n')

@@ -1,6 +1,6 @@
 /**
- * One SQL statement: a name to prepare it by, its text with `{schema}` where the schema goes, and the types of
- * its parameters and rows. Each stands in a file of its own with the function that runs it.
+ * One SQL statement: the name to prepare it by, its text with `{schema}` for the schema, and the types of its
+ * parameters and rows. Each has a file of its own.
  */
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
@@ -20,7 +20,7 @@ export function statement<Parameters extends readonly unknown[], Row = never>(
   return { name, text, raw: options.raw ?? false }
 }
 
-/** Statements bound to one schema. Built once at start; the schema name has been checked by then. */
+/** Statements bound to one schema, whose name has been checked. */
 export class Sql {
   readonly schema: string
   /** False behind a transaction-mode pooler, where a prepared statement may be on another server connection. */
@@ -35,14 +35,14 @@ export class Sql {
   }
 
   /**
-   * From now on the first statement, and every one after it until `check` has resolved once, waits for `check` and is
-   * refused with it. On the connection of the statement: that may be the only one there is, in a caller's transaction.
+   * Every statement waits for `check`, and fails with it, until `check` has resolved once. The check uses the
+   * statement's connection, which may be the only one in a caller's transaction.
    */
   checkFirst(check: (on: Queryable) => Promise<void>): void {
     this.#check = check
   }
 
-  /** It has been checked elsewhere. */
+  /** The check has been done elsewhere. */
   checked(): void {
     this.#check = undefined
   }
@@ -57,7 +57,7 @@ export class Sql {
       const result = await this.send(on, stated, parameters)
       return result.rows as Row[]
     } catch (error) {
-      // Only the caller's own transaction can have failed before: a status that `pg` learns a moment after the failure.
+      // Only the caller's own transaction can have failed before; `pg` learns of that a moment later.
       if (sqlStateOf(error) !== SQL_STATE.failedTransaction) throw error
       throw new OutbusError(
         'emit.tx_closed',
@@ -67,7 +67,7 @@ export class Sql {
     }
   }
 
-  /** Of those who ask at once on one pool, one looks for all. */
+  /** Concurrent callers on one pool share one check. */
   async #runCheck(on: Queryable, check: (on: Queryable) => Promise<void>): Promise<void> {
     if (this.#checking?.on === on) return this.#checking.done
     const checking = { on, done: check(on) }
@@ -80,7 +80,7 @@ export class Sql {
     }
   }
 
-  /** Like {@link run}, for who needs the command tag as well. */
+  /** As {@link run}, with the command tag. */
   send<Parameters extends readonly unknown[], Row>(
     on: Queryable,
     stated: Statement<Parameters, Row>,
@@ -99,7 +99,7 @@ export class Sql {
   #bind(stated: Statement<readonly unknown[], unknown>): { name: string; text: string } {
     let bound = this.#bound.get(stated.name)
     if (bound === undefined) {
-      // The schema is in the name because two buses with different schemas may share a caller's connection.
+      // The name contains the schema: two buses with different schemas may share a connection.
       bound = {
         name: preparedName(`${this.schema}.${stated.name}`),
         text: inCatalog(stated.text).replaceAll('{schema}', `"${this.schema}"`),

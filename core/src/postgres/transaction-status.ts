@@ -1,8 +1,7 @@
-/** Whether a caller's client is in the transaction that it says it is in. */
+/** Checks that a caller's client is in an open transaction. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 
-/** What `pg` says of the connection: `T` in a transaction, `E` in one that has failed, `I` in none. */
 export function assertTransaction(tx: pg.ClientBase): void {
   const status = statusOf(tx)
   if (status === 'T') return

@@ -1,4 +1,4 @@
-/** How every transaction of the bus's own begins and ends: at a level and with settings that it states itself (G21). */
+/** Begins and ends the bus's own transactions, at a level and with settings that the bus states (G21). */
 import type pg from 'pg'
 import { ask, askSession } from './ask.ts'
 import { beginText, hasEnded, wasBegun } from './session.ts'
@@ -10,14 +10,14 @@ export async function beginOn(client: pg.ClientBase, settings: readonly string[]
   wasBegun(client)
 }
 
-/** Answers with what Postgres did: COMMIT of a failed transaction succeeds, and says ROLLBACK. */
+/** Returns the command tag: COMMIT of a failed transaction succeeds, and says ROLLBACK. */
 export async function commitOn(client: pg.ClientBase): Promise<string> {
   hasEnded(client)
   const { command } = await ask(client, { text: 'commit' })
   return command
 }
 
-/** Succeeds also where no transaction is open. */
+/** Succeeds without an open transaction too. */
 export async function rollbackOn(client: pg.ClientBase): Promise<void> {
   hasEnded(client)
   await ask(client, { text: 'rollback' })

@@ -1,24 +1,23 @@
 /**
- * The types of the bus's own: how it reads what Postgres sends, and writes what it sends, on each of its statements (G21).
+ * How the bus reads and writes values in each of its statements (G21).
  *
- * `pg` reads rows by a table that all connections of the process share, and an application may change it: `parseInt8` alone made
- * a lease keeper take its own leases for lost. So each statement of the bus, and of its plugins, brings this table along.
+ * `pg` reads rows by a table for the whole process, which an application may change: `parseInt8` alone made a lease
+ * keeper take its own leases for lost. So each statement of the bus and its plugins brings this table.
  */
 import { isDate } from 'node:util/types'
 import { parse as parseArray } from 'postgres-array'
 import { UnreadableAnswer } from './postgres-errors.ts'
 
-/** Reads the text of one value that is not null. */
 type Read = (text: string) => unknown
 
 const asSent: Read = (text) => text
 const toBoolean: Read = (text) => text === 't'
 
-/** The types that a row's values have, by the object id that Postgres gives each type. Whatever is not here comes as text. */
+/** By Postgres's object ids. All other types are read as text. */
 const SCALARS: readonly (readonly [oid: number, arrayOid: number, read: Read])[] = [
   [16, 1000, toBoolean], // boolean
   [17, 1001, toBytes], // bytea
-  [20, 1016, asSent], // bigint: beyond what a number is exact for
+  [20, 1016, asSent], // bigint: not exact as a number
   [21, 1005, Number], // smallint
   [23, 1007, Number], // integer
   [26, 1028, Number], // oid
@@ -33,8 +32,8 @@ const SCALARS: readonly (readonly [oid: number, arrayOid: number, read: Read])[]
   [2950, 2951, asSent], // uuid
   [114, 199, JSON.parse], // json
   [3802, 3807, JSON.parse], // jsonb
-  [1082, 1182, toDate], // date: its midnight where this process is
-  [1114, 1115, toDate], // timestamp: where this process is
+  [1082, 1182, toDate], // date: its midnight in this process's zone
+  [1114, 1115, toDate], // timestamp: in this process's zone
   [1184, 1185, toDate], // timestamp with time zone
 ]
 
@@ -45,28 +44,28 @@ const READS: ReadonlyMap<number, Read> = new Map(
   ]),
 )
 
-/** For a query's `types`, in the place of the process's. Nothing of the bus is ever sent in binary. */
+/** For a query's `types`. The bus sends nothing in binary. */
 export const OWN_TYPES = { getTypeParser: (oid: number): Read => READS.get(oid) ?? asSent }
 
-/** The same for rows of which nothing is read. */
+/** Reads every value as text. */
 export const TEXTS = { getTypeParser: (): Read => asSent }
 
-/** Whether the query is a statement of the bus, which brings the bus's types along. An application has no way to them. */
+/** Whether the query is the bus's: an application cannot reach these types. */
 export function isBusQuery(query: unknown): boolean {
   const { types } = (query ?? {}) as { readonly types?: unknown }
   return types === OWN_TYPES || types === TEXTS
 }
 
-/** Date and time as ISO 8601 has them: what `datestyle` says elsewhere, it says ISO where the bus asks. */
+/** ISO 8601, to which the bus sets `datestyle`. */
 const DATE_AND_TIME =
   /^(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d(?:\.\d+)?)(?:([+-])(\d\d)(?::(\d\d)(?::(\d\d))?)?)?)?( BC)?$/
 
-/** The farthest time that a `Date` can say, in ms since 1970. Postgres goes 18,000 years further. */
+/** The farthest time of a `Date`, in ms since 1970. Postgres goes 18,000 years further. */
 const FARTHEST_MS = 8_640_000_000_000_000
 
 /**
- * Always a valid `Date`. What is beyond what a `Date` can say, and what is infinite, is the farthest one. `pg` gives a number or an
- * invalid date there, and whoever formats either throws: one such row would end a loop over the rows of all apps.
+ * Times beyond the range of a `Date` become the farthest one. `pg` gives a number or an invalid date, which throws when
+ * it is formatted: one such row would end a loop over the rows of all apps.
  */
 function toDate(text: string): Date {
   if (text === 'infinity') return new Date(FARTHEST_MS)
@@ -81,7 +80,7 @@ function toAnyDate(text: string): Date {
   if (parts === null) throw new UnreadableAnswer(`a time that is not ISO 8601: ${text}`)
   const [, years, months, days, hours = '0', minutes = '0', seconds = '0', sign, ...offset] = parts
   const year = offset[3] === undefined ? Number(years) : 1 - Number(years)
-  // By microseconds, which Postgres counts: 1.001 times a thousand is less than 1,001.
+  // Postgres counts microseconds, and 1.001 times a thousand is less than 1,001.
   const ms = Math.floor(Math.round(Number(seconds) * 1_000_000) / 1_000)
   const date = new Date(0)
   if (sign === undefined) {
@@ -103,7 +102,7 @@ function toAnyDate(text: string): Date {
 
 const ESCAPED = /\\(?:(\\)|([0-3][0-7]{2}))/g
 
-/** Reads the format `hex`, and the old one, `escape`. */
+/** Reads the formats `hex` and `escape`. */
 function toBytes(text: string): Buffer {
   if (text.startsWith('\\x')) return Buffer.from(text.slice(2), 'hex')
   const unescaped = text.replace(ESCAPED, (_, backslash: string | undefined, octal: string) =>
@@ -113,8 +112,8 @@ function toBytes(text: string): Buffer {
 }
 
 /**
- * A parameter as the bus sends it: as text, by no setting of the process. Bytes and objects that are neither a date nor an array
- * are left to `pg`, which sends them as they are, and as JSON.
+ * A parameter as text, whatever the process's settings. Bytes, and objects that are neither date nor array, are left to
+ * `pg`, which sends them as they are and as JSON.
  */
 export function parameterOf(value: unknown): unknown {
   if (value === null || value === undefined) return null
@@ -140,8 +139,8 @@ function arrayOf(elements: readonly unknown[]): string {
 const digits = (value: number, count: number) => String(value).padStart(count, '0')
 
 /**
- * By the time of day where this process is, with its offset: what a column without a zone gets is what `toDate` reads of it. The
- * offset is exact to the second: in the 19th century it was no whole number of minutes.
+ * Local time with its offset, so that a column without a zone holds what `toDate` reads. The offset is exact to the
+ * second: 19th-century ones were no whole minutes.
  */
 function textOf(date: Date): string {
   const year = date.getFullYear()

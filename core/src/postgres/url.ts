@@ -1,16 +1,18 @@
 /**
- * A `postgres://` URL, before anything is opened with it. `pg` throws a bare TypeError at some, and takes the host for something
- * else at others; both have the password in what they say.
+ * Checks a `postgres://` URL before use. `pg` throws a bare TypeError at some URLs and misreads the host of others, and
+ * shows the password in both cases.
  */
 import pg from 'pg'
 import { OutbusError } from '../errors.ts'
 
-/** What a refusal calls it, and where it stands. */
+/** What a refusal calls the URL, and where it stands. */
 export type UrlPath = 'database' | 'listenUrl'
 
 const ENCODE = 'percent-encode them, as encodeURIComponent does: # is %23, / is %2F, ? is %3F, @ is %40'
 
-/** Refuses what is no URL of Postgres, or one that `pg` would misread. The URL is never shown: it has a password in it. */
+/**
+ * Refuses what is no URL of Postgres, or one that `pg` would misread. Never shows the URL, which contains a password.
+ */
 export function assertPostgresUrl(url: unknown, path: UrlPath): asserts url is string {
   if (typeof url !== 'string' || !/^(postgres(ql)?:\/\/|socket:|\/)/.test(url)) {
     throw refused(path, `is a postgres:// URL${path === 'database' ? ' or a pg.Pool' : ''}`)
@@ -18,26 +20,26 @@ export function assertPostgresUrl(url: unknown, path: UrlPath): asserts url is s
   assertReadable(url, path)
 }
 
-/** The same for the URL of a caller's own pool, which may have none. */
+/** Checks the URL of a caller's pool, if it has one. */
 export function assertReadable(url: string, path: UrlPath): void {
   const [, rest] = /^postgres(?:ql)?:\/\/(.*)$/s.exec(url) ?? []
   if (rest !== undefined) assertParts(rest, path)
   try {
-    // Made and thrown away: that reads the URL, and the files of certificates that it names.
+    // Reads the URL and the certificate files that it names, and is thrown away.
     void new pg.Client({ connectionString: url })
   } catch (error) {
     const { syscall, message } = error as NodeJS.ErrnoException
-    // A missing file says its name. What else there is to say may have a part of the URL in it.
+    // A missing file says its name. Any other message may contain a part of the URL.
     if (syscall !== undefined) throw refused(path, `names a file that cannot be read: ${message}`)
     throw refused(path, 'is not a URL that can be read', `if its user or password has #, /, ?, @ or %, ${ENCODE}`)
   }
 }
 
-/** `rest` is what follows the two slashes. */
+/** `rest` follows the two slashes. */
 function assertParts(rest: string, path: UrlPath): void {
   const [authority = ''] = /^[^/?#]*/.exec(rest) ?? []
   const [, file = '', query] = /^([^?#]*)(?:\?(.*))?$/s.exec(rest.slice(authority.length)) ?? []
-  // What comes after the first of these was meant for the password, and the host for a host.
+  // What follows the first of these was meant for the password, and the host for a host.
   if (rest.includes('#') || file.includes('@') || (query !== undefined && isCutOff(query)))
     throw refused(path, 'has #, /, ? or @ in its user, password or database as they are', ENCODE)
   const host = new URLSearchParams(query).get('host') ?? authority.slice(authority.lastIndexOf('@') + 1)
@@ -50,7 +52,7 @@ function assertParts(rest: string, path: UrlPath): void {
   }
 }
 
-/** Such as `ss@h/d`, of a password `pa?ss`. What has a value may have an @ in it: `user=ada@tenant`. */
+/** Such as `ss@h/d`, from a password `pa?ss`. A value may contain an @: `user=ada@tenant`. */
 function isCutOff(query: string): boolean {
   return query.split('&').some((pair) => {
     const [name = '', value] = pair.split('=', 2)

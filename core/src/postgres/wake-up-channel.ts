@@ -5,12 +5,12 @@ export function wakeUpChannel(schema: string): string {
   return channelName('outbus_wake_', schema)
 }
 
-/** The same for requests, which have lanes of their own. */
+/** The channel of requests, which have their own lane. */
 export function requestChannel(schema: string): string {
   return channelName('outbus_request_', schema)
 }
 
-/** The same for deliveries that are to be ended while they run. */
+/** The channel of deliveries that are to be ended while they run. */
 export function cancelChannel(schema: string): string {
   return channelName('outbus_cancel_', schema)
 }
@@ -27,13 +27,13 @@ export function wakesOf({ batched, ordered, single }: Wakes): string {
   return `${batched ? 'b' : ''}${ordered ? 'o' : ''}${single ? 's' : ''}`
 }
 
-/** An empty payload says nothing of what was written: it may be for any lane. */
+/** An empty payload may be for any lane. */
 export function readWakes(payload: string): Wakes {
   const has = (lane: string) => payload === '' || payload.includes(lane)
   return { batched: has('b'), ordered: has('o'), single: has('s') }
 }
 
-/** Hashed where it would be longer than Postgres takes (63 bytes). */
+/** Hashed if it would be longer than the 63 bytes that Postgres takes. */
 function channelName(prefix: string, schema: string): string {
   const channel = `${prefix}${schema}`
   return channel.length <= 63 ? channel : `${prefix}${createHash('sha256').update(schema).digest('hex').slice(0, 40)}`
