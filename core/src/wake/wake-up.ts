@@ -27,7 +27,6 @@ export interface Lending {
   isReady(): boolean
   /** Whether the lane takes no events of this app. Default false. */
   refuses?(app: string): boolean
-  /** Ends the connection without waiting for an answer. */
   cut(): void
 }
 
@@ -76,8 +75,8 @@ export class WakeUp {
   }
 
   /**
-   * Borrows a waiting lane while none takes its turn: the emit and the lane's claim are one trip to Postgres. The
-   * borrower sends one statement, then wakes the lane.
+   * Borrows a waiting lane while none takes its turn. The borrower sends one statement, then wakes the lane: the
+   * statement and the lane's claim are one trip to Postgres.
    */
   lend(app: string): Lent | undefined {
     if (this.#turns > 0 || this.#pausing > 0) return undefined

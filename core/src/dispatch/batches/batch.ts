@@ -14,7 +14,7 @@ export interface BatchEnd {
   readonly ended: readonly Run[]
   readonly running: readonly Run[]
   readonly unstarted: number
-  /** Permit time per delivery, in ms. */
+  /** How much of one permit's time a delivery took, in ms. */
   readonly meanMs: number
 }
 
@@ -24,7 +24,7 @@ export interface BatchSurroundings {
   readonly running: Running
 }
 
-/** Runs up to `permits` deliveries at a time. Releases each permit once. */
+/** Runs up to `permits` deliveries at a time, and releases each permit once no delivery needs it. */
 export function runBatch(
   deliveries: readonly RowDelivery[],
   permits: number,
@@ -71,7 +71,7 @@ class Batch {
   }
 
   #pump(): void {
-    // After a standstill the timer is late, and unstarted rows may belong to others.
+    // After a standstill of the process the timer is late, and others may have the rows that were not started.
     if (this.#isOver(performance.now())) this.#close()
     while (!this.#closed && this.#next < this.#deliveries.length && this.#running.size < this.#permits)
       this.#startNext()
@@ -95,7 +95,7 @@ class Batch {
     const run = new Run(delivery, this.#around.rules)
     if (run.result !== undefined) {
       this.#ended.push(run)
-      // Handlers that return at once keep the timer from firing.
+      // Handlers that return at once leave the timer no time to fire.
       if (this.#isOver(delivery.endedAt as number)) this.#close()
       return
     }

@@ -13,7 +13,7 @@ export interface ClaimLoopOptions {
   readonly permits: Permits
   share(): number
   readonly signal: AbortSignal
-  /** Called after each turn that found rows. `full`: there are probably more. `tookMs`: since the claim. */
+  /** Called after each turn that found rows. `full`: there are probably more. `tookMs`: the time since the claim. */
   onWorked(full: boolean, tookMs: number): Promise<void> | void
   /** Called after each turn. */
   onTurn(): void

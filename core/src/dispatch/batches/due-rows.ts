@@ -27,7 +27,7 @@ const EVENT = CLAIMED_COLUMNS.indexOf('event')
 export interface DueRows {
   /** Begins a transaction and claims up to `rows`. Empty: nothing is due, and the transaction has ended. */
   claim(connection: LaneConnection, rows: number, bytes: number): Promise<OutboxRow[]>
-  /** Rows came back behind the place of the next look. */
+  /** Called when rows came back to where the lane has looked already. */
   lookAgain(): void
 }
 
@@ -36,12 +36,12 @@ export interface LevelStarts {
   readonly levels: readonly [low: number, normal: number, high: number]
 }
 
-/** Claims that sum up the sizes of events, after one event was too large. */
+/** How many claims sum up the sizes of events, once one event was too large. */
 const SIZED_CLAIMS = 50
 
 /**
- * How often a lane looks beyond its portion, where a dead or busy dispatcher may have left rows. Many lanes each look
- * less often, since each looks for all.
+ * How often a lane looks at the whole backlog: a dispatcher that died or is busy may have left its portion. Many lanes
+ * each look less often, since each looks for all.
  */
 const WHOLE_EVERY_MS = 25
 const LANES_THAT_LOOK_SO_OFTEN = 4
@@ -88,7 +88,8 @@ export class UnorderedRows implements DueRows {
     }
     if (rows.length > 0) return rows
     await connection.commit(() => [])
-    // Only a look from the start shows that nothing is due. While such looks are slow, one has to wait for its turn.
+    // Only a look at the whole from the start shows that nothing is due. While such looks are slow, it waits for its
+    // turn.
     if (raw.length === 0 && whole && (full || this.fullInMs > 0)) return rows
     if (this.fullInMs === 0) this.lookAgain()
     return this.claim(connection, limit, bytes)
@@ -120,12 +121,12 @@ const FIRST_LINE: Line = { trigger: '00000000-0000-0000-0000-000000000000', key:
 /** Keys that one step of the walk looks at. */
 const VISITS = 2_000
 
-/** A walk that found nothing takes at most one part in this many of the time. */
+/** Walks that find nothing take at most one part in this many of the time. */
 const WALK_SHARE = 4
 
 /**
- * The first row of each ordering key, by due time within each app. If an app has too many due rows, every second look
- * is a step of a walk over all keys. So rows that cannot run delay others by one step.
+ * Claims the first row of each ordering key, by due time within each app. If an app has too many due rows, every second
+ * look is a step of a walk over all keys. So rows that cannot run delay others by one step at most.
  */
 export class OrderedRows implements DueRows {
   readonly #starts: { readonly ordered: number | undefined }
@@ -140,7 +141,7 @@ export class OrderedRows implements DueRows {
     this.#starts = starts
   }
 
-  /** Whether the last claim saw a line. A retry, or the death of a holder, may make its first row due. */
+  /** Whether the last claim saw a line, due or not. A retry, or the death of a holder, may make a first row due. */
   get hasLines(): boolean {
     return this.#lines
   }
@@ -201,7 +202,7 @@ export class OrderedRows implements DueRows {
     return { rows: rowsOf(raw), all: first?.[SAW_ALL_DUE] === 't' }
   }
 
-  /** `isEnd`: the next walk begins at the first key. */
+  /** `isEnd`: the walk came to the last key, and goes on at the first. */
   async #walk(connection: LaneConnection, limit: number, bytes: number) {
     const { trigger, key } = this.#after
     const raw = await connection.claim(claimOrdered, [limit, trigger, key, VISITS, bytes])
@@ -212,7 +213,7 @@ export class OrderedRows implements DueRows {
     return { rows: rowsOf(raw), isEnd: !stoppedEarly }
   }
 
-  /** Each round looks at every key again. */
+  /** Nothing to do: each round looks at every key again. */
   lookAgain(): void {}
 }
 

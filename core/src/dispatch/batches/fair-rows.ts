@@ -1,6 +1,6 @@
 /**
- * Rows of apps that do not crowd, while others do (docs/claim-protocol.md). A look finds what just became due; a walk
- * finds what lies inside the backlog.
+ * Claims rows of apps that do not crowd, while others do (docs/claim-protocol.md). A look finds what just became due; a
+ * walk finds what lies inside the backlog.
  */
 import { isoText, performance } from '../../time/clock.ts'
 import { claimFresh } from '../../sql/claim/claim-fresh.ts'
@@ -10,14 +10,14 @@ import type { DueRows, LevelStarts } from './due-rows.ts'
 import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from '../run/outbox-row.ts'
 
-/** A row becomes visible a moment after it is due. */
+/** How far looks overlap: a row becomes visible a moment after it is due. */
 const OVERLAP_MS = 100
 /** Rows of each level that one look covers. */
 const LOOK = 2_000
 /** Rows that one step of the walk covers, and how long crowding lasts before. */
 const STEP = 10_000
 const WALK_AFTER_MS = 2_000
-/** Each is the interval of all dispatchers together. */
+/** How often all dispatchers together look, and take a step. */
 const LOOK_EVERY_MS = 5
 const STEP_EVERY_MS = 100
 /** Looks take at most a quarter of the time, and steps a twentieth. */
@@ -65,7 +65,7 @@ export class FairRows implements DueRows {
       this.#walked = undefined
       return []
     }
-    // What ran was emitted on the lane's connection, which is no look.
+    // The lane has just run what was emitted on its connection, and that was no look.
     if (!this.#more && this.restMs > 0) return []
     const now = performance.now()
     const stepEveryMs = Math.max(STEP_EVERY_MS * this.#dispatchers(), this.#stepMs * STEP_SHARE)
@@ -75,7 +75,7 @@ export class FairRows implements DueRows {
     else this.#lookMs = performance.now() - now
     this.#restsFrom = performance.now()
     this.#more = rows.length > 0
-    // Not awaited: a failure shows in the next claim on this connection.
+    // Not awaited: the commit precedes the next claim on this connection, which fails with it.
     if (rows.length === 0) connection.commit(() => []).catch(() => undefined)
     return rows
   }
@@ -85,7 +85,7 @@ export class FairRows implements DueRows {
   async #look(connection: LaneConnection, limit: number, bytes: number, now: number): Promise<OutboxRow[]> {
     const backMs = Math.min(now - this.#lookedAt, 10_000) + OVERLAP_MS
     const raw = await connection.claim(claimFresh, [limit, this.#crowding.apps, backMs, LOOK, bytes])
-    // What a full claim left over is looked for again.
+    // A full claim leaves rows over, so the next look begins at the same place.
     if (raw.length < limit) this.#lookedAt = now
     return raw.map((texts) => new OutboxRow(texts))
   }
@@ -97,7 +97,7 @@ export class FairRows implements DueRows {
     const raw = await connection.claim(claimOvertaken, [limit, this.#crowding.apps, level, due, id, STEP])
     const [reached] = raw
     const rows = raw.filter(([rowId]) => rowId !== null).map((texts) => new OutboxRow(texts))
-    // What a full claim left over is walked over again.
+    // A full claim leaves rows over, so the same piece is walked over again.
     if (rows.length === limit) return rows
     if (Number(reached?.[WALKED]) === STEP)
       this.#walked = { due: reached?.[WALKED_TO_DUE] as string, id: reached?.[WALKED_TO_ID] as string }

@@ -16,7 +16,7 @@ import type { Statement } from '../../contract/statement.ts'
 import { AnswerTimer } from '../../postgres/answer-timer.ts'
 import { SILENT_FOR_MORE_MS, socketOf } from '../../postgres/silent-connections.ts'
 
-/** The largest range of `randomInt`. */
+/** The largest range of `randomInt`, so that no two sessions draw the same lock. */
 const MAX_LOCK = 2 ** 48 - 1
 
 export interface LaneConnectionOptions {
@@ -69,7 +69,7 @@ export class LaneConnection {
     return connection
   }
 
-  /** Every transaction on this connection is the lane's own. */
+  /** Every transaction on this connection is begun here. */
   async #setUp({ sql, frozenAfterMs }: LaneConnectionOptions): Promise<void> {
     if (sql.prepare) await answer(this.#client, { text: setUpClaims(frozenAfterMs) })
     else this.#begin = { text: beginText(await askSession(this.#client), claimSettings(frozenAfterMs)) }
@@ -127,8 +127,8 @@ export class LaneConnection {
   }
 
   /**
-   * Rejects if the claim is lost, or if Postgres may end the claim within `forMs` of silence. After a standstill of
-   * this process, Postgres is asked: its answer comes after any word of the loss.
+   * Rejects if the claim is lost. Asks Postgres if its limit for silence may end the claim within `forMs`. A process
+   * that stood still may not have read of a loss yet, and reads of it before the answer.
    */
   async assertHeld(forMs: number): Promise<void> {
     if (performance.now() + forMs >= this.#askedAtMs + this.#frozenAfterMs) {
@@ -184,7 +184,10 @@ export class LaneConnection {
   }
 }
 
-/** Sends all in one write: each write wakes Postgres up. `pg` does this only within a statement. */
+/**
+ * Sends everything in one write, since each write wakes Postgres up. `pg` does this only for the messages of one
+ * statement.
+ */
 function inOneWrite<T extends readonly unknown[]>(client: pg.Client, send: () => readonly [...T]): readonly [...T] {
   const stream = socketOf(client)
   stream.cork()

@@ -16,7 +16,7 @@ import type { OutboxRow } from '../run/outbox-row.ts'
 export interface Noted {
   /** Ids of rows that were started before and never settled. */
   readonly interrupted: ReadonlySet<string>
-  /** Some trigger is paused, perhaps one of these rows'. */
+  /** Some trigger is paused, perhaps the trigger of one of these rows. */
   readonly somethingPaused: boolean
 }
 

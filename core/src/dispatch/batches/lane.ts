@@ -42,12 +42,12 @@ import type { Woken } from '../../wake/wake-up.ts'
 
 export interface LaneOptions {
   readonly batchRows: number
-  /** Stored bytes of events; one row is always taken. */
+  /** The most stored bytes of events in a batch. One row is always taken. */
   readonly batchBytes: number
   readonly holdMs: number
   readonly leaseMs: number
   readonly frozenAfterMs: number
-  /** Told of full batches. */
+  /** Hears of full batches. */
   readonly crowding?: Crowding
 }
 
@@ -57,7 +57,7 @@ export interface LaneSurroundings extends DeliverySurroundings, BatchSurrounding
   readonly notesOn: pg.Pool
   readonly leases: LeaseKeeper
   readonly leaseClock: Latest
-  /** Waits until the clock is known. */
+  /** Waits until the database's clock is known. */
   latestS(): Promise<number>
   readonly plans: Plans
   readonly principals: RunsAsRules
@@ -75,15 +75,15 @@ export interface Turn {
   readonly full: boolean
 }
 
-/** Leases that go on, and the moment that shows it. */
+/** Leases that are not over, and the moment by which that was judged. */
 interface Kept {
   readonly ids: readonly string[]
   readonly latestS: number
 }
 
-/** The target time of a batch. After a death its rows run again one by one. */
+/** How long a batch should take. What is in flight when a process dies runs again one row after the other. */
 const TARGET_MS = 6
-/** The weight of the newest batch in the mean. */
+/** The weight of the newest batch in the mean time of handlers. */
 const NEWEST_SHARE = 0.3
 
 export class Lane {
@@ -102,7 +102,10 @@ export class Lane {
     this.#options = options
   }
 
-  /** Always releases `permits`. `woken`: an emit on this connection woke the lane. */
+  /**
+   * Claims due rows and drives them to an outcome. Always releases `permits`. `woken`: an emit on this connection woke
+   * the lane.
+   */
   async turn(connection: LaneConnection, permits: number, woken?: Woken): Promise<Turn> {
     const { gate } = this.#around
     const wanted = this.#batchRows(permits)
@@ -130,12 +133,12 @@ export class Lane {
     return Math.min(this.#options.batchRows, Math.max(permits, finishable))
   }
 
-  /** Its rows are gone, but other lanes would keep looking for them. */
+  /** Clears a note whose rows are gone. Others would keep looking for these rows. */
   clearLeftNote(): Promise<void> {
     return this.#note.clear()
   }
 
-  /** note → run → settle. `noted`: the note, if already committed. */
+  /** Runs one batch: note → run → settle. `noted`: the answer to a note that is committed already. */
   async #drive(
     connection: LaneConnection,
     rows: readonly OutboxRow[],
@@ -159,7 +162,7 @@ export class Lane {
       const noted = before ?? (await this.#note.write(rows))
       ;({ interrupted } = noted)
       paused = noted.somethingPaused ? await this.#paused(deliveries) : []
-      // After a standstill of this process, others may have run the rows by now.
+      // If this process stood still, others may have run the rows by now.
       await connection.assertHeld(this.#options.holdMs)
     } catch (error) {
       gate.release(permits)
@@ -186,7 +189,7 @@ export class Lane {
     await this.#settle(connection, end)
   }
 
-  /** Rows whose holders live, although the database's clock says that their leases are over. */
+  /** Finds rows whose holders live, although the database's clock says that their leases are over. */
   async #stillLeased(rows: readonly OutboxRow[]): Promise<Kept | undefined> {
     const leased = rows.filter(({ leaseToken }) => leaseToken !== null)
     if (leased.length === 0) return undefined
@@ -196,7 +199,7 @@ export class Lane {
     return still.length === 0 ? undefined : { ids: still.map(({ id }) => id), latestS }
   }
 
-  /** Rows of paused triggers get parked; the others are claimed again a turn later. */
+  /** Finds the rows of paused triggers. They are parked; the other rows are claimed again a turn later. */
   async #paused(deliveries: readonly RowDelivery[]): Promise<string[]> {
     const { sql, notesOn } = this.#around
     const paused = await sql.run(notesOn, findPaused, [
@@ -220,7 +223,7 @@ export class Lane {
       if (!interrupted.has(row.id)) continue
       const delivery = new RowDelivery(row, plans.of(row.trigger), this.#around)
       const outcome = decideInterrupted(delivery, rules)
-      // The vanished holder's token is still on the row.
+      // The row still has its vanished holder's token.
       const settlement = new Settlement(row.leaseToken)
       settlement.settle(row, outcome)
       settlements.push(settlement)
@@ -279,7 +282,7 @@ export class Lane {
       ])
       if (!leavesNote) this.#note.wasCleared()
     } catch (error) {
-      // The rows are free again, and the note says which had been started.
+      // The rows are free again. The note says which had been started, and must not be overwritten.
       this.#note.leave()
       throw error
     }

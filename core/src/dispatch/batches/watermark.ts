@@ -1,12 +1,12 @@
 /**
- * Where a lane's next scan of each priority level begins: past the index entries of deleted rows, which pile up while a
- * snapshot is open. Rows that were locked, came back or were committed late may lie below. So the watermark is dropped
- * regularly, and less often while full scans are slow.
+ * Where a lane's next scan of each priority level begins. Without a watermark, a scan walks over the entries of all
+ * rows that were deleted since the oldest open snapshot. Rows that were locked, came back or were committed late may
+ * lie below. So the watermark is dropped regularly, and less often while full scans are slow.
  */
 import { PRIORITIES } from '../../validation/priority.ts'
 
 const FROM_THE_START = -Infinity
-/** About how long rows below the watermark wait. */
+/** About how long a row below the watermark waits. */
 const RESET_EVERY_MS = 25
 /** The share of the time for scans from the start. */
 const RESET_SHARE = 0.05
@@ -16,7 +16,7 @@ export class Watermark {
   #levels: number[] = PRIORITIES.map(() => FROM_THE_START)
   #resetAt = 0
   #scanMs = 0
-  /** By how much the last scan from the start took longer. */
+  /** How much longer the last scan from the start took than the others. */
   #excessMs = 0
 
   /** `start`: where a full scan of each level begins, in seconds since 1970. Default: the very start. */
@@ -34,7 +34,7 @@ export class Watermark {
     }
   }
 
-  /** In how many ms a full scan fits into the share. */
+  /** How long the next full scan has to wait, so that full scans keep to their share. */
   fullInMs(nowMs: number): number {
     return Math.max(0, this.#resetAt + this.#excessMs / RESET_SHARE - nowMs)
   }
@@ -53,7 +53,10 @@ export class Watermark {
     else this.#scanMs = ms
   }
 
-  /** `dueAt`: seconds since 1970, by the database's clock; a double is exact to the microsecond until 2242. */
+  /**
+   * Called for each claimed row. `dueAt` is in seconds since 1970, by the database's clock; a double is exact to the
+   * microsecond until 2242.
+   */
   claimed(level: number, dueAt: number): void {
     if (dueAt > (this.#levels[level] ?? dueAt)) this.#levels[level] = dueAt
   }

@@ -123,7 +123,7 @@ export class AloneLane {
     this.#settled(last, settled)
   }
 
-  /** Both in one round trip. */
+  /** Settles the last row and takes the next one in one round trip. */
   async #settleAndTake(connection: LaneConnection, last: Settled | undefined): Promise<Taken | undefined> {
     const { sql, plans, leaseClock } = this.#around
     const { latestS } = leaseClock

@@ -78,9 +78,9 @@ export interface RequestLaneOptions {
 
 /** Permits asked for at a time: one at first, doubled up to this while takes are full. */
 const MOST_AT_A_TIME = 64
-/** An overloaded caller is told to wait between once and twice this, in ms: not all come back together. */
+/** An overloaded caller is told to wait between once and twice this, in ms, so that not all come back together. */
 const RETRY_AFTER_MS = 1_000
-/** A waiting request is looked at for shedding this often before its time is over. */
+/** How many times a waiting request is looked at for shedding before its time is over. */
 const SHARE_OF_PATIENCE = 4
 /** A full take of fewer requests is no backlog: a take of one is full too. */
 const BACKLOG_FROM = 8
@@ -102,7 +102,7 @@ export class RequestLane {
     this.#options = options
   }
 
-  /** Never rejects: while Postgres is away, the lane tries again. */
+  /** Never rejects. */
   run(signal: AbortSignal): Promise<void> {
     const { wakeUp, pollMs, log } = this.#options
     return leasedLoop({ wakeUp, log, signal, restMs: () => pollMs, turn: () => this.#turn(signal) })
@@ -120,7 +120,8 @@ export class RequestLane {
           this.#count(run)
           onStarted(run)
         }
-        // A full take probably left requests behind. After an empty one, some may wait for their trigger's limit.
+        // A full take probably left requests behind, which must not wait too long. After an empty take, some may wait
+        // for their trigger's limit.
         if (rows.length === reserved || rows.length === 0) await this.#shed()
         this.#wanted = rows.length === reserved ? Math.min(MOST_AT_A_TIME, this.#wanted * 2) : 1
         return rows.length
@@ -180,7 +181,7 @@ export class RequestLane {
     return this.#wholeLooks.during(() => take(takeRequestsInTurns))
   }
 
-  /** Whether an app's fair share may be less than a take by age would give it. */
+  /** Whether an app's fair share may be less than a take by age would give the app. */
   #isShort(free: number, limit: number): boolean {
     for (const running of this.#running.values()) if (3 * free - running < 4 * limit) return true
     return false

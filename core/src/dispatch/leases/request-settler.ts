@@ -14,7 +14,6 @@ import type { Queryable } from '../../postgres/queryable.ts'
 interface Ended {
   readonly id: string
   readonly token: string
-  /** A stored reply, as JSON. */
   readonly reply: string
 }
 

@@ -37,7 +37,7 @@ import { WholeLooks } from '../../wake/whole-looks.ts'
 
 export interface SingleLaneOptions {
   readonly single: (typeof SINGLE_LANES)[number]
-  /** Runs of this lane at a time. */
+  /** The most runs of this lane at a time. */
   readonly most: number
   readonly holdMs: number
   readonly leaseMs: number

@@ -4,8 +4,9 @@
  *   due      no row of the trigger that is due before can appear any more
  *   running  no live lease of its rows was set before; so a limit is counted from there
  *
- * A trigger without marks had no rows when the marks were moved. Later rows have later times and higher ids, by which
- * the trigger is found. So a trigger that waits for its limit holds back no other's marks.
+ * A trigger without marks had no rows when the marks were moved. Its later rows have later times and higher ids, by
+ * which a take finds the trigger. So no look walks over finished rows, and a trigger that waits for its limit holds
+ * back no other's marks.
  */
 import { performance } from '../../time/clock.ts'
 import type { SingleMarks } from '../../sql/claim/find-single-starts.ts'
@@ -13,7 +14,7 @@ import { findFirstSingleStarts, findSingleStarts } from '../../sql/claim/find-si
 import type { Statement } from '../../contract/statement.ts'
 import type { Latest } from '../../time/lease-clock.ts'
 
-/** No marks are needed while a look from the very start takes the server no longer. */
+/** Marks are not needed while the server looks from the very start in this time. */
 const QUICK_MS = 0.3
 const QUICK_MS_A_TRIGGER = 0.1
 const VERY_START_SHARE = 0.003
@@ -62,7 +63,7 @@ export class SingleStarts {
     return [...columnsOf(this.#byTrigger), this.#newerThan, this.#otherwise, this.#markedAt]
   }
 
-  /** Whether the sequence was restarted, so that ids come again. */
+  /** Whether `lastId` shows that the sequence was restarted, so that ids come again. */
   isBeyond(lastId: number): boolean {
     return lastId < this.#newerThan
   }

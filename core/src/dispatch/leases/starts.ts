@@ -15,9 +15,9 @@ import { ClockWatch } from '../../time/clock-watch.ts'
 import type { Latest } from '../../time/lease-clock.ts'
 import { SingleStarts } from './single-starts.ts'
 
-/** No marks are needed while a look from the very start takes the server no longer. */
+/** Marks are not needed while the server looks from the very start in this time. */
 const QUICK_MS = 0.3
-/** A look walks over what was deleted since the marks moved. */
+/** How often marks are moved. A look walks over what was deleted since. */
 const MOVED_EVERY_MS = 200
 const VERY_START_SHARE = 0.003
 /** When the very start is looked at again after a quick look. */
@@ -77,7 +77,7 @@ export class Starts {
     return [awaited, submitted]
   }
 
-  /** No row of an ordered trigger has a lower id. Undefined: any id is possible. */
+  /** No row of an ordered trigger has a lower id than this. Undefined: there may be any. */
   get ordered(): number | undefined {
     return this.#marked && this.#orderedFrom > 0 ? this.#orderedFrom : undefined
   }
@@ -87,7 +87,7 @@ export class Starts {
     return this.#singles.marks
   }
 
-  /** After a lost connection, another server or database may answer. */
+  /** Called after a lost connection: another server or database may answer next. */
   forget(): void {
     this.#generation++
     this.#singles.forget()
@@ -96,7 +96,7 @@ export class Starts {
     this.#forgetRows()
   }
 
-  /** Keeps the marks of single rows. */
+  /** Forgets all marks but those of single rows. */
   #forgetRows(): void {
     this.#froms = VERY_START
     this.#orderedFrom = 0
@@ -170,7 +170,7 @@ export class Starts {
       this.#waitingFor = { ...before, names: left }
       return
     }
-    // All who read an earlier clock have ended, so a look sees their rows.
+    // All writers that read an earlier clock have ended, so a look sees what they committed.
     if (this.#marked) await this.#moveRows(generation, before)
     await this.#singles.move(before.clockS, before.lastId)
     if (generation === this.#generation) this.#waitingFor = now.names.size > 0 ? now : undefined

@@ -199,7 +199,7 @@ class HandlerTransaction {
   #named = false
   /** The handler used more than statements: parsers, listeners or the connection. */
   #opened = false
-  /** By the answers so far. */
+  /** By the answers so far, the transaction may have ended. */
   #mayHaveEnded = false
   #queries = 0
   #state: 'open' | 'completing' | 'committed' | 'closed' = 'open'

@@ -64,7 +64,7 @@ export class LeaseKeeper {
     void settled.finally(() => this.#settling.delete(settled))
   }
 
-  /** For a short lease. */
+  /** Holds a run whose lease is short, and extends the lease at once. */
   async holdExtended(run: Run, token: string): Promise<void> {
     this.hold(run, token)
     await this.extend()

@@ -25,9 +25,7 @@ interface Rest {
   /** Null if the row's own event is the root. */
   readonly otherRootId: string | null
   readonly traceContext: string | null
-  /** Trigger ids as JSON. */
   readonly chain: string | null
-  /** Null: the service. */
   readonly caller: string | null
 }
 
@@ -124,7 +122,7 @@ function readRest(text: string): Rest {
   }
 }
 
-/** No line is null. What no bus wrote is unknown. */
+/** No line means null. A caller that no bus wrote is unknown. */
 function readCaller(line: string | undefined): string | null {
   if (line === undefined) return null
   return line.length > MAX_CALLER_CHARACTERS + 1 ? UNKNOWN_CALLER : line.slice(1)

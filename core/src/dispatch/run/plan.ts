@@ -38,9 +38,9 @@ export interface Plan {
 const UNREADABLE = ''
 const UNREADABLE_ID = '00000000-0000-0000-0000-000000000000'
 
-/** The text kept first is dropped first. */
+/** The text that was kept first is dropped first. */
 const MAX_PLANS = 10_000
-/** A foreign program may give each row its own trigger. */
+/** Counts the characters of all kept texts: a foreign program may give each row its own trigger. */
 const MAX_KEPT_CHARACTERS = 33_554_432
 /** No bus writes a longer trigger, and reading blocks the process. */
 const MAX_TRIGGER_CHARACTERS = 1_000_000

@@ -79,7 +79,6 @@ async function decide(
 ): Promise<void> {
   const as = runsAs({ registrant, caller }, (id) => places.get(nameOf(app, id)))
   const registered = registrant === null || 'problem' in as ? undefined : places.get(nameOf(app, registrant))
-  // Neighbours mostly share their plan.
   let asked: Plan | undefined
   let answer: RunsAs = as
   for (const delivery of deliveries) {

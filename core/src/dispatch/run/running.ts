@@ -4,7 +4,7 @@ import type { Run } from './run.ts'
 export class Running {
   readonly #sets = new Set<Iterable<Run>>()
 
-  /** Until the returned function is called. */
+  /** The runs are found until the returned function is called. */
   track(runs: Iterable<Run>): () => void {
     this.#sets.add(runs)
     return () => void this.#sets.delete(runs)

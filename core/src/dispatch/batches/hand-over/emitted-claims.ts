@@ -18,7 +18,7 @@ import { OutboxRow } from '../../run/outbox-row.ts'
 import type { Lending, Woken } from '../../../wake/wake-up.ts'
 
 const ID = CLAIMED_COLUMNS.indexOf('id')
-/** Whether the emit committed is not known. */
+/** It is not known whether anything was written. */
 const UNKNOWN = Symbol('unknown')
 
 export interface EmittedClaim {
@@ -73,7 +73,7 @@ export class EmittedClaims {
       const stoodStill = performance.now() - sentAt > this.#frozenAfterMs / 2
       const isFresh = row.attempt === 1 && row.leaseToken === null && !notedByOthers
       if (isFresh && !stoodStill) return { row, noted: { interrupted: NOTHING_STARTED, somethingPaused } }
-      // Others may have had the row: an ordinary note tells.
+      // Others may have had the row meanwhile. Writing an ordinary note tells.
       await this.#note.clear()
       return { row, noted: undefined }
     } catch (error) {
@@ -87,7 +87,7 @@ export class EmittedClaims {
   async decline(connection: LaneConnection, woken: Woken): Promise<void> {
     const emitted = await this.#hear(woken)
     await this.#withdraw(connection, emitted)
-    // Whoever found the note looks again once the lock is gone.
+    // Whoever found the note looks once more after the lock is gone, so the note goes first.
     if (typeof emitted === 'string' && !connection.lost.aborted)
       await connection.run(unlockEmitted, [connection.lock as number])
   }
