@@ -93,7 +93,7 @@ export class Inbox {
     }
   }
 
-  /** Waits for the expected replies. When `over` aborts, the other callers are sent away. */
+  /** Waits for the expected replies. When `over` aborts, callers that still wait are sent away. */
   async close(over: AbortSignal): Promise<void> {
     const sendAway = () => {
       for (const id of this.#expected.keys()) this.#end(id, 'stopped')

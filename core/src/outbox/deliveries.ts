@@ -76,7 +76,9 @@ export interface CancelManyOptions extends CancelOptions {
 export interface Ended {
   /** Deliveries that this call ended, or asked to end. A delivery that another call had asked for counts there. */
   readonly count: number
-  /** How many of them run now, or have rows that another transaction has locked. These end once that is possible. */
+  /**
+   * How many of the `count` run now, or have rows that another transaction has locked. These end once that is possible.
+   */
   readonly running: number
 }
 
@@ -98,8 +100,8 @@ export interface Deliveries {
    * its result ignored (`cancelling`), unless it reaches its outcome before. A delivery whose row another transaction
    * has locked is `cancelling` too, and may have been started before. Throws `delivery.not_found` as `get` does.
    *
-   * A login that may not take rows from the outbox, or a call in the caller's transaction, records the wish, and a
-   * dispatcher carries it out. No waiting delivery starts after the commit.
+   * A login that may not take rows from the outbox only records the wish, as does a call in the caller's transaction. A
+   * dispatcher then carries it out. No waiting delivery starts after the commit.
    */
   cancel(id: string, options?: CancelOptions): Promise<'cancelled' | 'cancelling'>
   /**
@@ -358,7 +360,7 @@ interface Asked {
   readonly meant: unknown
 }
 
-/** Whether `meant` is the result of an emit, and not an event alone. What throws here says so when it is read. */
+/** Whether `meant` is the result of an emit, and not an event alone. A value that cannot be read is refused later. */
 function namesDeliveries(meant: object): meant is EmittedDeliveries {
   try {
     return 'deliveryIds' in meant

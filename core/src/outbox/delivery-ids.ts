@@ -53,7 +53,7 @@ export function emitted(eventId: string, deliveries: number, place: number, idsO
   return emittedToMany(eventId, deliveries, place, idsOf)
 }
 
-/** On its own: the closure of a getter costs an object, also for small results. */
+/** A function of its own, because the closure of a getter costs an object in every call. */
 function emittedToMany(eventId: string, deliveries: number, place: number, idsOf: DeliveryIds): EmitResult {
   let read: readonly string[] | undefined
   return {

@@ -121,7 +121,7 @@ class Line {
   async #drainApart(): Promise<void> {
     await nextTurn()
     for (let waiting = this.#apart.shift(); waiting !== undefined; waiting = this.#apart.shift()) {
-      // Usually in memory: the database has just refused the app.
+      // Usually decided in memory: the database has just refused the app.
       const refused = this.#options.emitter.refusedAtOnce(waiting.events)
       if (refused === undefined) await this.#flush([waiting], { onLane: false })
       else waiting.reject(refused)
@@ -202,7 +202,7 @@ class Line {
       if (group.length === 1 && only !== undefined) {
         if (sqlStateOf(error) !== SQL_STATE.lockNotAvailable) only.reject(error)
         else if (only.held < MOST_PAUSES) this.#pause(only)
-        // Not awaited: the queue goes on.
+        // Not awaited, so that the queue goes on.
         else void this.#options.emitter.lockTimeout(error).then(only.reject, only.reject)
       }
       // Anything but a refusal may have been written.

@@ -136,7 +136,7 @@ export class Emitter {
     throw changingWithoutEnd()
   }
 
-  /** Whether a quota may refuse so many events, so that each has to be checked. In memory. */
+  /** Whether a quota may refuse so many events, so that each has to be checked. Decided in memory. */
   isInDoubt(app: string, events: number): boolean {
     const index = this.#indexes.latestOf(app)
     return index === undefined || this.#options.admission.isInDoubt(app, events, index.size, index.quotas)
@@ -147,7 +147,7 @@ export class Emitter {
     return this.#options.admission.isApart(app)
   }
 
-  /** A certain refusal: the database has just said so. In memory. */
+  /** A refusal that is certain, since the database has just refused the app. Decided in memory. */
   refusedAtOnce(events: readonly PreparedEvent[]): OutbusError | undefined {
     const { admission } = this.#options
     const indexes = this.#indexes.latest(events)
@@ -289,9 +289,9 @@ export class Emitter {
   }
 
   /**
-   * Sends alike events outside a transaction before it returns. Undefined: nothing was sent, since the events are not
-   * alike or an index is missing. Resolves to undefined if the triggers had changed, and nothing was written. Wakes the
-   * lane that lends, and notifies nobody.
+   * Sends the statement for alike events, outside a transaction, before this returns. Undefined: nothing was sent,
+   * since the events are not alike or an index is missing. Resolves to undefined if the triggers had changed, and
+   * nothing was written. Wakes the lane that lends, and notifies nobody.
    */
   send(events: readonly PreparedEvent[], lent: Lent): Promise<EmitResult[] | undefined> | undefined {
     const indexes = this.#indexes.latest(events)
@@ -432,7 +432,7 @@ export class Emitter {
         written.set(event, emitted(event.eventId, count, i, idsOf))
       } else {
         const first = await this.#firstWithKeyOf(event, on)
-        // No row: the key's window ended between the two statements, so the key is free now.
+        // The key's window ended between the two statements, so the key is free now.
         if (first === undefined) again.push(event)
         else written.set(event, duplicateOf(first))
       }
@@ -497,7 +497,8 @@ export class Emitter {
     const idsOf = await this.#sendAlike(events, triggers, indexes, on, channel)
     if (idsOf !== undefined) return { stale: new Map(), fresh: NONE, idsOf }
     const { app } = events[0] as PreparedEvent
-    // Nothing was written, even if the epoch is the same again: an open transaction may have committed it.
+    // Nothing was written, even if the epochs are equal by now: the index may come from a transaction that has
+    // committed meanwhile.
     const [now] = await this.#sql.run(on, readEpochs, [[app]])
     return { stale: new Map([[app, now?.epoch ?? NO_TRIGGERS_EPOCH]]), fresh: NONE, idsOf: idsByEvent(null) }
   }

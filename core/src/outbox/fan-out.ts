@@ -12,7 +12,7 @@ export interface FanOut {
   readonly triggers: readonly IndexedTrigger[]
   /** Some event takes a dedupe key. */
   readonly deduped: boolean
-  /** Some row has an ordering key. */
+  /** Some row is of an `ordered` trigger. */
   readonly ordered: boolean
   /** Some row is taken one by one. */
   readonly single: boolean

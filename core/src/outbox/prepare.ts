@@ -33,7 +33,8 @@ interface PreparedParts {
  * One event, ready to be matched and written.
  *
  * A class without methods, because V8 always allocates instances in its young space. Literals that mostly survive go to
- * the old space, where dead events kept their texts until a full collection: a quarter of the CPU time of a large emit.
+ * the old space. There dead events kept their texts until a full collection, at a quarter of the CPU time of a large
+ * emit.
  */
 export class PreparedEvent {
   readonly app: string
@@ -141,7 +142,7 @@ export function prepareEvent(
   const source = plugins.source(sourceName)
   const redaction = plugins.redactionOf(source.name)
   const parsed = parseEvent(source, input)
-  // The source matches, orders and files what is stored.
+  // Redaction comes first: the source matches, orders and files what is stored.
   const event = redaction === undefined ? parsed : (redaction.of(parsed) as { op: string })
   const triggerEvent = askSource(source, 'serialize', () => source.serialize(event), TRIGGER_EVENT)
   const serialized = late === undefined ? triggerEvent : without(triggerEvent, late, source)

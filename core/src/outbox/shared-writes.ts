@@ -33,7 +33,7 @@ import type { Redaction } from '../plugins/redaction.ts'
 
 /** The groups of 256 concurrent callers fit; more would make one caller wait long. */
 const MAX_GROUP = 256
-/** As long as an emit waits for another transaction's lock. */
+/** The transaction waits for a lock as long as an emit does. */
 const IMPATIENTLY = [`lock_timeout = '${PATIENCE}'`]
 
 /** Whose app it is, and how its events are prepared. */
@@ -167,7 +167,7 @@ class Line {
     }
   }
 
-  /** Only writes of the same key wait for it. */
+  /** Goes apart from the line, for whatever lock it needs: only writes of the same key wait for that. */
   #redo(asked: Asked, after: Promise<void> = Promise.resolve()): Promise<void> {
     const done = after
       .then(() => this.#commitAlone(asked))
@@ -193,7 +193,7 @@ class Line {
       throw refused
     }
     const ask = (on: Queryable) => assertAccepted(on, this.#write, asked, emitter)
-    // A transaction would write and then roll back.
+    // The check comes before the transaction, which would write and then roll back.
     const accepted = emitter.isApart(asked.asker.app)
       ? await calls.borrow((on) => calls.during('reading', on, () => ask(on)))
       : false

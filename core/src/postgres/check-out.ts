@@ -9,8 +9,8 @@ import { hasEnded } from './session.ts'
 const holders = new WeakMap<object, (error: unknown) => void>()
 
 /**
- * Calls `onEnded` when an answer shows that the connection must not be used again: it is lost, its server stops, or it
- * leads to a replica (25006).
+ * Calls `onEnded` when an answer shows that the connection is of no more use: it is lost, its server stops, or it leads
+ * to a replica (25006).
  */
 export function hold(connection: object, onEnded: (error: unknown) => void): void {
   holders.set(connection, onEnded)
@@ -21,7 +21,7 @@ export function tellHolder(connection: object, error: unknown): void {
   if (endsConnection(error)) holders.get(connection)?.(error)
 }
 
-/** A pool counts connections; a client also connects and queries. Recognises any copy of `pg`. */
+/** Only a pool counts connections; a client, too, connects and queries. Recognises any copy of `pg`. */
 export function isPool(database: unknown): database is pg.Pool {
   return (
     typeof database === 'object' &&
@@ -33,7 +33,7 @@ export function isPool(database: unknown): database is pg.Pool {
 }
 
 const openedAt = new WeakMap<object, number>()
-/** By pool: older connections lead to another server than its endpoint does now. */
+/** By pool: connections opened before this lead to another server than the pool's endpoint does now. */
 const staleUntil = new WeakMap<object, number>()
 
 /**

@@ -45,7 +45,7 @@ export interface DatabaseCallsOptions {
 
 export class DatabaseCalls {
   readonly #options: DatabaseCallsOptions
-  /** One for each call that has a connection or waits for one. */
+  /** Each ends the wait of a call that has a connection or waits for one. */
   readonly #giveUp = new Set<() => void>()
 
   constructor(options: DatabaseCallsOptions) {
@@ -83,7 +83,7 @@ export class DatabaseCalls {
     return this.borrow((tx) => this.transactionOn(tx, () => work(tx), begin))
   }
 
-  /** Within {@link borrow}, which rolls back. */
+  /** For use within {@link borrow}, which rolls back. */
   async transactionOn<T>(tx: pg.ClientBase, work: () => Promise<T>, begin: Begin): Promise<T> {
     await this.during('connecting', tx, () => begin(tx))
     const result = await work()
@@ -211,7 +211,7 @@ const WRITES =
   /\b(insert|update|delete|merge|truncate|call|do|create|alter|drop|lock|nextval|setval|pg_notify)\b|\{schema\}\.(?!name_in\b)\w+\s*\(/i
 const known = new Map<string, boolean>()
 
-/** When in doubt yes: nobody must be told wrongly that nothing was written. */
+/** In doubt the answer is yes: nobody must be told wrongly that nothing was written. */
 function mayWrite(text: string): boolean {
   let writes = known.get(text)
   if (writes === undefined) known.set(text, (writes = WRITES.test(text)))

@@ -6,7 +6,7 @@ import type { BusClientConfig } from './bus-client.ts'
 import { isPool } from './check-out.ts'
 import { assertPostgresUrl, assertReadable } from './url.ts'
 
-/** Connections of the pool that the bus makes from a URL. */
+/** For the pool that the bus makes from a URL. */
 const POOL_CONNECTIONS = 10
 /** A server that does not answer a connect within this counts as absent. */
 const CONNECT_TIMEOUT_MS = 10_000
@@ -66,7 +66,7 @@ function isWhole(pool: pg.Pool): boolean {
 }
 
 /**
- * Listens where the caller does not: an unheard `error` of a pool ends the process, and `pg` emits one for each idle
+ * Listens where the caller does not: an unheard `error` of a pool ends the process. `pg` emits one for each idle
  * connection that Postgres ends. The listener stays: the bus's connections outlive the bus, and another bus may rely on
  * it.
  */

@@ -65,7 +65,7 @@ const FARTHEST_MS = 8_640_000_000_000_000
 
 /**
  * Times beyond the range of a `Date` become the farthest one. `pg` gives a number or an invalid date, which throws when
- * it is formatted: one such row would end a loop over the rows of all apps.
+ * it is formatted. One such row would end a loop over the rows of all apps.
  */
 function toDate(text: string): Date {
   if (text === 'infinity') return new Date(FARTHEST_MS)
