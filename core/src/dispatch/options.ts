@@ -31,7 +31,7 @@ export const dispatchSchema = z.strictObject({
    * for longer costs its batch a second run. Default 10,000.
    */
   frozenAfterMs: z.int().min(100).max(600_000).default(10_000),
-  /** How often an idle lane looks, in ms. Backs off to `maxPollMs` while LISTEN works. Default 100. */
+  /** How often an idle lane looks by itself, in ms. Backs off to `maxPollMs` while LISTEN works. Default 100. */
   pollMs: z.int().min(1).max(60_000).default(100),
   /** In ms. Default 1,000. */
   maxPollMs: z.int().min(1).max(600_000).default(1_000),

@@ -97,8 +97,9 @@ export interface Deliveries {
   /**
    * Ends a delivery as a failure of the kind `cancelled`, which no policy retries unless it says so. A waiting delivery
    * never starts, and becomes a dead letter (`cancelled`). A running one gets its signal aborted within a second and
-   * its result ignored (`cancelling`), unless it reaches its outcome before. A delivery whose row another transaction
-   * has locked is `cancelling` too, and may have been started before. Throws `delivery.not_found` as `get` does.
+   * its result ignored (`cancelling`), unless it reaches its outcome before. If another transaction has the row locked,
+   * the answer is `cancelling` too: the delivery ends after that transaction, and may have been started before. Throws
+   * `delivery.not_found` as `get` does.
    *
    * A login that may not take rows from the outbox only records the wish, as does a call in the caller's transaction. A
    * dispatcher then carries it out. No waiting delivery starts after the commit.
@@ -122,8 +123,8 @@ export interface Deliveries {
    */
   cancelAll(selection: DeliverySelection, options?: CancelManyOptions): Promise<Ended>
   /**
-   * Drops every delivery that the selection names, with the outcome `discarded`, and without a dead letter unless
-   * `deadLetter: true`. A running one ends as by `cancel`. Selects as `cancelAll` does.
+   * Drops every delivery that the selection names. The outcome is `discarded`, also in the history, and there is no
+   * dead letter unless `deadLetter: true`. A running one ends as by `cancel`. Selects as `cancelAll` does.
    */
   purge(selection: DeliverySelection, options?: CancelManyOptions): Promise<Ended>
 }

@@ -6,8 +6,8 @@
  *    ▲                 │  ▲
  *    └────done─────────┘  └──pause── a dedupe key is held by a transaction that is still open
  *
- * A refused group is redone one by one, so that nobody fails for a neighbour. Events with dedupe keys have their own
- * line, since they may wait for another transaction.
+ * Each caller is answered after its commit. A refused group is redone one by one, so that nobody fails for a neighbour.
+ * Events with dedupe keys have their own line, since they may wait for another transaction.
  */
 import { clearTimeout, setTimeout } from '../time/clock.ts'
 import { mayBeRepeated } from '../postgres/database-calls.ts'

@@ -335,8 +335,8 @@ export class Emitter {
   }
 
   /**
-   * Writes a source's own rows and all outbox rows in one statement, which waits for no lock (55P03). Undefined:
-   * nothing was written, since these events cannot go this way.
+   * Writes a source's own rows and all outbox rows in one statement, which commits by itself outside a transaction, and
+   * waits for no lock (55P03). Undefined: nothing was written, since these events cannot go this way.
    */
   async writeAtOnce(
     events: readonly PreparedEvent[],

@@ -39,7 +39,7 @@ export async function reserveDedupeKey(
       return { takenBy: undefined, eventId, release }
     }
     const [first] = await sql.run(on, findDedupeKey, [app, source, key])
-    // No row: the key's window ended between the two statements, so the key is free now.
+    // No row: the key's window ended and the key was swept between the two statements, so the key is free now.
     if (first !== undefined) return { takenBy: first.event_id }
   }
 }

@@ -9,8 +9,8 @@ import { hasEnded } from './session.ts'
 const holders = new WeakMap<object, (error: unknown) => void>()
 
 /**
- * Calls `onEnded` when an answer shows that the connection is of no more use: it is lost, its server stops, or it leads
- * to a replica (25006).
+ * Calls `onEnded` when an answer rules out further use: the connection is lost, its server stops, or it leads to a
+ * replica (25006).
  */
 export function hold(connection: object, onEnded: (error: unknown) => void): void {
   holders.set(connection, onEnded)

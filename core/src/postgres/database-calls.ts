@@ -57,14 +57,14 @@ export class DatabaseCalls {
   }
 
   /**
-   * Runs `work` on a connection of the pool. The connection goes back without a transaction, or is closed if it has
-   * ended.
+   * Runs `work` on a connection of the pool. {@link during} translates the driver's errors. The connection goes back
+   * without a transaction, or is closed if it has ended.
    */
   async borrow<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.#connect()
     const cut = () => void client.end()
     this.#giveUp.add(cut)
-    // The grace may have ended at that moment.
+    // The grace may have ended while the connection was handed over.
     if (this.#options.over.aborted) cut()
     try {
       const result = await work(client)
@@ -105,7 +105,7 @@ export class DatabaseCalls {
     }
   }
 
-  /** Runs `work`, which changes nothing, in the caller's transaction or on a connection of the pool. */
+  /** Runs `work` in the caller's transaction, or, if `work` changes nothing, on a connection of the pool. */
   reading<T>(on: Queryable, work: (on: Queryable) => Promise<T>): Promise<T> {
     if (!isPool(on)) return this.during('within', on, () => work(on))
     return this.borrow((client) => this.during('reading', client, () => work(client)))
@@ -197,7 +197,7 @@ export class CallSql extends Sql {
   ): Promise<Row[]> {
     const send = (given: Queryable) => this.#sql.run(given, stated, parameters)
     if (!isPool(on) || !mayWrite(stated.text)) return this.#calls.reading(on, send)
-    // Before COMMIT is sent, it is known that nothing was written.
+    // One statement gets a transaction too: until COMMIT was sent, it is known that nothing was written.
     const write = (tx: pg.PoolClient) => this.#calls.during('writing', tx, () => send(tx))
     return elsewhereIfReadOnly(() => this.#calls.transaction(write))
   }
@@ -263,7 +263,7 @@ function refused(cause: unknown, stage: Stage, login: string | undefined): Outbu
   return new OutbusError('database.refused', `Postgres refused a statement: ${message}`, details)
 }
 
-/** Statements are read before their transaction commits. */
+/** Nothing was written: a statement is read before its transaction commits. */
 function unreadable(cause: UnreadableAnswer): OutbusError {
   return new OutbusError('database.refused', `the answer of Postgres cannot be read: it sent ${cause.message}`, {
     cause,

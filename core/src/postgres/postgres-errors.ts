@@ -60,7 +60,7 @@ export function serverErrorOf(error: unknown): ServerError | undefined {
   return typeof severity === 'string' && severity !== '' ? (error as ServerError) : undefined
 }
 
-/** Also for the `OutbusError` of a refusal. */
+/** The SQLSTATE of a server's error, or of the `OutbusError` that reports it. */
 export function sqlStateOf(error: unknown): string | undefined {
   return isOutbusError(error) ? error.sqlState : serverErrorOf(error)?.code
 }
@@ -109,7 +109,7 @@ const UNREACHABLE_SYSCALLS = new Set([
   'ENOENT',
 ])
 
-/** A program's fault, such as a parameter that cannot be sent: the connection is as before. */
+/** A program's fault, such as a parameter that cannot be sent, says nothing of the connection. */
 export function isProgramError(error: unknown): boolean {
   const { name } = (error ?? {}) as { readonly name?: unknown }
   return typeof name === 'string' && PROGRAM_ERRORS.has(name)

@@ -38,7 +38,7 @@ const TOO_SHORT_MS = 10_000
 type Fits = (setting: string) => boolean
 const isLong: Fits = (ms) => ms === '0' || Number(ms) >= TOO_SHORT_MS
 
-/** Settings that change what a statement means, the bus's value, and which other values fit. */
+/** Settings that change what a statement means, each with the bus's value and a test for others that mean the same. */
 const MEANING: readonly (readonly [name: string, value: string, fits?: Fits])[] = [
   ['search_path', 'pg_catalog', looksInCatalogFirst],
   ['DateStyle', 'ISO', (setting) => setting.startsWith('ISO')],
@@ -252,7 +252,7 @@ export function beginLentText(session: Session | undefined, frozenAfterMs: numbe
 
 /**
  * When the transaction began, as a text that no setting and no `reset all` changes. A later transaction on the
- * connection has another time.
+ * connection has another time, since the answer to the first lies between.
  */
 export const ASK_BEGUN_AT = 'select extract(epoch from pg_catalog.now())::pg_catalog.text as begun_at'
 

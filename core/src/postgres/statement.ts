@@ -1,6 +1,6 @@
 /**
  * One SQL statement: the name to prepare it by, its text with `{schema}` for the schema, and the types of its
- * parameters and rows. Each has a file of its own.
+ * parameters and rows. A file holds one statement, or variants of one.
  */
 import { createHash } from 'node:crypto'
 import type pg from 'pg'

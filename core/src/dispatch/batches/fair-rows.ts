@@ -20,7 +20,7 @@ const WALK_AFTER_MS = 2_000
 /** How often all dispatchers together look, and take a step. */
 const LOOK_EVERY_MS = 5
 const STEP_EVERY_MS = 100
-/** Looks take at most a quarter of the time, and steps a twentieth. */
+/** Both are dear on a busy server: looks take at most a quarter of the time, and steps a twentieth. */
 const LOOK_SHARE = 4
 const STEP_SHARE = 20
 

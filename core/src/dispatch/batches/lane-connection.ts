@@ -141,7 +141,7 @@ export class LaneConnection {
   /** Sends `work` and COMMIT in one round trip. Rejects unless Postgres committed. */
   async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
     const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), answer(this.#client, COMMIT)])
-    // All are awaited, so that no rejection goes unheard.
+    // All are awaited, so that no rejection goes unheard. The first failure counts.
     for (const said of await this.#answers.during(Promise.allSettled([...sent, committed])))
       if (said.status === 'rejected') throw said.reason
     const { command } = await committed
@@ -154,7 +154,7 @@ export class LaneConnection {
     return this.commit((on) => [answer(on, this.#begin), ...work(on)])
   }
 
-  /** Runs `work`, then `take`, in one transaction and one round trip. */
+  /** Runs `work`, then `take`, in one transaction and one round trip. Postgres plans both as it plans a claim. */
   async exchange<P extends readonly unknown[], Row>(
     work: (on: pg.Client) => Promise<pg.QueryResult>[],
     take: Statement<P, Row>,

@@ -1,4 +1,7 @@
-/** The note of one lane, committed before its first handler starts and outside the claim (docs/claim-protocol.md). */
+/**
+ * The note of one lane, committed before its first handler starts and outside the claim, so that it survives a lost
+ * claim (docs/claim-protocol.md).
+ */
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import { randomUUID } from 'node:crypto'

@@ -189,7 +189,10 @@ export class Lane {
     await this.#settle(connection, end)
   }
 
-  /** Finds rows whose holders live, although the database's clock says that their leases are over. */
+  /**
+   * Finds rows whose holders live, although the database's clock says that their leases are over. The other rows are
+   * claimed again.
+   */
   async #stillLeased(rows: readonly OutboxRow[]): Promise<Kept | undefined> {
     const leased = rows.filter(({ leaseToken }) => leaseToken !== null)
     if (leased.length === 0) return undefined

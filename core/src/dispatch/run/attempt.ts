@@ -194,7 +194,7 @@ function readThrown(thrown: unknown): Result {
     const after = thrown.retryAfterMs
     return { kind: 'failed', failure: thrown.kind, thrown, ...(after === undefined ? {} : { retryAfterMs: after }) }
   }
-  // Another attempt would be refused too.
+  // The principal lacks a right or is gone: another attempt would be refused too.
   if (isOutbusError(thrown, 'access.forbidden')) return { kind: 'failed', failure: 'forbidden', thrown }
   return { kind: 'failed', failure: 'handler_error', thrown }
 }

@@ -129,7 +129,7 @@ export class RowDelivery implements Delivery {
     }))
   }
 
-  /** Trigger ids from the root to this delivery's own. */
+  /** Trigger ids from the root to this delivery's own, which stands alone if no bus wrote the row's chain. */
   get chain(): readonly string[] {
     return [...(readChainText(this.row.chain) ?? []), this.plan.triggerId]
   }

@@ -111,7 +111,8 @@ async function complete(
     completion.committed?.()
     return { ...result, settled }
   } catch (thrown) {
-    // If the connection was lost, the commit may have happened. Then settling, fenced by the token, changes nothing.
+    // The handler left a failed transaction, a deferred constraint was broken, or the connection was lost. After a loss
+    // the commit may have happened; then settling, fenced by the token, changes nothing.
     return { kind: 'failed', failure: failureOf(thrown), thrown }
   }
 }
