@@ -63,7 +63,6 @@ export class Dispatcher {
   readonly #control: pg.Pool
   readonly #leaseClock: LeaseClock
   readonly #leases: LeaseKeeper
-  /** The leases of single rows. */
   readonly #singleLeases: LeaseKeeper
   readonly #transactions: HandlerTransactions
   readonly #requests: RequestDispatch

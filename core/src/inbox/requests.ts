@@ -27,7 +27,6 @@ export interface ReplyAddress {
   readonly timeoutMs: number | null
 }
 
-/** What became of a request. */
 export type RequestState =
   | { readonly state: 'pending'; readonly requestId: string }
   | { readonly state: 'replied' | 'abandoned'; readonly requestId: string; readonly reply: Reply }

@@ -355,7 +355,6 @@ export class DeliveryStore implements Deliveries {
   }
 }
 
-/** What the audit keeps of a call. */
 interface Asked {
   readonly operation: string
   readonly meant: unknown

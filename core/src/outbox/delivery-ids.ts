@@ -44,7 +44,6 @@ function neighbours(first: number | bigint, count: number): string[] {
   return ids
 }
 
-/** The result for an event whose rows are written. */
 export function emitted(eventId: string, deliveries: number, place: number, idsOf: DeliveryIds): EmitResult {
   if (deliveries <= READ_AT_ONCE) {
     const deliveryIds = deliveries === 0 ? NO_IDS : idsOf(place, deliveries, eventId)

@@ -37,7 +37,6 @@ export class EmitIndexes {
     for (const [app, epoch] of stale) if (this.#cache.at(app, epoch) === undefined) await this.#cache.load(app, on)
   }
 
-  /** Loads what is missing. */
   async of(events: readonly PreparedEvent[], on: Queryable): Promise<Indexes> {
     let indexes = this.latest(events)
     for (; indexes === undefined; indexes = this.latest(events)) await this.#loadMissing(events, on)

@@ -69,7 +69,6 @@ export class PreparedEvent {
    * up other rows.
    */
   readonly delayedBy: string | null
-  /** The options as given. */
   readonly given: ParsedEmitOptions
   /** The event's place among several, for errors. */
   readonly place: number | undefined
@@ -114,7 +113,6 @@ export function pathOfEvent(place: number): string {
 export interface PrepareExtras {
   /** For an event that took its dedupe key before, see `SourceTransaction.reserve`. */
   readonly reservedId?: string | undefined
-  /** For a request. */
   readonly reply?: { readonly replyTo: string; readonly timeoutMs: number | null }
   /** Members of the trigger event that the statement adds. */
   readonly late?: readonly string[] | undefined

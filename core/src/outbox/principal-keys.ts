@@ -11,7 +11,6 @@ export function storedKey(principal: Principal | undefined, key: string): string
   return `${principal.id}${SEPARATOR}${key}`.padStart(MAX_KEY_BYTES + 1, SEPARATOR)
 }
 
-/** The key as it was given. */
 export function givenKey(stored: string): string {
   if (Buffer.byteLength(stored) <= MAX_KEY_BYTES) return stored
   let from = 0

@@ -93,7 +93,6 @@ export class SharedWrites {
     return results[0]
   }
 
-  /** Resolves when every write has been answered. */
   async settled(): Promise<void> {
     await Promise.all([...this.#lines.values()].map((line) => line.settled()))
   }
@@ -220,7 +219,6 @@ class Line {
   }
 }
 
-/** Another transaction holds a lock. */
 function isHeld(error: unknown): boolean {
   return sqlStateOf(error) === SQL_STATE.lockNotAvailable
 }
@@ -249,7 +247,6 @@ function refusedAtOnce({ atOnce }: AnyWrite, { asker, item }: Asking, emitter: E
   return emitter.refusedAtOnce([asker.prepare(event, options, atOnce.late)])
 }
 
-/** The results by item, and the lanes to wake after the commit. */
 interface WrittenItems {
   readonly results: readonly unknown[]
   readonly lanes: WrittenFor

@@ -37,7 +37,6 @@ export function mayRefuse(options: EmitOptions | undefined): boolean {
   return options?.requireMatch === true || options?.delayMs !== undefined || options?.runAt !== undefined
 }
 
-/** Whether {@link firstRefused} may name the event. */
 export function isRefusable({ requireMatch, delayedBy }: PreparedEvent): boolean {
   return requireMatch || delayedBy !== null
 }

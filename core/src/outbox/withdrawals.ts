@@ -36,7 +36,6 @@ export interface Withdrawn {
   readonly mayCarryOut: boolean
 }
 
-/** The most that one statement takes. */
 export const WITHDRAWN_AT_A_TIME = 1_000
 
 export class Withdrawals {

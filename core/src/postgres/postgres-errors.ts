@@ -135,7 +135,6 @@ export function saysNothingWasSent(error: unknown): boolean {
 /** The words of `pg`, in each of its versions. */
 const NOTHING_SENT = /is not queryable|Cannot use a pool after calling end|timeout exceeded when trying to connect/
 
-/** The server error behind an Outbus error, or the error itself. */
 export function serverErrorBehind(error: unknown): ServerError | undefined {
   return serverErrorOf(error) ?? serverErrorOf((error as { readonly cause?: unknown } | null | undefined)?.cause)
 }

@@ -123,7 +123,6 @@ function plainDelay(
   return baseDelayMs * 2 ** Math.min(maxDoublings, attempt - 1)
 }
 
-/** The delay of the registered strategy, or why there is none. */
 function customDelay({
   policy,
   attempt,

@@ -15,7 +15,6 @@ export interface ClaimLoopOptions {
   readonly signal: AbortSignal
   /** Called after each turn that found rows. `full`: there are probably more. `tookMs`: the time since the claim. */
   onWorked(full: boolean, tookMs: number): Promise<void> | void
-  /** Called after each turn. */
   onTurn(): void
   /** Sleeps after the `rounds`-th empty turn in a row. */
   rest(rounds: number): Promise<Woken | undefined | void>

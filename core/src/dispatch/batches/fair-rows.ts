@@ -38,12 +38,10 @@ export class FairRows implements DueRows {
   #lookedAt = 0
   #lookMs = 0
   #restsFrom = 0
-  /** There may be more. */
   #more = false
   #steppedAt = 0
   #stepMs = 0
   #level = 0
-  /** Undefined at the start. */
   #walked: Place | undefined
 
   /** `dispatchers`: how many there are. Each looks for all. */

@@ -95,7 +95,6 @@ export class LaneConnection {
     return this.#client
   }
 
-  /** Runs the lane's own statement while no claim is open. */
   run<P extends readonly unknown[], Row>(stated: Statement<P, Row>, parameters: P): Promise<Row[]> {
     return this.#answers.during(this.#sql.run(this.#client, stated, parameters))
   }
@@ -171,7 +170,6 @@ export class LaneConnection {
     return { worked: await Promise.all(worked), rows: (await taken) as Row[] }
   }
 
-  /** Ends the connection without waiting for an answer. */
   cut(): void {
     socketOf(this.#client).destroy()
   }

@@ -27,7 +27,6 @@ export const NOTHING_STARTED: ReadonlySet<string> = new Set()
 
 export interface LaneNoteSurroundings {
   readonly sql: Sql
-  /** Where notes are committed: never the lane's own connection. */
   readonly notesOn: pg.Pool
   readonly log: Logger
 }

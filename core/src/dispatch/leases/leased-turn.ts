@@ -51,7 +51,6 @@ export interface LeasedLoopOptions {
   readonly signal: AbortSignal
   /** In ms, after the `rounds`-th empty turn in a row. */
   restMs(rounds: number): number | Promise<number>
-  /** Returns the number of rows taken. */
   turn(): Promise<number>
 }
 

@@ -30,7 +30,6 @@ export interface RequestDispatchOptions extends Omit<
   readonly report: { readonly outcome: RequestLaneOptions['onOutcome']; readonly shed: RequestLaneOptions['onShed'] }
   readonly rules: AttemptRules
   readonly transactions: HandlerTransactions
-  /** Where the lanes of limited triggers wait. */
   readonly singleWakeUps: WakeUps
 }
 

@@ -72,7 +72,6 @@ export interface RequestLaneOptions {
   start(delivery: RowDelivery, token: string): Run
   /** Called after the commit of the reply. */
   onOutcome(delivery: RowDelivery, outcome: Outcome): void
-  /** Called with the number of requests that were answered `overloaded`. */
   onShed(count: number): void
 }
 
@@ -89,7 +88,6 @@ const IN_TURNS_FOR_MS = 500
 
 export class RequestLane {
   readonly #options: RequestLaneOptions
-  /** How many requests this lane runs, by app. */
   readonly #running = new Map<string, number>()
   readonly #wholeLooks = new WholeLooks()
   #inTurnsUntil = 0

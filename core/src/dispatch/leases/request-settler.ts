@@ -48,7 +48,6 @@ export class RequestSettler {
     return { answered: answeredOf(rows, ended.id), tell: () => this.#tell(rows) }
   }
 
-  /** Returns the number of requests that had waited too long. */
   async shed(waitedMs: number, reply: string, from: number): Promise<number> {
     const rows = await this.#sql.run(this.#pool, shedRequests, [waitedMs, reply, SHED_AT_A_TIME, from])
     this.#tell(rows)

@@ -41,7 +41,6 @@ export interface SingleLaneOptions {
   readonly most: number
   readonly holdMs: number
   readonly leaseMs: number
-  /** Starts the requests among the taken rows. */
   startRequests(rows: readonly ClaimedTexts[], token: string, startBy: number): Promise<Run[]>
 }
 
@@ -88,7 +87,6 @@ export class SingleLane {
     return found?.waiting === true
   }
 
-  /** Returns the number of rows taken. */
   turn(connection: LaneConnection, signal: AbortSignal): Promise<number> {
     const { gate } = this.#around
     return leasedTurn({

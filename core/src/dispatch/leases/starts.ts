@@ -82,7 +82,6 @@ export class Starts {
     return this.#marked && this.#orderedFrom > 0 ? this.#orderedFrom : undefined
   }
 
-  /** Undefined: a take looks from the very start. */
   get singles(): SingleMarks | undefined {
     return this.#singles.marks
   }

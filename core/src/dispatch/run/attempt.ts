@@ -90,7 +90,6 @@ export function runAttempt(delivery: RowDelivery, rules: AttemptRules): Result |
   }
 }
 
-/** Why the delivery is not run. */
 function refusal(delivery: RowDelivery, rules: AttemptRules): Result | undefined {
   const { plan, row } = delivery
   if (row.depth > rules.maxTriggerDepth) {

@@ -162,7 +162,6 @@ function firstStatement(text: string): string {
   }
 }
 
-/** `answer` may be several results. */
 function mayEnd(answer: unknown): boolean {
   const results: readonly unknown[] = Array.isArray(answer) ? answer : [answer]
   return results.some((result) => MAY_END.has((result as pg.QueryResult | undefined)?.command ?? ''))
@@ -275,7 +274,6 @@ class HandlerTransaction {
     }
   }
 
-  /** Returns the command tag. */
   async #end(how: 'commit' | 'rollback'): Promise<string> {
     if (!this.#asked) return (await ask(this.#client, { text: how })).command
     const { command, reusable } = await endLent(this.#client, how, { ownSession: this.#ownSession, named: this.#named })
