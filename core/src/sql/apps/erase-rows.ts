@@ -1,6 +1,6 @@
 /**
- * Statements about the rows of one app in a table that is known by its name alone. Each is one batch. Rows that somebody holds
- * are passed over, so that nobody waits for an erasure and no erasure can deadlock with a settle.
+ * Statements about one app's rows in a table known by name alone. Each call is one batch. Locked rows are passed over,
+ * so nobody waits for an erasure, and none can deadlock with a settle.
  */
 import { createHash } from 'node:crypto'
 import type { Statement } from '../../contract/statement.ts'
@@ -11,7 +11,7 @@ function named(what: string, relation: string): string {
   return `${what}_${createHash('sha256').update(relation).digest('hex').slice(0, 16)}`
 }
 
-/** Finds the rows by an index that begins with the app. */
+/** For tables with an index that begins with the app. */
 export function eraseByIndex(relation: string): Statement<[appId: string, limit: number], { erased: number }> {
   return statement(
     named('erase_by_index', relation),
@@ -24,7 +24,7 @@ select count(*)::integer as erased from gone`,
   )
 }
 
-/** Where there is no such index, a range of blocks at a time: the whole table is read once, whatever is in it. */
+/** For other tables: reads the whole table once, a range of blocks at a time. */
 export function eraseByBlocks(
   relation: string,
 ): Statement<[appId: string, from: string, to: string], { erased: number }> {
@@ -48,8 +48,8 @@ export function countRows(relation: string): Statement<[appId: string], { rows: 
 }
 
 /**
- * Caller: Apps.erase. The audit stays, and says no more than who did what and when; what it says of erasures is kept. Goes by ranges of
- * ids, and not by ids, for which each day would be asked a thousand times. `up_to` is where the next batch goes on; null: that was the last.
+ * Caller: Apps.erase. The audit keeps who did what and when, and what it says of erasures. Going by ranges of ids asks
+ * each day's table once, not once an id. The next batch goes on after `up_to`; null: that was the last.
  */
 export const blankAudit = statement<[appId: string, after: string, limit: number], { up_to: string | null }>(
   'blank_audit',

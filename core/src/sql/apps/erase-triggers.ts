@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Apps, three statements of one transaction. The epoch moves on with every batch, and its row is the lock of all who
- * change triggers of the app. What changed is not noted: indexes of before are loaded as a whole.
+ * Caller: Apps, three statements of one transaction. Each batch moves the epoch on, and the epoch's row locks out all
+ * who change the app's triggers. Changes are not noted, so older indexes are loaded whole.
  */
 export const moveEpoch = statement<[appId: string], never>(
   'erase_triggers_move_epoch',
@@ -17,7 +17,7 @@ export const eraseTriggers = statement<[appId: string, limit: number], { erased:
 select count(*)::integer as erased from gone`,
 )
 
-/** An app without an epoch has no triggers. Asked by a statement of its own, for its snapshot is taken under the lock. */
+/** An app without an epoch has no triggers. A statement of its own takes its snapshot under the lock. */
 export const eraseEpoch = statement<[appId: string], { erased: number }>(
   'erase_epoch',
   `with gone as (

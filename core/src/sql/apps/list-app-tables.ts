@@ -6,18 +6,18 @@ export interface AppTableRow {
   /** The same, quoted. Rights to read are given on it, not on its partitions. */
   readonly quoted: string
   readonly readable: boolean
-  /** Where its rows are, quoted: the table itself, or one of its partitions. */
+  /** The table or partition that holds the rows, quoted. */
   readonly relation: string
-  /** The rows of one app are found by an index. */
+  /** Whether an index finds the rows of one app. */
   readonly indexed: boolean
   readonly blocks: number
-  /** This login may delete from it, and sees the rows of every app. */
+  /** Whether this login may delete from it and sees every app's rows. */
   readonly erasable: boolean
 }
 
 /**
- * Caller: Apps. Every table of the schema whose rows say whose they are, those of plugins that this process does not have among
- * them. `role_apps` says which login may see which app, and is the administrator's. The audit outlives what it tells of.
+ * Caller: Apps. Lists every table with an `app_id`, including those of plugins that this process lacks. `role_apps` is
+ * the administrator's, and the audit outlives what it tells of.
  */
 export const listAppTables = statement<[], AppTableRow>(
   'list_app_tables',

@@ -4,8 +4,8 @@ import type { Statement } from '../../contract/statement.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Apps.list. The names of apps that have a row in one of `relations`, each of which has an index by app: one look into
- * each index for each name, however many rows there are.
+ * Caller: Apps.list. Names apps with a row in one of `relations`, each of which has an index by app. Each name costs
+ * one probe of each index, however many rows there are.
  */
 export function listAppNames(
   relations: readonly string[],
@@ -39,7 +39,7 @@ export interface AppSummaryRow {
   readonly quotas: Readonly<Record<string, unknown>> | null
 }
 
-/** Caller: Apps.list, for one page. The outbox has no index by app: it is read once. */
+/** Caller: Apps.list, for one page. The outbox has no index by app, so it is read once. */
 export const summarizeApps = statement<[appIds: readonly string[]], AppSummaryRow>(
   'summarize_apps',
   `with waiting as (

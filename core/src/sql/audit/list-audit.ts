@@ -20,8 +20,8 @@ export interface AuditRow {
 }
 
 /**
- * Caller: AuditStore.list. Newest first. A null does not restrict. The times are compared without an `or`, so that a generic plan leaves
- * out the days that are not meant: of a million rows of a year it read all to find that an hour has few.
+ * Caller: AuditStore.list. Newest first. A null does not restrict. Times are compared without an `or`, so that a
+ * generic plan skips the other days. With it, a look at one hour read all of a year's million rows.
  */
 export const listAudit = statement<
   [
@@ -30,7 +30,7 @@ export const listAudit = statement<
     operation: string | null,
     resource: string | null,
     principal: string | null,
-    /** True lists only what the service itself did. */
+    /** True: only what the service itself did. */
     ofService: boolean,
     since: string | null,
     until: string | null,

@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Auditor, in the transaction that makes the changes. One row for each, by position. */
+/** Caller: Auditor, in the transaction that makes the changes. Writes one row for each, in their order. */
 export const writeAudit = statement<
   [
     appId: string,

@@ -3,7 +3,7 @@ import { isPaused } from '../pause/pauses.ts'
 import { statement } from '../../postgres/statement.ts'
 import { freeSlots } from './trigger-limits.ts'
 
-/** Caller: the lane of interrupted rows, before it stops the others: for what its trigger's limit keeps waiting it does not. */
+/** Caller: Lanes, before AloneLane holds off every batch. A row that waits for its trigger's limit does not count. */
 export const aloneIsDue = statement<[from: number, latest: number], { due: boolean }>(
   'alone_is_due',
   `select exists (

@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Dispatcher, when it becomes idle or busy and as its heartbeat. */
+/** Caller: Idleness, when the dispatcher becomes idle or busy, and as its heartbeat. */
 export const announceDispatcher = statement<[id: string, idle: boolean], never>(
   'announce_dispatcher',
   `insert into {schema}.dispatchers (id, idle) values ($1, $2)

@@ -9,8 +9,9 @@ export interface AroundRow {
 }
 
 /**
- * Caller: EmittedClaims, right after `claim_emitted` in its transaction. A statement of its own, since it has to see what was committed
- * before the row was locked: whether others had noted the row by then, and may have started it; and whether some trigger is paused.
+ * Caller: EmittedClaims, right after `claim_emitted` in its transaction. A statement of its own sees what was committed
+ * before the row was locked: whether another note names the row, whose lane may have started it, and whether a trigger
+ * is paused.
  */
 export const askAround = statement<[laneId: string], AroundRow>(
   'ask_around',

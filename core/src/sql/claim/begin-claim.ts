@@ -1,12 +1,14 @@
 /**
- * Callers: LaneConnection, where the session is not its own with each transaction; Starts. How claims run, and how their statements are planned.
+ * Callers: LaneConnection, if the session is not its own with each transaction; Dispatcher, for Starts; RequestLane.
+ * How claims run and are planned:
  *
- * - Postgres itself ends the claim of a process that says nothing for `frozenAfterMs`.
- * - No scan of the table, no sort, no bitmap: a plan made while the outbox is empty would prefer them, and be kept when
- *   a million rows have come and nobody has analyzed yet. The claim is right by its index at any size.
- * - Nothing remembered of rows that are asked for once each.
- * - One plan for all parameters, for the same reason; the settle's lists of ids were planned anew each time, 0.3 ms for 500.
- * - No JIT: a plan that needs what is switched off all the same counts as very dear, and was compiled for 340 ms.
+ * - Postgres ends the claim of a process that says nothing for `frozenAfterMs`.
+ * - No table scan, sort or bitmap: a plan made while the outbox is empty would prefer them, and stay when a million
+ *   rows have come and nobody has analyzed. A claim by its index is right at any size.
+ * - No memoize, because each row is asked for once.
+ * - One plan for all parameters, for the same reason. The settle's lists of ids were planned anew each time, 0.3 ms for
+ *   500.
+ * - No JIT: a plan that needs what is switched off counts as very dear, and was compiled for 340 ms.
  */
 export function claimSettings(frozenAfterMs: number): string[] {
   return [

@@ -1,18 +1,17 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * What a lane reads of a claimed row, as Postgres sent it: texts and nulls, in this order. `OutboxRow` reads it. Every
- * column costs Postgres an output and this process a string, 13 of them 3 µs a row more than 5: so what the trigger's snapshot
- * says too (the app) is left out, and what is as it mostly is comes as one null.
+ * What a lane reads of a claimed row: texts and nulls, in this order. `OutboxRow` reads it. 13 columns cost 3 µs a row
+ * more than 5. So the app, which the snapshot has too, is left out, and ordinary values share one null.
  */
 export const CLAIMED_COLUMNS = ['id', 'event_id', 'event', 'trigger', 'rest'] as const
 
 export type ClaimedTexts = readonly (string | null)[]
 
 /**
- * The lines of `rest`; it is null where all are `ORDINARY`. Empty for null, and for a root that is the row's own event. The caller comes after a
- * `=`, since one that nobody has named is empty. An emitter may write any text as trace context and caller, and JSON with line breaks
- * as chain: the first goes without them, JSON has blanks for them, and the caller comes last.
+ * The lines of `rest`, which is null if all are `ORDINARY`. An empty line is null, or for the root the row's own event.
+ * `caller` follows a `=`, because an unknown caller is the empty text. An emitter may write any text. So
+ * `trace_context` loses its line breaks, `chain` gets blanks instead, and `caller` comes last.
  */
 export const REST = [
   'attempt',
@@ -26,7 +25,7 @@ export const REST = [
   'caller',
 ] as const
 
-/** Of a principal's id. An emitter may write the column past the bus: what is longer is nobody's, and is not read to its end. */
+/** For a principal's id. A longer one was written past the bus and is nobody's; its end is not read. */
 export const MAX_CALLER_CHARACTERS = 128
 
 /** For the select list. */
@@ -37,23 +36,25 @@ export const CLAIMED = `id, event_id, event, trigger,
       coalesce(nullif(root_id, event_id)::text, ''), coalesce(translate(trace_context, E'\\n', ''), ''),
       coalesce(translate(chain::text, E'\\n', ' '), ''), '=' || left(caller, ${MAX_CALLER_CHARACTERS + 1})) end as rest`
 
-/** What the lanes of rows in batches claim; the condition of their index. */
+/** What the lanes of batches claim. It is the condition of their index. */
 export const IN_BATCHES = 'not alone and reply_to is null and ordering_key is null and single = 0 and not paused'
 
 /**
- * Of rows that are claimed by their ids. Written so that no partial index answers it: plans made before the table was ever analyzed
- * took the index of due rows for this, and walked over the whole backlog to find a handful of ids.
+ * For rows claimed by id. No partial index answers this form. Plans made before the first analyze took the index of due
+ * rows, and walked over the whole backlog for a few ids.
  */
 export function still(condition: string): string {
   return `(${condition}) is true`
 }
 
-/** Of some rows, when they were due; beside the columns that all claims have. */
+/** When some rows were due, after the columns that all claims have. */
 export const DUE_S = CLAIMED_COLUMNS.length
-/** Of about one row in so many. A watermark that lags by a few rows does as well, and the date costs what three columns do. */
+/**
+ * One row in so many says when it was due. A watermark may lag by a few rows, and the date costs what three columns do.
+ */
 const DUE_EVERY = 16
 
-/** Portions change after so many ids, as a power of two: neighbours are one run of the note. */
+/** Portions change after 2 to the power of so many ids, so that neighbours are one run of the note. */
 const PORTION_BITS = 8
 
 const LEVELS = [
@@ -71,7 +72,7 @@ function dueOfLevel(level: number, watermark: string, columns: string): string {
     ) as level_${level}`
 }
 
-/** Highest priority first; an append under a limit runs a lower level only when the higher ones did not fill it. */
+/** Highest priority first. An append under a limit reads a lower level only if the higher ones leave room. */
 function dueOf(columns: string): string {
   return `${LEVELS.map(([level, watermark]) => dueOfLevel(level, watermark, columns)).join('\n    union all\n    ')}
     limit $1`
@@ -88,10 +89,10 @@ export type ClaimParameters = [
 ]
 
 /**
- * Caller: UnorderedRows, first in its claim transaction: the rows are locked until it ends, and back with everybody should it
- * never commit. It locks nothing beyond the limit (G6). To find a row locked costs what half a claimed one does, to leave out
- * one of another portion a tenth: so of a backlog each lane takes a portion of its own (`portions.ts`). `bytes` is for each row: of one whose event is larger it says only that
- * it is there, with null for its event; that row is left as it is, and `claim_sized` takes it.
+ * Caller: UnorderedRows, first in its claim transaction. Rows stay locked until it ends, and none beyond the limit is
+ * locked (G6). Finding a row locked costs half of claiming it, skipping another portion's a tenth. So each lane takes
+ * its own portion of a backlog (`portions.ts`). `bytes` bounds each row: a larger event comes as null and is left to
+ * `claim_sized`.
  */
 export const claimBatch = statement<ClaimParameters, ClaimedTexts>(
   'claim_batch',
@@ -103,9 +104,9 @@ export const claimBatch = statement<ClaimParameters, ClaimedTexts>(
 )
 
 /**
- * Caller: UnorderedRows, instead, for a while after an event was too large for `claim_batch`. `bytes` is for all of them; what that cuts
- * off stays locked for the length of the batch, no longer. The first row is taken whatever its size. Summing up the sizes
- * costs a quarter of what the claim does without.
+ * Caller: UnorderedRows, for a while after an event was too large for `claim_batch`. `bytes` bounds all rows together,
+ * but the first is always taken. Rows cut off stay locked until the batch ends. Summing up the sizes costs a quarter of
+ * the claim.
  */
 export const claimSized = statement<ClaimParameters, ClaimedTexts>(
   'claim_sized',

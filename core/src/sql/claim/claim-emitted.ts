@@ -4,8 +4,9 @@ import { EMITTED_SETTING } from '../emit/emit-noted.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: EmittedClaims, first in its claim transaction, right after `emit_noted` on the same connection: the row that it wrote. Once that is
- * locked the advisory lock has done its work. No row: somebody was quicker, or nothing was written; the lock is held on then.
+ * Caller: EmittedClaims, first in its claim transaction, right after `emit_noted` on the same connection. Once the row
+ * is locked, the advisory lock is let go. No row: somebody was quicker, or nothing was written, and the lock is still
+ * held.
  */
 export const claimEmitted = statement<[lock: number], ClaimedTexts>(
   'claim_emitted',

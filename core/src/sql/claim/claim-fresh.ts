@@ -15,8 +15,8 @@ function newestOfLevel(level: number, backMs: string, walk: string): string {
 }
 
 /**
- * Caller: FairRows, first in a claim transaction. Of what became due in the last `backMs`, the rows of apps that do not
- * crowd. Newest first and at most `walk` of each level looked at, so that the backlog itself is not walked over.
+ * Caller: FairRows, first in a claim transaction. Claims rows of apps that do not crowd, due in the last `backMs`. It
+ * looks at the newest `walk` rows of each level, so that the backlog is not walked over.
  */
 export const claimFresh = statement<
   [rows: number, crowding: readonly string[], backMs: number, walk: number, bytes: number],

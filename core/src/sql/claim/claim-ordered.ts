@@ -3,17 +3,17 @@ import type { ClaimedTexts } from './claim-batch.ts'
 import { statement } from '../../postgres/statement.ts'
 import { LAST_ID } from './take-requests.ts'
 
-/** Where the claim stopped looking; beside each row, and alone where nothing was claimed. */
+/** Where the claim stopped looking. Stands beside each row, and alone if nothing was claimed. */
 export const LAST_TRIGGER = CLAIMED_COLUMNS.length
 export const LAST_KEY = LAST_TRIGGER + 1
 export const LAST_VISITED = LAST_TRIGGER + 2
 export const LAST_FOUND = LAST_TRIGGER + 3
 
 /**
- * Caller: OrderedRows, first in a claim transaction, where an app has more due rows than `claimOrderedDue` looks at. The first row of each (trigger, ordering key), if it is due: one
- * index probe a key from where the last claim stopped, however long the lines are. A first row that waits, is under a
- * lease, or is to run alone holds back its key and no other. Emits to one key wait for each other's commit, so no row
- * can appear before one that was seen as the first.
+ * Caller: OrderedRows, if an app has more due rows than `claimOrderedDue` looks at; first in a claim transaction.
+ * Claims the first row of each (trigger, ordering key) if it is due. Each key costs one index probe, however long its
+ * line is. A first row that waits, is leased or is to run alone holds back its key only. Emits to a key wait for each
+ * other's commit, so no row appears before the first one seen.
  */
 export const claimOrdered = statement<
   [rows: number, afterTrigger: string, afterKey: string, visits: number, bytes: number],
@@ -48,19 +48,22 @@ from last left join sized on bytes_before is null or bytes_before < $5::bigint`,
   { raw: true },
 )
 
-/** Due rows that one claim looks at: of each app, and of all of them, but at least two of each. */
+/** How many due rows a claim looks at: of each app, at least two; and of all together. */
 const DUE_OF_APP = 200
 const DUE_OF_ALL = 2_000
-/** Whether it looked at every row that is due, and whether there is any row, due or not; beside each row, and alone where nothing was claimed. */
+/**
+ * Whether it looked at every due row, and whether there is any row. Both stand beside each row, and alone if nothing
+ * was claimed.
+ */
 export const SAW_ALL_DUE = CLAIMED_COLUMNS.length
 export const HAS_LINES = SAW_ALL_DUE + 1
 
 const DUE_IN_ORDER = `ordering_key is not null and not alone and not paused and app_id > ''`
 
 /**
- * Caller: OrderedRows, before `claimOrdered`. Of each app the rows that have been due for longest; those of them that are the first of
- * their key are claimed, and apps take turns. What it costs does not depend on how many keys have a first row that cannot run now,
- * nor on how many rows other apps have.
+ * Caller: OrderedRows, before `claimOrdered`. Looks at the longest due rows of each app and claims those that are first
+ * of their key; apps take turns. So the cost depends neither on keys whose first row cannot run now nor on other apps'
+ * rows.
  */
 export const claimOrderedDue = statement<[rows: number, bytes: number], ClaimedTexts>(
   'claim_ordered_due',
@@ -101,14 +104,14 @@ from seen left join sized on bytes_before is null or bytes_before < $2::bigint`,
   { raw: true },
 )
 
-/** Rows behind a mark that one claim looks at. */
+/** How many rows behind a mark one claim looks at. */
 export const NEAR_LINES = 2_000
-/** How many rows were looked at; beside each row, and alone where nothing was claimed. */
+/** How many rows were looked at. Stands beside each row, and alone if nothing was claimed. */
 export const NEAR_SEEN = CLAIMED_COLUMNS.length
 
 /**
- * Caller: OrderedRows, instead, while there is a mark: no row of an ordered trigger has a lower id (`starts.ts`). The first row of each key
- * is the first one in the order of ids. Of more rows than are looked at the rest are behind these.
+ * Caller: OrderedRows, while there is a mark, below which no row of an ordered trigger has its id (`starts.ts`). A
+ * key's first row is then first by id. Rows beyond the limit come after these.
  */
 export const claimOrderedNear = statement<[rows: number, from: number, bytes: number], ClaimedTexts>(
   'claim_ordered_near',

@@ -2,14 +2,14 @@ import { CLAIMED, CLAIMED_COLUMNS, IN_BATCHES, still } from './claim-batch.ts'
 import type { ClaimedTexts } from './claim-batch.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Where the walk ended; beside each row, and alone where nothing was claimed. */
+/** Where the walk ended. Stands beside each row, and alone if nothing was claimed. */
 export const WALKED_TO_DUE = CLAIMED_COLUMNS.length
 export const WALKED_TO_ID = WALKED_TO_DUE + 1
 export const WALKED = WALKED_TO_DUE + 2
 
 /**
- * Caller: FairRows, first in a claim transaction. Walks over a piece of the backlog of one level and claims what in it is of
- * apps that do not crowd: what was there before anybody dispatched, or was committed long after it was due.
+ * Caller: FairRows, first in a claim transaction. Walks over a piece of one level's backlog and claims rows of apps
+ * that do not crowd: rows from before anybody dispatched, or committed long after they were due.
  */
 export const claimOvertaken = statement<
   [rows: number, crowding: readonly string[], level: number, afterDue: string, afterId: string, walk: number],

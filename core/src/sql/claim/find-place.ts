@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Portions. How many dispatchers there are besides this one, and how many of them come before it. One that was heard of
- * in the future, before the clock of the database was set back, counts once it is heard of again. `ahead`: there is such a one.
+ * Caller: Portions. Counts the other dispatchers, and those before this one. `ahead`: one was last heard of in the
+ * future, before the database's clock was set back. It counts once it is heard of again.
  */
 export const findPlace = statement<[id: string], { others: number; before: number; ahead: boolean; clock_s: number }>(
   'find_place',

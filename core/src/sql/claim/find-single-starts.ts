@@ -1,29 +1,29 @@
 import { isLeased } from './lease-end.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Where a look at rows that are taken one by one begins. Times are seconds since 1970 by the database's clock. */
+/** Where a look at rows taken one by one begins. Times are seconds since 1970 by the database's clock. */
 type SingleFroms = [
   apps: readonly string[],
   triggerIds: readonly string[],
-  /** No row of the trigger that is due before can appear any more. */
+  /** No row of the trigger can appear any more that is due before. */
   dueFroms: readonly number[],
   /** No live lease of the trigger was set before. */
   runningFroms: readonly number[],
-  /** The triggers of all rows up to this id are named. */
+  /** All rows up to this id have their triggers named here. */
   newerThan: number,
   /** Both times, for triggers that are not named. */
   otherwise: number,
 ]
 
-/** What a take that begins at marks is told. The marks say nothing to a clock that is before `markedAt`. */
+/** What a take that begins at marks needs. Marks do not hold while the clock is before `markedAt`. */
 export type SingleMarks = [...SingleFroms, markedAt: number]
 
 export interface SingleStartRow {
   readonly app_id: string
   readonly trigger_id: string
-  /** When its first row is due that is due by now; null where none is. */
+  /** When its first due row was due. Null: none is. */
   readonly due_s: number | null
-  /** When the oldest lease was set that has not run out; null where nothing runs. */
+  /** When its oldest live lease was set. Null: nothing runs. */
   readonly running_s: number | null
 }
 
@@ -45,8 +45,8 @@ function firstsOf(
 }
 
 /**
- * Caller: SingleStarts. For each trigger what is first from where the last look ended, and for those whose rows have come since. It
- * locks nothing, so that it sees rows whose deletion is not committed.
+ * Caller: SingleStarts. What is first for each named trigger from where the last look ended, and for triggers whose
+ * rows have come since. It locks nothing, so it sees rows whose deletion is not committed.
  */
 export const findSingleStarts = statement<[...SingleFroms, latest: number], SingleStartRow>(
   'find_single_starts',
@@ -64,19 +64,19 @@ select known.app_id, known.trigger_id, ${firstsOf('known', { due: ' and o.due_at
 from known`,
 )
 
-/** One trigger that has rows; all of them null where none has. */
+/** One trigger that has rows. All null: there is none. */
 export interface FirstSingleStartRow {
   readonly app_id: string | null
   readonly trigger_id: string | null
   readonly due_s: number | null
   readonly running_s: number | null
-  /** How long the server looked; beside each row. */
+  /** How long the server looked. Stands beside each row. */
   readonly took_ms: number
 }
 
 /**
- * Caller: SingleStarts. The triggers that have rows, at most `limit` for each way in which they are taken, and what is first of each, from the very start.
- * Rows that run alone are taken by another lane, and come back from it.
+ * Caller: SingleStarts. What is first for each trigger that has rows, from the very start. `limit` bounds the triggers
+ * for each way of taking. Rows to run alone count too, since they may come back from their lane.
  */
 export const findFirstSingleStarts = statement<[limit: number, latest: number], FirstSingleStartRow>(
   'find_first_single_starts',

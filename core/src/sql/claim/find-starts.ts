@@ -1,7 +1,7 @@
 import { IN_BATCHES } from './claim-batch.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** The indexes of the outbox that are read in the order of `due_at`, by what is in them. Those of batches come first, by level. */
+/** The conditions of the indexes by `due_at`. Those of batches come first, by level. */
 const SHELVED = [
   ...[0, 1, 2].map((level) => `${IN_BATCHES} and priority = ${level}`),
   'alone',
@@ -13,9 +13,9 @@ const SHELVED = [
 export type Froms = [low: number, normal: number, high: number, alone: number, awaited: number, submitted: number]
 
 export interface StartsRow {
-  /** For each index when its first row is due, in seconds since 1970; null where there is none. */
+  /** When each index's first row is due, in seconds since 1970. Null: it has none. */
   readonly firsts: readonly (number | null)[]
-  /** The lowest id of a row of an ordered trigger; null where there is none. */
+  /** The lowest id of a row of an ordered trigger. Null: there is none. */
   readonly ordered_id: string | null
   /** How long the server looked. */
   readonly took_ms: number
@@ -25,8 +25,8 @@ const first = (condition: string, i: number) => `(select date_part('epoch', due_
     where ${condition} and due_at >= to_timestamp($${i + 1}::double precision) order by due_at, id limit 1)`
 
 /**
- * Caller: Starts. The first row of each index from where the last look ended. It locks nothing, so that it sees rows whose deletion
- * is not committed: they come back if it never is.
+ * Caller: Starts. The first row of each index from where the last look ended. It locks nothing, so it sees rows whose
+ * deletion may never be committed.
  */
 export const findStarts = statement<[...Froms, orderedFrom: number], StartsRow>(
   'find_starts',

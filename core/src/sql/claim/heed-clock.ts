@@ -1,10 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping, once the clock of the database was set back. Due times that were set in the future are moved to
- * where they would be had they been set now: a delay, a backoff and a lease are as long as they were meant to be, and so is
- * the time that a caller waits. Each row is moved once. By no index: this is done for a minute and then not again. Rows
- * that somebody has locked are seen the next time.
+ * Caller: Dispatcher's housekeeping, after the database's clock was set back. Due times set in the future are moved,
+ * once each, to what they would be if set now. So a delay, a backoff, a lease and a caller's wait keep their length. No
+ * index serves this: it runs for a minute. Rows locked now are seen the next time.
  */
 export const heedClock = statement<[limit: number], { moved: number }>(
   'heed_clock',

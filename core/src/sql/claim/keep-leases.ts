@@ -2,8 +2,8 @@ import { leftOf } from './lease-end.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Lane, in its claim transaction, of what `stillLeased` found. The clock of the database jumped ahead: these leases end as long from
- * now as they were meant to, and whoever holds them goes on, and extends them as before.
+ * Caller: Lane, in its claim transaction, for what `stillLeased` found. The database's clock jumped ahead, so these
+ * leases get the length that they had left. Their holders go on, and extend them as before.
  */
 export const keepLeases = statement<[ids: readonly string[], latest: number], never>(
   'keep_leases',

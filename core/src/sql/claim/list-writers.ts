@@ -1,18 +1,18 @@
 import { statement } from '../../postgres/statement.ts'
 
 export interface WritersRow {
-  /** The database's clock, in seconds since 1970, from before the writers were listed. */
+  /** The database's clock before the writers were listed, in seconds since 1970. */
   readonly clock_s: number
-  /** The highest id that a row was given by then. */
+  /** The highest id that a row had by then. */
   readonly last_id: string
-  /** The transactions that write to the outbox, by names that no later transaction of this server has. */
+  /** Transactions that write to the outbox, by names that no later transaction of this server has. */
   readonly writers: readonly string[]
 }
 
 /**
- * Caller: Starts. Whoever writes to the outbox holds this lock from before its first look at the clock until it has
- * committed. So a transaction that looked at the clock before `clock_s`, or drew an id up to `last_id`, is listed here, or has
- * ended. The locks are read for the row of `at`, and therefore after its clock.
+ * Caller: Starts. A writer of the outbox holds this lock from before its first look at the clock until it commits. So a
+ * transaction that read a clock before `clock_s`, or drew an id up to `last_id`, is listed or over. Locks are read for
+ * the row of `at`, so after its clock.
  */
 export const listWriters = statement<[], WritersRow>(
   'list_writers',

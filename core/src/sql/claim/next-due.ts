@@ -5,12 +5,12 @@ function firstOfLevel(level: number): string {
   return `(select due_at from {schema}.outbox where ${IN_BATCHES} and priority = ${level} and due_at > now() order by due_at limit 1)`
 }
 
-/** Of all notes there ever were, the versions may still be there to be read over (G13). */
+/** Bounds the look: old versions of all notes may still be there (G13). */
 const NEWEST = 2_000
 
 /**
- * Caller: Dispatcher, when its lanes found nothing: how long it may sleep. `in_hands`: some lane has rows claimed that are
- * among the newest ones, which come back at once if its process dies, so somebody should look often.
+ * Caller: Idleness, when lanes found nothing: how long the dispatcher may sleep. `in_hands`: a lane has some of the
+ * newest rows claimed. They come back at once if its process dies, so somebody should look often.
  */
 export const nextDue = statement<[], { wait_ms: number | null; in_hands: boolean }>(
   'next_due',

@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. Dispatchers that have not been heard of for `silentMs` are gone; and those that were heard of
- * in the future, before the clock of the database went back. One that lives says so again with its next heartbeat.
+ * Caller: Dispatcher's housekeeping. Dispatchers silent for `silentMs` are gone. So are those heard of in the future,
+ * before the database's clock was set back; one that lives is back with its next heartbeat.
  */
 export const sweepDispatchers = statement<[silentMs: number], never>(
   'sweep_dispatchers',

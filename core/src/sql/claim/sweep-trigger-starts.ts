@@ -2,8 +2,8 @@ import { statement } from '../../postgres/statement.ts'
 import { RATE } from './trigger-limits.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. Starts that no rate limit counts any more, those of the future among them: they were noted before the
- * clock of the database was set back. The table is read once, whatever a pinned horizon keeps in it.
+ * Caller: Dispatcher's housekeeping. Removes starts that no rate limit counts any more, and those of the future, noted
+ * before the database's clock was set back. The table is read once, whatever a pinned horizon keeps in it.
  */
 export const sweepTriggerStarts = statement<[olderThanMs: number], never>(
   'sweep_trigger_starts',

@@ -5,13 +5,13 @@ import { isPaused } from '../pause/pauses.ts'
 import { statement } from '../../postgres/statement.ts'
 import { freeSlots, isLimitHeld, limitsHeld, STARTS_NOTED } from './trigger-limits.ts'
 
-/** What a taken row has beyond a claimed one: the lease that it was under before, whose holder has vanished. */
+/** The column of the lease that the row had before, whose holder vanished. */
 export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
 
-/** Interrupted rows whose triggers' limits are looked at. */
+/** For how many interrupted rows the triggers' limits are looked at. */
 const LIMITS_AT_A_TIME = 20
 
-/** Caller: AloneLane, before `takeAlone` in the same transaction, as `lockLimits` is before `takeSingles`. */
+/** Caller: AloneLane, before `takeAlone` in one transaction, as `lockLimits` before `takeSingles`. */
 export const lockLimitsAlone = statement<[from: number, latest: number], never>(
   'lock_limits_alone',
   limitsHeld(`
@@ -25,8 +25,8 @@ export const lockLimitsAlone = statement<[from: number, latest: number], never>(
 )
 
 /**
- * Caller: AloneLane. One interrupted row, under a lease from the start: claim and note in one commit, so that many
- * rows of a killed batch are through quickly, one after the other. The lease token on the row says that it was started.
+ * Caller: AloneLane. Takes one interrupted row under a lease. Claim and note are one commit, so that the rows of a
+ * killed batch follow each other quickly. The token on the row says that it was started.
  */
 export const takeAlone = statement<[leaseToken: string, leaseMs: number, from: number, latest: number], ClaimedTexts>(
   'take_alone',

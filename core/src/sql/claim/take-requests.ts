@@ -4,14 +4,14 @@ import { isLeased } from './lease-end.ts'
 import { isPaused } from '../pause/pauses.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** What a taken request has beyond a claimed row: the lease of a holder that has vanished, if it had one. */
+/** The column of the lease that the row had before, whose holder vanished. */
 export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
-/** Whether its caller was gone before it was started. */
+/** Whether the caller was gone before the start. */
 export const CALLER_GONE = CLAIMED_COLUMNS.length + 1
-/** Whether its trigger is paused. */
+/** Whether the trigger is paused. */
 export const PAUSED = CLAIMED_COLUMNS.length + 2
 
-/** What the indexes of requests hold: those that somebody waits for, and those that were submitted. */
+/** The conditions of the indexes of requests: somebody waits for the reply, or it is kept. */
 const AWAITED = 'reply_to is not null and reply_by is not null and single = 0'
 const SUBMITTED = 'reply_to is not null and reply_by is null and single = 0'
 
@@ -19,8 +19,8 @@ const SUBMITTED = 'reply_to is not null and reply_by is null and single = 0'
 export const LAST_ID = '9223372036854775807'
 
 /**
- * `now()`, and not the clock as it goes on: an index ends a look where rows are not due, and does so only by what is stable. Rows are compared,
- * and not their times alone: of a time between two others few were expected, and all that was due was sorted for each take.
+ * `now()` and not `clock_timestamp()`: only a stable bound ends a look in an index. Rows are compared, not times alone:
+ * for a time between two bounds few rows were expected, and everything due was sorted for each take.
  */
 function dueRequests(kind: string, from: string, columns: string, limit: string, order = ''): string {
   return `select ${columns} from {schema}.outbox o
@@ -50,8 +50,9 @@ export type TakeRequestsParameters = [
 ]
 
 /**
- * Caller: RequestLane, while there is no backlog. What somebody waits for first, then what was submitted; those of limited triggers are SingleLane's. Under a lease from the start, committed before the handler runs: a request is run once, and
- * whoever finds its lease run out answers that it crashed. By ids in an array: a join was planned as a scan of the table.
+ * Caller: RequestLane, while there is no backlog. Awaited requests come before submitted ones. SingleLane takes those
+ * of limited triggers. The lease commits before the handler runs, so a request runs once; whoever finds its lease run
+ * out answers that it crashed. Ids in an array, because a join was planned as a scan of the table.
  */
 export const takeRequests = statement<TakeRequestsParameters, ClaimedTexts>(
   'take_requests',
@@ -66,19 +67,19 @@ ${TAKE_DUE}`,
 )
 
 /**
- * True of every row, and in the condition of the indexes by app: no other look is planned by those indexes. Plans made before the table was
- * ever analyzed took them for a look by age, and sorted all that there was.
+ * True of every row, and part of the indexes by app, so that no other look uses them. Plans made before the first
+ * analyze used them for a look by age, and sorted everything.
  */
 const OF_APP = `app_id > ''`
 
-/** Where a take in turns looks for apps: `whole` among all of them; `near` behind the marks of `Starts`. */
+/** Where a take in turns looks for apps: `whole` everywhere, `near` behind the marks of `Starts`. */
 type Reach = 'whole' | 'near'
 
-/** Of each kind, how many of the oldest and how many of the newest requests behind a mark are looked at for their apps. */
+/** How many of the oldest and of the newest requests of each kind `near` looks at for their apps. */
 const NEAR = 1_000
 
 const APPS_WITH: Record<Reach, (name: string, kind: string, from: string) => string> = {
-  /** One index probe an app, however many requests each has. */
+  /** One index probe an app, however many requests it has. */
   whole: (name, kind) => `${name} as (
   (select app_id from {schema}.outbox where ${kind} and ${OF_APP} order by app_id, due_at, id limit 1)
   union all
@@ -86,7 +87,7 @@ const APPS_WITH: Record<Reach, (name: string, kind: string, from: string) => str
     select app_id from {schema}.outbox where ${kind} and ${OF_APP} and app_id > ${name}.app_id order by app_id, due_at, id limit 1
   ) as next
 )`,
-  /** Not over what lies in front of each app's first request while some transaction pins the xmin horizon. */
+  /** Skips what lies before each app's first request while some transaction pins the xmin horizon. */
   near: (name, kind, from) => `${name} as (
   select * from (${dueRequests(kind, from, 'app_id', String(NEAR))}) as oldest
   union all
@@ -140,10 +141,10 @@ ${TAKE_DUE}`,
 }
 
 /**
- * Caller: RequestLane, instead, while there is a backlog or while an app holds its share of the permits. Apps take turns, and one that runs
- * fewer requests comes before one that runs more. `running`: how many requests of each of `apps` this process runs. `free`: permits that nothing
- * runs under. Where there are several apps, each may take requests while it runs at most three times as many as would stay free.
- * It locks at most twice as many as it takes, or two of each app, until it has committed.
+ * Caller: RequestLane, while there is a backlog, or an app holds its share of the permits. Apps take turns, and one
+ * that runs fewer requests comes first. `running`: how many requests of each of `apps` this process runs. `free`:
+ * unused permits. Among several apps, each may run at most three times what would stay free. It locks at most twice
+ * what it takes, or two of each app, until the commit.
  */
 export const takeRequestsInTurns = takeInTurns('take_requests_in_turns', 'whole')
 

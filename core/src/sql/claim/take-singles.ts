@@ -6,18 +6,18 @@ import type { SingleMarks } from './find-single-starts.ts'
 import { statement } from '../../postgres/statement.ts'
 import { freeSlots, isLimitHeld, limitsHeld, STARTS_NOTED } from './trigger-limits.ts'
 
-/** What a taken row has beyond a claimed one: the lease of a holder that has vanished, if it had one. */
+/** The column of the lease that the row had before, whose holder vanished. */
 export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
-// As takeRequests has them, up to here: a request goes the same way once it is taken.
+// The columns between are those of takeRequests, because a taken request goes the same way.
 export const TAKEN_TRIGGER = CLAIMED_COLUMNS.length + 3
 export const IS_REQUEST = CLAIMED_COLUMNS.length + 4
 
-/** Triggers that one statement looks at; the others' turn comes with the next one. */
+/** How many triggers one statement looks at. The others' turn comes next. */
 const VISITS = 500
-/** Rows that have come since the marks were moved, of which one statement looks whose they are. The others' turn comes with the marks. */
+/** How many new rows one statement assigns to triggers. The others' turn comes when the marks are moved. */
 const COME_SINCE = 1_000
 
-/** Where a look begins: `whole` at the very start; `near` at the marks, which say it for each trigger. */
+/** Where a look begins: `whole` at the very start, `near` at each trigger's marks. */
 type Reach = 'whole' | 'near'
 
 /** The parameter that says which leases are over. */
@@ -28,7 +28,7 @@ function dueOfLevel(reach: Reach, of: string, level: number, columns: string, mo
       where single = $4::smallint and single > 0 and not alone and trigger_id = ${of}.trigger_id and priority = ${level} and due_at <= now()${reach === 'near' ? ` and due_at >= ${of}.due_from` : ''} and not paused and not ${isLeased('o', LATEST[reach])}${more}`
 }
 
-/** The first one, by the index that has them in this order: `exists` was planned as a hash of all that is due. */
+/** Reads the first row by its index: `exists` was planned as a hash of everything due. */
 function isDue(reach: Reach, of: string): string {
   return [2, 1, 0]
     .map((level) => `(${dueOfLevel(reach, of, level, 'true', ' order by due_at, id limit 1')}) is not null`)
@@ -40,7 +40,7 @@ function free(reach: Reach, of: string): string {
 }
 
 const WAITING: Record<Reach, string> = {
-  /** One index probe a trigger, however many rows each has. */
+  /** One index probe a trigger, however many rows it has. */
   whole: `waiting as (
   (select app_id, trigger_id, 1 as visited from {schema}.outbox
   where single = $4::smallint and single > 0 and not alone and trigger_id > $5::uuid
@@ -54,7 +54,7 @@ const WAITING: Record<Reach, string> = {
   ) as next
   where waiting.visited < ${VISITS}
 )`,
-  /** The triggers that had rows when the marks were moved, and those whose rows have come since. */
+  /** Triggers that had rows when the marks were moved, and those whose rows have come since. */
   near: `mark as materialized (
   select case when statement_timestamp() >= to_timestamp($12::double precision) then to_timestamp($11::double precision) else '-infinity' end as otherwise,
     statement_timestamp() >= to_timestamp($12::double precision) as holds
@@ -80,10 +80,13 @@ type Take = [leaseToken: string, leaseMs: number, limit: number, single: number,
 /** `latest`: see `LeaseClock`. */
 export type TakeSinglesParameters = [...Take, latest: number]
 
-/** With what `SingleStarts` says; times in seconds since 1970. */
+/** With the marks of `SingleStarts`. */
 export type TakeSinglesNearParameters = [...Take, ...SingleMarks, latest: number]
 
-/** Has the parameters of the take that follows it, and mentions those that it does not need: Postgres wants their types. */
+/**
+ * Has the parameters of the take that follows. Postgres wants types for all, so it mentions those that it does not
+ * need.
+ */
 function lockStatement<P extends readonly unknown[]>(name: string, reach: Reach) {
   return statement<P, never>(
     name,
@@ -100,8 +103,8 @@ ${limitsHeld(`
 }
 
 /**
- * Caller: SingleLane, first in its transaction. Locks the limits of triggers that have due rows and room for them: who
- * counts what runs must be alone in it. Those that somebody else has locked are his this time.
+ * Caller: SingleLane, first in its transaction. Locks the limits of triggers with due rows and room, because whoever
+ * counts what runs must be alone in it. Triggers whose limit another session has locked are left to that session.
  */
 export const lockLimits = lockStatement<TakeSinglesParameters>('lock_limits', 'whole')
 
@@ -138,9 +141,8 @@ returning ${CLAIMED}, (select previous_token from due where due_id = o.id) as pr
 }
 
 /**
- * Caller: SingleLane, second in its transaction, so that it sees what ran when the limits were locked. Due rows in the
- * order of their triggers, then by priority and due time, as many as each trigger's limit has room for; under a lease
- * from the start, committed before a handler runs.
+ * Caller: SingleLane, second in its transaction, to see what ran when the limits were locked. Takes due rows by
+ * trigger, priority and due time, as many as each limit has room for. The lease commits before a handler runs.
  */
 export const takeSingles = takeStatement<TakeSinglesParameters>('take_singles', 'whole')
 

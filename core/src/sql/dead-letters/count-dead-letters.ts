@@ -6,15 +6,15 @@ import { statement } from '../../postgres/statement.ts'
 export interface CountedDeadLetters {
   readonly count: number
   readonly last_id: string | null
-  /** Of triggers that are paused or disabled, or whose app is. */
+  /** Letters whose triggers or app are paused or disabled. */
   readonly parked: number
-  /** A trigger that is gone and left its rows parked. Null: there is none. */
+  /** A trigger that is gone and left its rows parked. Null: none. */
   readonly left_parked: string | null
 }
 
 /**
- * Caller: DeadLetterStore, for dry runs, and for the last letter that a replay or discard of many may touch. Pauses are looked for once a
- * trigger, not once a letter.
+ * Caller: DeadLetterStore, for dry runs, and for the last letter that a replay or discard of many may touch. Pauses are
+ * asked for once a trigger.
  */
 export const countDeadLetters = statement<DeadLetterFilterParameters, CountedDeadLetters>(
   'count_dead_letters',

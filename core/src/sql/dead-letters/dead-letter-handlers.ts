@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: DeadLetterAnnouncer, in its transaction: principals whose triggers handle dead letters of these apps. */
+/** Caller: DeadLetterAnnouncer, in its transaction. Finds whose triggers handle dead letters of these apps. */
 export const deadLetterHandlers = statement<[appIds: readonly string[]], { app_id: string; registrant: string }>(
   'dead_letter_handlers',
   `select distinct app_id, registrant from {schema}.triggers

@@ -2,7 +2,10 @@ import type { DeadLetterFilterParameters, LetterRange } from '../settle/dead-let
 import { DEAD_LETTER_CONDITION } from '../settle/dead-letter-row.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: DeadLetterStore.discard and discardAll. Kept, with their resolution; what is resolved stays as it is. */
+/**
+ * Caller: DeadLetterStore.discard and discardAll. Letters are kept, with their resolution; a resolved one stays as it
+ * is.
+ */
 export const discardDeadLetters = statement<
   [...DeadLetterFilterParameters, ...LetterRange],
   { discarded: number; last_id: string | null }

@@ -4,11 +4,11 @@ import { isLeftParked } from '../pause/pauses.ts'
 import { statement } from '../../postgres/statement.ts'
 
 export interface FoundDeadLetterRow extends DeadLetterRow {
-  /** Its trigger is gone and left its rows parked: a replay would wait for ever. */
+  /** The trigger is gone and left its rows parked, so a replay would wait for ever. */
   readonly left_parked: boolean
 }
 
-/** Caller: DeadLetterStore, for one letter, before it is shown, replayed or discarded. */
+/** Caller: DeadLetterStore, before it shows, replays or discards one letter. */
 export const getDeadLetter = statement<[appId: string, id: string], FoundDeadLetterRow>(
   'get_dead_letter',
   `select ${DEAD_LETTER_COLUMNS}, ${isLeftParked('d.app_id', 'd.trigger_id')} as left_parked

@@ -7,11 +7,10 @@ import { isPaused } from '../pause/pauses.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: DeadLetterStore.replay and replayAll. Marks the letters and writes one row for each, in one statement:
- * a letter is never replayed twice by two callers at once, and never marked without its row. The row is a new
- * delivery with all its attempts before it; target and retry policy are those of the row that died. A row of an ordered
- * trigger goes to the end of its line, as an emitted one does. That of a paused or disabled one is parked from the start.
- * Nobody waits for ever for a letter or a place in line that another transaction holds.
+ * Caller: DeadLetterStore.replay and replayAll. Marks letters and writes their rows in one statement. So two callers
+ * never replay a letter twice, and none is marked without its row. The row is a new delivery with all its attempts, and
+ * the target and retry policy of the row that died. In an ordered trigger it goes to the end of its line; if the
+ * trigger is paused or disabled, it is parked at once. `lock_timeout` bounds each wait.
  */
 export const replayDeadLetters = statement<
   [...DeadLetterFilterParameters, ...LetterRange, force: boolean, channel: string],

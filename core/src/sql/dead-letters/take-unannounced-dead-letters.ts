@@ -7,8 +7,8 @@ export interface UnannouncedDeadLetter extends DeadLetterRow {
 }
 
 /**
- * Caller: DeadLetterAnnouncer, in the transaction that emits them: a letter is announced exactly when its handlers have
- * their rows. Of letters with an id after `after`, the oldest.
+ * Caller: DeadLetterAnnouncer, in the transaction that emits them. So a letter is announced exactly when its handlers
+ * have their rows. Takes the oldest letters with ids above `after`.
  */
 export const takeUnannouncedDeadLetters = statement<[limit: number, after: string], UnannouncedDeadLetter>(
   'take_unannounced_dead_letters',

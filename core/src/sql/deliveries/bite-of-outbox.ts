@@ -1,9 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: DeliveryStore, before each statement that looks for deliveries. There is no index by app, trigger or event: each emit would
- * pay for one, and deliveries are looked for by people. So the outbox is looked through by its primary key, a bite at a time,
- * and a statement is over after so many rows, however many the outbox has. `to`: where the bite ends; null: there is no more.
+ * Callers: DeliveryStore, before each statement that looks for deliveries, and sweepPauses. The outbox has no index by
+ * app, trigger or event, because every emit would pay for it. So it is read by its primary key, `rows` at a time, and
+ * no statement takes longer in a larger outbox. `to` ends the bite; null: there is no more.
  */
 export const biteOfOutbox = statement<
   [after: string, rows: number],

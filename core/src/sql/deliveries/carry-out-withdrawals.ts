@@ -2,10 +2,12 @@ import { DEAD_LETTER_WRITTEN } from '../settle/dead-letter-row.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Callers: Withdrawals, of what has just been asked for, where the login may; and each dispatcher every second, and when it is told,
- * of whatever there is. Takes withdrawn rows that nobody has in hands out of the outbox; those of what came to its outcome meanwhile
- * go. A withdrawal counts for its own app's deliveries alone, whoever wrote it. By ids in an array: a join with the outbox was planned as a
- * loop in a loop, and took 21 s for a thousand of a million rows. 23514: the history has no table for the day.
+ * Callers: Withdrawals, right after a request if the login may; each dispatcher, every second and when notified. Takes
+ * withdrawn rows out of the outbox, unless somebody has them in hand. Deletes withdrawals that are settled or whose row
+ * is gone. Each counts for its own app's deliveries alone.
+ *
+ * Ids in an array, because a join with the outbox became a nested loop: 21 s for a thousand of a million rows. Error
+ * 23514: the history has no table for the day.
  */
 export const carryOutWithdrawals = statement<
   [appId: string | null, deliveryIds: readonly string[] | null, limit: number, record: boolean],

@@ -17,23 +17,23 @@ export interface DeliveryRow {
   readonly caller: string | null
 }
 
-/** Of a row `o` of the outbox. A lease that has run out is one whose holder vanished: the next dispatcher takes the row over. */
+/** Of a row `o` of the outbox. Whoever held a lease that ran out has vanished; the next dispatcher takes over. */
 const STATE = `case when o.lease_token is not null then case when o.due_at > clock_timestamp() then 'running' else 'leased' end
     when o.paused or ${isPaused('o.app_id', 'o.trigger_id')} then 'parked'
     when o.attempt > 1 then 'retrying' else 'waiting' end`
 
 export const DELIVERY_COLUMNS = `o.id, o.event_id, o.trigger_id, o.trigger, o.attempt, o.due_at, o.ordering_key, ${STATE} as state, o.errors, o.emitted_at, o.caller`
 
-/** What `givenKey` makes of the key in `principal-keys.ts`. */
+/** The same as `givenKey` in `principal-keys.ts`. */
 const GIVEN_KEY = `case when octet_length(o.ordering_key) <= ${MAX_KEY_BYTES} then o.ordering_key
     else substr(ltrim(o.ordering_key, chr(31)), strpos(ltrim(o.ordering_key, chr(31)), chr(31)) + 1) end`
 
-/** Withdrawn ones are as good as gone: nobody starts them any more. */
+/** A withdrawn row counts as gone: nobody starts it. */
 const IS_WANTED = `(not o.paused or not exists (
     select from {schema}.withdrawals w where w.app_id = o.app_id and w.delivery_id = o.id
   ))`
 
-/** The parameters of a filter, in the order of {@link DELIVERY_CONDITION}. A null does not restrict. */
+/** The parameters of {@link DELIVERY_CONDITION}. A null does not restrict. */
 export type DeliveryFilterParameters = [
   appId: string,
   eventId: string | null,
@@ -43,7 +43,7 @@ export type DeliveryFilterParameters = [
   states: readonly DeliveryState[] | null,
   triggerName: string | null,
   source: string | null,
-  /** The registrant of the trigger. */
+  /** The trigger's registrant. */
   registrant: string | null,
   /** Exclusive. */
   after: string,
@@ -52,8 +52,8 @@ export type DeliveryFilterParameters = [
 ]
 
 /**
- * The same condition for listing, counting and withdrawing: what a dry run counts is what is done. What reads the trigger's
- * snapshot stands last, since it takes JSON apart.
+ * One condition for listing, counting and withdrawing, so that a dry run counts what will be done. What takes the
+ * snapshot's JSON apart stands last.
  */
 export const DELIVERY_CONDITION = `o.id > $10::bigint and o.id <= $11::bigint and o.app_id = $1 and o.reply_to is null
   and ($2::uuid is null or o.event_id = $2)
@@ -66,5 +66,5 @@ export const DELIVERY_CONDITION = `o.id > $10::bigint and o.id <= $11::bigint an
   and ($9::text is null or {schema}.name_in(o.trigger, 'registrant') = $9)
   and ${IS_WANTED}`
 
-/** Finds one delivery by its app ($1) and its id ($2). Requests are ended by their callers. */
+/** One delivery by its app ($1) and its id ($2). Requests are left to their callers. */
 export const IS_DELIVERY = `o.app_id = $1 and o.id = $2::bigint and o.reply_to is null and ${IS_WANTED}`

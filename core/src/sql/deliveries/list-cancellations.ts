@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: each dispatcher every second, and when it is told: what is to be ended where it runs. `cancellations` is what older processes
- * write; those of deliveries that came to an outcome meanwhile go. Of its own app's deliveries alone: an emitter writes withdrawals.
+ * Caller: each dispatcher, every second and when notified: what is to be ended while it runs. Older processes write
+ * `cancellations`. A withdrawal counts for its own app alone, because an emitter writes it.
  */
 export const listCancellations = statement<[limit: number], { delivery_id: string; reason: string }>(
   'list_cancellations',

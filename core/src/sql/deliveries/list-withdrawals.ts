@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Withdrawals, where they cannot be carried out together. Those that are not known to be in the way come first. */
+/** Caller: Withdrawals, if they cannot be carried out together. Those that are set aside come last. */
 export const listWithdrawals = statement<[limit: number], { app_id: string; delivery_id: string }>(
   'list_withdrawals',
   `select w.app_id, w.delivery_id from {schema}.withdrawals w

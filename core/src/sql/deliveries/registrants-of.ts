@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: DeliveryStore, before it ends some deliveries: who registered their triggers. No row: none of them is there. */
+/** Caller: DeliveryStore, before it ends deliveries. No row: none of them is there. */
 export const registrantsOf = statement<[appId: string, deliveryIds: readonly string[]], { registrant: string | null }>(
   'registrants_of',
   `select distinct {schema}.name_in(o.trigger, 'registrant') as registrant from {schema}.outbox o

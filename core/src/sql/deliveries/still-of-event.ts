@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: DeliveryStore, of deliveries that are named together with their event: an id may have come again for another one. */
+/** Caller: DeliveryStore, for deliveries named with their event: an id may have come again for another event. */
 export const stillOfEvent = statement<[appId: string, deliveryIds: readonly string[], eventId: string], { id: string }>(
   'still_of_event',
   `select o.id from {schema}.outbox o

@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Withdrawals.ask, of what it could not lock: it runs, or it came to its outcome since the statement before looked. */
+/** Caller: Withdrawals.ask, for rows that it could not lock: they run, or came to their outcome a moment ago. */
 export const stillThere = statement<[appId: string, deliveryIds: readonly string[]], { rows: number }>(
   'still_there',
   `select count(*)::integer as rows from {schema}.outbox o

@@ -1,22 +1,24 @@
 import { statement } from '../../postgres/statement.ts'
 
 export interface WithdrawnRow {
-  /** Were waiting: nobody starts them any more. */
+  /** Nobody starts these any more. */
   readonly waiting: number
-  /** Ids with commas between: they run, or another transaction has their rows locked, or they came to their outcome just now. */
+  /** Ids with commas between. They run, or are locked by another transaction, or came to their outcome just now. */
   readonly others: string | null
-  /** Somebody else had asked for these before, or asked for them at the same moment. */
+  /** Somebody else asked for these before, or at the same moment. */
   readonly asked_before: number
-  /** Whether this login may take rows out of the outbox, as a dispatcher may. */
+  /** Whether this login may delete from the outbox, as a dispatcher may. */
   readonly may_carry_out: boolean
   readonly notified: unknown
 }
 
 /**
- * Caller: Withdrawals.ask. Needs no more than an emitter's rights. What waits is set aside, where no lane claims it, in the same
- * statement that says what is to become of it; so once this has committed, nobody starts it. What is locked or under a lease
- * runs, and is ended by whoever runs it. Handlers of dead letters leave no dead letter. Ids are written in one order, so that two
- * callers with the same ids do not deadlock. Each counts and locks what it was the first to write, so that neither is in the other's way.
+ * Caller: Withdrawals.ask, with an emitter's rights. The statement sets aside what waits and says what is to become of
+ * it; once it commits, nobody starts that. What is locked or leased runs, and is ended by whoever runs it. Handlers of
+ * dead letters leave no dead letter.
+ *
+ * Ids are written in one order, so that two callers do not deadlock. Each counts and locks only what it wrote first, so
+ * neither blocks the other.
  */
 export const withdrawDeliveries = statement<
   [

@@ -10,7 +10,7 @@ type AlikeParameters = [
   appId: string,
   expectedEpoch: string,
   eventIds: ArrayText,
-  /** A JSON array of them: what Postgres takes out of it is stored as it stands in it, and need not be escaped before. */
+  /** A JSON array. Postgres stores each element as it stands, so none is escaped first. */
   events: string,
   eventVersion: number,
   triggerIds: ArrayText,
@@ -21,9 +21,8 @@ type AlikeParameters = [
   rootId: string | null,
   chain: string | null,
   traceContext: string | null,
-  /** Null: the service. */
   caller: string | null,
-  /** Null: notify nobody, since somebody is told directly. */
+  /** Null: nobody is notified, because the emitter wakes a lane directly. */
   channel: string | null,
   wakes: string,
 ]
@@ -32,14 +31,14 @@ const SEEN = `coalesce((select content_id from {schema}.trigger_epochs where app
 const CURRENT = `(select epoch from seen) = $2::text`
 const STALE = `(select json_build_object($1::text, epoch) from seen where epoch <> $2::text) as stale`
 /**
- * Ids are drawn in the order in which rows are inserted. Where no other session drew one in between, they are neighbours, and the
- * first says all of them; else all are written out. This way the ids cost the statement 3 % of its CPU time.
+ * Ids that no other session drew between are consecutive, and the first stands for all. Otherwise each is listed. So
+ * they cost 3 % of the statement's CPU time.
  */
 const IDS = `case when max(id) - min(id) + 1 = cardinality($3::uuid[]) * cardinality($6::uuid[]) then min(id)::text
     else array(select id from written)::text end as ids`
 const NOTIFIED_OF_WRITTEN = NOTIFIED('$14', '$15', 'min(id) is not null')
 
-/** Event by event, and for each of them trigger by trigger: the left join fixes that order, by which `ids` is read. */
+/** Inserts event by event, then trigger by trigger. The left join fixes that order, which readers of `ids` rely on. */
 function written(event: string, beside = ''): string {
   return `written as (
   insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
@@ -54,12 +53,11 @@ function written(event: string, beside = ''): string {
 }
 
 /**
- * Caller: Emitter, for events that differ in nothing but their ids and what they carry: emitted alike, without options, and
- * matched by the same triggers. That is most of what is emitted, and `emit_rows` with its arrays for everything costs a third
- * more. It says the same of stale indexes, and notifies as that does.
+ * Caller: Emitter, for events that differ only in id and content, have no options, and match the same triggers. Most
+ * emits are like that, and `emit_rows` costs a third more. Stale indexes and notifications are as there.
  *
- * The bounds of `n` leave nothing out. They tell the planner that few rows come: for what it supposes of unknown arrays, a
- * thousand rows, it took a plan for any parameters to be dearer than planning anew each time, which was half the statement's time.
+ * The bounds of `n` exclude nothing: they tell the planner to expect few rows. It assumes a thousand rows per array, so
+ * it planned anew each time, which was half of the statement's time.
  */
 export const emitAlike = statement<AlikeParameters, EmitRow>(
   'emit_alike',
@@ -70,8 +68,8 @@ select ${STALE}, ${NOTIFIED_OF_WRITTEN}, ${IDS} from written`,
 )
 
 /**
- * The same with what a source writes itself in front of it: all of it is written, or, where the index is stale, nothing. Of each
- * event what its item's row says becomes the last members.
+ * `emit_alike` with a source's own write before it. If the index is stale, nothing is written. Each item's `late`
+ * becomes the last members of its event.
  */
 export function emitAlikeWriting(write: WriteTexts): WritingStatement<AlikeParameters> {
   return statement(

@@ -2,21 +2,21 @@ import { INSERT_ONE } from './emit-one.ts'
 import type { InsertOneParameters } from './emit-one.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Where the session keeps the id of the row for `claim_emitted`, which is on its way before the id is known. */
+/** The session setting that keeps the row's id for `claim_emitted`, which is sent before the id is known. */
 export const EMITTED_SETTING = 'outbus.emitted'
 
 /**
- * Caller: Emitter, for what `emit_one` is for, on the connection of a lane that waits and claims the row next, in the same trip. The
- * lane's note of it commits with it: of the first attempt at a row that nobody has seen yet. So that nobody who claims it
- * before takes it for one that was started, the session holds an advisory lock until it is claimed (`write_note`). No row in
- * the answer: the epoch is another one, and nothing was written. Notifies nobody.
+ * Caller: Emitter, as `emit_one`, on the connection of a waiting lane, which claims the row in the same trip. The
+ * lane's note commits with the row, before the claim. An advisory lock, held until the claim, says that the noted row
+ * was not started (`write_note`). No row in the answer: the epoch differed, and nothing was written. Nobody is
+ * notified.
  */
 export const emitNoted = statement<
   [
     ...InsertOneParameters,
     laneId: string,
     lock: number,
-    /** The lowest ids of the note that the lane left; none where there is none. */
+    /** The lowest ids of the note that the lane left behind. */
     left: readonly number[],
   ],
   { id: string }

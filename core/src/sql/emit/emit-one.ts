@@ -2,7 +2,7 @@ import type { EmitRow } from './parameters.ts'
 import { IS_IDLE } from './emit-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Parameters 1 to 13 of `emit_one`. Nothing, where the epoch is another one. */
+/** Takes parameters 1 to 13 of `emit_one`. Inserts nothing if the epoch differs. */
 export const INSERT_ONE = `insert into {schema}.outbox (priority, due_at, app_id, event_id, event, event_version, trigger_id, trigger,
   depth, root_id, chain, trace_context, caller)
 select $8::smallint, clock_timestamp(), $1, $3::uuid, $4::json, $5::integer, $6::uuid, $7::json,
@@ -23,19 +23,18 @@ export type InsertOneParameters = [
   rootId: string | null,
   chain: string | null,
   traceContext: string | null,
-  /** Null: the service. */
   caller: string | null,
 ]
 
 /**
- * Caller: Emitter, for one event without options that one trigger matches, as most emits of a lone caller are: half the work of
- * `emit_alike` for Postgres, since nothing has to be put together from arrays. No row in the answer: the epoch is another one, and
- * nothing was written. Notifies as that does.
+ * Caller: Emitter, for one event without options that matches one trigger, as most emits of a lone caller do. It has no
+ * arrays to unpack and costs Postgres half of `emit_alike`. No row in the answer: the epoch differed, and nothing was
+ * written.
  */
 export const emitOne = statement<
   [
     ...InsertOneParameters,
-    /** Null: notify nobody, since somebody is told directly. */
+    /** Null: nobody is notified, because the emitter wakes a lane directly. */
     channel: string | null,
     wakes: string,
   ],

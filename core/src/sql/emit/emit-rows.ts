@@ -1,11 +1,9 @@
 /**
- * Callers: Emitter, for one event or many, of one app or several. The whole fan-out in one statement: events,
- * triggers and the pairs that match are three sets of arrays, so that an event which a hundred triggers match is
- * sent once.
+ * Callers: Emitter, for any events of any apps. The fan-out is one statement: events, triggers and matching pairs are
+ * three sets of arrays, so each event is sent once.
  *
- * Nothing is written for an app whose epoch is not the one that the index was built from; `stale` names it with
- * the epoch that this statement sees. NOTIFY is sent only while a dispatcher says that it is idle: in a hot commit
- * path it serialises commits (DESIGN §5.8).
+ * For an app whose epoch is not the one of its index nothing is written, and `stale` has the epoch that this statement
+ * sees. NOTIFY is sent only while a dispatcher is idle: in a hot commit path it serialises commits (DESIGN §5.8).
  */
 import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from './single.ts'
 import { IS_IN_LINE, inLine } from './in-line.ts'
@@ -32,7 +30,7 @@ const EVENTS = `unnest(${EVENT_ARRAYS}) with ordinality as e (${EVENT_COLUMNS}, 
 
 const TRIGGERS = `unnest($5::uuid[], $6::text[], $7::smallint[], $23::boolean[], $24::smallint[]) with ordinality as t (id, snapshot, priority, ordered, single, n)`
 
-/** Never before the clock of its writing: dispatchers rely on it that nothing appears where they have looked (`starts.ts`). */
+/** Never before the clock at writing: nothing may appear where dispatchers have already looked (`starts.ts`). */
 const DUE_AT = `greatest(coalesce(e.run_at, clock_timestamp() + e.delay_ms * interval '1 millisecond'), clock_timestamp())`
 
 interface Written {
@@ -41,7 +39,7 @@ interface Written {
   readonly event?: string
   readonly beside?: string
   readonly conditions?: readonly string[]
-  /** Ids are drawn in this order; by default in any. */
+  /** The order in which ids are drawn. Default: any. */
   readonly order?: string
 }
 
@@ -69,15 +67,17 @@ function written({
 )`
 }
 
-/** One that has not been heard of for so long is gone. By time, so that the versions of how it was before are not read over (G13). */
+/**
+ * A dispatcher that is silent for a minute is gone. The time also keeps old row versions from being read again (G13).
+ */
 export const IS_IDLE = `idle and seen_at > now() - interval '1 minute'`
 
-/** Of a statement that has `written`: only while some dispatcher says that it is idle. */
+/** For a statement that has `written`. Notifies only while a dispatcher is idle. */
 export const NOTIFIED = (channel: string, wakes: string, anyWritten = 'exists (select from written)'): string =>
   `case when ${channel}::text is not null and ${anyWritten} and exists (select from {schema}.dispatchers where ${IS_IDLE})
     then pg_notify(${channel}, ${wakes}) end as notified`
 
-/** By event: pairs come in whatever order they were joined. */
+/** Grouped by event, because the join returns pairs in any order. */
 const IDS = `(select json_object_agg(event_id, ids)::text
     from (select event_id, string_agg(id::text, ',') as ids from written group by event_id) as of_event) as ids`
 
@@ -87,7 +87,7 @@ export const emitRows = statement<EmitParameters, EmitRow>(
 select (select json_object_agg(app_id, epoch) from stale) as stale, ${NOTIFIED('$22', '$25')}, ${IDS}`,
 )
 
-/** What `emitAlikeWriting` is to `emit_alike`. */
+/** `emit_rows` with a source's own write before it; see `emitAlikeWriting`. */
 export function emitRowsWriting(write: WriteTexts): WritingStatement<EmitParameters> {
   const current = `(select lock_timeout from patience) is not null and not exists (select from stale)`
   return statement(
@@ -100,12 +100,13 @@ select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${N
 }
 
 /**
- * The same with dedupe keys and ordered triggers.
+ * `emit_rows` with dedupe keys and ordered triggers.
  *
- * A dedupe key that is taken leaves its event out; one whose window is over is taken over. An event whose window is null
- * takes no key. A row of an ordered trigger gets its id, which is its place in line, after every transaction that wrote
- * to the same line before has ended (`in-line.ts`): so the order of ids is the order of commits. Keys and lines are taken in one
- * order, to keep two batches from deadlocking. Nobody waits for ever: `lock_timeout` ends it, and is as before once all is written.
+ * - An event is left out if its dedupe key is taken. A key whose window is over is taken over.
+ * - A row of an ordered trigger draws its id, which is its place in line, after every earlier writer to the line has
+ *   ended (`in-line.ts`). So ids follow commits.
+ * - Keys and lines are locked in one order, so that two batches do not deadlock.
+ * - `lock_timeout` bounds each wait, and is restored at the end.
  */
 export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
   'emit_rows_waiting',
@@ -134,7 +135,7 @@ export const emitRowsWaiting = statement<WaitingEmitParameters, EmitRow>(
       IS_IN_LINE,
       '(e.dedupe_window_ms is null or exists (select from fresh where fresh.event_id = e.event_id))',
     ],
-    // What one call emits to a key is in line in the order of the call; a join by itself keeps no order.
+    // Within one call, a line keeps the order of the call. A join keeps none.
     order: '\n  order by p.event',
   })}
 select (select json_object_agg(app_id, epoch) from stale) as stale,

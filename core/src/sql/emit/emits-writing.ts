@@ -2,7 +2,7 @@ import { emitAlikeWriting } from './emit-alike.ts'
 import { emitRowsWriting } from './emit-rows.ts'
 import type { WriteTexts } from '../../contract/write-texts.ts'
 
-/** The statements that emit and write what `write` says. To be made once for each. */
+/** The statements that emit and do what `write` says. Build them once for each `write`. */
 export function emitsWriting(write: WriteTexts) {
   return { alike: emitAlikeWriting(write), rows: emitRowsWriting(write) }
 }

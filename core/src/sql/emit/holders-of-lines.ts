@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Emitter, once a wait for a line has been refused. The sessions that have written to `ordering_locks` or
- * `dedupe_keys` in their transaction: nobody can say afterwards which of them it was. What a session does is hidden from other roles: `since` may be null.
+ * Caller: lockTimeout. Lists sessions whose transactions wrote to `ordering_locks` or `dedupe_keys`: which of them was
+ * in the way is not known. Other roles' activity is hidden, so `since` may be null.
  */
 export const holdersOfLines = statement<[], { pid: number; user: string | null; since: string | null }>(
   'holders_of_lines',

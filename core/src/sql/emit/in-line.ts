@@ -1,12 +1,11 @@
-/** How a statement that writes rows of ordered triggers waits for its place in each of their lines. */
+/** How a statement waits for the places of its rows in their lines. */
 
 /**
- * The expression `in_line`. `lines` is a select of `app_id`, `trigger_id` and `ordering_key` of the rows to be written, which
- * may say the same line twice. The statement draws no id before {@link IS_IN_LINE}.
+ * The expression `in_line`. `lines` selects `app_id`, `trigger_id` and `ordering_key`, and may repeat a line. The
+ * statement draws no id before {@link IS_IN_LINE}.
  *
- * A line is locked by a row of `ordering_locks`, which is inserted where there is none: `on conflict do update` locks the row
- * and waits for whoever holds it, and `where false` writes no new version. Rows are taken in the order of the key, to keep
- * two batches from deadlocking.
+ * A row of `ordering_locks` locks a line, and is inserted if missing. `on conflict do update` waits for its holder, and
+ * `where false` writes no new version. The order of locking prevents deadlocks.
  */
 export function inLine(lines: string): string {
   return `in_line as (
@@ -18,5 +17,5 @@ export function inLine(lines: string): string {
 )`
 }
 
-/** True once every line is this transaction's. */
+/** True once this transaction holds every line. */
 export const IS_IN_LINE = '(select count(*) from in_line) >= 0'

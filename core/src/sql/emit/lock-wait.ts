@@ -1,9 +1,9 @@
-/** How a statement that may wait for a row that another transaction has written waits no longer than a limit. */
+/** How a statement limits its waits for rows of other transactions. */
 import { LONGEST_WAIT } from '../../postgres/patience.ts'
 
 /**
- * The expression `lock_wait`. Whatever waits has the condition {@link WAITS_BOUNDED}, so that it waits after `lock_timeout` is set. A
- * transaction that has a `lock_timeout` of its own keeps it. `given` is a parameter that goes before that; null: there is none.
+ * The expression `lock_wait`. Every part that waits has the condition {@link WAITS_BOUNDED}, so that `lock_timeout` is
+ * set first. The transaction's own `lock_timeout` is kept, unless the parameter `given` is not null.
  */
 export function lockWait(given = 'null::text'): string {
   return `lock_wait as materialized (
@@ -14,5 +14,5 @@ export function lockWait(given = 'null::text'): string {
 
 export const WAITS_BOUNDED = '(select lock_timeout from lock_wait) is not null'
 
-/** The last column: all has been waited for by then, and the caller's transaction goes on as it was. */
+/** The last column: after all waits, it restores the caller's `lock_timeout`. */
 export const AS_BEFORE = `set_config('lock_timeout', (select before from lock_wait), true) as lock_timeout`

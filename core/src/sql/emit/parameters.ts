@@ -1,4 +1,4 @@
-/** What the statements that emit take and answer with. */
+/** Parameters and answers of the statements that emit. */
 import type { ArrayText } from '../../postgres/arrays.ts'
 
 export type EmitParameters = [
@@ -21,14 +21,14 @@ export type EmitParameters = [
   chains: ArrayText,
   orderingKeys: ArrayText | readonly (string | null)[],
   traceContexts: ArrayText | readonly (string | null)[],
-  /** The inbox that waits for the reply; null for what is no request. */
+  /** The inbox that waits for the reply. Null: the event is no request. */
   replyTos: ArrayText | readonly (string | null)[],
-  /** How long it waits; null: for no time, the reply is to be kept. */
+  /** How long the caller waits. Null: nobody waits, and the reply is kept. */
   replyTimeoutsMs: ArrayText,
-  /** Null: notify nobody, since nothing is due yet. */
+  /** Null: nobody is notified, because nothing is due yet. */
   channel: string | null,
   triggersOrdered: readonly boolean[],
-  /** How their rows are taken: `sql/emit/single.ts`. */
+  /** How each trigger's rows are taken: `sql/emit/single.ts`. */
   triggersSingle: ArrayText,
   /** Which lanes the rows are for, as `wake-up-channel.ts` writes it. */
   wakes: string,
@@ -36,23 +36,23 @@ export type EmitParameters = [
   callers: ArrayText,
 ]
 
-/** Of a statement that may wait for other transactions. */
+/** For a statement that may wait for other transactions. */
 export type WaitingEmitParameters = [
   ...EmitParameters,
   sources: readonly string[],
   dedupeKeys: ArrayText | readonly (string | null)[],
   /** Null: there is no key to take, or the event has it already. */
   dedupeWindowsMs: ArrayText,
-  /** How long to wait for a dedupe key or a place in line that another one holds; null: as long as the session says. */
+  /** How long to wait for a key or a line. Null: the session's `lock_timeout`. */
   lockTimeout: string | null,
 ]
 
 export interface EmitRow {
-  /** App to the epoch that the statement saw, for each app whose expected epoch is not it. */
+  /** Each app whose epoch was not the expected one, with the epoch that the statement saw. */
   readonly stale: Record<string, string> | null
-  /** Event ids whose dedupe key was free. Only of the statement that takes keys. */
+  /** Event ids whose dedupe key was free, from the statement that takes keys. */
   readonly fresh?: readonly string[]
   readonly notified: unknown
-  /** The ids of the rows, as `delivery-ids.ts` reads them. Null: none was written. */
+  /** The rows' ids, as `delivery-ids.ts` reads them. Null: none was written. */
   readonly ids: string | null
 }

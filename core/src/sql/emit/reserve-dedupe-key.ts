@@ -1,7 +1,7 @@
 import { AS_BEFORE, lockWait, WAITS_BOUNDED } from './lock-wait.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: reserveDedupeKey. Takes a key that is free, or whose window is over. Not `free`: it is taken. */
+/** Caller: reserveDedupeKey. Takes a key that is `free`, or whose window is over. */
 export const reserveDedupeKeyRow = statement<
   [appId: string, source: string, key: string, eventId: string, windowMs: number],
   { free: boolean }

@@ -1,10 +1,10 @@
-/** How a trigger's rows are taken. */
+/** The trigger's rows are claimed in batches. */
 export const IN_BATCHES = 0
-/** One by one, for the trigger has a limit. */
+/** One by one, because the trigger has a limit. */
 export const LIMITED = 1
-/** One by one, in a transaction of the handler's. */
+/** One by one, each in its handler's transaction. */
 export const TRANSACTIONAL = 2
-/** Both. Its rows are stored as {@link TRANSACTIONAL}: the limit is found by the trigger's id. */
+/** Both. Rows are stored as {@link TRANSACTIONAL}; the trigger's id leads to the limit. */
 export const LIMITED_TRANSACTIONAL = 3
 
 export type Single = typeof IN_BATCHES | typeof LIMITED | typeof TRANSACTIONAL | typeof LIMITED_TRANSACTIONAL

@@ -1,4 +1,4 @@
-/** A statement that writes several items and can have their emit put into it, so that both are one round trip. */
+/** A source's statement for several items. An emit can be put into it, for one round trip. */
 import type { EmitRow } from './parameters.ts'
 import { statement } from '../../postgres/statement.ts'
 import type { Statement } from '../../contract/statement.ts'
@@ -7,21 +7,21 @@ import type { WriteTexts } from '../../contract/write-texts.ts'
 export interface WrittenRow {
   /** The item's place, from 1. */
   readonly n: string
-  /** A JSON object of what is known of the item only now that it is written. */
+  /** A JSON object: what is known of the item only once it is written. */
   readonly late: Readonly<Record<string, unknown>>
 }
 
 export interface WriteStatement<Parameters extends readonly unknown[]> extends WriteTexts {
-  /** By itself. */
+  /** The write without an emit. */
   readonly plain: Statement<Parameters, WrittenRow>
 }
 
-/** Where the emit's condition goes: nothing is to be written while it would leave an event out. */
+/** Stands for the emit's condition: nothing is written if an event would be left out. */
 const CURRENT = '{current}'
 
 /**
- * `ctes`: what stands between `with` and `rows`. What writes takes nothing unless `{current}`: `insert … select … where {current}`.
- * `rows`: a select from them of `n`, the item's place from 1, and `late`, a json.
+ * `ctes` stands between `with` and `rows`, and writes only if `{current}`: `insert … select … where {current}`. `rows`
+ * selects `n`, the item's place from 1, and `late`, a JSON value.
  */
 export function writeStatement<Parameters extends readonly unknown[]>(
   name: string,
@@ -31,16 +31,16 @@ export function writeStatement<Parameters extends readonly unknown[]>(
   return { name, ctes, rows, plain: statement(name, `with ${ctes.replaceAll(CURRENT, 'true')}\n${rows}`) }
 }
 
-/** A statement that emits and writes: with how long to wait for a lock, and what the write takes. */
+/** Emits and writes. `patience` is the lock timeout, and `write` the write's own parameters. */
 export type WritingStatement<EmitParameters extends readonly unknown[]> = Statement<
   [...EmitParameters, patience: string, ...write: unknown[]],
   EmitRow & { readonly late: readonly WrittenRow['late'][] | null }
 >
 
 /**
- * The expressions of a statement of `after` parameters that does what `write` says, and `late`: one row, what is known late by the
- * items' places. By places in an array: of a join the planner supposes that one row comes, and took a loop in a loop. A row too few
- * is an error of the statement (22P02), which then writes nothing.
+ * The expressions that a statement of `after` parameters needs for `write`, and `late`: one row with each item's late
+ * members at its place. An array, because for a join the planner expected one row and chose a nested loop. If a row is
+ * missing, the statement fails (22P02) and writes nothing.
  */
 export function writtenWithin(
   { ctes, rows }: WriteTexts,
@@ -56,7 +56,7 @@ ${shift(rows)}
 )`
 }
 
-/** What the rows are made of, beside `e`. */
+/** What the rows join beside `e`. */
 export const BESIDE = '\n  join late on missing = 0'
 export const LATE = '(select array_to_json(rows) from late) as late'
 

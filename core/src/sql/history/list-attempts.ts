@@ -27,7 +27,7 @@ export const listAttempts = statement<
     outcome: string | null,
     before: string | null,
     limit: number,
-    /** Only of triggers that are there and are theirs. Null does not restrict. */
+    /** Only of existing triggers of this registrant. */
     registrant: string | null,
   ],
   AttemptRow

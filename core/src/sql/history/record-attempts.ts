@@ -2,8 +2,8 @@ import type { ArrayText } from '../../postgres/arrays.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: AttemptRecorder. Times are told as how long ago, so that they are the database's (G14). What attempts have of their
- * trigger is sent once for each trigger: of a statement's cost a quarter was for reading its arrays.
+ * Caller: AttemptRecorder. Times are given as how long ago, so that they are the database's (G14). What attempts share
+ * is sent once a trigger: reading the arrays was a quarter of the cost.
  */
 export const recordAttempts = statement<
   [
@@ -11,7 +11,7 @@ export const recordAttempts = statement<
     triggerIds: ArrayText,
     triggerNames: ArrayText,
     sources: ArrayText,
-    /** Of each attempt, its trigger's place among them, from 1. */
+    /** For each attempt its trigger's place in the arrays above, from 1. */
     triggers: ArrayText,
     deliveryIds: ArrayText,
     eventIds: ArrayText,
@@ -21,7 +21,6 @@ export const recordAttempts = statement<
     outcomes: ArrayText,
     errors: ArrayText,
     reasons: ArrayText,
-    /** Null: the service. */
     callers: ArrayText,
   ],
   never

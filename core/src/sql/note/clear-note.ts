@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Lane, inside the claim's own transaction, where rows that the note names are still there: the note goes exactly when
- * the claim is settled. Where none is, the next note takes its place; a lane that finds nothing, or ends, clears it then.
+ * Caller: LaneNote, in the claim's transaction, if noted rows are still there. So the note goes exactly when the claim
+ * settles. Otherwise the next note replaces it, or a lane that ends or finds nothing clears it.
  */
 export const clearNote = statement<[laneId: string, lowestIds: readonly number[]], never>(
   'clear_note',

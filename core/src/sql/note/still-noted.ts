@@ -1,9 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: LaneNote, of ids that a note names which was committed with its row, by a lane that does not hold the lock of it any more. Whoever
- * takes such a note back gives the lock up after that: between the two looks of one statement, perhaps. What is still noted now,
- * by a later look, was started.
+ * Caller: LaneNote, for notes that committed with their row, and whose lock is not held any more. Whoever takes such a
+ * note back lets the lock go afterwards, perhaps between two looks of one statement. What a later look still finds
+ * noted was started.
  */
 export const stillNoted = statement<[ids: readonly string[]], { id: string }>(
   'still_noted',

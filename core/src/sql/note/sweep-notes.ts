@@ -1,9 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. A note is needed while the outbox has a row of its id and attempt: a claim in
- * progress (its delete is not committed, so the row is seen here) or an interrupted run that nobody has taken yet. A note from the
- * future was written before the clock of the database went back.
+ * Caller: Dispatcher's housekeeping. A note is needed while the outbox has a row of its id and attempt: claimed (the
+ * delete is not committed, so the row is seen) or interrupted and not taken yet. A note of the future was written
+ * before the database's clock was set back.
  */
 export const sweepNotes = statement<[olderThanMs: number], never>(
   'sweep_notes',

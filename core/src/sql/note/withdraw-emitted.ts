@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: LaneNote, when nobody knows whether an emit on the lane's connection was committed, and with it a note of a row that the lane will
- * not start. By no index, and as rare as it can be.
+ * Caller: LaneNote, if it is unknown whether an emit on the lane's connection was committed, with a note of a row that
+ * the lane will not start. No index serves it, for it is rare.
  */
 export const withdrawEmitted = statement<[laneId: string, lock: number], never>(
   'withdraw_emitted',

@@ -3,25 +3,25 @@ import { SOMETHING_PAUSED } from '../pause/pauses.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * A run of ids; without any: some trigger is paused. `of_emit`: by a note that was committed with its row; its lane had claimed it, or had
- * died before, unless the note has gone meanwhile (`still_noted`).
+ * A run of ids; with nulls, some trigger is paused. `of_emit`: the note committed with its row. Its lane had claimed
+ * the row, or died before, unless the note is gone meanwhile (`still_noted`).
  */
 export type OverlapRow =
   | { readonly low: string; readonly high: string; readonly of_emit: boolean }
   | { readonly low: null; readonly high: null; readonly of_emit: null }
 
-/** A note has one row for each so many ids, by number, that it names any of. */
+/** A note has one row for each so many consecutive ids that it names any of. */
 export const NOTE_SPAN = 65_536
-/** A run begins in its span and is no longer than a batch may be. */
+/** A run begins in its span and is no longer than the largest batch. */
 const LONGEST_RUN = 10_000
-/** So far below an id the note that names it begins at the lowest. */
+/** A note that names an id begins at most this far below the id. */
 const NOTE_REACH = NOTE_SPAN + LONGEST_RUN
-/** A note whose ids are no farther apart is a short one: so are those of lanes that keep up. The index of the others has the same number. */
+/** A short note's ids are no farther apart; lanes that keep up have such notes. An index has the same number. */
 const SHORT = 512
 
 /**
- * The notes that may name ids between `low` and `high`. Of short ones only those near by are read: of all others the versions
- * are still there while some transaction pins the xmin horizon (G13).
+ * Notes that may name ids between `low` and `high`. Short notes are read only nearby: while some transaction pins the
+ * xmin horizon, old versions of all others are still there (G13).
  */
 export function notesAround(low: string, high: string): string {
   return `select * from {schema}.claim_notes
@@ -32,17 +32,18 @@ export function notesAround(low: string, high: string): string {
 }
 
 /**
- * Caller: Lane, committed on a connection of its own between the claim and the first handler. Writes the lane's note in the
- * place of the one that it left, and answers with the runs of ids among them that some note names with the same attempt:
- * deliveries that were started, and whose lane never came to settle them. (A statement's reads do not see its own writes, so the
- * lane's own earlier note counts too.) Only notes of the same ids are read: those of many lanes stay cheap, and so do the
- * versions of years of them, which nobody can remove while some transaction pins the xmin horizon (G13). Notes are compared as sets of
- * ids, not run by run: of what failed here and there a note has as many runs as rows, and two such have 250,000 pairs.
+ * Caller: LaneNote, committed on a connection of its own between claim and first handler. The lane's note replaces the
+ * one that it left. The answer is the runs of ids that some note names with the same attempt: they were started and
+ * never settled. Reads do not see the statement's own writes, so the lane's earlier note counts too.
  *
- * A note that was committed with its row (`emit_noted`) does not count while its lane's session holds the lock of it: the lane has not
- * claimed the row yet, nor started it. Any login can hold such a lock: it counts for one that may dispatch. (Every overlap is of something: that is asked so that the locks are read for one, and for no other note.)
+ * Only notes of the same ids are read, so neither many lanes nor old versions behind a pinned xmin horizon are dear
+ * (G13). Notes are compared as sets of ids. After scattered failures a note has as many runs as rows, and two such
+ * notes have 250,000 pairs of runs.
  *
- * Every attempt is within its bounds: they are there for the planner, as in `emit_alike`.
+ * A note that committed with its row (`emit_noted`) does not count while its lane holds its lock: the row is not
+ * claimed yet. Any login could hold that lock, so it counts only for one that may dispatch. `not isempty(overlap)` is
+ * always true; it makes the locks be read for such notes only. The bounds of `attempt` are for the planner, as in
+ * `emit_alike`.
  */
 export const writeNote = statement<
   [
@@ -50,7 +51,7 @@ export const writeNote = statement<
     runLows: ArrayText,
     runHighs: ArrayText,
     runAttempts: ArrayText,
-    /** The lowest ids of the note that was left; none where there is none. */
+    /** The lowest ids of the note that the lane left behind. */
     left: ArrayText,
   ],
   OverlapRow

@@ -1,7 +1,7 @@
 import { isPaused } from './pauses.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Lane, when its note says that something is paused: which of the claimed rows are. */
+/** Caller: Lane, if its note says that something is paused. Finds which claimed rows are. */
 export const findPaused = statement<
   [ids: readonly string[], appIds: readonly string[], triggerIds: readonly string[]],
   { id: string }

@@ -1,6 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: TriggerRegistry.pause and pauseAll. Rows that are there are parked by the dispatchers that claim them. No row: it was paused. */
+/**
+ * Caller: TriggerRegistry.pause and pauseAll. Dispatchers park rows as they claim them. No row: it was paused already.
+ */
 export const pauseTriggers = statement<[appId: string, triggerId: string], { trigger_id: string }>(
   'pause_triggers',
   `insert into {schema}.pauses as p (app_id, trigger_id) values ($1, $2::uuid)

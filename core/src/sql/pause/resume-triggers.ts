@@ -1,8 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: TriggerRegistry.resume and resumeAll. Dispatchers let parked rows go within a second (`unpark`). Those of a trigger that is
- * disabled stay. No row: it was not paused. The pause is locked before it is decided on, since a sweep may end its discarding just then.
+ * Caller: TriggerRegistry.resume and resumeAll. Dispatchers let parked rows go within a second (`unpark`), unless the
+ * trigger is disabled. The pause is locked first, since a sweep may end its discarding just then. No row: it was not
+ * paused.
  */
 export const resumeTriggers = statement<[appId: string, triggerId: string], { trigger_id: string }>(
   'resume_triggers',

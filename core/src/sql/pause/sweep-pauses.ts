@@ -4,20 +4,20 @@ import { statement } from '../../postgres/statement.ts'
 export interface ChosenPause {
   readonly app_id: string
   readonly trigger_id: string
-  /** Null: nothing is discarded. As text: it may be infinite. */
+  /** Null: nothing is discarded. A text, because it may be infinite. */
   readonly discard_before: string | null
-  /** Replays that were written until then are discarded too. Null: nothing is discarded. */
+  /** Replays written until then are discarded too. Null: none. */
   readonly discard_replays_before: string | null
   readonly sweep_from: string
   readonly sweep_is_clean: boolean
   readonly disabled: boolean
-  /** Nothing that began before the change can commit rows any more. */
+  /** No transaction from before the change can commit rows any more. */
   readonly is_over: boolean
 }
 
 /**
- * Caller: sweepPauses, first in its transaction. One trigger at a time, and each by one dispatcher. A transaction of an earlier
- * database, as after a restore, is over: its number may be one that is still to come here.
+ * Caller: sweepPauses, first in its transaction. Each trigger is swept by one dispatcher. A transaction number of an
+ * earlier database, as after a restore, counts as over: here it may still be to come.
  */
 export const choosePause = statement<[], ChosenPause>(
   'choose_pause',
@@ -34,9 +34,9 @@ order by sweep_after limit 1 for update skip locked`,
 const IS_DISCARDED = `($5::timestamptz is not null and o.emitted_at <= $5 and (o.replayed_at is null or o.replayed_at <= $7::timestamptz))`
 
 /**
- * Caller: sweepPauses. Of one bite of the outbox: what was emitted in time is withdrawn, and the rest is parked. A replay goes by
- * when it was written, since it is a decision of its own. Rows that are taken one by one need not be parked, since whoever takes
- * them asks for pauses. `left`: what somebody has in hands.
+ * Caller: sweepPauses, for one bite of the outbox. Withdraws what was emitted in time and parks the rest. A replay
+ * counts by when it was written, as a decision of its own. Rows taken one by one are not parked, because takes ask for
+ * pauses. `left` counts rows that somebody has in hand.
  */
 export const setAside = statement<
   [
@@ -74,7 +74,10 @@ export const setAside = statement<
 select ((select count(*) from mine) - (select count(*) from free))::integer as left`,
 )
 
-/** Caller: sweepPauses, last in its transaction. `to`: where it goes on; null where it begins anew, later and later. */
+/**
+ * Caller: sweepPauses, last in its transaction. `to` is where it goes on; null starts anew, after longer and longer
+ * waits.
+ */
 export const moveSweep = statement<
   [appId: string, triggerId: string, to: string | null, isClean: boolean, isDone: boolean],
   never
@@ -89,7 +92,9 @@ set sweep_from = coalesce($3::bigint, 0), sweep_is_clean = $4, swept = $5,
 where app_id = $1 and trigger_id = $2::uuid`,
 )
 
-/** Caller: sweepPauses, of a pause that cannot be swept: the others come first, and this one is tried again in an hour. */
+/**
+ * Caller: sweepPauses, for a pause that cannot be swept. The others come first, and this one is tried again in an hour.
+ */
 export const putOffSweep = statement<[appId: string, triggerId: string], never>(
   'put_off_sweep',
   `update {schema}.pauses set sweep_after = clock_timestamp() + interval '1 hour' where app_id = $1 and trigger_id = $2::uuid`,

@@ -4,9 +4,9 @@ import { statement } from '../../postgres/statement.ts'
 export const UNPARKED_AT_A_TIME = 5_000
 
 /**
- * Caller: each dispatcher, every second. Parked rows whose pause is over are due when they were due before, or now: nothing may
- * appear where dispatchers have looked (`starts.ts`). By trigger, so that what is still paused is not walked over.
- * Not those that were withdrawn. Answers with how many there were.
+ * Caller: each dispatcher, every second. Rows whose pause is over are due as before, but no earlier than now: nothing
+ * may appear where dispatchers have already looked (`starts.ts`). Going by trigger skips what is still paused.
+ * Withdrawn rows stay. Answers with the number of rows.
  */
 export const unpark = statement<[limit: number], { rows: number }>(
   'unpark',

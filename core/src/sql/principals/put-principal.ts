@@ -2,8 +2,8 @@ import type { PrincipalRow } from './resolve-principals.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: PrincipalStore.put. A null leaves what is there; of a new one it means none, and not disabled. One that was removed is
- * new again where `revives` says so; else there is no row.
+ * Caller: PrincipalStore.put. A null keeps what is there; a new principal then has no roles and is not disabled. A
+ * removed one comes back as new if `revives`; otherwise there is no row.
  */
 export const putPrincipal = statement<
   [appId: string, id: string, roles: readonly string[] | null, disabled: boolean | null, revives: boolean],

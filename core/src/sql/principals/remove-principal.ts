@@ -1,6 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: PrincipalStore.remove. The row stays, so that no trigger makes the principal known again. No row: it was not there. */
+/**
+ * Caller: PrincipalStore.remove. The row stays, so that no trigger makes the principal known again. No row in the
+ * answer: it was not there.
+ */
 export const removePrincipal = statement<[appId: string, id: string], { id: string }>(
   'remove_principal',
   `update {schema}.principals set removed_at = clock_timestamp(), updated_at = clock_timestamp(), disabled = true, roles = '{}'

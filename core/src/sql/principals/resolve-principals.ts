@@ -8,7 +8,10 @@ export interface PrincipalRow {
   readonly removed: boolean
 }
 
-/** Callers: AdminPrincipalResolver, once for all principals of a batch, and PrincipalStore. Who is not in the answer was never known. */
+/**
+ * Callers: AdminPrincipalResolver, once for all principals of a batch, and PrincipalStore. Whoever is not in the answer
+ * was never known.
+ */
 export const resolvePrincipals = statement<[appIds: readonly string[], ids: readonly string[]], PrincipalRow>(
   'resolve_principals',
   `select p.app_id, p.id, p.roles, p.disabled, p.removed_at is not null as removed
@@ -16,7 +19,7 @@ from unnest($1::text[], $2::text[]) as asked (app_id, id)
 join {schema}.principals p on p.app_id = asked.app_id and p.id = asked.id`,
 )
 
-/** Caller: PrincipalStore, before it changes one: how it is then, which nobody changes until the end of the transaction. */
+/** Caller: PrincipalStore, before it changes one. Nobody else changes it until the transaction ends. */
 export const lockPrincipal = statement<[appId: string, id: string], PrincipalRow>(
   'lock_principal',
   `select p.app_id, p.id, p.roles, p.disabled, p.removed_at is not null as removed

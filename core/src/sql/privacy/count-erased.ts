@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Erasure, in the transaction of the batch that it counts. By the owner of the tables alone: for everybody else a row of the
- * audit stays as it was written.
+ * Caller: Erasure, in the transaction of the batch that it counts. Only the owner of the tables may change a row of the
+ * audit.
  */
 export const countErased = statement<[appId: string, auditId: string, after: string], never>(
   'count_erased',

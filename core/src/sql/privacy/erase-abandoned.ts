@@ -3,7 +3,7 @@ import type { ErasedBatch } from '../../contract/erasure.ts'
 import { erasedBatch, payloadMatches } from './erasure.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Erasure. As `erase_replies`, of replies whose caller was gone. */
+/** Caller: Erasure. As `erase_replies`, for replies whose caller was gone. */
 export const eraseAbandoned = statement<ErasureParameters, ErasedBatch>(
   'erase_abandoned',
   `with batch as materialized (

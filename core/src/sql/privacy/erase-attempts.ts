@@ -7,16 +7,16 @@ export type EraseAttemptsParameters = [
   after: string,
   limit: number,
   sources: readonly string[] | null,
-  /** All of them stand in a text that is meant. */
+  /** A text matches if it contains all of these. */
   texts: readonly string[],
-  /** The same as they stand in a JSON string. */
+  /** The same, as they stand in a JSON string. */
   textsAsJson: readonly string[],
   dryRun: boolean,
 ]
 
 /**
- * Caller: Erasure. The history has no payloads, and texts of errors that may quote one. Of a delivery that is erased they go with it;
- * these are of deliveries that were done or are gone. The attempts stay, without their texts.
+ * Caller: Erasure. The history has no payloads, but errors may quote one. An erased delivery's texts go with it; this
+ * is for deliveries that ended before. The attempts stay, without their texts.
  */
 export const eraseAttempts = statement<EraseAttemptsParameters, ErasedBatch>(
   'erase_attempts',

@@ -3,7 +3,7 @@ import type { ErasedBatch } from '../../contract/erasure.ts'
 import type { Statement } from '../../contract/statement.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Tables whose rows say who called, in the order in which an erasure goes through them. */
+/** Tables whose rows name a caller, in the order of an erasure. */
 const CALLED = {
   outbox: { key: 'id', type: 'bigint', byApp: false, free: 'and (lease_token is null or due_at <= clock_timestamp())' },
   dead_letters: { key: 'id', type: 'bigint', byApp: true, free: '' },
@@ -15,14 +15,14 @@ const CALLED = {
 export type CalledTable = keyof typeof CALLED
 export const CALLED_TABLES = Object.keys(CALLED) as CalledTable[]
 
-/** Before the first key of the table. */
+/** Sorts before every key of the table. */
 export function firstKeyOf(table: CalledTable): string {
   return CALLED[table].type === 'uuid' ? '00000000-0000-0000-0000-000000000000' : '0'
 }
 
 /**
- * Caller: Erasure. Rows of what a principal called say that nobody has said who did: the empty text. By the primary key, or where there is
- * one by the index that begins with the app. What runs is left to whoever runs it, and counted.
+ * Caller: Erasure. The caller of matching rows becomes the empty text, which is nobody known. Rows are read by the
+ * primary key, or by an index that begins with the app. What runs is counted and left alone.
  */
 export function eraseCallers(
   table: CalledTable,

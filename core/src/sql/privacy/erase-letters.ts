@@ -3,7 +3,7 @@ import type { ErasedBatch } from '../../contract/erasure.ts'
 import { erasedBatch, payloadMatches, TEXTS_ERASED } from './erasure.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Erasure. Letters go as a whole, with the errors of their attempts, which the history has as well. */
+/** Caller: Erasure. Letters go whole, with their attempts' errors, which the history has too. */
 export const eraseLetters = statement<ErasureParameters, ErasedBatch>(
   'erase_letters',
   `with batch as materialized (

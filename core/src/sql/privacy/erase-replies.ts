@@ -3,7 +3,9 @@ import type { ErasedBatch } from '../../contract/erasure.ts'
 import { erasedBatch, payloadMatches } from './erasure.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Erasure. There is no index by app: they are looked through by their primary key. Of a reply its value is the payload. */
+/**
+ * Caller: Erasure. Replies have no index by app, so they are read by their primary key. A reply's value is its payload.
+ */
 export const eraseReplies = statement<ErasureParameters, ErasedBatch>(
   'erase_replies',
   `with batch as materialized (

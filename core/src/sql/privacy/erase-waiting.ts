@@ -4,13 +4,13 @@ import { erasedBatch, payloadMatches, TEXTS_ERASED } from './erasure.ts'
 import { ANSWERED, GONE_COLUMNS } from '../requests/reply-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** The event of a handler of dead letters is the letter, and the event that is meant stands within. */
+/** The event of a dead-letter handler is the letter, and holds the event that is meant. */
 const IS_LETTER = `source = 'dead_letter'`
 
 /**
- * Caller: Erasure. The outbox has no index by app, for each emit would pay for it: it is looked through by its primary key. Who has a
- * row in hands keeps it: what is locked or under a lease is found and not erased. What waited is discarded, says the
- * history; whoever waits for the reply of a request hears that it was cancelled. 23514: the history has no table for the day.
+ * Caller: Erasure. The outbox has no index by app, because every emit would pay for it; it is read by its primary key.
+ * What is locked or leased is found and not erased. What waited is `discarded` in the history; whoever waits for a
+ * reply hears that the request was cancelled. Error 23514: the history has no table for the day.
  */
 export const eraseWaiting = statement<[...ErasureParameters, record: boolean, reply: string], ErasedBatch>(
   'erase_waiting',

@@ -1,11 +1,11 @@
-/** What every statement of an erasure takes and answers with: one batch of a table, by its primary key. */
+/** Parameters and answers of an erasure's statements: one batch of a table, by its primary key. */
 import type { PayloadPattern } from '../../contract/erasure.ts'
 
 export type ErasureParameters = [
   appId: string,
   /** Where the batch before ended. */
   after: string,
-  /** Rows that are looked at. */
+  /** How many rows are looked at. */
   limit: number,
   sources: readonly string[] | null,
   ...pattern: PayloadPattern,
@@ -13,16 +13,16 @@ export type ErasureParameters = [
 ]
 
 /**
- * The text of a condition that is true of a payload that is meant, false of another, null of one that cannot be read. The pattern's
- * three parameters are those from `first` on. `within`: an expression for the member that a path begins at.
+ * A condition: true of a payload that is meant, false of another, null of an unreadable one. The pattern's three
+ * parameters begin at `first`. `within` is an expression for the member in which paths begin.
  */
 export function payloadMatches(payload: string, first: number, within = 'null'): string {
   return `{schema}.payload_matches(${payload}, ${within}, $${first}::jsonb, $${first + 1}::text::jsonpath, $${first + 2}::jsonb)`
 }
 
 /**
- * The text that ends a statement of one batch, and answers with an {@link ErasedBatch}. Of the CTEs `batch`, the rows that were looked at,
- * with their `id`; `looked`, with `id` and `matches`; and `erased`. `last`: how the last row of the batch is the first one.
+ * The end of a batch's statement, which answers with an {@link ErasedBatch}. It needs the CTEs `batch` (`id` of the
+ * rows looked at), `looked` (`id`, `matches`) and `erased`. `last` orders the batch so that its last row comes first.
  */
 export function erasedBatch(last = 'id desc'): string {
   return `select (select id::text from batch order by ${last} limit 1) as "upTo",
@@ -32,7 +32,7 @@ export function erasedBatch(last = 'id desc'): string {
   array(select id::text from looked where matches order by id limit 10) as ids`
 }
 
-/** What is left of an error, and of a reason, in the history. */
+/** What is left of an error and a reason in the history. */
 export const TEXTS_ERASED = `error = case when error is not null
     then jsonb_build_object('attempt', error -> 'attempt'::text, 'kind', error -> 'kind'::text, 'message', 'erased', 'at', error -> 'at'::text) end,
   reason = case when reason is not null then 'erased' end`

@@ -2,14 +2,14 @@ import { QUOTA_COLUMNS } from '../../contract/quotas.ts'
 import { statement } from '../../postgres/statement.ts'
 
 export interface AppQuotasRow {
-  /** The row of `app_quotas`; null where there is none. */
+  /** The row of `app_quotas`. Null: there is none. */
   readonly quotas: Readonly<Record<string, unknown>> | null
 }
 
 const COLUMNS = QUOTA_COLUMNS.map(({ column }) => column)
 const GIVEN = QUOTA_COLUMNS.map(({ column, type }) => `($2::jsonb ->> '${column}'::text)::${type}`)
 
-/** Caller: Apps.setQuotas. A column that the patch does not name stays as it is. The database moves the app's epoch on. */
+/** Caller: Apps.setQuotas. Columns that the patch does not name stay. The database moves the app's epoch on. */
 export const putQuotas = statement<[appId: string, patch: string], AppQuotasRow>(
   'put_quotas',
   `insert into {schema}.app_quotas as q (app_id, ${COLUMNS.join(', ')})
@@ -36,7 +36,7 @@ export const readQuotasAndUse = statement<
   (select count(*)::float8 from {schema}.outbox where app_id = $1) as waiting`,
 )
 
-/** Caller: Apps.setQuotas, before it writes them: how they are, which nobody changes until the end of the transaction. */
+/** Caller: Apps.setQuotas, before it writes them. Nobody changes them until the transaction ends. */
 export const lockQuotas = statement<[appId: string], AppQuotasRow>(
   'lock_quotas',
   `select to_jsonb(q) as quotas from {schema}.app_quotas q where q.app_id = $1 for update`,

@@ -1,12 +1,12 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Blocks of the outbox that are read: 4 MB, for a millisecond or two. */
+/** How many blocks of the outbox are read: 4 MB, in a millisecond or two. */
 const BLOCKS = 512
 
 /**
- * Caller: WaitingRows, at most every 100 ms a process, and seldom. Rows in the outbox by app: exact where the table has no more blocks than
- * are read, beyond that an estimate from so many blocks, drawn at random. So its cost is the same for ten rows and a hundred
- * million. A login that row-level security binds sees its own apps alone.
+ * Caller: WaitingRows, at most every 100 ms in a process. Counts outbox rows by app: exactly up to that many blocks,
+ * beyond them estimated from as many random ones. So ten rows cost what a hundred million do. A login bound by
+ * row-level security sees its own apps alone.
  */
 export const estimateWaiting = statement<[], { app_id: string; rows: number }>(
   'estimate_waiting',

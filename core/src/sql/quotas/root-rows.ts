@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: RootBudgets. Notes that this process may write so many more rows for a root event, and answers how many are noted for it by
- * now, by all processes; not by those that note at the same moment.
+ * Caller: RootBudgets. Notes how many more rows this process may write for a root event. Answers with the sum of all
+ * processes, without those that note at the same moment.
  */
 export const noteRootRows = statement<[appId: string, rootId: string, rows: number], { rows: number }>(
   'note_root_rows',

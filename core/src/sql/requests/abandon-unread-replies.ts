@@ -1,7 +1,10 @@
 import { UNREAD_ABANDONED } from './reply-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: RequestLane's housekeeping. Replies that nobody took until `slackMs` after their caller's time: it was killed. */
+/**
+ * Caller: Dispatcher's housekeeping. Abandons replies that nobody took until `slackMs` after their caller's time: the
+ * caller was killed.
+ */
 export const abandonUnreadReplies = statement<[slackMs: number, limit: number], { request_id: string }>(
   'abandon_unread_replies',
   `with late as (

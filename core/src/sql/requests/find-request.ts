@@ -3,12 +3,11 @@ import { statement } from '../../postgres/statement.ts'
 export interface FoundRequest {
   readonly state: 'pending' | 'replied' | 'abandoned'
   readonly trigger_id: string
-  /** Who asked; null for the service. */
   readonly caller: string | null
   readonly reply: unknown
 }
 
-/** Caller: Requests.get. One of the three places, or none: never asked, of another app, or over for long. */
+/** Caller: Requests.get. No row: the request was never asked, is another app's, or is long over. */
 export const findRequest = statement<[appId: string, requestId: string], FoundRequest>(
   'find_request',
   `select 'abandoned' as state, trigger_id, caller, reply from {schema}.abandoned_executions where app_id = $1 and request_id = $2::uuid

@@ -1,6 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** The same of replies that nobody has read: their callers are gone when they would be, had they asked now. */
+/**
+ * Caller: Dispatcher's housekeeping, as `heedClock`, for unread replies: their callers are gone when they would be, had
+ * they asked now.
+ */
 export const heedClockOfReplies = statement<[limit: number], never>(
   'heed_clock_of_replies',
   `update {schema}.replies

@@ -2,9 +2,9 @@ import { UNREAD_ABANDONED } from './reply-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Inbox, for callers that stopped waiting. A reply that is there already becomes an abandoned execution; a row
- * that is still in the outbox learns that its caller is gone. A request that is not in the answer was being settled at
- * this moment: asked again, its reply is there. What had been taken and never reached its caller counts as unread.
+ * Caller: Inbox, for callers that stopped waiting. A reply that is there becomes an abandoned execution, even if it was
+ * taken and never reached its caller. A row in the outbox learns that its caller is gone. A request that is not in the
+ * answer was being settled: asked again, its reply is there.
  */
 export const leaveRequests = statement<[requestIds: readonly string[]], { request_id: string }>(
   'leave_requests',

@@ -13,13 +13,13 @@ export interface AbandonedRow {
   readonly caller: string | null
 }
 
-/** Caller: Requests.abandoned. Oldest request first: their ids are in order of time. */
+/** Caller: Requests.abandoned. Oldest request first, because ids are in order of time. */
 export const listAbandoned = statement<
   [
     appId: string,
     after: string | null,
     limit: number,
-    /** Only those that it asked. Null does not restrict. */
+    /** Only requests that it asked. Null does not restrict. */
     caller: string | null,
   ],
   AbandonedRow

@@ -1,13 +1,14 @@
-/** What a reply row and an abandoned execution are made of, for every statement that answers a request. */
+/** Replies and abandoned executions, for every statement that answers requests. */
 
-/** Columns of `gone`: the outbox rows that a statement has deleted and answers. `abandoned` is decided once for each. */
+/** Columns of `gone`, the outbox rows that a statement deletes and answers. `abandoned` is decided once for each. */
 export const GONE_COLUMNS = `o.id as delivery_id, o.event_id, o.app_id, o.trigger_id, coalesce({schema}.name_in(o.trigger, 'source'), '') as source,
     coalesce({schema}.name_in(o.trigger, 'name'), '') as trigger_name, o.reply_to, o.reply_by, o.emitted_at, o.caller,
     coalesce(o.reply_by <= clock_timestamp(), false) as abandoned`
 
 /**
- * CTEs that go after `gone`, which has {@link GONE_COLUMNS} and `reply`: to the inbox, or to the abandoned executions. A request's id is
- * the id of its event, which an emitter may write twice past the bus: the first reply counts, and the statement is about others too.
+ * CTEs after `gone`, which has {@link GONE_COLUMNS} and `reply`. They write to the inbox or to the abandoned
+ * executions. A request's id is its event's, which an emitter may write twice past the bus. The first reply counts, and
+ * the statement goes on for the others.
  */
 export const ANSWERED = `replied as (
   insert into {schema}.replies (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply_to, reply_by, reply, emitted_at, caller)
@@ -21,7 +22,7 @@ export const ANSWERED = `replied as (
   on conflict (request_id) do nothing
 )`
 
-/** A CTE that turns the replies that the CTE `unread` deleted into abandoned executions. */
+/** A CTE that abandons the replies that the CTE `unread` deleted. */
 export const UNREAD_ABANDONED = `abandoned as (
   insert into {schema}.abandoned_executions (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at, caller)
   select request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply, emitted_at, replied_at, caller from unread

@@ -1,18 +1,18 @@
 import { ANSWERED, GONE_COLUMNS } from './reply-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** One answered request: where its reply went. */
+/** One answered request. */
 export interface AnsweredRow {
   readonly delivery_id: string
   readonly request_id: string
   readonly reply_to: string
-  /** The caller was gone: the reply is with the abandoned executions. */
+  /** The caller was gone, so the reply is with the abandoned executions. */
   readonly abandoned: boolean
 }
 
 /**
- * Caller: RequestSettler. The row goes and its reply comes in one statement, fenced by the lease token: a request that
- * is not in the answer was taken over. A caller that leaves at the same moment has the row locked, or finds the reply.
+ * Caller: RequestSettler. Deletes the row and writes its reply in one statement, fenced by the lease token: a request
+ * missing from the answer was taken over. A caller that leaves just then has locked the row, or finds the reply.
  */
 export const settleRequests = statement<
   [ids: readonly string[], leaseTokens: readonly string[], replies: readonly string[]],

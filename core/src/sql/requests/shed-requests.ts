@@ -4,9 +4,8 @@ import { statement } from '../../postgres/statement.ts'
 import { LAST_ID } from '../claim/take-requests.ts'
 
 /**
- * Caller: RequestLane, while its gate has no permit to give: requests that nobody has started for `waitedMs` are
- * answered with `reply` instead. Those that nobody waits for stay, and so does one whose holder has vanished: taking it
- * answers it.
+ * Caller: RequestSettler, while the gate has no permit. Requests that nobody started for `waitedMs` are answered with
+ * `reply`. Requests that nobody waits for stay. So does one whose holder vanished: taking it answers it.
  */
 export const shedRequests = statement<[waitedMs: number, reply: string, limit: number, from: number], AnsweredRow>(
   'shed_requests',

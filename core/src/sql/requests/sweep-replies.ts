@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: RequestLane's housekeeping. Delivered replies a minute later, kept ones when their time is over. */
+/** Caller: Dispatcher's housekeeping. Deletes delivered replies after `takenMs`, and kept ones after `keptMs`. */
 export const sweepReplies = statement<[takenMs: number, keptMs: number, limit: number], never>(
   'sweep_replies',
   `delete from {schema}.replies r

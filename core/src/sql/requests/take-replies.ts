@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Inbox, for the requests that are waiting in its process and nobody else's. Marked, not deleted: when this
- * statement's answer is lost, asking again gives the same reply.
+ * Caller: Inbox, for requests that wait in its process. Replies are marked, not deleted: if the answer is lost, asking
+ * again gives the same.
  */
 export const takeReplies = statement<
   [requestIds: readonly string[]],

@@ -1,7 +1,7 @@
 import { DEAD_LETTER_WRITTEN } from './dead-letter-row.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Settlement: from the outbox to the dead letters, with all they carry. Fenced by the token as in finish.ts. */
+/** Caller: Settlement. Moves rows to the dead letters, fenced by the token as in finish.ts. */
 export const bury = statement<
   [
     ids: readonly string[],

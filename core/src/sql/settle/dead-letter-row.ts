@@ -31,7 +31,7 @@ export interface DeadLetterRow {
 export const DEAD_LETTER_COLUMNS =
   'id, app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, trigger, replay_of, attempts, failure_kind, reason, errors, emitted_at, died_at, resolution, resolved_at, depth, root_id, chain, caller'
 
-/** The parameters of a dead-letter filter, in the order of {@link DEAD_LETTER_CONDITION}. A null does not restrict. */
+/** The parameters of {@link DEAD_LETTER_CONDITION}. A null does not restrict. */
 export type DeadLetterFilterParameters = [
   appId: string,
   source: string | null,
@@ -42,14 +42,14 @@ export type DeadLetterFilterParameters = [
   diedBefore: string | null,
   /** 'unresolved', 'any', or one of the resolutions. */
   resolution: string,
-  /** Of the trigger. */
+  /** The trigger's registrant. */
   registrant: string | null,
 ]
 
-/** Of a replay or a discard: from and to are inclusive. */
+/** The letters of a replay or discard. Both ids are inclusive. */
 export type LetterRange = [fromId: string, toId: string, limit: number]
 
-/** The same condition for listing, counting, replaying and discarding: what a dry run shows is what is done. */
+/** One condition for listing, counting, replaying and discarding, so that a dry run shows what will be done. */
 export const DEAD_LETTER_CONDITION = `app_id = $1
   and ($2::text is null or source = $2)
   and ($3::uuid is null or trigger_id = $3)
@@ -60,7 +60,7 @@ export const DEAD_LETTER_CONDITION = `app_id = $1
   and case $8::text when 'any' then true when 'unresolved' then resolution is null else resolution = $8 end
   and ($9::text is null or {schema}.name_in(trigger, 'registrant') = $9)`
 
-/** From `gone`: rows that left the outbox, each with failure_kind, reason and the error of its last attempt. */
+/** From `gone`: rows that left the outbox, with failure_kind, reason and the error of the last attempt. */
 export const DEAD_LETTER_WRITTEN = `insert into {schema}.dead_letters (app_id, delivery_id, source, trigger_id, trigger_name, event_id, event, event_version, trigger,
   priority, depth, root_id, chain, ordering_key, single, trace_context, dedupe_key, replay_of, attempts, failure_kind, reason, errors, emitted_at, caller)
 select app_id, id, coalesce({schema}.name_in(trigger, 'source'), ''), trigger_id, coalesce({schema}.name_in(trigger, 'name'), ''), event_id, event, event_version, trigger,

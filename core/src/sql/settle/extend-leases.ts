@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: LeaseKeeper, one statement for all that its process has spilled. Answers with the leases that still hold. */
+/** Caller: LeaseKeeper, for all leases of its process at once. Answers with those that still hold. */
 export const extendLeases = statement<
   [ids: readonly string[], leaseTokens: readonly string[], leaseMs: number],
   { id: string }

@@ -2,8 +2,8 @@ import type { ArrayText } from '../../postgres/arrays.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Settlement: rows that are done, discarded or skipped. Null for the token means rows that the transaction
- * has locked by its claim; a row that is under another lease, or none, is not touched (G3).
+ * Caller: Settlement, for rows that are done, discarded or skipped. A null token means rows locked by this
+ * transaction's claim. A row under another lease, or none, is not touched (G3).
  */
 export const finish = statement<[ids: ArrayText, leaseToken: string | null], never>(
   'finish',

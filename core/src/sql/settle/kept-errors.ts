@@ -1,9 +1,9 @@
-/** How many of the latest errors a delivery keeps beside its first one. More attempts may have failed. */
+/** How many of the latest errors a delivery keeps beside its first one. */
 const LATEST_KEPT = 20
 
 /**
- * `errors`, the errors of earlier attempts or null, with `error` behind them: the first one and the latest 20. So the row, and what each
- * attempt writes of it, stays small however many attempts a policy allows. Longer lists are those of older processes.
+ * Appends `error` to `errors`, an array or null, and keeps the first and the latest 20. So the row stays small, however
+ * many attempts a policy allows. Longer lists come from older processes.
  */
 export function keptErrors(errors: string, error: string): string {
   return `case

@@ -3,8 +3,8 @@ import { keptErrors } from './kept-errors.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Settlement: another attempt, or the same one under a lease. Fenced by the token as in finish.ts.
- * Due `delay_ms` from now by the database's clock. An error is added to those that the row keeps.
+ * Caller: Settlement, for another attempt, or the same one under a lease. Fenced by the token as in finish.ts. Due in
+ * `delay_ms` by the database's clock.
  */
 export const reschedule = statement<
   [

@@ -1,9 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Settlement, for rows of dead-letter handlers: the row goes and the letter is resolved. Of several handlers of
- * one letter, one that handled it is enough; a letter that was replayed or discarded meanwhile stays so. Answers with
- * the rows that went. Fenced by the token as in finish.ts.
+ * Caller: Settlement, for rows of dead-letter handlers. One handler that succeeds is enough, and a letter that was
+ * replayed or discarded stays so. Answers with the deleted rows. Fenced by the token as in finish.ts.
  */
 export const resolveDeadLetters = statement<
   [

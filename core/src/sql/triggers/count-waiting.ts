@@ -1,6 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: TriggerRegistry.delete: rows of a trigger that nobody runs and nobody withdrew. Looks through the whole outbox, once. */
+/**
+ * Caller: TriggerRegistry.delete. Counts a trigger's rows that nobody runs and nobody withdrew. Reads the whole outbox.
+ */
 export const countWaiting = statement<[appId: string, triggerId: string], { count: number }>(
   'count_waiting',
   `select count(*)::integer as count from {schema}.outbox o

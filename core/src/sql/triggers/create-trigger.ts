@@ -4,9 +4,9 @@ import type { TriggerRow } from './trigger-row.ts'
 import { LIMITS_WRITTEN, pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
 /**
- * Caller: TriggerRegistry.create. The epoch is bumped first: its row lock is the app's mutex, so that two
- * transactions which change several triggers each cannot deadlock. The triggers are counted under that lock, by a function, which sees
- * what was committed until then: so an app never has more than its quota.
+ * Caller: TriggerRegistry.create. The epoch moves first: its row lock is the app's mutex, so that two transactions with
+ * several triggers each cannot deadlock. A function counts the triggers under the lock and sees what was committed
+ * until then. So an app never exceeds its quota.
  */
 export const createTrigger = statement<
   [
@@ -25,12 +25,12 @@ export const createTrigger = statement<
     rateLimit: number | null,
     registrant: string | null,
     enabled: boolean,
-    /** Triggers of an app that has no quota of its own. */
+    /** The quota of an app that has none of its own. */
     mostTriggers: number,
     runAs: string,
     keys: string,
   ],
-  /** Where it is over the quota, nothing of a trigger is there. */
+  /** If the app is over its quota, the trigger's columns are null. */
   TriggerRow & { readonly over_quota: boolean; readonly triggers: number; readonly most_triggers: number }
 >(
   'create_trigger',

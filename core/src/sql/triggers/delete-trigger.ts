@@ -3,9 +3,9 @@ import { statement } from '../../postgres/statement.ts'
 import { EPOCH_MOVED_ON } from './trigger-changes.ts'
 
 /**
- * Caller: TriggerRegistry.delete. Rows that the trigger already has in the outbox are self-contained: they run, or are set aside
- * for as long as `pauses` says so, or are discarded by dispatchers. Once the discarding is over, the row in `pauses` holds nothing, so
- * that a dead letter of the trigger can be replayed.
+ * Caller: TriggerRegistry.delete. Its rows in the outbox are self-contained. They run, or are set aside while `pauses`
+ * says so, or dispatchers discard them. After discarding, `pauses` holds nothing, so that a dead letter of the trigger
+ * can be replayed.
  */
 export const deleteTrigger = statement<
   [appId: string, id: string, waiting: 'run' | 'park' | 'discard'],

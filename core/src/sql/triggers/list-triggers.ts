@@ -2,7 +2,7 @@ import { statement } from '../../postgres/statement.ts'
 import type { TriggerRow } from './trigger-row.ts'
 import { pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
-/** Caller: TriggerRegistry.list. By name, which is unique in its app and so makes a keyset. */
+/** Caller: TriggerRegistry.list. By name, a keyset because it is unique in its app. */
 export const listTriggers = statement<
   [
     appId: string,

@@ -3,7 +3,7 @@ import { statement } from '../../postgres/statement.ts'
 export interface LoadedTriggerRow {
   /** The `content_id` of the app's epoch. */
   readonly epoch: string
-  /** Null in the one row of an app whose triggers are all gone or disabled. */
+  /** Null in the one row of an app without enabled triggers. */
   readonly id: string | null
   readonly name: string
   readonly source: string
@@ -18,22 +18,22 @@ export interface LoadedTriggerRow {
   readonly rate_limit: number | null
   readonly registrant: string | null
   readonly run_as: string
-  /** Under which its source filed it when the filter was written. Null: nobody knows. */
+  /** The keys that its source gave when the filter was written. Null: not known. */
   readonly keys?: unknown
-  /** The row of `app_quotas`; null where the app has the defaults. */
+  /** The row of `app_quotas`. Null: the app has the defaults. */
   readonly quotas?: Readonly<Record<string, unknown>> | null
 }
 
-/** Of a row of triggers by the name `t`. */
+/** Of a row `t` of triggers. */
 export const LOADED_TRIGGER_COLUMNS =
   't.id, t.name, t.source, t.filter, t.target, t.retry, t.priority, t.timeout_ms, t.ordered, t.transactional, t.concurrency, t.rate_limit, t.registrant, t.run_as, t.keys'
 
-/** The quotas of the app $1. Postgres asks for them once a statement, not once a trigger. */
+/** The quotas of the app $1, which Postgres reads once a statement. */
 export const QUOTAS_OF_APP = '(select to_jsonb(q) from {schema}.app_quotas q where q.app_id = $1) as quotas'
 
 /**
- * Caller: IndexCache. One statement, so one snapshot: the epoch and the triggers that it names. No row: the app
- * never had a trigger, which is epoch 0.
+ * Caller: IndexCache. One statement is one snapshot: the epoch and its triggers. No row: the app never had a trigger,
+ * which is epoch 0.
  */
 export const loadTriggers = statement<[appId: string], LoadedTriggerRow>(
   'load_triggers',

@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: TriggerRegistry.release: what a trigger left parked that is gone. */
+/** Caller: TriggerRegistry.release, for rows that a deleted trigger left parked. */
 export const releaseRows = statement<[appId: string, triggerId: string], { trigger_id: string }>(
   'release_rows',
   `delete from {schema}.pauses p

@@ -3,8 +3,8 @@ import { LOADED_TRIGGER_COLUMNS, QUOTAS_OF_APP } from './load-triggers.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * In the statements that change a trigger: `bumped` is the app's new epoch, $1 the app, $2 the trigger. A number grows for an app
- * whatever became of the sequence, and is none that a change is noted under. The rest of an epoch is the database's to write.
+ * For statements that change a trigger: `bumped` is the app's new epoch, $1 the app, $2 the trigger. The number always
+ * grows, whatever became of the sequence, and no change was noted under it. The database writes the rest of the epoch.
  */
 export const EPOCH_MOVED_ON = `bumped as (
   insert into {schema}.trigger_epochs as e (app_id, epoch)
@@ -18,16 +18,19 @@ export const EPOCH_MOVED_ON = `bumped as (
 )`
 
 export interface TriggerChangeRow extends LoadedTriggerRow {
-  /** The last of the epochs asked for that led to this one. */
+  /** The last of the known epochs that led to this one. */
   readonly since: string
-  /** Changed since then; `id` is null where it is gone or disabled. Null in the one row of an app where nothing was. */
+  /**
+   * A trigger that changed since; `id` is null if it is gone or disabled. Null in the one row of an app where nothing
+   * changed.
+   */
   readonly changed: string | null
 }
 
 /**
- * Caller: IndexCache. One statement, so one snapshot. No row: the app has no triggers, or what changed since the epochs asked for
- * is not known. It is known where the database remembers one of them, and every change from there on names the one before it
- * as what it follows, up to the epoch that the app has now.
+ * Caller: IndexCache. One statement is one snapshot. No row: the app has no triggers, or what changed is not known. It
+ * is known if the database remembers one of the `known` epochs, and each change since names the one before as what it
+ * follows, up to the app's epoch.
  */
 export const loadTriggerChanges = statement<[appId: string, known: readonly string[]], TriggerChangeRow>(
   'load_trigger_changes',

@@ -6,7 +6,7 @@ export interface TriggerRow {
   readonly name: string
   readonly source: string
   readonly filter: unknown
-  /** What stands in it, and in `retry`, is read by `triggers/stored.ts`. */
+  /** `triggers/stored.ts` reads it, and `retry`. */
   readonly target: unknown
   readonly retry: unknown
   readonly priority: number
@@ -18,7 +18,7 @@ export interface TriggerRow {
   readonly registrant: string | null
   readonly run_as: string
   readonly enabled: boolean
-  /** Itself, whatever its app is. */
+  /** The trigger itself, whatever its app is. */
   readonly paused: boolean
   readonly app_paused: boolean
   /** Its rows are set aside, for whatever reason. */
@@ -27,7 +27,7 @@ export interface TriggerRow {
   readonly updated_at: Date
 }
 
-/** What `written` says of limits goes to where they are counted. */
+/** Copies the limits of `written` to the table where they are counted. */
 export const LIMITS_WRITTEN = `limits as (
   insert into {schema}.trigger_limits as l (trigger_id, app_id, concurrency, rate_limit)
   select id, app_id, concurrency, rate_limit from written

@@ -5,8 +5,8 @@ import type { TriggerRow } from './trigger-row.ts'
 import { LIMITS_WRITTEN, pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
 /**
- * Caller: TriggerRegistry.update, enable, disable. A null leaves its column as it is. The pause is locked before it is decided on, since a
- * sweep may end it just then: the decision is about how it is after that.
+ * Caller: TriggerRegistry.update, enable, disable. A null keeps its column. The pause is locked before it is read,
+ * since a sweep may end it just then.
  */
 export const updateTrigger = statement<
   [
@@ -25,7 +25,7 @@ export const updateTrigger = statement<
     /** 0: none from now on. */
     rateLimit: number | null,
     enabled: boolean | null,
-    /** What becomes of rows that are there, where it is enabled or disabled; null: nothing changes for them. */
+    /** What becomes of rows that are there when the trigger is enabled or disabled. Null: nothing. */
     waiting: 'run' | 'park' | 'discard' | null,
     runAs: string | null,
     /** Of the filter. */

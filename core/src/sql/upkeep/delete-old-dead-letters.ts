@@ -1,6 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: upkeep. Letters by age: resolved ones since their resolution, unresolved ones since their death. A null keeps them. */
+/**
+ * Caller: upkeep. The age of a resolved letter counts from its resolution, of another from its death. A null keeps
+ * them.
+ */
 export const deleteOldDeadLetters = statement<
   [resolvedDays: number | null, unresolvedDays: number | null, limit: number],
   { deleted: number }

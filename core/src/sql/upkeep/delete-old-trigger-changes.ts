@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: upkeep. An index that is older than what is left is loaded as a whole; the last change of each app stays, so that
- * the next one is never more than one change away from it.
+ * Caller: upkeep. Indexes older than what is left are loaded whole. Each app keeps its last change, so that the next
+ * one can follow it.
  */
 export const deleteOldTriggerChanges = statement<[limit: number], { deleted: number }>(
   'delete_old_trigger_changes',

@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: upkeep. Limits of triggers that are gone, once their rows are. */
+/** Caller: upkeep. Removes limits whose trigger and rows are gone. */
 export const deleteUnusedLimits = statement<[], { deleted: number }>(
   'delete_unused_limits',
   `with gone as (
