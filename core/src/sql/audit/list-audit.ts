@@ -21,7 +21,7 @@ export interface AuditRow {
 
 /**
  * Caller: AuditStore.list. Newest first. A null does not restrict. Times are compared without an `or`, so that a
- * generic plan skips the other days. With it, a look at one hour read all of a year's million rows.
+ * generic plan skips other days. With one, a look at one hour read a year's million rows.
  */
 export const listAudit = statement<
   [

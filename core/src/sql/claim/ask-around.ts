@@ -9,9 +9,8 @@ export interface AroundRow {
 }
 
 /**
- * Caller: EmittedClaims, right after `claim_emitted` in its transaction. A statement of its own sees what was committed
- * before the row was locked: whether another note names the row, whose lane may have started it, and whether a trigger
- * is paused.
+ * Caller: EmittedClaims, right after `claim_emitted` in its transaction. Only a statement of its own sees what was
+ * committed before the row was locked: another lane's note of it, and a pause.
  */
 export const askAround = statement<[laneId: string], AroundRow>(
   'ask_around',

@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * What a lane reads of a claimed row: texts and nulls, in this order. `OutboxRow` reads it. 13 columns cost 3 µs a row
- * more than 5. So the app, which the snapshot has too, is left out, and ordinary values share one null.
+ * What `OutboxRow` reads of a claimed row: texts and nulls, in this order. 13 columns cost 3 µs a row more than 5. So
+ * the app is left out, which the snapshot has, and ordinary values share one null.
  */
 export const CLAIMED_COLUMNS = ['id', 'event_id', 'event', 'trigger', 'rest'] as const
 
@@ -10,8 +10,8 @@ export type ClaimedTexts = readonly (string | null)[]
 
 /**
  * The lines of `rest`, which is null if all are `ORDINARY`. An empty line is null, or for the root the row's own event.
- * `caller` follows a `=`, because an unknown caller is the empty text. An emitter may write any text. So
- * `trace_context` loses its line breaks, `chain` gets blanks instead, and `caller` comes last.
+ * `caller` follows a `=`, because an unknown caller is the empty text. An emitter may write line breaks:
+ * `trace_context` loses them, `chain` gets blanks, and `caller` comes last.
  */
 export const REST = [
   'attempt',
@@ -28,7 +28,7 @@ export const REST = [
 /** For a principal's id. A longer one was written past the bus and is nobody's; its end is not read. */
 export const MAX_CALLER_CHARACTERS = 128
 
-/** For the select list. */
+/** What a claim selects: `CLAIMED_COLUMNS`. */
 export const CLAIMED = `id, event_id, event, trigger,
     case when attempt <> 1 or depth <> 1 or event_version <> 1 or priority <> 1 or lease_token is not null or root_id <> event_id
       or trace_context is not null or chain is not null or caller is not null
@@ -36,22 +36,20 @@ export const CLAIMED = `id, event_id, event, trigger,
       coalesce(nullif(root_id, event_id)::text, ''), coalesce(translate(trace_context, E'\\n', ''), ''),
       coalesce(translate(chain::text, E'\\n', ' '), ''), '=' || left(caller, ${MAX_CALLER_CHARACTERS + 1})) end as rest`
 
-/** What the lanes of batches claim. It is the condition of their index. */
+/** What the lanes of batches claim, and the condition of their index. */
 export const IN_BATCHES = 'not alone and reply_to is null and ordering_key is null and single = 0 and not paused'
 
 /**
- * For rows claimed by id. No partial index answers this form. Plans made before the first analyze took the index of due
- * rows, and walked over the whole backlog for a few ids.
+ * For rows claimed by id. No partial index answers this form: plans made before the first analyze used the index of due
+ * rows, and walked over the whole backlog.
  */
 export function still(condition: string): string {
   return `(${condition}) is true`
 }
 
-/** When some rows were due, after the columns that all claims have. */
+/** The column that says of some rows when they were due. */
 export const DUE_S = CLAIMED_COLUMNS.length
-/**
- * One row in so many says when it was due. A watermark may lag by a few rows, and the date costs what three columns do.
- */
+/** One row in so many says when it was due: a watermark may lag, and the date costs what three columns do. */
 const DUE_EVERY = 16
 
 /** Portions change after 2 to the power of so many ids, so that neighbours are one run of the note. */
@@ -89,10 +87,9 @@ export type ClaimParameters = [
 ]
 
 /**
- * Caller: UnorderedRows, first in its claim transaction. Rows stay locked until it ends, and none beyond the limit is
- * locked (G6). Finding a row locked costs half of claiming it, skipping another portion's a tenth. So each lane takes
- * its own portion of a backlog (`portions.ts`). `bytes` bounds each row: a larger event comes as null and is left to
- * `claim_sized`.
+ * Caller: UnorderedRows, first in its claim transaction. It locks no row beyond the limit (G6). Finding a row locked
+ * costs half of claiming it, skipping another portion's a tenth, so each lane takes its own portion of a backlog
+ * (`portions.ts`). `bytes` bounds each row: a larger event comes as null and is left to `claim_sized`.
  */
 export const claimBatch = statement<ClaimParameters, ClaimedTexts>(
   'claim_batch',
@@ -105,8 +102,8 @@ export const claimBatch = statement<ClaimParameters, ClaimedTexts>(
 
 /**
  * Caller: UnorderedRows, for a while after an event was too large for `claim_batch`. `bytes` bounds all rows together,
- * but the first is always taken. Rows cut off stay locked until the batch ends. Summing up the sizes costs a quarter of
- * the claim.
+ * but the first is always taken. Rows cut off stay locked until the batch ends. Summing up sizes costs a quarter of the
+ * claim.
  */
 export const claimSized = statement<ClaimParameters, ClaimedTexts>(
   'claim_sized',

@@ -10,10 +10,10 @@ export const LAST_VISITED = LAST_TRIGGER + 2
 export const LAST_FOUND = LAST_TRIGGER + 3
 
 /**
- * Caller: OrderedRows, if an app has more due rows than `claimOrderedDue` looks at; first in a claim transaction.
- * Claims the first row of each (trigger, ordering key) if it is due. Each key costs one index probe, however long its
- * line is. A first row that waits, is leased or is to run alone holds back its key only. Emits to a key wait for each
- * other's commit, so no row appears before the first one seen.
+ * Caller: OrderedRows, first in a claim transaction, if an app has more due rows than `claimOrderedDue` looks at.
+ * Claims the first row of each (trigger, ordering key) if it is due, by one index probe a key. A first row that waits,
+ * is leased or is to run alone holds back its key only. No row can appear before the first one, because emits to a key
+ * wait for each other's commit.
  */
 export const claimOrdered = statement<
   [rows: number, afterTrigger: string, afterKey: string, visits: number, bytes: number],
@@ -52,8 +52,7 @@ from last left join sized on bytes_before is null or bytes_before < $5::bigint`,
 const DUE_OF_APP = 200
 const DUE_OF_ALL = 2_000
 /**
- * Whether it looked at every due row, and whether there is any row. Both stand beside each row, and alone if nothing
- * was claimed.
+ * Whether it looked at every due row, and whether there is any row. Beside each row, and alone if nothing was claimed.
  */
 export const SAW_ALL_DUE = CLAIMED_COLUMNS.length
 export const HAS_LINES = SAW_ALL_DUE + 1
@@ -61,9 +60,8 @@ export const HAS_LINES = SAW_ALL_DUE + 1
 const DUE_IN_ORDER = `ordering_key is not null and not alone and not paused and app_id > ''`
 
 /**
- * Caller: OrderedRows, before `claimOrdered`. Looks at the longest due rows of each app and claims those that are first
- * of their key; apps take turns. So the cost depends neither on keys whose first row cannot run now nor on other apps'
- * rows.
+ * Caller: OrderedRows, before `claimOrdered` (docs/claim-protocol.md, "Rows in order"). Neither keys whose first row
+ * cannot run now nor other apps' rows make it slower.
  */
 export const claimOrderedDue = statement<[rows: number, bytes: number], ClaimedTexts>(
   'claim_ordered_due',
@@ -106,12 +104,12 @@ from seen left join sized on bytes_before is null or bytes_before < $2::bigint`,
 
 /** How many rows behind a mark one claim looks at. */
 export const NEAR_LINES = 2_000
-/** How many rows were looked at. Stands beside each row, and alone if nothing was claimed. */
+/** How many rows were looked at. Beside each row, and alone if nothing was claimed. */
 export const NEAR_SEEN = CLAIMED_COLUMNS.length
 
 /**
- * Caller: OrderedRows, while there is a mark, below which no row of an ordered trigger has its id (`starts.ts`). A
- * key's first row is then first by id. Rows beyond the limit come after these.
+ * Caller: OrderedRows, while there is a mark, below which no ordered row has its id (`starts.ts`). A key's first row is
+ * then first by id. Rows beyond the limit come after these.
  */
 export const claimOrderedNear = statement<[rows: number, from: number, bytes: number], ClaimedTexts>(
   'claim_ordered_near',

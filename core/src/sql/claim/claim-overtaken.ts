@@ -9,7 +9,7 @@ export const WALKED = WALKED_TO_DUE + 2
 
 /**
  * Caller: FairRows, first in a claim transaction. Walks over a piece of one level's backlog and claims rows of apps
- * that do not crowd: rows from before anybody dispatched, or committed long after they were due.
+ * that do not crowd. Such rows are from before anybody dispatched, or were committed long after they were due.
  */
 export const claimOvertaken = statement<
   [rows: number, crowding: readonly string[], level: number, afterDue: string, afterId: string, walk: number],

@@ -2,7 +2,7 @@ import { statement } from '../../postgres/statement.ts'
 
 /**
  * Caller: Portions. Counts the other dispatchers, and those before this one. `ahead`: one was last heard of in the
- * future, before the database's clock was set back. It counts once it is heard of again.
+ * future, before the database's clock was set back. It does not count until it is heard of again.
  */
 export const findPlace = statement<[id: string], { others: number; before: number; ahead: boolean; clock_s: number }>(
   'find_place',

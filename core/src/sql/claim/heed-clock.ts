@@ -1,9 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping, after the database's clock was set back. Due times set in the future are moved,
- * once each, to what they would be if set now. So a delay, a backoff, a lease and a caller's wait keep their length. No
- * index serves this: it runs for a minute. Rows locked now are seen the next time.
+ * Caller: Dispatcher's housekeeping, after the database's clock was set back (docs/claim-protocol.md). Moves each due
+ * time that was set in the future, once, so that delays, leases and callers' waits keep their length. No index serves
+ * this: it runs for a minute. Rows locked now are seen the next time.
  */
 export const heedClock = statement<[limit: number], { moved: number }>(
   'heed_clock',

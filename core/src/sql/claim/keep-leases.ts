@@ -3,7 +3,7 @@ import { statement } from '../../postgres/statement.ts'
 
 /**
  * Caller: Lane, in its claim transaction, for what `stillLeased` found. The database's clock jumped ahead, so these
- * leases get the length that they had left. Their holders go on, and extend them as before.
+ * leases get the length that they had left.
  */
 export const keepLeases = statement<[ids: readonly string[], latest: number], never>(
   'keep_leases',

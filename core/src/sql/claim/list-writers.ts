@@ -10,9 +10,8 @@ export interface WritersRow {
 }
 
 /**
- * Caller: Starts. A writer of the outbox holds this lock from before its first look at the clock until it commits. So a
- * transaction that read a clock before `clock_s`, or drew an id up to `last_id`, is listed or over. Locks are read for
- * the row of `at`, so after its clock.
+ * Caller: Starts (docs/claim-protocol.md, "Where the start is"). Whoever read a clock before `clock_s`, or drew an id
+ * up to `last_id`, is listed or over. Locks are read for the row of `at`, so after its clock.
  */
 export const listWriters = statement<[], WritersRow>(
   'list_writers',

@@ -25,8 +25,8 @@ export const lockLimitsAlone = statement<[from: number, latest: number], never>(
 )
 
 /**
- * Caller: AloneLane. Takes one interrupted row under a lease. Claim and note are one commit, so that the rows of a
- * killed batch follow each other quickly. The token on the row says that it was started.
+ * Caller: AloneLane. Takes one interrupted row under a lease, whose token says that the row was started. Claim and note
+ * are one commit, so that the rows of a killed batch follow each other quickly.
  */
 export const takeAlone = statement<[leaseToken: string, leaseMs: number, from: number, latest: number], ClaimedTexts>(
   'take_alone',

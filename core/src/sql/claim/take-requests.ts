@@ -45,14 +45,13 @@ export type TakeRequestsParameters = [
   limit: number,
   awaitedFrom: number,
   submittedFrom: number,
-  /** See `LeaseClock`. */
   latest: number,
 ]
 
 /**
- * Caller: RequestLane, while there is no backlog. Awaited requests come before submitted ones. SingleLane takes those
+ * Caller: RequestLane, while there is no backlog. Awaited requests come before submitted ones; SingleLane takes those
  * of limited triggers. The lease commits before the handler runs, so a request runs once; whoever finds its lease run
- * out answers that it crashed. Ids in an array, because a join was planned as a scan of the table.
+ * out answers that it crashed. Ids in an array: a join was planned as a scan of the table.
  */
 export const takeRequests = statement<TakeRequestsParameters, ClaimedTexts>(
   'take_requests',
@@ -67,8 +66,8 @@ ${TAKE_DUE}`,
 )
 
 /**
- * True of every row, and part of the indexes by app, so that no other look uses them. Plans made before the first
- * analyze used them for a look by age, and sorted everything.
+ * True of every row, and part of the indexes by app: no other look is planned by them. Before the first analyze, looks
+ * by age were, and sorted everything.
  */
 const OF_APP = `app_id > ''`
 
@@ -141,10 +140,9 @@ ${TAKE_DUE}`,
 }
 
 /**
- * Caller: RequestLane, while there is a backlog, or an app holds its share of the permits. Apps take turns, and one
- * that runs fewer requests comes first. `running`: how many requests of each of `apps` this process runs. `free`:
- * unused permits. Among several apps, each may run at most three times what would stay free. It locks at most twice
- * what it takes, or two of each app, until the commit.
+ * Caller: RequestLane, while there is a backlog, or an app holds its share of the permits. Apps that run fewer requests
+ * come first. `running`: how many each of `apps` runs in this process. `free`: unused permits. Among several apps, each
+ * may run at most three times what would stay free. It locks at most twice what it takes, or two of each app.
  */
 export const takeRequestsInTurns = takeInTurns('take_requests_in_turns', 'whole')
 

@@ -6,9 +6,8 @@ import type { SingleMarks } from './find-single-starts.ts'
 import { statement } from '../../postgres/statement.ts'
 import { freeSlots, isLimitHeld, limitsHeld, STARTS_NOTED } from './trigger-limits.ts'
 
-/** The column of the lease that the row had before, whose holder vanished. */
 export const PREVIOUS_TOKEN = CLAIMED_COLUMNS.length
-// The columns between are those of takeRequests, because a taken request goes the same way.
+// The columns before these are those of takeRequests, because a taken request goes the same way.
 export const TAKEN_TRIGGER = CLAIMED_COLUMNS.length + 3
 export const IS_REQUEST = CLAIMED_COLUMNS.length + 4
 
@@ -77,16 +76,12 @@ const WAITING: Record<Reach, string> = {
 
 type Take = [leaseToken: string, leaseMs: number, limit: number, single: number, afterTrigger: string]
 
-/** `latest`: see `LeaseClock`. */
 export type TakeSinglesParameters = [...Take, latest: number]
 
 /** With the marks of `SingleStarts`. */
 export type TakeSinglesNearParameters = [...Take, ...SingleMarks, latest: number]
 
-/**
- * Has the parameters of the take that follows. Postgres wants types for all, so it mentions those that it does not
- * need.
- */
+/** Has the parameters of the take that follows. Postgres wants types for all, so unused ones are mentioned. */
 function lockStatement<P extends readonly unknown[]>(name: string, reach: Reach) {
   return statement<P, never>(
     name,
@@ -104,7 +99,7 @@ ${limitsHeld(`
 
 /**
  * Caller: SingleLane, first in its transaction. Locks the limits of triggers with due rows and room, because whoever
- * counts what runs must be alone in it. Triggers whose limit another session has locked are left to that session.
+ * counts what runs must be alone in it. Limits that another session has locked are left to that session.
  */
 export const lockLimits = lockStatement<TakeSinglesParameters>('lock_limits', 'whole')
 
@@ -142,7 +137,7 @@ returning ${CLAIMED}, (select previous_token from due where due_id = o.id) as pr
 
 /**
  * Caller: SingleLane, second in its transaction, to see what ran when the limits were locked. Takes due rows by
- * trigger, priority and due time, as many as each limit has room for. The lease commits before a handler runs.
+ * trigger, priority and due time, as many as each limit has room for.
  */
 export const takeSingles = takeStatement<TakeSinglesParameters>('take_singles', 'whole')
 

@@ -3,8 +3,8 @@ import { isLeased } from './lease-end.ts'
 /** Fragments about triggers' limits, where `l` is a row of `trigger_limits`. */
 
 /**
- * The limit, or null for none. An emitter may write any number past the bus: 0, NaN or 1e-300 would fail the statement
- * for all apps, and so count as none.
+ * The limit, or null for none. An emitter may write any number past the bus. 0, NaN or 1e-300 would fail the statement
+ * for all apps, and count as none.
  */
 export const RATE = `case when l.rate_limit >= 1e-6::double precision and l.rate_limit <= 1e6::double precision then l.rate_limit end`
 
@@ -12,8 +12,8 @@ export const RATE = `case when l.rate_limit >= 1e-6::double precision and l.rate
 const WINDOW = `make_interval(secs => greatest(1::double precision, 1::double precision / (${RATE})))`
 
 /**
- * Compares with the time at which the statement began, so that an index finds the rows; that counts rather too many. A
- * start of the future was noted before the database's clock was set back, and does not count.
+ * By the time at which the statement began, so that an index finds the rows; that counts rather too many. A start of
+ * the future was noted before the database's clock was set back, and does not count.
  */
 function startsCount(at: string): string {
   return `${at} > statement_timestamp() - ${WINDOW} and ${at} <= statement_timestamp() + interval '1 second'`
@@ -24,9 +24,9 @@ const STARTS = `(select coalesce(sum(s.deliveries), 0) from {schema}.trigger_sta
       + (select count(*) from unnest(l.starts) as start (at) where ${startsCount('start.at')})`
 
 /**
- * How many more may start now, at most `most`. Right only if the row was locked before the statement began. `latest`:
- * see `LeaseClock`. `runningFrom`: no live lease of the trigger was set before (`single-starts.ts`). Running rows are
- * read in their index's order, so that no other is planned.
+ * How many more may start now, at most `most`. Right only if the row was locked before the statement began.
+ * `runningFrom`: no live lease of the trigger was set before (`single-starts.ts`). Running rows are read in their
+ * index's order, so that no other is planned.
  */
 export function freeSlots(most: string, latest: string, runningFrom?: string): string {
   return `greatest(0, least(${most},

@@ -7,10 +7,10 @@ import { isPaused } from '../pause/pauses.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: DeadLetterStore.replay and replayAll. Marks letters and writes their rows in one statement. So two callers
- * never replay a letter twice, and none is marked without its row. The row is a new delivery with all its attempts, and
- * the target and retry policy of the row that died. In an ordered trigger it goes to the end of its line; if the
- * trigger is paused or disabled, it is parked at once. `lock_timeout` bounds each wait.
+ * Caller: DeadLetterStore.replay and replayAll. One statement marks letters and writes their rows, so no letter is
+ * replayed twice, or marked without its row. The row is a new delivery with all its attempts, and the target and retry
+ * policy of the row that died. It goes to the end of its line, and is parked at once if its trigger is paused or
+ * disabled. `lock_timeout` bounds each wait.
  */
 export const replayDeadLetters = statement<
   [...DeadLetterFilterParameters, ...LetterRange, force: boolean, channel: string],

@@ -1,9 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Callers: DeliveryStore, before each statement that looks for deliveries, and sweepPauses. The outbox has no index by
- * app, trigger or event, because every emit would pay for it. So it is read by its primary key, `rows` at a time, and
- * no statement takes longer in a larger outbox. `to` ends the bite; null: there is no more.
+ * Callers: DeliveryStore, before each statement that looks for deliveries, and sweepPauses. An index by app, trigger or
+ * event would cost every emit. So the outbox is read by its primary key, `rows` at a time, and no statement takes
+ * longer in a larger outbox. `to` ends the bite; null: there is no more.
  */
 export const biteOfOutbox = statement<
   [after: string, rows: number],

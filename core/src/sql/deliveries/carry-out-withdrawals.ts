@@ -3,11 +3,11 @@ import { statement } from '../../postgres/statement.ts'
 
 /**
  * Callers: Withdrawals, right after a request if the login may; each dispatcher, every second and when notified. Takes
- * withdrawn rows out of the outbox, unless somebody has them in hand. Deletes withdrawals that are settled or whose row
- * is gone. Each counts for its own app's deliveries alone.
+ * withdrawn rows out of the outbox, unless somebody has them in hand. Withdrawals whose row is gone are deleted. Each
+ * counts for its own app's deliveries alone.
  *
- * Ids in an array, because a join with the outbox became a nested loop: 21 s for a thousand of a million rows. Error
- * 23514: the history has no table for the day.
+ * Ids in an array: a join with the outbox became a nested loop, 21 s for a thousand of a million rows. Error 23514: the
+ * history has no table for the day.
  */
 export const carryOutWithdrawals = statement<
   [appId: string | null, deliveryIds: readonly string[] | null, limit: number, record: boolean],

@@ -2,7 +2,8 @@ import { statement } from '../../postgres/statement.ts'
 
 /**
  * Caller: each dispatcher, every second and when notified: what is to be ended while it runs. Older processes write
- * `cancellations`. A withdrawal counts for its own app alone, because an emitter writes it.
+ * `cancellations`; those of ended deliveries are deleted. A withdrawal counts for its own app alone, because an emitter
+ * writes it.
  */
 export const listCancellations = statement<[limit: number], { delivery_id: string; reason: string }>(
   'list_cancellations',

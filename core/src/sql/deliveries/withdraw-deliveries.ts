@@ -3,7 +3,7 @@ import { statement } from '../../postgres/statement.ts'
 export interface WithdrawnRow {
   /** Nobody starts these any more. */
   readonly waiting: number
-  /** Ids with commas between. They run, or are locked by another transaction, or came to their outcome just now. */
+  /** Ids with commas between: running, locked by another transaction, or just come to their outcome. */
   readonly others: string | null
   /** Somebody else asked for these before, or at the same moment. */
   readonly asked_before: number
@@ -13,12 +13,11 @@ export interface WithdrawnRow {
 }
 
 /**
- * Caller: Withdrawals.ask, with an emitter's rights. The statement sets aside what waits and says what is to become of
- * it; once it commits, nobody starts that. What is locked or leased runs, and is ended by whoever runs it. Handlers of
- * dead letters leave no dead letter.
+ * Caller: Withdrawals.ask, with an emitter's rights (docs/claim-protocol.md, "Withdrawals"). What waits does not start
+ * once this has committed. What is locked or leased runs, and is ended by whoever runs it. Handlers of dead letters
+ * leave no dead letter.
  *
- * Ids are written in one order, so that two callers do not deadlock. Each counts and locks only what it wrote first, so
- * neither blocks the other.
+ * Ids are written in one order, so that two callers do not deadlock. Each counts and locks only what it wrote first.
  */
 export const withdrawDeliveries = statement<
   [

@@ -31,8 +31,8 @@ const SEEN = `coalesce((select content_id from {schema}.trigger_epochs where app
 const CURRENT = `(select epoch from seen) = $2::text`
 const STALE = `(select json_build_object($1::text, epoch) from seen where epoch <> $2::text) as stale`
 /**
- * Ids that no other session drew between are consecutive, and the first stands for all. Otherwise each is listed. So
- * they cost 3 % of the statement's CPU time.
+ * Ids that no other session drew between are consecutive, and the first stands for all. So the ids cost 3 % of the
+ * statement's CPU time.
  */
 const IDS = `case when max(id) - min(id) + 1 = cardinality($3::uuid[]) * cardinality($6::uuid[]) then min(id)::text
     else array(select id from written)::text end as ids`
@@ -54,10 +54,10 @@ function written(event: string, beside = ''): string {
 
 /**
  * Caller: Emitter, for events that differ only in id and content, have no options, and match the same triggers. Most
- * emits are like that, and `emit_rows` costs a third more. Stale indexes and notifications are as there.
+ * emits do, and `emit_rows` costs a third more.
  *
- * The bounds of `n` exclude nothing: they tell the planner to expect few rows. It assumes a thousand rows per array, so
- * it planned anew each time, which was half of the statement's time.
+ * The bounds of `n` exclude nothing: they tell the planner to expect few rows. Expecting a thousand per array, it
+ * planned anew each time, which was half of the statement's time.
  */
 export const emitAlike = statement<AlikeParameters, EmitRow>(
   'emit_alike',
@@ -68,8 +68,8 @@ select ${STALE}, ${NOTIFIED_OF_WRITTEN}, ${IDS} from written`,
 )
 
 /**
- * `emit_alike` with a source's own write before it. If the index is stale, nothing is written. Each item's `late`
- * becomes the last members of its event.
+ * `emit_alike` with a source's own write before it. If the index is stale, nothing is written. The members of each
+ * item's `late` are appended to its event.
  */
 export function emitAlikeWriting(write: WriteTexts): WritingStatement<AlikeParameters> {
   return statement(

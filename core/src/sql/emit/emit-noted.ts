@@ -2,14 +2,13 @@ import { INSERT_ONE } from './emit-one.ts'
 import type { InsertOneParameters } from './emit-one.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** The session setting that keeps the row's id for `claim_emitted`, which is sent before the id is known. */
+/** The session setting with the row's id for `claim_emitted`, which is sent before the id is known. */
 export const EMITTED_SETTING = 'outbus.emitted'
 
 /**
- * Caller: Emitter, as `emit_one`, on the connection of a waiting lane, which claims the row in the same trip. The
- * lane's note commits with the row, before the claim. An advisory lock, held until the claim, says that the noted row
- * was not started (`write_note`). No row in the answer: the epoch differed, and nothing was written. Nobody is
- * notified.
+ * Caller: Emitter, as `emit_one`, on the connection of a waiting lane, which claims the row in the same trip
+ * (docs/claim-protocol.md). The lane's note commits with the row. Until the claim, an advisory lock says that the row
+ * was not started. No row: the epoch differed. Nobody is notified.
  */
 export const emitNoted = statement<
   [

@@ -27,9 +27,8 @@ export type InsertOneParameters = [
 ]
 
 /**
- * Caller: Emitter, for one event without options that matches one trigger, as most emits of a lone caller do. It has no
- * arrays to unpack and costs Postgres half of `emit_alike`. No row in the answer: the epoch differed, and nothing was
- * written.
+ * Caller: Emitter, for one event without options that matches one trigger, as most emits of a lone caller do. Without
+ * arrays to unpack it costs Postgres half of `emit_alike`. No row: the epoch differed.
  */
 export const emitOne = statement<
   [

@@ -1,9 +1,9 @@
 /**
- * Callers: Emitter, for any events of any apps. The fan-out is one statement: events, triggers and matching pairs are
- * three sets of arrays, so each event is sent once.
+ * Callers: Emitter, for any events of any apps. The whole fan-out is one statement. Events, triggers and matching pairs
+ * are three sets of arrays, so that each event is sent once.
  *
- * For an app whose epoch is not the one of its index nothing is written, and `stale` has the epoch that this statement
- * sees. NOTIFY is sent only while a dispatcher is idle: in a hot commit path it serialises commits (DESIGN §5.8).
+ * An app whose epoch is not the one of its index gets no rows, and `stale` has its epoch. NOTIFY is sent only while a
+ * dispatcher is idle: in a hot commit path it serialises commits (DESIGN §5.8).
  */
 import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from './single.ts'
 import { IS_IN_LINE, inLine } from './in-line.ts'
@@ -67,12 +67,10 @@ function written({
 )`
 }
 
-/**
- * A dispatcher that is silent for a minute is gone. The time also keeps old row versions from being read again (G13).
- */
+/** A dispatcher that is silent for a minute is gone. By time, old row versions are not read again (G13). */
 export const IS_IDLE = `idle and seen_at > now() - interval '1 minute'`
 
-/** For a statement that has `written`. Notifies only while a dispatcher is idle. */
+/** For a statement that has `written`. */
 export const NOTIFIED = (channel: string, wakes: string, anyWritten = 'exists (select from written)'): string =>
   `case when ${channel}::text is not null and ${anyWritten} and exists (select from {schema}.dispatchers where ${IS_IDLE})
     then pg_notify(${channel}, ${wakes}) end as notified`
@@ -87,7 +85,7 @@ export const emitRows = statement<EmitParameters, EmitRow>(
 select (select json_object_agg(app_id, epoch) from stale) as stale, ${NOTIFIED('$22', '$25')}, ${IDS}`,
 )
 
-/** `emit_rows` with a source's own write before it; see `emitAlikeWriting`. */
+/** As `emitAlikeWriting`. */
 export function emitRowsWriting(write: WriteTexts): WritingStatement<EmitParameters> {
   const current = `(select lock_timeout from patience) is not null and not exists (select from stale)`
   return statement(

@@ -4,8 +4,8 @@
  * The expression `in_line`. `lines` selects `app_id`, `trigger_id` and `ordering_key`, and may repeat a line. The
  * statement draws no id before {@link IS_IN_LINE}.
  *
- * A row of `ordering_locks` locks a line, and is inserted if missing. `on conflict do update` waits for its holder, and
- * `where false` writes no new version. The order of locking prevents deadlocks.
+ * A row of `ordering_locks` locks a line. `on conflict do update` waits for its holder, `where false` writes no new
+ * version, and the order prevents deadlocks.
  */
 export function inLine(lines: string): string {
   return `in_line as (

@@ -14,5 +14,5 @@ export function lockWait(given = 'null::text'): string {
 
 export const WAITS_BOUNDED = '(select lock_timeout from lock_wait) is not null'
 
-/** The last column: after all waits, it restores the caller's `lock_timeout`. */
+/** The last column restores the caller's `lock_timeout` after all waits. */
 export const AS_BEFORE = `set_config('lock_timeout', (select before from lock_wait), true) as lock_timeout`

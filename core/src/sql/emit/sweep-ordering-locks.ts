@@ -1,9 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. Removes rows that nobody holds. A call takes milliseconds, because an emit to a
- * key being removed waits for it. Each goes on where the last one ended, so the table is read once, even if a pinned
- * horizon keeps what was removed (G13).
+ * Caller: Dispatcher's housekeeping. Removes rows that nobody holds. A call takes milliseconds, because emits to a key
+ * being removed wait. Each goes on where the last one ended, so that a table with a pinned horizon is read once too
+ * (G13).
  */
 export const sweepOrderingLocks = statement<
   [olderThanMs: number, limit: number, after: string],

@@ -12,7 +12,6 @@ export interface WrittenRow {
 }
 
 export interface WriteStatement<Parameters extends readonly unknown[]> extends WriteTexts {
-  /** The write without an emit. */
   readonly plain: Statement<Parameters, WrittenRow>
 }
 
@@ -31,16 +30,16 @@ export function writeStatement<Parameters extends readonly unknown[]>(
   return { name, ctes, rows, plain: statement(name, `with ${ctes.replaceAll(CURRENT, 'true')}\n${rows}`) }
 }
 
-/** Emits and writes. `patience` is the lock timeout, and `write` the write's own parameters. */
+/** `patience` is the lock timeout, and `write` the write's own parameters. */
 export type WritingStatement<EmitParameters extends readonly unknown[]> = Statement<
   [...EmitParameters, patience: string, ...write: unknown[]],
   EmitRow & { readonly late: readonly WrittenRow['late'][] | null }
 >
 
 /**
- * The expressions that a statement of `after` parameters needs for `write`, and `late`: one row with each item's late
- * members at its place. An array, because for a join the planner expected one row and chose a nested loop. If a row is
- * missing, the statement fails (22P02) and writes nothing.
+ * What a statement of `after` parameters needs for `write`, and `late`: one row with each item's late members at its
+ * place. An array, because the planner expected a join to have one row, and chose a nested loop. A missing row fails
+ * the statement (22P02).
  */
 export function writtenWithin(
   { ctes, rows }: WriteTexts,
@@ -60,7 +59,6 @@ ${shift(rows)}
 export const BESIDE = '\n  join late on missing = 0'
 export const LATE = '(select array_to_json(rows) from late) as late'
 
-/** The event's text with its late members. */
 export function withLate(event: string): string {
   return `left(${event}, -1) || ',' || substr(late.rows[e.n]::text, 2)`
 }

@@ -1,9 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: LaneNote, for notes that committed with their row, and whose lock is not held any more. Whoever takes such a
- * note back lets the lock go afterwards, perhaps between two looks of one statement. What a later look still finds
- * noted was started.
+ * Caller: LaneNote, for notes that committed with their row, and whose lock is not held. Whoever takes such a note back
+ * lets the lock go afterwards, perhaps between two looks of one statement. What a later look still finds was started.
  */
 export const stillNoted = statement<[ids: readonly string[]], { id: string }>(
   'still_noted',

@@ -1,9 +1,9 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. A note is needed while the outbox has a row of its id and attempt: claimed (the
- * delete is not committed, so the row is seen) or interrupted and not taken yet. A note of the future was written
- * before the database's clock was set back.
+ * Caller: Dispatcher's housekeeping. A note is needed while the outbox has a row of its id and attempt. The row is
+ * claimed by a delete that is not committed, or interrupted and not taken yet. A note of the future was written before
+ * the database's clock was set back.
  */
 export const sweepNotes = statement<[olderThanMs: number], never>(
   'sweep_notes',

@@ -36,14 +36,12 @@ export function notesAround(low: string, high: string): string {
  * one that it left. The answer is the runs of ids that some note names with the same attempt: they were started and
  * never settled. Reads do not see the statement's own writes, so the lane's earlier note counts too.
  *
- * Only notes of the same ids are read, so neither many lanes nor old versions behind a pinned xmin horizon are dear
- * (G13). Notes are compared as sets of ids. After scattered failures a note has as many runs as rows, and two such
- * notes have 250,000 pairs of runs.
+ * Only notes near the same ids are read, so neither many lanes nor old versions behind a pinned xmin horizon are dear
+ * (G13). Notes are compared as sets of ids: after scattered failures two notes have 250,000 pairs of runs.
  *
- * A note that committed with its row (`emit_noted`) does not count while its lane holds its lock: the row is not
- * claimed yet. Any login could hold that lock, so it counts only for one that may dispatch. `not isempty(overlap)` is
- * always true; it makes the locks be read for such notes only. The bounds of `attempt` are for the planner, as in
- * `emit_alike`.
+ * A note of `emit_noted` does not count while its lane holds its lock, because the row is not claimed yet. Any login
+ * could hold that lock, so it counts only for one that may dispatch. `not isempty(overlap)` is always true, and reads
+ * the locks for such notes only. The bounds of `attempt` are for the planner, as in `emit_alike`.
  */
 export const writeNote = statement<
   [

@@ -1,7 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: TriggerRegistry.pause and pauseAll. Dispatchers park rows as they claim them. No row: it was paused already.
+ * Caller: TriggerRegistry.pause and pauseAll. Dispatchers park rows as they claim them. No row: the trigger was paused
+ * already.
  */
 export const pauseTriggers = statement<[appId: string, triggerId: string], { trigger_id: string }>(
   'pause_triggers',

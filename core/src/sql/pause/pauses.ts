@@ -1,7 +1,7 @@
 /** Stands for all triggers of an app. */
 export const ALL_TRIGGERS = '00000000-0000-0000-0000-000000000000'
 
-/** Whether a row `p` of pauses sets anything aside. */
+/** Of a row `p` of pauses. */
 const HOLDS = '(p.paused or p.disabled or p.discard_before is not null)'
 
 /** Whether the rows of the trigger, or of its whole app, are set aside. */
@@ -16,8 +16,8 @@ export function isLeftParked(appId: string, triggerId: string): string {
 }
 
 /**
- * Whether a lane has to ask which rows to set aside. A disabled trigger's rows are set aside once (`sweep-pauses.ts`);
- * after that it costs lanes nothing.
+ * Whether a lane has to ask which rows to set aside. Once a disabled trigger is swept (`sweep-pauses.ts`), it costs
+ * lanes nothing.
  */
 export const SOMETHING_PAUSED = `exists (select from {schema}.pauses p where p.paused or (${HOLDS} and not p.swept))`
 

@@ -2,8 +2,8 @@ import { statement } from '../../postgres/statement.ts'
 
 /**
  * Caller: TriggerRegistry.resume and resumeAll. Dispatchers let parked rows go within a second (`unpark`), unless the
- * trigger is disabled. The pause is locked first, since a sweep may end its discarding just then. No row: it was not
- * paused.
+ * trigger is disabled. The pause is locked first, since a sweep may end its discarding just then. No row: the trigger
+ * was not paused.
  */
 export const resumeTriggers = statement<[appId: string, triggerId: string], { trigger_id: string }>(
   'resume_triggers',

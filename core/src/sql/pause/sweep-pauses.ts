@@ -16,8 +16,8 @@ export interface ChosenPause {
 }
 
 /**
- * Caller: sweepPauses, first in its transaction. Each trigger is swept by one dispatcher. A transaction number of an
- * earlier database, as after a restore, counts as over: here it may still be to come.
+ * Caller: sweepPauses, first in its transaction, for one trigger that no other dispatcher has. A transaction number of
+ * an earlier database, as after a restore, counts as over: here it may still be to come.
  */
 export const choosePause = statement<[], ChosenPause>(
   'choose_pause',
@@ -36,7 +36,7 @@ const IS_DISCARDED = `($5::timestamptz is not null and o.emitted_at <= $5 and (o
 /**
  * Caller: sweepPauses, for one bite of the outbox. Withdraws what was emitted in time and parks the rest. A replay
  * counts by when it was written, as a decision of its own. Rows taken one by one are not parked, because takes ask for
- * pauses. `left` counts rows that somebody has in hand.
+ * pauses. `left` counts rows in somebody's hands.
  */
 export const setAside = statement<
   [

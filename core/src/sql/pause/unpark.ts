@@ -4,9 +4,9 @@ import { statement } from '../../postgres/statement.ts'
 export const UNPARKED_AT_A_TIME = 5_000
 
 /**
- * Caller: each dispatcher, every second. Rows whose pause is over are due as before, but no earlier than now: nothing
- * may appear where dispatchers have already looked (`starts.ts`). Going by trigger skips what is still paused.
- * Withdrawn rows stay. Answers with the number of rows.
+ * Caller: each dispatcher, every second. Rows whose pause is over are due as before, but not in the past: nothing may
+ * appear where dispatchers have already looked (`starts.ts`). Going by trigger skips what is still paused. Withdrawn
+ * rows stay.
  */
 export const unpark = statement<[limit: number], { rows: number }>(
   'unpark',

@@ -2,7 +2,7 @@ import { statement } from '../../postgres/statement.ts'
 
 /**
  * Caller: PrincipalStore.remove. The row stays, so that no trigger makes the principal known again. No row in the
- * answer: it was not there.
+ * answer: the principal was not there.
  */
 export const removePrincipal = statement<[appId: string, id: string], { id: string }>(
   'remove_principal',

@@ -8,9 +8,9 @@ import { statement } from '../../postgres/statement.ts'
 const IS_LETTER = `source = 'dead_letter'`
 
 /**
- * Caller: Erasure. The outbox has no index by app, because every emit would pay for it; it is read by its primary key.
- * What is locked or leased is found and not erased. What waited is `discarded` in the history; whoever waits for a
- * reply hears that the request was cancelled. Error 23514: the history has no table for the day.
+ * Caller: Erasure. The outbox has no index by app, so it is read by its primary key. What is locked or leased is found
+ * and not erased. What waited is `discarded` in the history; whoever waits for a reply hears that the request was
+ * cancelled. Error 23514: the history has no table for the day.
  */
 export const eraseWaiting = statement<[...ErasureParameters, record: boolean, reply: string], ErasedBatch>(
   'erase_waiting',

@@ -4,9 +4,8 @@ import { statement } from '../../postgres/statement.ts'
 const BLOCKS = 512
 
 /**
- * Caller: WaitingRows, at most every 100 ms in a process. Counts outbox rows by app: exactly up to that many blocks,
- * beyond them estimated from as many random ones. So ten rows cost what a hundred million do. A login bound by
- * row-level security sees its own apps alone.
+ * Caller: WaitingRows, at most every 100 ms in a process. Counts outbox rows by app, exactly in a small table,
+ * otherwise from that many random blocks. A login bound by row-level security sees its own apps alone.
  */
 export const estimateWaiting = statement<[], { app_id: string; rows: number }>(
   'estimate_waiting',

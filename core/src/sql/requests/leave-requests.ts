@@ -2,9 +2,9 @@ import { UNREAD_ABANDONED } from './reply-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Inbox, for callers that stopped waiting. A reply that is there becomes an abandoned execution, even if it was
- * taken and never reached its caller. A row in the outbox learns that its caller is gone. A request that is not in the
- * answer was being settled: asked again, its reply is there.
+ * Caller: Inbox, for callers that stopped waiting. A reply becomes an abandoned execution, even if it was taken and
+ * never reached its caller. A row in the outbox learns that its caller is gone. A request that is not in the answer was
+ * being settled: asked again, its reply is there.
  */
 export const leaveRequests = statement<[requestIds: readonly string[]], { request_id: string }>(
   'leave_requests',

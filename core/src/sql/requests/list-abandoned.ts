@@ -19,7 +19,7 @@ export const listAbandoned = statement<
     appId: string,
     after: string | null,
     limit: number,
-    /** Only requests that it asked. Null does not restrict. */
+    /** Only requests that this principal asked. Null does not restrict. */
     caller: string | null,
   ],
   AbandonedRow

@@ -6,9 +6,8 @@ export const GONE_COLUMNS = `o.id as delivery_id, o.event_id, o.app_id, o.trigge
     coalesce(o.reply_by <= clock_timestamp(), false) as abandoned`
 
 /**
- * CTEs after `gone`, which has {@link GONE_COLUMNS} and `reply`. They write to the inbox or to the abandoned
- * executions. A request's id is its event's, which an emitter may write twice past the bus. The first reply counts, and
- * the statement goes on for the others.
+ * CTEs after `gone`, which has {@link GONE_COLUMNS} and `reply`: they write the inbox or the abandoned executions. A
+ * request's id is its event's, which an emitter may write twice past the bus. Then the first reply counts.
  */
 export const ANSWERED = `replied as (
   insert into {schema}.replies (request_id, app_id, delivery_id, source, trigger_id, trigger_name, reply_to, reply_by, reply, emitted_at, caller)

@@ -1,7 +1,6 @@
 import { ANSWERED, GONE_COLUMNS } from './reply-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 
-/** One answered request. */
 export interface AnsweredRow {
   readonly delivery_id: string
   readonly request_id: string
@@ -11,8 +10,8 @@ export interface AnsweredRow {
 }
 
 /**
- * Caller: RequestSettler. Deletes the row and writes its reply in one statement, fenced by the lease token: a request
- * missing from the answer was taken over. A caller that leaves just then has locked the row, or finds the reply.
+ * Caller: RequestSettler. Deletes the row and writes its reply, fenced by the lease token: a request missing from the
+ * answer was taken over. A caller that leaves just then has locked the row, or finds the reply.
  */
 export const settleRequests = statement<
   [ids: readonly string[], leaseTokens: readonly string[], replies: readonly string[]],

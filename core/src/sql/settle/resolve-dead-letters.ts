@@ -1,8 +1,8 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Settlement, for rows of dead-letter handlers. One handler that succeeds is enough, and a letter that was
- * replayed or discarded stays so. Answers with the deleted rows. Fenced by the token as in finish.ts.
+ * Caller: Settlement, for rows of dead-letter handlers. One handler that succeeds is enough; a replayed or discarded
+ * letter stays so. Answers with the deleted rows. Fenced by the token as in finish.ts.
  */
 export const resolveDeadLetters = statement<
   [

@@ -5,8 +5,8 @@ import { LIMITS_WRITTEN, pausedColumn, TRIGGER_COLUMNS } from './trigger-row.ts'
 
 /**
  * Caller: TriggerRegistry.create. The epoch moves first: its row lock is the app's mutex, so that two transactions with
- * several triggers each cannot deadlock. A function counts the triggers under the lock and sees what was committed
- * until then. So an app never exceeds its quota.
+ * several triggers each cannot deadlock. A function counts the triggers under that lock, and sees all that was
+ * committed, so an app never exceeds its quota.
  */
 export const createTrigger = statement<
   [

@@ -29,8 +29,8 @@ export interface TriggerChangeRow extends LoadedTriggerRow {
 
 /**
  * Caller: IndexCache. One statement is one snapshot. No row: the app has no triggers, or what changed is not known. It
- * is known if the database remembers one of the `known` epochs, and each change since names the one before as what it
- * follows, up to the app's epoch.
+ * is known if the database remembers one of the `known` epochs, and the chain from there is whole: each change names
+ * the one before as what it follows.
  */
 export const loadTriggerChanges = statement<[appId: string, known: readonly string[]], TriggerChangeRow>(
   'load_trigger_changes',

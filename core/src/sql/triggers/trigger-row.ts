@@ -36,7 +36,6 @@ export const LIMITS_WRITTEN = `limits as (
   on conflict (trigger_id) do update set concurrency = excluded.concurrency, rate_limit = excluded.rate_limit
 )`
 
-/** Of a row of triggers by that name. */
 export function pausedColumn(of: string): string {
   const pausedIs = (id: string) =>
     `exists (select from {schema}.pauses p where p.app_id = ${of}.app_id and p.trigger_id = ${id} and p.paused)`

@@ -20,9 +20,9 @@ export const updateTrigger = statement<
     timeoutMs: number | null,
     ordered: boolean | null,
     transactional: boolean | null,
-    /** 0: none from now on. */
+    /** 0 removes the limit. */
     concurrency: number | null,
-    /** 0: none from now on. */
+    /** 0 removes the limit. */
     rateLimit: number | null,
     enabled: boolean | null,
     /** What becomes of rows that are there when the trigger is enabled or disabled. Null: nothing. */
