@@ -1,4 +1,7 @@
-/** What nobody else would clear away: dispatchers that died, notes that nothing needs, dedupe keys whose window is over. */
+/**
+ * What each dispatcher repeats: it sweeps what nobody needs any more, abandons unread replies, releases parked rows,
+ * and moves due times of the future.
+ */
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { Sql } from '../postgres/statement.ts'
@@ -16,20 +19,20 @@ import { sweepTriggerStarts } from '../sql/claim/sweep-trigger-starts.ts'
 const SILENT_MS = 60_000
 const NOTE_AGE_MS = 60_000
 const KEYS_A_SWEEP = 10_000
-/** A caller that lives leaves by itself, and before its time is over by the database's clock. */
+/** A caller that lives leaves earlier, by itself. */
 const UNREAD_SLACK_MS = 1_000
 const TAKEN_REPLY_MS = 60_000
 const KEPT_REPLY_MS = 86_400_000
 const REPLIES_A_SWEEP = 10_000
 const MOVED_AT_A_TIME = 10_000
-/** No less than the clock of the database may be off for a moment. Starts count for a second, or for as long as a rate says. */
+/** No less than the database's clock may be off for a moment. Starts count for a second, or as long as a rate says. */
 const START_AGE_MS = 60_000
 const ORDERING_LOCK_AGE_MS = 60_000
 const ORDERING_LOCKS_AT_A_TIME = 1_000
-/** One sweep takes at most this many. Each dispatcher sweeps once a minute. */
+/** Bounds one sweep. */
 const MAX_ORDERING_LOCK_BITES = 1_000
 
-/** Replies whose callers were killed: soon after their time, so that the books balance. Never rejects. */
+/** Abandons killed callers' replies soon after their time, so that the books balance. Never rejects. */
 export async function abandonUnread(sql: Sql, pool: pg.Pool, log: Logger): Promise<void> {
   try {
     await sql.run(pool, abandonUnreadReplies, [UNREAD_SLACK_MS, REPLIES_A_SWEEP])
@@ -38,7 +41,9 @@ export async function abandonUnread(sql: Sql, pool: pg.Pool, log: Logger): Promi
   }
 }
 
-/** Due times that were set before the clock was set back; says so where there were any. Never rejects. */
+/**
+ * Moves due times from before the database's clock was set back, and calls `onMoved` if there were any. Never rejects.
+ */
 export async function moveFromFuture(sql: Sql, pool: pg.Pool, log: Logger, onMoved: () => void): Promise<void> {
   try {
     const [heeded] = await sql.run(pool, heedClock, [MOVED_AT_A_TIME])
@@ -54,7 +59,7 @@ export async function moveFromFuture(sql: Sql, pool: pg.Pool, log: Logger, onMov
   }
 }
 
-/** Lets go what was parked by pauses that are over, and says so each time that there was any. Never rejects. */
+/** Releases rows whose pauses are over. Calls `onUnparked` after each portion. Never rejects. */
 export async function unparkResumed(
   sql: Sql,
   pool: pg.Pool,
@@ -73,7 +78,7 @@ export async function unparkResumed(
   }
 }
 
-/** Never rejects: what fails now is done the next time. */
+/** Never rejects: the next sweep does what fails now. */
 export async function sweep(sql: Sql, pool: pg.Pool, log: Logger): Promise<void> {
   try {
     await sql.run(pool, sweepDispatchers, [SILENT_MS])

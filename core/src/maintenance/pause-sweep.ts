@@ -1,12 +1,12 @@
 /**
- * Sets aside, or withdraws, the rows of triggers that were disabled or deleted, a bite of the outbox at a time:
+ * Parks or withdraws the rows of disabled and deleted triggers, a bite of the outbox at a time (docs/claim-protocol.md,
+ * "Disabled and deleted triggers"):
  *
  *   changed ──bite by bite──▶ end of the outbox ──nothing was left out, and nothing can come any more──▶ swept
  *      ▲                              │ else
  *      └────────── later and later ◀──┘
  *
- * Until then every lane asks for pauses when it has claimed, as it does while something is paused: the promise that nothing runs by
- * surprise is the claim's. The sweep is what makes the question unnecessary, and what finds rows that are not due yet.
+ * Until then every lane asks for pauses after it claims: the claim promises that nothing runs by surprise.
  */
 import type pg from 'pg'
 import { withTransaction } from '../postgres/database-calls.ts'
@@ -18,9 +18,9 @@ import type { ChosenPause } from '../sql/pause/sweep-pauses.ts'
 import { choosePause, moveSweep, putOffSweep, setAside } from '../sql/pause/sweep-pauses.ts'
 import type { Latest } from '../time/lease-clock.ts'
 
-/** To withdraw so many takes half a second, to look at so many that are others' a few milliseconds. */
+/** Withdrawing a bite takes half a second; looking at others' rows takes a few milliseconds. */
 const BITE_ROWS = 5_000
-/** Each tick of a dispatcher takes at most this many. */
+/** Bounds one tick of a dispatcher. */
 const MAX_BITES = 50
 /** How Postgres writes the `discard_before` of a deleted trigger. */
 const WITHOUT_END = 'infinity'
@@ -41,7 +41,7 @@ export async function sweepPauses({ sql, pool, aside, leaseClock }: PauseSweep, 
     } catch (error) {
       const [pause] = chosen
       if (pause === undefined || !isFaultOfRow(error)) throw error
-      // One that cannot be swept would be the next one chosen, for ever.
+      // Otherwise a pause that cannot be swept would be chosen again for ever.
       const { app_id: app, trigger_id: id } = pause
       await withTransaction(pool, async (tx) => {
         await sql.run(tx, putOffSweep, [app, id])
@@ -51,7 +51,7 @@ export async function sweepPauses({ sql, pool, aside, leaseClock }: PauseSweep, 
   }
 }
 
-/** False: there is nothing to sweep at the moment. */
+/** False if there is nothing to sweep now. */
 async function sweepBite(
   sql: Sql,
   tx: pg.ClientBase,
@@ -62,7 +62,8 @@ async function sweepBite(
   if (pause === undefined) return false
   hold(pause)
   const { app_id: app, trigger_id: trigger, discard_before: discardBefore, sweep_from: from, disabled } = pause
-  // A trigger that is disabled or gone gets no rows but those of transactions that began before; an enabled one goes on as soon as it can.
+  // A disabled or deleted trigger gets rows only from transactions that began before. An enabled one goes on as soon as
+  // it can.
   const mayEnd = pause.is_over || (!disabled && discardBefore !== WITHOUT_END)
   const begins = from === '0' ? mayEnd : pause.sweep_is_clean
   const [bite] = await sql.run(tx, biteOfOutbox, [from, BITE_ROWS])

@@ -1,6 +1,6 @@
 /**
- * pg-boss, which keeps time for what recurs: schedules of a source plugin, and the bus's own upkeep. On the bus's pool, in
- * a schema of its own, started when it is first asked for: a process that lives for seconds never pays for it.
+ * Runs pg-boss, which keeps time for schedules and upkeep, on the bus's pool and in a schema of its own. It starts when
+ * first asked for, so that a short-lived process never pays for it.
  */
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
@@ -14,11 +14,11 @@ import { closeSearchPath } from '../postgres/search-path.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
 import { answer, rowsOf } from '../postgres/answer.ts'
 
-/** What pg-boss takes. */
+/** The longest that pg-boss takes. */
 const MAX_SCHEMA_CHARACTERS = 50
-/** How often pg-boss looks for occurrences that are due; each is due for a minute. Its default is 30. */
+/** How often pg-boss looks for due occurrences, which are due for a minute. Its default is 30. */
 const CRON_INTERVAL_S = 10
-/** How often what is due is handed to its queue. Its default is 5. */
+/** How often pg-boss hands them to their queue. Its default is 5. */
 const CRON_WORKER_INTERVAL_S = 1
 const STOP_TIMEOUT_MS = 10_000
 
@@ -35,8 +35,8 @@ export class Timekeeper {
   }
 
   /**
-   * Started, and the same one for all; it is tried again by whoever asks after a failure. Whoever asks later finds its schema there: a
-   * restore may have taken it away under a process that goes on.
+   * One started pg-boss for everybody; after a failure the next caller starts it. Later callers install its schema
+   * again if a restore has removed it.
    */
   async boss(): Promise<PgBoss> {
     const isFirst = this.#boss === undefined
@@ -55,7 +55,7 @@ export class Timekeeper {
     }
   }
 
-  /** Waits for the jobs that run, until `over` aborts. */
+  /** Waits for running jobs until `over` aborts. */
   async stop(over: AbortSignal): Promise<void> {
     const starting = this.#boss
     if (starting === undefined) return
@@ -63,7 +63,7 @@ export class Timekeeper {
       const stopping = starting.then((boss) => boss.stop({ graceful: true, close: false, timeout: STOP_TIMEOUT_MS }))
       await Promise.race([stopping, aborted(over)])
     } catch (error) {
-      // It never started, or Postgres is away: there is nothing to wait for.
+      // pg-boss never started, or Postgres is away: there is nothing to wait for.
       this.#log.debug({ err: error }, 'pg-boss was not stopped in order')
     }
   }
@@ -76,14 +76,14 @@ export class Timekeeper {
       cronMonitorIntervalSeconds: CRON_INTERVAL_S,
       cronWorkerIntervalSeconds: CRON_WORKER_INTERVAL_S,
     })
-    // Without a listener an error would end the process; pg-boss goes on by itself.
+    // Without a listener an error would end the process.
     boss.on('error', (error) => this.#log.warn({ err: error }, 'pg-boss'))
     await boss.start()
     return boss
   }
 }
 
-/** Installs pg-boss, or brings it up to date, for processes that may not: as the owner of its schema. */
+/** Installs or updates pg-boss as its schema's owner, for processes that may not. */
 export async function installBoss(pool: pg.Pool, busSchema: string): Promise<void> {
   await install(pool, bossSchema(busSchema))
 }
@@ -121,27 +121,27 @@ async function install(pool: pg.Pool, schema: string): Promise<void> {
   await boss.stop({ graceful: false, close: false })
 }
 
-/** How a transaction of pg-boss begins that is one at a time. */
 const ONE_AT_A_TIME =
   /^(\s*BEGIN;\s*SET LOCAL lock_timeout = \d+;\s*SET LOCAL idle_in_transaction_session_timeout = \d+;\s*)SELECT pg_advisory_xact_lock\(\('x' \|\| encode\(sha224\(.*?\)::bit\(64\)::bigint\)/
 const INSTALLS = /^\s*BEGIN;[^]*?\bCREATE TABLE \S+\.version\b/
 
 /**
- * pg-boss does one at a time under an advisory lock, which any login can hold and never let go. Here it is a lock of its table `version`
- * instead, which takes the rights of a dispatcher. Where the table is not there yet it is being made: Postgres lets one do that.
+ * pg-boss serializes such transactions with an advisory lock, which any login could hold for ever. A lock of its table
+ * `version` takes a dispatcher's rights. If the table is missing, it is being made, which Postgres lets only one
+ * session do.
  */
 function ownLock(text: string, schema: string): string {
   const lock = `DO $lock$ BEGIN
   IF pg_catalog.to_regclass('"${schema}".version') IS NOT NULL THEN LOCK TABLE "${schema}".version IN SHARE UPDATE EXCLUSIVE MODE; END IF;
 END $lock$`
-  // pg-boss looks for the row of its lock in the answer.
+  // pg-boss looks for its lock's row in the answer.
   return text.replace(ONE_AT_A_TIME, (_, begin: string) => `${begin}${lock};\nSELECT 0 AS pg_advisory_xact_lock`)
 }
 
 /**
- * pg-boss calls functions and operators without the name of their schema, in functions of its own too: they are looked up in the
- * catalogue alone. On connections that read what comes as the bus does, and not as the application: pg-boss too counts on what its rows have. It sends
- * `begin`, what is to be done and `commit` as one text: where that fails the transaction stays open, and the connection goes.
+ * pg-boss names functions and operators without a schema, so only the catalogue is searched. The connections read
+ * values as the bus does, not as the application does. pg-boss sends `begin`, statements and `commit` as one text. If
+ * that fails, the transaction stays open, and the connection is closed.
  */
 function executorOn(pool: pg.Pool, schema: string) {
   return async (text: string, values?: unknown[]) => {
@@ -155,7 +155,7 @@ function executorOn(pool: pg.Pool, schema: string) {
       failed = false
       return result
     } catch (error) {
-      // Another process has installed it in the same moment, all of it.
+      // Another process has installed all of pg-boss at the same moment.
       if (INSTALLS.test(text) && sqlStateOf(error) === SQL_STATE.uniqueViolation) return { rows: [] }
       throw error
     } finally {
@@ -164,12 +164,11 @@ function executorOn(pool: pg.Pool, schema: string) {
   }
 }
 
-/** When it is needed: with what it brings along it is 11 MB, that a process which only emits has no use for. */
+/** Loaded when needed: pg-boss takes 11 MB, and a process that only emits needs none of it. */
 async function loadPgBoss(): Promise<typeof PgBoss> {
   return (await import('pg-boss')).PgBoss
 }
 
-/** Of a bus with this schema. */
 export function bossSchema(schema: string): string {
   const name = `${schema}_boss`
   return name.length <= MAX_SCHEMA_CHARACTERS

@@ -1,6 +1,6 @@
 /**
- * What is kept for a while and then goes: dead letters, abandoned executions, history. A pg-boss job, run once over all
- * processes whenever its time has come.
+ * Removes what is kept for a limited time, such as dead letters, abandoned executions, history and audit. It is a
+ * pg-boss job, run once over all processes whenever its time has come.
  */
 import type pg from 'pg'
 import type { PgBoss } from 'pg-boss'
@@ -29,7 +29,7 @@ export interface RetentionSettings {
   readonly auditDays: number | null
 }
 
-/** What one run took away; of the history and the audit, days. */
+/** What one run removed: rows, and whole days of the history and the audit. */
 export interface Removed {
   readonly deadLetters: number
   readonly abandoned: number
@@ -39,10 +39,10 @@ export interface Removed {
 
 const QUEUE = 'outbus_upkeep'
 const AT_A_TIME = 5_000
-/** A process that lives for seconds does not install pg-boss. */
+/** A short-lived process does not install pg-boss. */
 const BEGIN_AFTER_MS = 5_000
 const TRY_AGAIN_MS = 60_000
-/** How soon what a restore has taken from pg-boss is there again. */
+/** How soon a schedule that a restore has removed is there again. */
 const SCHEDULE_AGAIN_MS = 600_000
 
 export class Upkeep {
@@ -69,7 +69,7 @@ export class Upkeep {
     if (retention !== false) this.#beginAfter(BEGIN_AFTER_MS, retention)
   }
 
-  /** Waits for the schedule that is being made, until `over` aborts. */
+  /** Waits until `over` aborts for a schedule in the making. */
   async stop(over: AbortSignal): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -96,14 +96,15 @@ export class Upkeep {
     return { deadLetters, abandoned, historyDays, auditDays }
   }
 
-  /** Makes today and tomorrow, and drops what is older than `days`. Answers with how many days went. */
+  /** Adds days around today, and drops older ones. Answers with how many it dropped. */
   async #keepDays(kept: KeptByDay, days: number | null): Promise<number> {
     try {
       await this.#sql.run(this.#pool, addDays, [kept])
       const [row] = days === null ? [] : await this.#sql.run(this.#pool, dropDays, [kept, days])
       return row?.dropped ?? 0
     } catch (error) {
-      // Somebody holds the table. The next run does it: what has no day goes where the audit keeps it, or makes one.
+      // Somebody holds the table, and the next run does it. Meanwhile the audit has a table for rows without a day, and
+      // the history adds the day.
       if (sqlStateOf(error) !== SQL_STATE.lockNotAvailable) throw error
       this.#log.debug({ err: error, kept }, 'days were neither made nor dropped')
       return 0
@@ -126,7 +127,7 @@ export class Upkeep {
       if (!this.#works) await this.#work(boss)
       this.#beginAfter(SCHEDULE_AGAIN_MS, retention)
     } catch (error) {
-      // The bus works without; somebody with the rights for it may start another process.
+      // The bus works without upkeep, and another process may have the rights that this one lacks.
       this.#log.warn({ err: error }, 'upkeep could not be scheduled: nothing is removed until it is')
       this.#beginAfter(TRY_AGAIN_MS, retention)
     }
