@@ -1,4 +1,4 @@
-/** A trigger as a program declares it: made when it is not there, brought to what the program says when it is. */
+/** A trigger as a program declares it: created if missing, otherwise updated. */
 import type { Logger } from 'pino'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { TriggerRegistry } from './registry.ts'
@@ -19,7 +19,7 @@ export interface Declarer {
   readonly log: Logger
 }
 
-/** What is not named is meant to be the default; whether it is enabled is the operator's to say, unless named. */
+/** What is not named gets the default. `enabled` stays the operator's unless named. */
 const DEFAULTS: TriggerPatch = {
   retry: {},
   priority: 'normal',
@@ -32,13 +32,13 @@ const DEFAULTS: TriggerPatch = {
 }
 
 /**
- * Brings the trigger that is there, where the same registrant made it, to what is declared. It never adopts the trigger of another
- * registrant, whose filter, pause and rights it would inherit:
+ * Updates a trigger that the same registrant made. It never adopts another registrant's, whose filter, pause and rights
+ * it would inherit:
  *
- *   declared by the service     Takes the name over: the other trigger is deleted and this one created, which the log says.
+ *   declared by the service     Takes the name over: deletes the other trigger, creates this one, and logs it.
  *   declared for a principal    Refused with `access.forbidden`, for an administrator as well.
  *
- * `trigger.duplicate_name` when the registrant itself has one with this name and another source.
+ * `trigger.duplicate_name` if the registrant's own trigger of this name has another source.
  */
 export async function declareTrigger(
   registry: TriggerRegistry,
@@ -61,7 +61,7 @@ export async function declareTrigger(
     if (present.source !== source) throw otherSource(name, present.source)
     await registry.update(present.id, { ...DEFAULTS, ...settings })
   } catch (error) {
-    // Another process was a moment faster: it created the trigger, or deleted the one that was there.
+    // Another process was faster: it created the trigger, or deleted the one that was there.
     const isRace = isOutbusError(error, present === undefined ? 'trigger.duplicate_name' : 'trigger.not_found')
     const isTaken = isOutbusError(error, 'trigger.duplicate_name') && present?.registrant !== by.registrant
     if (!isRace && !isTaken) throw error
@@ -69,7 +69,7 @@ export async function declareTrigger(
   }
 }
 
-/** The trigger of that name, if there is one. Refuses a principal that did not register it. */
+/** The trigger of that name, if any. Refuses a principal that did not register it. */
 export async function assertDeclarable(
   registry: TriggerRegistry,
   name: string,

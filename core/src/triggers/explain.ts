@@ -1,4 +1,4 @@
-/** Why a trigger matches an event, or does not: by the clauses of its filter. */
+/** Says which clauses of a trigger's filter an event fails. */
 import { reasonOf } from '../contract/thrown.ts'
 import type { JsonValue } from '../contract/json.ts'
 import { nested } from '../patterns/nested.ts'
@@ -9,19 +9,18 @@ import { parseWith } from '../validation/zod-error.ts'
 import { patternOf } from './filed-trigger.ts'
 import type { Trigger, Triggers } from './trigger.ts'
 
-/** One trigger's answer to an event. */
 export interface Explanation {
   readonly trigger: { readonly id: string; readonly name: string; readonly source: string }
-  /** An emit of the event would write a row for it. */
+  /** Whether an emit of the event would write a row for it. */
   readonly matched: boolean
   /**
-   * Where it failed: `enabled`, `source`, or clauses of the filter such as `filter.ops`. Empty when it matched; the one
-   * entry `filter` where no clause fails by itself, or the source cannot read the filter.
+   * What failed: `enabled`, `source`, or clauses such as `filter.ops`. Empty if the trigger matched. The single entry
+   * `filter` if no clause fails by itself, or the source cannot read the filter.
    */
   readonly failed: readonly string[]
   /**
-   * Why this process cannot read the trigger's filter. It refuses to emit whatever has one of the trigger's keys, since it cannot tell
-   * whether the trigger matches. Left out where it can.
+   * Why this process cannot read the filter; absent if it can. The process then refuses to emit events with one of the
+   * trigger's keys, because it cannot tell whether the trigger matches.
    */
   readonly problem?: string
 }
@@ -30,24 +29,22 @@ export type ExplainedTrigger = Pick<Trigger, 'id' | 'name' | 'source' | 'filter'
 
 const AT_A_TIME = 1_000
 
-/** All triggers of the app, by name. Reads every one of them: for people and tools, not for a hot path. */
+/** Explains all triggers of the app, by name. It reads each one, so it is for people and tools. */
 export async function explain(triggers: Triggers, source: AnySource, event: { op: string }): Promise<Explanation[]> {
   const explained: Explanation[] = []
   const asked = askedOf(source, event)
   for (let cursor: string | undefined; ;) {
     const page = await triggers.list({ limit: AT_A_TIME, ...(cursor === undefined ? {} : { cursor }) })
-    // A thousand filters are read and matched, and each is read anew for each of its clauses.
     await inSlices(page.items, (trigger) => void explained.push(explainTrigger(source, event, trigger, asked)))
     cursor = page.nextCursor
     if (cursor === undefined) return explained
   }
 }
 
-/** What an event is asked about, found out once for all triggers and their clauses. */
+/** An event's answers, computed once for all triggers and clauses. */
 interface Asked {
   readonly event: { op: string }
   readonly keys: ReadonlySet<string>
-  /** As core tests patterns on it. Undefined: there is none. */
   content(): JsonValue | undefined
 }
 
@@ -72,14 +69,14 @@ export function explainTrigger(
   asked: Asked = askedOf(source, event),
 ): Explanation {
   const { id, name } = trigger
-  // All clauses of a trigger together: an emit that takes more steps is refused with the same error.
+  // All clauses count together: an emit that takes more steps is refused with the same error.
   const failed = withinSteps(() => failuresOf(source, asked, trigger))
   const problem = trigger.source === source.name ? problemOfFilter(source, trigger.filter) : undefined
   const answer = { trigger: { id, name, source: trigger.source }, matched: failed.length === 0, failed }
   return problem === undefined ? answer : { ...answer, problem }
 }
 
-/** Why the source cannot read a stored filter; undefined where it can. */
+/** Why the source cannot read a stored filter; undefined if it can. */
 export function problemOfFilter(source: AnySource, filter: unknown): string | undefined {
   try {
     parseWith(source.filter, filter, {
@@ -89,7 +86,7 @@ export function problemOfFilter(source: AnySource, filter: unknown): string | un
     })
     return undefined
   } catch (error) {
-    // It is what the caller asks for, and is said as a text.
+    // The caller wants the reason as a text.
     return reasonOf(error)
   }
 }
@@ -105,8 +102,8 @@ function failuresOf(source: AnySource, asked: Asked, trigger: ExplainedTrigger):
 type Clauses = readonly (readonly [name: string, value: unknown])[]
 
 /**
- * A clause fails when a filter of it alone does not match; one that cannot stand alone, when it does not match together
- * with those that do.
+ * A clause fails if a filter of it alone does not match. One that cannot stand alone fails if it does not match
+ * together with those that do.
  */
 function guiltyClauses(source: AnySource, asked: Asked, clauses: Clauses): string[] {
   const matchesWith = (some: Clauses) => matches(source, asked, Object.fromEntries(some))
@@ -117,7 +114,7 @@ function guiltyClauses(source: AnySource, asked: Asked, clauses: Clauses): strin
     .map(({ clause: [name] }) => name)
 }
 
-/** As an emit decides it: undefined where the source refuses the filter. */
+/** As an emit decides; undefined if the source refuses the filter. */
 function matches(source: AnySource, asked: Asked, filter: unknown): boolean | undefined {
   const parsed = source.filter.safeParse(filter)
   if (!parsed.success) return undefined

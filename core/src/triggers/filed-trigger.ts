@@ -1,4 +1,4 @@
-/** One trigger as an index holds it: its filter as its source reads it, and where it is filed. */
+/** One trigger in an index: its filter as the source reads it, and the keys under which it is filed. */
 import { askSource, KEYS } from '../contract/ask-source.ts'
 import type { CompiledPattern } from '../patterns/pattern.ts'
 import { isCompiledPattern } from '../patterns/pattern.ts'
@@ -11,22 +11,21 @@ import type { TriggerSnapshot } from '../contract/trigger-snapshot.ts'
 export interface IndexedTrigger {
   readonly id: string
   readonly name: string
-  /** The filter as its source reads it. */
   readonly filter: unknown
   readonly priority: number
   readonly ordered: boolean
   /** Null: the service. */
   readonly registrant: string | null
   readonly single: Single
-  /** What the rows carry of the trigger, as JSON text. Made when the trigger first matches. */
+  /** The JSON text that rows carry of the trigger, made at its first match. */
   readonly snapshot: string
 }
 
 export type StoredTrigger = LoadedTriggerRow & { readonly id: string }
 
 export class FiledTrigger implements IndexedTrigger {
-  // What a lookup among many looks at stands first: beside each other these are one fetch from memory.
-  /** The lookup that saw it last: it may be a candidate under several keys. */
+  // What a lookup reads of many triggers stands first, to be one fetch from memory.
+  /** The last lookup that saw this trigger, which may be a candidate under several keys. */
   seenBy = 0
   readonly filter: unknown
   readonly id: string
@@ -35,15 +34,14 @@ export class FiledTrigger implements IndexedTrigger {
   readonly ordered: boolean
   readonly single: Single
   readonly source: string
-  /** Null: the service. */
   readonly registrant: string | null
-  /** What core tests of the event's content, where the source leaves that to core. */
+  /** What core tests of the event's content, if the source leaves that to core. */
   readonly pattern: CompiledPattern | undefined
-  /** The source's keys for the filter. Where it cannot read the filter: those that were stored with it, if any. */
+  /** The source's keys for the filter, or the stored ones if the source cannot read the filter. */
   readonly keys: readonly string[]
-  /** Why the source cannot read it: every emit that it might concern fails and says so (G2). */
+  /** Why the source cannot read the filter. Every emit that the trigger might match then fails (G2). */
   readonly broken: { readonly because: unknown } | undefined
-  /** It is broken, and nobody knows its keys: it might concern every event of its source. */
+  /** The trigger's keys are unknown too, so it might match every event of its source. */
   readonly isAnywhere: boolean
   readonly #app: string
   readonly #row: StoredTrigger
@@ -67,7 +65,7 @@ export class FiledTrigger implements IndexedTrigger {
       this.keys = unique(askSource(source, 'keys', () => source.keys(this.filter), KEYS))
       this.pattern = source.content === undefined ? undefined : patternOf(this.filter)
     } catch (error) {
-      // One version of the plugin may refuse what another one stored. Failing here would fail every source.
+      // One version of the plugin may refuse what another stored. Throwing here would fail every source.
       this.broken = { because: error }
       isAnywhere = !KEYS.is(row.keys)
       this.keys = KEYS.is(row.keys) ? unique(row.keys) : []
@@ -94,7 +92,6 @@ export class FiledTrigger implements IndexedTrigger {
   }
 }
 
-/** The `pattern` of a parsed filter, if it has one that core compiled. */
 export function patternOf(filter: unknown): CompiledPattern | undefined {
   if (typeof filter !== 'object' || filter === null || !('pattern' in filter)) return undefined
   return isCompiledPattern(filter.pattern) ? filter.pattern : undefined

@@ -1,9 +1,9 @@
 /**
- * Matching indexes by app. An epoch names one content of an app's triggers for ever, so an entry is never wrong,
- * only unused: the emit statement says which epoch its snapshot sees, and this finds or loads that one.
+ * Matching indexes by app and epoch. An epoch names one content of an app's triggers for ever, so an entry is never
+ * wrong, only unused. The emit statement says which epoch it sees, and the cache finds or loads that one.
  *
- * An epoch is a number and a random token (`content_id` in the database). The number says the order. The token keeps a
- * number that a restored or reset database hands out again from being taken for what it meant before (G22).
+ * An epoch is a number, for the order, and a random token (`content_id`), because a restored or reset database hands
+ * out numbers again (G22).
  */
 import type { Plugins } from '../plugins/plugins.ts'
 import type { Quotas } from '../contract/quotas.ts'
@@ -18,25 +18,24 @@ import type { StoredTrigger } from './filed-trigger.ts'
 import { MatchingIndex } from './matching-index.ts'
 import type { UnreadableTriggers } from './unreadable.ts'
 
-/** Apps whose indexes are kept; the least recently used goes first. */
+/** The least recently used app goes first. */
 const MAX_APPS = 10_000
-/** An app has more than one epoch in use only while a transaction with its own trigger changes or an old snapshot is open. */
+/** Several are in use only while a transaction has changed triggers itself, or an old snapshot is open. */
 const EPOCHS_PER_APP = 3
 
-/** The epoch of an app that has none in the database: it always stands for no triggers at all. */
+/** The epoch of an app that has none in the database, and so no triggers. */
 export const NO_TRIGGERS_EPOCH = '0'
 
 export class IndexCache {
   readonly #sql: Sql
   readonly #plugins: Plugins
-  /** Newest use last, in both dimensions. */
+  /** Latest use last, of apps and of epochs. */
   readonly #byApp = new Map<string, MatchingIndex[]>()
 
   readonly #defaults: Quotas
 
   readonly #unreadable: Pick<UnreadableTriggers, 'seen'>
 
-  /** `defaults`: the quotas of an app that has no others. */
   constructor(sql: Sql, plugins: Plugins, defaults: Quotas, unreadable: Pick<UnreadableTriggers, 'seen'>) {
     this.#sql = sql
     this.#plugins = plugins
@@ -44,12 +43,12 @@ export class IndexCache {
     this.#unreadable = unreadable
   }
 
-  /** The index used last for the app: right unless a trigger changed since, which the emit statement notices. */
+  /** The index used last. The emit statement notices if triggers have changed since. */
   latest(app: string): MatchingIndex | undefined {
     return this.#byApp.get(app)?.findLast(({ usable }) => usable)
   }
 
-  /** The index of one epoch, if it is here; it becomes the latest. */
+  /** Makes the index the latest, if it is cached. */
   at(app: string, epoch: string): MatchingIndex | undefined {
     const index = this.#usable(app).find((candidate) => candidate.epoch === epoch)
     if (index !== undefined) this.#keep(app, index)
@@ -57,14 +56,14 @@ export class IndexCache {
   }
 
   /**
-   * Reads what `on` sees: inside a transaction, its own uncommitted triggers and its snapshot. One round trip: what has
-   * changed since an index that is here, where there is one that led to it; else two, and all of the app's triggers.
+   * Loads what `on` sees: within a transaction, its own triggers and snapshot. One round trip brings what changed since
+   * a cached index. If none led to it, a second one brings all triggers.
    */
   async load(app: string, on: Queryable): Promise<MatchingIndex> {
     const known = this.#usable(app)
     const changes =
       known.length === 0 ? [] : await this.#sql.run(on, loadTriggerChanges, [app, known.map(({ epoch }) => epoch)])
-    // Looked up again: another load may have taken the files of that one over meanwhile.
+    // Looked up again, because another load may have taken over that index's files.
     const before = this.#usable(app).find(({ epoch }) => epoch === changes[0]?.since)
     const index = (before && (await this.#following(before, changes))) ?? (await this.#loadAll(app, on))
     this.#keep(app, index)

@@ -1,9 +1,9 @@
 /**
- * The triggers of one app at one epoch. A lookup costs what the few candidates cost that share a key, and the most telling
- * part of a pattern, with the event, however many triggers the app has.
+ * The triggers of one app at one epoch. A lookup costs only the candidates that share a key, and their pattern's most
+ * telling part, with the event.
  *
- * An epoch that follows another shares its files and lays the few triggers that changed over them; many changes later they
- * are put into the files, which then are the newer epoch's alone. So one added trigger costs one trigger, not all of them.
+ * The next epoch shares the files and lays the changed triggers over them. After many changes they are put into the
+ * files, which only the newer epoch then uses. So one more trigger costs one trigger, not all.
  */
 import { withinSteps } from '../patterns/steps.ts'
 import { askSource, CONTENT, KEYS, RANK, YES_OR_NO } from '../contract/ask-source.ts'
@@ -21,19 +21,18 @@ import type { Lookup } from './trigger-files.ts'
 import { TriggerFiles } from './trigger-files.ts'
 import { isThenable } from '../validation/kinds.ts'
 
-/** What a trigger has become: undefined where it is gone or disabled. */
+/** Undefined: the trigger is gone or disabled. */
 export type TriggerChanges = ReadonlyMap<string, StoredTrigger | undefined>
 
-/** Changed triggers that lie over the files before they are put into them. */
 const MAX_CHANGES_OVER = 64
 /**
- * Changes that are put into the same files, and four for each trigger. Places of patterns that are gone stay in the files: an app that makes
- * and deletes triggers with ever new names would fill the memory, and each lookup would pass by them.
+ * Changes that go into the same files, and more for each trigger. Patterns that are gone keep their places, so an app
+ * that keeps making new triggers would fill the memory and slow each lookup.
  */
 const MAX_CHANGES_IN_FILES = 10_000
 const CHANGES_A_TRIGGER = 4
 
-/** Undefined where it is gone, or of a source that this process does not have: it can match nothing that is emitted here. */
+/** Undefined: the trigger is gone, or of a source that this process lacks. */
 type FiledChanges = ReadonlyMap<string, FiledTrigger | undefined>
 
 let lookups = 0
@@ -41,13 +40,13 @@ let lookups = 0
 export class MatchingIndex {
   readonly app: string
   readonly epoch: string
-  /** The quotas of the app at this epoch. Whoever loads the index sets them. */
+  /** The app's quotas at this epoch, set by whoever loads the index. */
   quotas: Quotas = DEFAULT_QUOTAS
   readonly #sources: ReadonlyMap<string, AnySource>
   readonly #files: SharedFiles
   readonly #turn: number
   readonly #changes: FiledChanges
-  /** Those of the changes that are there. */
+  /** The changed triggers that are there. */
   readonly #over: TriggerFiles
 
   constructor(
@@ -68,7 +67,7 @@ export class MatchingIndex {
     this.#over = following?.over ?? new TriggerFiles()
   }
 
-  /** The same, in slices: there may be ten thousand triggers, and a filter may take some ms. */
+  /** In slices: there may be ten thousand triggers, and a filter may take milliseconds. */
   static async load(
     app: string,
     epoch: string,
@@ -80,19 +79,19 @@ export class MatchingIndex {
     return index
   }
 
-  /** False once a later epoch has taken the files over: it answers nothing any more. */
+  /** False once a later epoch has taken over the files. The index then answers nothing. */
   get usable(): boolean {
     return this.#turn === this.#files.turn
   }
 
-  /** How many triggers there are at most. One that has changed lately may count twice. */
+  /** At most how many triggers there are: one that changed lately may count twice. */
   get size(): number {
     return this.#files.triggers.size + this.#over.size
   }
 
   /**
-   * The index of a later epoch, by what has changed since this one. In slices; undefined where it is to be loaded anew: meanwhile another one
-   * has taken the files over, or they have had too many changes.
+   * The index of a later epoch, by what has changed, made in slices. Undefined if the index has to be loaded: another
+   * epoch has taken over the files, or they have had too many changes.
    */
   async followedBy(epoch: string, changed: TriggerChanges): Promise<MatchingIndex | undefined> {
     const changes = new Map(this.#changes)
@@ -108,7 +107,7 @@ export class MatchingIndex {
     }
     files.changes += changes.size
     if (files.changes > MAX_CHANGES_IN_FILES + CHANGES_A_TRIGGER * files.triggers.size) return undefined
-    // From here on the files are no longer those of the epochs before, and nobody else's until they are this one's.
+    // From here on no earlier epoch can use the files, and nobody else until they are this one's.
     files.turn++
     await inSlices(changes, ([id, trigger]) => {
       if (trigger === undefined) files.triggers.delete(id)
@@ -123,21 +122,17 @@ export class MatchingIndex {
     return source === undefined ? undefined : new FiledTrigger(this.app, row as StoredTrigger, source)
   }
 
-  /** Triggers whose filters cannot be read here. */
   unreadable(): FiledTrigger[] {
     const filed = [...this.#files.triggers.broken].filter(({ id }) => !this.#changes.has(id))
     return [...filed, ...this.#over.broken]
   }
 
-  /** Every trigger that matches, each once. A matcher that throws fails the emit; the error names plugin and trigger. */
+  /** Every trigger that matches, once. If a matcher throws, the emit fails, with plugin and trigger in the error. */
   match(source: AnySource, event: { op: string }): IndexedTrigger[] {
     return this.#matching(source, event)
   }
 
-  /**
-   * Of a request: the one trigger that answers it, or none. The highest rank that the source gives, then the highest
-   * priority, then the oldest trigger.
-   */
+  /** The one trigger that answers a request, or none: by the source's rank, then by priority, then the oldest. */
   answering(source: AnySource, event: { op: string }): IndexedTrigger[] {
     const ranked = this.#matching(source, event).map((trigger) => {
       const rank = askSource(source, 'rank', () => source.rank?.({ event, filter: trigger.filter }) ?? 0, RANK)
@@ -176,7 +171,7 @@ export class MatchingIndex {
     return matched
   }
 
-  /** Those that a lookup would not find, since nobody knows their keys, might match whatever the event is. */
+  /** A trigger without known keys might match any event, and no lookup would find it. */
   #assertReadable(source: AnySource): void {
     const over = this.#over.anywhere
     const files = this.#files.triggers.anywhere
@@ -187,10 +182,10 @@ export class MatchingIndex {
   }
 }
 
-/** Of several epochs; `turn` counts how often they were taken over by a later one. */
+/** `turn` counts the take-overs by later epochs. */
 interface SharedFiles {
   turn: number
-  /** That were put into them since they were made. */
+  /** How many changes were put into them. */
   changes: number
   readonly triggers: TriggerFiles
 }
@@ -226,7 +221,7 @@ function matches(source: AnySource, event: { op: string }, candidate: FiledTrigg
   try {
     matched = source.matches({ event, filter: candidate.filter })
   } catch (error) {
-    // What the event takes too many of is not this trigger's fault.
+    // An event that takes too many steps is not this trigger's fault.
     if (isOutbusError(error, 'pattern.too_complex')) throw error
     throw pluginFailed(source, candidate, 'matches threw', error)
   }
@@ -239,14 +234,14 @@ function matches(source: AnySource, event: { op: string }, candidate: FiledTrigg
   return matched
 }
 
-/** Whether it may hear of the event at all. Asked last: most sources have events that are nobody's. */
+/** Whether the trigger may hear of the event. Asked last, because most sources' events belong to nobody. */
 function reaches(source: AnySource, event: { op: string }, { registrant }: FiledTrigger): boolean {
   if (source.reaches === undefined) return true
   const ask = () => source.reaches?.({ event, registrant: registrant ?? undefined })
   return askSource(source, 'reaches', ask, YES_OR_NO)
 }
 
-/** It may want the event, and a row that is not written now would be missing for ever (G2). */
+/** The trigger may want the event, and a row not written now would be missing for ever (G2). */
 function unreadable(source: AnySource, trigger: FiledTrigger): OutbusError {
   const hint = `emit it with the version that wrote the filter, or change, disable or delete trigger ${trigger.id}`
   return pluginFailed(source, trigger, 'cannot read the stored filter', trigger.broken?.because, hint)

@@ -1,4 +1,7 @@
-/** Triggers of one app: validated by the source's schema and the target's, stored, and the app's epoch moved on. */
+/**
+ * The triggers of one app: checked by the schemas of source and target, and stored. Each change moves the app's epoch
+ * on.
+ */
 import { v7 as uuidv7 } from 'uuid'
 import type { z } from 'zod'
 import { askSource, KEYS } from '../contract/ask-source.ts'
@@ -51,12 +54,12 @@ import {
   triggerSchema,
 } from './trigger.ts'
 
-/** Serves `bus.on`, which replaces a trigger of another registrant. It is no verb of `cx.triggers`. */
+/** For `bus.on`, which replaces another registrant's trigger. No verb of `cx.triggers`. */
 export const REPLACE = Symbol('replace')
-/** Serves `bus.on`, which refuses to adopt what others registered, and so has to see it. */
+/** For `bus.on`, which has to see what others registered, in order to refuse it. */
 export const FIND = Symbol('find')
 
-/** Of more keys nothing is stored, as if nobody knew them. Every process that emits for the app reads them. */
+/** Longer keys are not stored, as if unknown, because every process that emits for the app reads them. */
 const MAX_KEYS_CHARACTERS = 65_536
 
 export interface TriggerRegistryOptions {
@@ -66,7 +69,6 @@ export interface TriggerRegistryOptions {
   readonly change: MakeChange
   readonly scope: CallScope
   readonly access: Access
-  /** The quota of an app that has no other. */
   readonly mostTriggers: number
 }
 
@@ -94,8 +96,8 @@ export class TriggerRegistry implements Triggers {
   }
 
   /**
-   * Deletes `squatter` and creates the trigger that the input describes, in one transaction. Nothing of the former is taken over:
-   * not its filter, its pause, its registrant or its id. Rows that it has run as they would have run.
+   * Deletes `squatter` and creates the described trigger in one transaction. The new one inherits neither filter,
+   * pause, registrant nor id. The old one's rows run as they would have run.
    */
   async [REPLACE](squatter: Trigger, input: unknown): Promise<Trigger> {
     const question = {
@@ -146,7 +148,7 @@ export class TriggerRegistry implements Triggers {
         given.runAs ?? 'registrant',
         keys,
       ])
-      // Thrown in the transaction: what is done beside it is undone.
+      // Thrown within the transaction, so that everything in it is undone.
       if (made?.over_quota === true)
         throw quotaExceeded(app, 'triggers', { use: made.triggers + 1, limit: made.most_triggers })
       return made as TriggerRow
@@ -192,7 +194,7 @@ export class TriggerRegistry implements Triggers {
     return trigger
   }
 
-  /** Whoever registered it. */
+  /** Finds the trigger whoever registered it. */
   async [FIND](name: string): Promise<Trigger | undefined> {
     assertTriggerName(name)
     const rows = await this.#sql.run(this.#on, getTrigger, [this.#scope.app, null, name])
@@ -225,7 +227,7 @@ export class TriggerRegistry implements Triggers {
     for (;;) {
       const before = await this.#find(id)
       const row = await this.#updateAs(before, given, operation)
-      // What it may do was decided about the trigger as it was.
+      // The authorizer decided about the trigger as it was, so it is asked again.
       if (row !== CHANGED_MEANWHILE) return this.#toTrigger(row, id)
     }
   }
@@ -274,7 +276,7 @@ export class TriggerRegistry implements Triggers {
         given.runAs ?? null,
         encoded?.keys ?? null,
       ])
-      // What the statement answers of pauses is how they were before it.
+      // The statement answers with the pauses from before it.
       const [is] = waiting === null ? [written] : await sql.run(on, getTrigger, [this.#scope.app, id, null])
       if (was === undefined || is === undefined) return { result: is, changes: [] }
       const change = { action: 'trigger.update', operation, resource: is.id } as const
@@ -285,7 +287,7 @@ export class TriggerRegistry implements Triggers {
           {
             ...change,
             before: asBefore,
-            // What becomes of the rows that wait is a change by itself.
+            // What becomes of waiting rows is a change by itself.
             after: given.waiting === undefined ? after : { ...after, waiting: given.waiting },
           },
         ],
@@ -294,7 +296,7 @@ export class TriggerRegistry implements Triggers {
     return this.#explainingRefusals(given.name ?? id, () => this.#change(write))
   }
 
-  /** Whoever says what runs in the name of others, or changes it. */
+  /** Asked of whoever says or changes what runs in the name of others. */
   #assertMayRunAsCaller(trigger: TriggerFacts): Promise<void> {
     return this.#access.assert(this.#scope, this.#on, { action: 'trigger.run_as_caller', resource: { trigger } })
   }
@@ -321,7 +323,7 @@ export class TriggerRegistry implements Triggers {
     const triggerId = assertUuid(id, 'a trigger id')
     const runs = enabled && !paused
     if (waiting === undefined && !runs) await this.#assertNothingWaits(triggerId, enabled ? 'paused' : 'disabled')
-    // Of a trigger that runs nothing, what is committed a moment later does not run by surprise either.
+    // If the trigger runs nothing now, rows that commit a moment later must not run by surprise.
     const rowsWaiting = waiting ?? (runs ? 'run' : 'park')
     await this.#change(async (sql, on) => {
       await sql.run(on, lockTriggers, [this.#scope.app])
@@ -400,7 +402,7 @@ export class TriggerRegistry implements Triggers {
     await this.#access.assert(this.#scope, this.#on, { action: 'trigger.pause', resource, owner })
   }
 
-  /** The audience to which the service opened what the trigger will be about. */
+  /** The audiences to which the service opened what the trigger is about. */
   #audiencesOf(of: {
     readonly source?: AnySource | undefined
     readonly target?: TargetSpec | undefined
@@ -415,7 +417,7 @@ export class TriggerRegistry implements Triggers {
     return audiences
   }
 
-  /** Of what the patch names, and of all of it where the trigger is enabled again. */
+  /** For what the patch names, or for everything if it enables the trigger again. */
   #audiencesOfChange(before: Trigger, patch: z.output<typeof triggerPatchSchema>): Audience[] {
     const { target, priority } = patch
     const isEnabled = patch.enabled === true
@@ -478,7 +480,7 @@ export class TriggerRegistry implements Triggers {
     try {
       return target !== undefined && (target.resolves === undefined || target.resolves(config, this.#scope))
     } catch {
-      // What another version of the target has written, it cannot resolve.
+      // Another version of the target wrote it, and this one cannot resolve it.
       return false
     }
   }
@@ -487,7 +489,7 @@ export class TriggerRegistry implements Triggers {
     try {
       return await write()
     } catch (error) {
-      // Only these two are ours to explain; whatever else the database says goes up as it is.
+      // Only these two are ours to explain.
       const constraint = serverErrorBehind(error)?.constraint
       if (constraint === 'triggers_ordered_stands_alone') throw refusedOrder(error)
       if (constraint !== 'triggers_name_is_unique_in_its_app') throw error
@@ -501,10 +503,8 @@ export class TriggerRegistry implements Triggers {
   }
 }
 
-/** Somebody else has changed the trigger since it was read. */
 const CHANGED_MEANWHILE = Symbol('changed meanwhile')
 
-/** What the authorizer is told of a trigger. */
 function factsOf(trigger: Trigger): TriggerFacts {
   return { ...trigger }
 }
@@ -514,7 +514,7 @@ function settingsOf(patch: object): Partial<TriggerFacts> {
   return Object.fromEntries(given)
 }
 
-/** What the audit keeps of a trigger: all that somebody sets. */
+/** What the audit keeps of a trigger: everything that somebody sets. */
 function auditedTrigger(trigger: Trigger): object {
   const { id: _id, app: _app, parked: _parked, paused: _paused, unresolved: _unresolved, ...rest } = trigger
   const { createdAt: _createdAt, updatedAt: _updatedAt, problem: _problem, ...settings } = rest
@@ -525,20 +525,20 @@ function assertTriggerName(name: unknown): void {
   assertName(name, { what: 'a trigger name', code: 'trigger.invalid' })
 }
 
-/** Of the place of a page: a name that another login has written may be one that no trigger could be given. */
+/** Another login may have written a name that no trigger could get; a cursor may hold it. */
 function assertStorable(name: string): void {
   if (name.includes('\0') || !name.isWellFormed()) throw new TypeError('no text that Postgres stores')
 }
 
 /**
- * The filter is stored as it was written: its schema may transform it, and does so again whenever it is read. Its keys are stored beside
- * it for processes that cannot read it.
+ * Stores the filter as written, because its schema transforms it at each reading. Its keys go beside it, for processes
+ * that cannot read it.
  */
 function encodeFilter(source: AnySource, filter: unknown): { readonly filter: string; readonly keys: string } {
   const what = `filter of source ${source.name}`
   const parsed: unknown = parseWith(source.filter, filter, { code: 'trigger.invalid', what, path: 'filter' })
   assertSaysSomething(filter, { code: 'trigger.invalid', what, path: 'filter' })
-  // Where the trigger would be filed: a source that cannot say fails here, and not each emit from then on.
+  // A source that cannot give keys fails here, not at each emit from then on.
   const keys = askSource(source, 'keys', () => source.keys(parsed), KEYS)
   const text = JSON.stringify(keys)
   return { filter: encodeJson(filter, { path: 'filter' }), keys: text.length > MAX_KEYS_CHARACTERS ? 'null' : text }
@@ -562,7 +562,7 @@ function standsInLineTwice(given: z.output<typeof triggerSchema>): boolean {
   return ordered && (transactional || typeof (concurrency ?? rateLimit) === 'number')
 }
 
-/** What becomes of rows that are there; null: nothing changes for them. */
+/** What becomes of rows that are there. Null: nothing. */
 function waitingRowsOf({ enabled, waiting }: z.output<typeof triggerPatchSchema>): WaitingRows | null {
   const problem =
     waiting !== undefined && enabled === undefined
@@ -583,7 +583,7 @@ function refusedOrder(cause?: unknown): OutbusError {
   )
 }
 
-/** In a patch: left out leaves it as it is, null takes it away. */
+/** In a patch, undefined keeps the limit and null removes it. */
 function noneAsZero(limit: number | null | undefined): number | null {
   return limit === undefined ? null : (limit ?? 0)
 }

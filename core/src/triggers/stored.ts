@@ -1,7 +1,7 @@
 /**
- * What is stored of a trigger, read by whoever lists or ends something: in its own row, and in the snapshots that outbox rows and dead
- * letters carry. Another version of the program, or a login of the app, may have written anything there. What cannot be read is left
- * empty, so that it is in the way of nothing beside it. Pure.
+ * Reads what is stored of a trigger: its row, and the snapshots in outbox rows and dead letters. Another version of the
+ * program, or a login of the app, may have written anything. An unreadable part is left empty, so that it blocks
+ * nothing beside it. Pure.
  */
 import { reasonOf } from '../contract/thrown.ts'
 import { DEFAULT_RETRY_POLICY, parseRetryPolicy } from '../retry/policy.ts'
@@ -9,14 +9,13 @@ import type { RetryPolicy } from '../retry/policy.ts'
 import { isPlainObject } from '../validation/kinds.ts'
 import type { TargetSpec } from '../contract/target-spec.ts'
 
-/** No target's type. */
 const UNREADABLE = ''
 
-/** Empty where the snapshot does not say it, since no bus has written it. */
+/** Empty where the snapshot lacks it, because no bus has written it. */
 export interface SnapshotNames {
   readonly name: string
   readonly source: string
-  /** Null: the service. Empty: nobody knows, and no principal has that id. */
+  /** Null: the service. Empty: unknown, and no principal's id. */
   readonly registrant: string | null
 }
 
@@ -29,7 +28,7 @@ export function namesIn(snapshot: unknown): SnapshotNames {
   }
 }
 
-/** With an empty type where it cannot be read. */
+/** Has an empty type if it cannot be read. */
 export function targetIn(stored: unknown): TargetSpec {
   return isPlainObject(stored) && typeof stored['type'] === 'string' ? (stored as TargetSpec) : { type: UNREADABLE }
 }
@@ -38,12 +37,12 @@ export function problemOfTarget({ type }: TargetSpec): string | undefined {
   return type === UNREADABLE ? 'target: it cannot be read' : undefined
 }
 
-/** By the default, as a dispatcher goes, where the stored policy cannot be read. */
+/** The default policy if the stored one cannot be read, as dispatchers do. */
 export function retryIn(stored: unknown): { readonly policy: RetryPolicy; readonly problem: string | undefined } {
   try {
     return { policy: parseRetryPolicy(stored, { path: 'retry' }), problem: undefined }
   } catch (error) {
-    // Another version of the program wrote it. Whoever lists the trigger is told why.
+    // Another version of the program wrote it. Whoever lists the trigger sees why.
     return { policy: DEFAULT_RETRY_POLICY, problem: reasonOf(error) }
   }
 }

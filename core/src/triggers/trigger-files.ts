@@ -1,10 +1,10 @@
-/** Triggers filed under the keys that their sources give, and, under each key, by their patterns. */
+/** Triggers filed by their sources' keys and, within a key, by their patterns. */
 import type { JsonValue } from '../contract/json.ts'
 import { PatternIndex } from '../patterns/pattern-index.ts'
 import { TextShelves } from '../patterns/shelves.ts'
 import type { FiledTrigger } from './filed-trigger.ts'
 
-/** What a lookup asks an event's source for, each at most once. */
+/** What a lookup asks the event's source, each at most once. */
 export interface Lookup {
   readonly keys: readonly string[]
   content(): JsonValue | undefined
@@ -17,10 +17,9 @@ export class TriggerFiles {
   readonly #byId = new Map<string, FiledTrigger>()
   readonly #bySource = new Map<string, SourceFiles>()
   readonly #broken = new Set<FiledTrigger>()
-  /** Of these, the ones that are filed nowhere. */
   readonly #anywhere = new Set<FiledTrigger>()
 
-  /** The trigger as it is now; it may be there already. */
+  /** Adds or replaces the trigger. */
   put(trigger: FiledTrigger): void {
     this.delete(trigger.id)
     this.#byId.set(trigger.id, trigger)
@@ -48,17 +47,16 @@ export class TriggerFiles {
     return this.#byId.size
   }
 
-  /** Whose filters cannot be read. */
   get broken(): ReadonlySet<FiledTrigger> {
     return this.#broken
   }
 
-  /** Of those, the ones that a lookup does not find, although they might match. */
+  /** Broken triggers that no lookup finds, although they might match. */
   get anywhere(): ReadonlySet<FiledTrigger> {
     return this.#anywhere
   }
 
-  /** Every trigger that could match, its pattern being true; some of them several times. */
+  /** Visits every trigger whose keys and pattern fit, some several times. */
   visit(source: string, lookup: Lookup, visit: Visit): void {
     this.#bySource.get(source)?.visit(lookup, visit)
   }
@@ -66,7 +64,6 @@ export class TriggerFiles {
 
 class SourceFiles {
   readonly #plain = new TextShelves<FiledTrigger>()
-  /** Those with a pattern, under each key by what their patterns say. */
   readonly #patterned = new TextShelves<PatternFolder>()
   readonly #folders = new Map<string, PatternFolder>()
 
@@ -100,7 +97,7 @@ class SourceFiles {
       const content = lookup.content()
       if (content !== undefined) folder.visit(content, visit)
     }
-    // An event has many keys, and mostly all triggers of a source are of one kind.
+    // An event has many keys, and most sources have triggers of one kind only.
     const hasPlain = this.#plain.size > 0
     const hasPatterns = this.#folders.size > 0
     for (const key of lookup.keys) {

@@ -1,6 +1,6 @@
 /**
- * Triggers whose filters this process cannot read: set aside by name, so that whoever sees an emit refused finds out which trigger it is
- * for, and why. The trigger itself stays as it is: another version of the program reads it.
+ * Sets aside triggers whose filters this process cannot read, so that a refused emit leads to the trigger and the
+ * reason. The trigger itself stays: another version of the program reads it.
  */
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import type { Queryable } from '../postgres/queryable.ts'
@@ -14,7 +14,7 @@ const NONE: ReadonlySet<string> = new Set()
 export class UnreadableTriggers {
   readonly #aside: SetAsideRows
   readonly #on: () => Queryable
-  /** By app: those that were said. */
+  /** Triggers already reported, by app. */
   readonly #said = new Map<string, ReadonlySet<string>>()
 
   constructor(aside: SetAsideRows, on: () => Queryable) {
@@ -22,7 +22,6 @@ export class UnreadableTriggers {
     this.#on = on
   }
 
-  /** The triggers of the app were read anew, and these could not be. */
   seen(app: string, triggers: readonly Unreadable[]): void {
     const said = this.#said.get(app) ?? NONE
     if (triggers.length === 0 && said.size === 0) return
@@ -40,7 +39,7 @@ export class UnreadableTriggers {
     try {
       await this.#aside.put(this.#on(), { app, kind: KIND, id }, reason)
     } catch {
-      // An emitter's login may not write it, or Postgres is away: it is said in the log and in the stats all the same.
+      // An emitter's login may not write the entry, or Postgres is away. The log and the stats have it anyway.
       this.#aside.tell({ app, kind: KIND, id }, reason)
     }
   }
