@@ -1,4 +1,4 @@
-/** Attempts that were kept, per app. */
+/** The attempts that are kept, per app. */
 import { z } from 'zod'
 import type { CallScope, Principal } from '../contract/scope.ts'
 import { callerOf } from '../contract/scope.ts'
@@ -26,7 +26,7 @@ export interface Attempt {
   readonly caller: Principal | undefined
   /** From 1. */
   readonly attempt: number
-  /** Undefined where whoever ran it was gone. By the database's clock, like `endedAt`. */
+  /** By the database's clock, like `endedAt`. Undefined if the attempt's process was gone. */
   readonly startedAt: Date | undefined
   readonly endedAt: Date
   readonly outcome: Outcome['kind']
@@ -42,7 +42,7 @@ export interface AttemptFilter {
 }
 
 export interface History {
-  /** Newest first; which are kept, and for how long, the bus's `history` and `retention` say. */
+  /** Newest first. The bus's `history` and `retention` say which are kept, and for how long. */
   list(filter?: AttemptFilter, page?: PageOptions): Promise<Page<Attempt>>
 }
 

@@ -1,6 +1,6 @@
 /**
- * Keeps attempts, after the commit of their outcome and apart from it: what it costs is not paid by whoever settles. A
- * process that is killed loses what it had not written yet; errors that decide anything travel with the row itself.
+ * Writes attempts to the history after their outcome has committed, so that settling does not pay for it. A killed
+ * process loses what it had not written; errors that matter travel with the row.
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -16,19 +16,21 @@ import { addDays } from '../sql/history/days.ts'
 import { recordAttempts } from '../sql/history/record-attempts.ts'
 import type { Sql } from '../postgres/statement.ts'
 
-/** Which attempts are kept: none, those that failed, all. */
+/** Which attempts are kept: none, failed ones, or all. */
 export type HistoryMode = 'off' | 'failures' | 'all'
 
 const FAILURES: ReadonlySet<Outcome['kind']> = new Set(['retry', 'dead', 'failed', 'handler_failed'])
 const AT_A_TIME = 1_000
-/** While Postgres is away attempts are kept in memory; beyond this the oldest are given up. */
+/** The most that is kept in memory while Postgres is away. The oldest are given up first. */
 const MOST_KEPT = 50_000
 const TRY_AGAIN_MS = 1_000
-/** After a write, unless there is a statement's worth before: each costs a commit. What fails after a quiet moment does not wait. */
+/**
+ * Pause after a write, because each costs a commit; a full statement ends it. The first attempt after a quiet moment
+ * does not wait.
+ */
 const PAUSE_MS = 50
 const MAX_REASON_CHARACTERS = 500
 
-/** What the history asks of a delivery that has ended. */
 interface EndedDelivery {
   readonly deliveryId: string
   readonly eventId: string
@@ -40,7 +42,7 @@ interface EndedDelivery {
     readonly sourceName: string
   }
   readonly row: { readonly caller: string | null }
-  /** By `performance.now()`; undefined for what was not started. */
+  /** By `performance.now()`; undefined if it was not started. */
   readonly startedAt: number | undefined
   readonly endedAt: number | undefined
 }
@@ -60,7 +62,6 @@ export class AttemptRecorder {
   #ended: Ended[] = []
   #writing: Promise<void> | undefined
   #stopped = false
-  /** Ends the pause. */
   #resume: (() => void) | undefined
 
   constructor(sql: Sql, pool: pg.Pool, mode: HistoryMode, log: Logger, aside: SetAsideRows) {
@@ -79,7 +80,7 @@ export class AttemptRecorder {
     if (this.#ended.length >= AT_A_TIME) this.#resume?.()
   }
 
-  /** Writes what there is, once; what cannot be written then is lost. */
+  /** Writes what there is, once. What fails then is lost. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#resume?.()
@@ -87,7 +88,7 @@ export class AttemptRecorder {
   }
 
   async #writeAll(): Promise<void> {
-    // A turn of the event loop: what is settled together is written together.
+    // After a turn of the event loop, what settles together is written together.
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#ended.length > 0) {
       const some = this.#ended.slice(0, AT_A_TIME)
@@ -124,7 +125,7 @@ export class AttemptRecorder {
     }
   }
 
-  /** What cannot be kept is given up alone: attempts of all apps are written together. */
+  /** Attempts of all apps are written together, so only the faulty one is given up. */
   async #writeOneByOne(ended: readonly Ended[]): Promise<void> {
     for (const one of ended) {
       try {
@@ -141,7 +142,7 @@ export class AttemptRecorder {
     try {
       await this.#insert(ended)
     } catch (error) {
-      // There is no partition for the day yet.
+      // The day has no partition yet.
       if (sqlStateOf(error) !== SQL_STATE.checkViolation) throw error
       await this.#sql.run(this.#pool, addDays, ['attempts'])
       await this.#insert(ended)
@@ -166,7 +167,7 @@ export class AttemptRecorder {
       plainArray(ended.map(({ delivery, at }) => microseconds(now - (delivery.endedAt ?? at)))),
       plainArray(ended.map(({ outcome }) => outcome.kind)),
       jsonArray(ended.map(({ outcome }) => ('error' in outcome ? JSON.stringify(outcome.error) : null))),
-      // A handler's own word, which may have a NUL in it.
+      // A handler's own text may contain NUL.
       textArray(
         ended.map(({ outcome }) =>
           'reason' in outcome ? boundedText(outcome.reason, MAX_REASON_CHARACTERS, hideNothing) : null,
@@ -177,7 +178,7 @@ export class AttemptRecorder {
   }
 }
 
-/** Each plan once, and of each attempt where its plan is, from 1. */
+/** Each plan once, and each attempt's place among them, from 1. */
 function plansOf(ended: readonly Ended[]): { plans: readonly EndedDelivery['plan'][]; places: readonly number[] } {
   const placeOf = new Map<EndedDelivery['plan'], number>()
   const places = ended.map(({ delivery: { plan } }) => {
@@ -188,7 +189,7 @@ function plansOf(ended: readonly Ended[]): { plans: readonly EndedDelivery['plan
   return { plans: [...placeOf.keys()], places }
 }
 
-/** All digits of a double are more than anybody wants to send, or to read. */
+/** More digits than anybody needs are cut. */
 function microseconds(ms: number): number {
   return Math.round(ms * 1_000) / 1_000
 }
