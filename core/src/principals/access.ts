@@ -1,9 +1,9 @@
 /**
- * The one place where something is allowed or refused. Every verb asks here, with what it is about.
+ * The one place where something is allowed or refused. Every verb asks here.
  *
- *   assert, reach   Changes and listings. The principal is resolved for each call.
- *   ask             Emits and verbs of sources. The service is not asked, and pays nothing. A principal is resolved once a second.
- *   askLater        What a principal asked for earlier, and a source does only now. The same, within a bound.
+ *   assert, reach   For changes and listings. The principal is resolved for each call.
+ *   ask             For emits and verbs of sources. The service is never asked. A principal is resolved once a second.
+ *   askLater        As `ask`, for what a source does later on a principal's behalf. The wait is bounded.
  */
 import { performance } from '../time/clock.ts'
 import type { CallScope } from '../contract/scope.ts'
@@ -25,24 +25,23 @@ export interface Question<A extends Action = Action> {
   readonly action: A
   readonly resource: A extends CoreAction ? ActionResources[A] : Readonly<Record<string, unknown>>
   readonly owner?: string | null | undefined
-  /** The audience to which the service opened what this is about. Default everyone. */
+  /** To whom the service opened what this is about. Default: everyone. */
   readonly audiences?: readonly Audience[]
-  /** What the default allows of a verb of a source. The actions of core have it in their table. */
+  /** The default rule for a source's verb. Core's actions have theirs in a table. */
   readonly allows?: Default
 }
 
-/** How long what is known of a principal answers for emits and verbs. */
+/** How long a resolved principal answers for emits and verbs. */
 const KNOWN_FOR_MS = 1_000
 const MAX_KNOWN = 10_000
-/** How long a source that acts by itself waits for an answer about one principal: the sources' work for other apps waits as long. */
+/** How long a source that acts by itself waits for one principal's answer, and with it its work for other apps. */
 const LATER_MS = 2_000
-/** How long an app whose resolver or authorizer did not answer such a question is asked no other one. */
+/** How long an app is not asked again after its resolver or authorizer did not answer. */
 const SILENT_FOR_MS = 10_000
 
 export interface AccessOptions {
   readonly resolver: PrincipalResolver
   readonly authorizer: Authorizer
-  /** The audience of each priority. */
   readonly priorities: Readonly<Record<Priority, Audience>>
 }
 
@@ -51,7 +50,7 @@ export class Access {
   readonly #authorizer: Authorizer
   readonly #priorities: Readonly<Record<Priority, Audience>>
   readonly #known = new Map<string, { readonly principal: ResolvedPrincipal; readonly until: number }>()
-  /** By app: the principals of an app share its resolver, and a source works for all apps. */
+  /** By app, because its principals share a resolver, and a source works for all apps. */
   readonly #later = new AnswersInTime({ withinMs: LATER_MS, notAskedForMs: SILENT_FOR_MS })
 
   constructor({ resolver, authorizer, priorities }: AccessOptions) {
@@ -60,31 +59,34 @@ export class Access {
     this.#priorities = priorities
   }
 
-  /** `access.forbidden`, unless all whom `scope` acts for may do this. The service is asked where the table of actions says so. */
+  /**
+   * Throws `access.forbidden` unless all for whom `scope` acts may do this. The service is asked where the table of
+   * actions says so.
+   */
   async assert<A extends Action>(scope: CallScope, on: Queryable, question: Question<A>): Promise<void> {
     if (this.#asksNobody(scope, question.action)) return
     await this.#answer(scope, await this.#resolve(scope, on, question.action), question)
   }
 
-  /** `access.forbidden`, where somebody whom the scope acts for is not known or is disabled. */
+  /** Throws `access.forbidden` if anybody for whom the scope acts is unknown or disabled. */
   async assertStanding(scope: CallScope, on: Queryable): Promise<void> {
     await this.#resolve(scope, on, undefined)
   }
 
   /**
-   * In the transaction that changes something, after {@link assert}, which may have taken its time: `access.forbidden`, where a principal
-   * that the scope acts for was removed or disabled meanwhile. Whoever was not known passes, as {@link assert} has decided.
+   * Called in the changing transaction, since {@link assert} may have taken long. Throws `access.forbidden` if a
+   * principal of the scope was removed or disabled meanwhile. An unknown one passes, as {@link assert} decided.
    */
   async assertStillStands(scope: CallScope, on: Queryable): Promise<void> {
     await this.#resolve(scope, on, 'trigger.create')
   }
 
-  /** In the transaction that registers a trigger, after {@link assert}: whoever registers one is known from then on. */
+  /** Called in the registering transaction, after {@link assert}: from then on the principal is known. */
   async register({ app, principal }: CallScope, on: Queryable): Promise<void> {
     if (principal !== undefined) await this.#resolver.register?.({ app, id: principal.id }, on)
   }
 
-  /** How far a call about many reaches: undefined for everybody's, else the id of the principal whose own is meant. */
+  /** How far a listing reaches: undefined for everybody's, otherwise the principal whose own is meant. */
   async reach<A extends Action>(scope: CallScope, on: Queryable, question: Question<A>): Promise<string | undefined> {
     if (this.#asksNobody(scope, question.action)) return undefined
     let reach: string | undefined
@@ -92,14 +94,14 @@ export class Access {
       if (await this.#decide(scope, principal, question)) continue
       const own = { ...question, owner: principal?.id }
       const isOwn = principal !== undefined && (await this.#decide(scope, principal, own))
-      // Of two who reach their own alone there is nothing that both do.
+      // Two who each reach only their own have nothing in common.
       if (!isOwn || (reach !== undefined && reach !== principal.id)) throw this.#forbidden(principal, question)
       reach = principal.id
     }
     return reach
   }
 
-  /** Does what {@link assert} does, for frequent calls. Undefined if the answer was at hand, as always for the service. */
+  /** As {@link assert}, for frequent calls. Undefined if the answer was at hand, as always for the service. */
   ask<A extends Action>(scope: CallScope, on: () => Queryable, question: Question<A>): Promise<void> | undefined {
     if (scope.principal === undefined) return undefined
     const known = this.#recall(scope)
@@ -109,8 +111,9 @@ export class Access {
   }
 
   /**
-   * For what the principal of `scope` asked for earlier, and what a source does only now: `access.forbidden`, where that principal was
-   * removed or is disabled meanwhile, or may not do what `question` says. Any other error says that there was no answer, or none in time.
+   * For what a source does only now, although the principal of `scope` asked earlier. Throws `access.forbidden` if that
+   * principal was removed or disabled meanwhile, or may not do `question`. Any other error means that there was no
+   * answer in time.
    */
   async askLater(scope: CallScope, on: () => Queryable, question?: Question): Promise<void> {
     const { app, principal } = scope
@@ -127,15 +130,14 @@ export class Access {
     else assertActive(known)
   }
 
-  /** What is known of the principal, where that still answers. */
   #recall({ app, principal, boundBy }: CallScope): ResolvedPrincipal | undefined {
-    // Who acts for somebody is looked up each time.
+    // Whoever acts for somebody is resolved each time.
     if (principal === undefined || boundBy !== undefined) return undefined
     const known = this.#known.get(keyOf(app, principal.id))
     return known === undefined || known.until < performance.now() ? undefined : known.principal
   }
 
-  /** Of the principal that a delivery runs as, which was resolved for it: whether this may run in its name. */
+  /** Whether this may run in the name of the principal that was resolved for a delivery. */
   mayRun<A extends Action>(
     app: string,
     principal: ResolvedPrincipal,
@@ -144,7 +146,7 @@ export class Access {
     return this.#decide({ app }, principal, question)
   }
 
-  /** A principal was changed here: what this process knew of it is no longer true. */
+  /** Called when a principal was changed here. */
   forget(app: string, id: string): void {
     this.#known.delete(keyOf(app, id))
   }
@@ -186,15 +188,15 @@ export class Access {
     return ids.map((id, i) => {
       const resolved = known[i] ?? this.#newcomer(scope, id, action)
       if (resolved === undefined) throw refused(`principal ${JSON.stringify(id)} is not known`, id)
-      // What a transaction has not committed is nobody else's to know.
+      // What a transaction has not committed is not for others.
       if (isPool(on)) this.#keep(app, resolved)
       return assertActive(resolved)
     })
   }
 
   /**
-   * Of whom nothing is known yet, where a trigger would make it known: a principal without any roles, which changes nothing but what it
-   * registers. Somebody acted for is known.
+   * A principal without roles, for one that is unknown and that a trigger would make known. It may change only what it
+   * registers. Somebody acted for has to be known.
    */
   #newcomer({ boundBy }: CallScope, id: string, action: Action | undefined): ResolvedPrincipal | undefined {
     if (action === undefined || boundBy !== undefined || this.#resolver.register === undefined) return undefined
@@ -224,7 +226,7 @@ export class Access {
       opened: this.#opens(principal, question),
       allows: question.allows ?? defaultOf(action),
     }
-    // `true` and nothing else: an authorizer that forgets to answer refuses.
+    // Only `true` allows: an authorizer that forgets to answer refuses.
     const allowed: unknown = this.#authorizer.allows(request)
     return isThenable(allowed) ? Promise.resolve(allowed).then((answer) => answer === true) : allowed === true
   }
@@ -244,7 +246,6 @@ export class Access {
     return refused(`${whom} may not do this: ${action}`, action, hint)
   }
 
-  /** Answers with the audience of a priority. */
   audienceOf(priority: Priority): Audience {
     return this.#priorities[priority]
   }

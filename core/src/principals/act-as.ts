@@ -1,4 +1,4 @@
-/** `cx.as`: the same context for somebody else, never with more rights than it had. Pure. */
+/** `cx.as`: the same context for somebody else, never with more rights. Pure. */
 import { z } from 'zod'
 import type { CallScope, Principal } from '../contract/scope.ts'
 import { principalOf, UNKNOWN_CALLER } from '../contract/scope.ts'
@@ -9,11 +9,9 @@ import { parseWith } from '../validation/zod-error.ts'
 const principalSchema = z.strictObject({ id: principalIdSchema(), roles: z.array(z.string()).optional() })
 
 /**
- * Acts for `given`, with the lesser of its rights and those that the scope had. What is emitted is attributed to it.
- *
- * The service may act for anybody. A principal may act for itself and for its caller alone: whatever it emitted for somebody else would be
- * taken for that one's own. Undefined stands for the service and is what `cx.caller` says where the service emitted; where somebody else
- * did, it is refused, since it may have been meant to name somebody.
+ * Acts for `given`, with the rights that both have, and attributes to it what is emitted. docs/callers.md has the
+ * rules. A principal may not act for others, because its emits would be taken for theirs. Undefined is refused where
+ * somebody else called, because it may have been meant to name somebody.
  */
 export function scopeAs(scope: CallScope, given: Principal | undefined): CallScope {
   const { principal, caller, boundBy = [] } = scope

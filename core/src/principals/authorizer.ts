@@ -5,36 +5,33 @@ import type { ResolvedPrincipal } from '../contract/principal.ts'
 
 export interface AccessRequest<A extends Action = Action> {
   readonly app: string
-  /** Undefined: the service itself, through a context that names no principal. */
+  /** Undefined: the service, through a context that names no principal. */
   readonly principal: ResolvedPrincipal | undefined
-  /** An action of core, or `<source>.<verb>` of a source. `docs/authorizer.md` has the table. */
+  /** An action of core, or a source's `<source>.<verb>`. `docs/authorizer.md` has the table. */
   readonly action: A
   /**
-   * Whose it is: the registrant of the trigger, of the trigger that a row is of, or the caller of a request. Undefined: the service's,
-   * nobody's, or more than one principal's.
+   * The registrant of the trigger, or of a row's trigger, or the caller of a request. Undefined if it is the service's,
+   * nobody's, or belongs to several principals.
    */
   readonly owner: string | undefined
-  /** The whole of what it is about. */
+  /** Everything that the action is about. */
   readonly resource: A extends CoreAction ? ActionResources[A] : Readonly<Record<string, unknown>>
-  /**
-   * The service opened all of it to this principal: the source, the function or other target of the trigger, and the priority. True
-   * where none of these is concerned.
-   */
+  /** Whether the service opened everything concerned to this principal: source, target and priority. */
   readonly opened: boolean
-  /** What the default goes by. */
+  /** The default rule for this action. */
   readonly allows: Default
 }
 
 export interface Authorizer {
   /**
-   * Called for each change, of the service as well, and for whatever else a principal does: reads, emits, verbs of sources, and what
-   * runs in its name. Called after the principal was resolved; one that was removed or is disabled is refused before. An answer that
-   * is a promise costs each emit of a principal its time.
+   * Called for each change, also of the service. Called for all else that a principal does: reads, emits, verbs of
+   * sources, and what runs in its name. The principal is resolved before, and refused if removed or disabled. A promise
+   * adds its time to each emit of a principal.
    */
   allows(request: AccessRequest): boolean | Promise<boolean>
 }
 
-/** Whether a request is about this action of core. Its `resource` has a type then. */
+/** Whether a request is about this action of core, which types its `resource`. */
 export function isAbout<A extends CoreAction>(
   request: AccessRequest,
   action: A,
@@ -43,8 +40,8 @@ export function isAbout<A extends CoreAction>(
 }
 
 /**
- * The default. The service itself may do everything, whoever has the role `admin` all but erase the app, and others what is theirs, on
- * what the service opened.
+ * The default. The service may do everything. Whoever has the role `admin` may do everything but erase the app. Others
+ * may do what is theirs, on what the service opened.
  */
 export const ownerAndAdmin: Authorizer = {
   allows: ({ principal, owner, opened, allows }) => {

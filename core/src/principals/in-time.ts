@@ -1,12 +1,11 @@
 /**
- * Bounds what work for all apps waits for: an answer by a resolver or an authorizer of the application's own. Deliveries and dead
- * letters bound what is asked about a principal, sources what is asked for an app. Calls of a principal wait for theirs alone, and
- * have no bound.
+ * Bounds how long work for all apps waits for an application's resolver or authorizer. The bound is per principal for
+ * deliveries and dead letters, per app for sources. A principal's own calls have none.
  *
  *   asked ──answers in time──▶ answered
  *     └──does not──▶ refused, and refused at once for `notAskedForMs` more, then asked again
  *
- * It remembers the 10,000 keys that were last without an answer. An older one is forgotten, and is asked again before its time.
+ * It remembers the last 10,000 keys without an answer. Older ones are asked again sooner.
  */
 import { clearTimeout, performance, setTimeout } from '../time/clock.ts'
 import type { PrincipalKey, PrincipalResolver } from './resolver.ts'
@@ -19,11 +18,11 @@ const LATE = Symbol('late')
 
 export interface AnswersInTimeOptions {
   readonly withinMs: number
-  /** How long nobody asks again, where there was no answer. */
+  /** How long nobody asks again after there was no answer. */
   readonly notAskedForMs: number
 }
 
-/** What is asked about: by `key` it is remembered, and `whom` stands in the error. */
+/** `key` is what is remembered; `whom` stands in the error. */
 export interface Asked {
   readonly key: string
   readonly whom: string
@@ -32,7 +31,7 @@ export interface Asked {
 export class AnswersInTime {
   readonly #withinMs: number
   readonly #notAskedForMs: number
-  /** Keys without an answer, and until when nobody asks again, by `performance.now()`. The oldest comes first. */
+  /** Keys without an answer, and until when nobody asks again, by `performance.now()`. Oldest first. */
   readonly #unanswered = new Map<string, number>()
 
   constructor({ withinMs, notAskedForMs }: AnswersInTimeOptions) {
@@ -40,7 +39,7 @@ export class AnswersInTime {
     this.#notAskedForMs = notAskedForMs
   }
 
-  /** Throws or rejects where there is no answer in time, or was none a moment ago. */
+  /** Throws or rejects if there is no answer in time, or was none a moment ago. */
   about<T>(asked: Asked, ask: () => T | Promise<T>): T | Promise<T> {
     if (this.#isUnanswered(asked.key)) throw this.#late(asked)
     const answer = ask()
@@ -48,8 +47,8 @@ export class AnswersInTime {
   }
 
   /**
-   * The same resolver, which answers in time or rejects. Where it is asked about several and says nothing, it is asked about each by
-   * itself, so that it is known about whom it says nothing. The bus's own asks Postgres, which has bounds of its own.
+   * The same resolver, bounded. If it does not answer about several principals, it is asked about each one. The bus's
+   * own asks Postgres, which has bounds of its own.
    */
   resolver(resolver: PrincipalResolver): PrincipalResolver {
     if (resolver instanceof AdminPrincipalResolver) return resolver

@@ -19,24 +19,25 @@ import type { ResolvedPrincipal } from '../contract/principal.ts'
 import { toPrincipal } from './resolver.ts'
 
 export interface PrincipalPatch {
-  /** Default: those that it has; none for a new one. `admin` may change what others registered. */
+  /** Default: unchanged; none for a new one. `admin` may change what others registered. */
   readonly roles?: readonly string[]
-  /** Default: as it is; false for a new one. */
+  /** Default: unchanged; false for a new one. */
   readonly disabled?: boolean
 }
 
-/** Changing them takes the right `principal.change`: by default the service itself, and whoever has the role `admin`. */
+/** Changes take the right `principal.change`: by default of the service, and of the role `admin`. */
 export interface Principals {
   get(id: string): Promise<ResolvedPrincipal | undefined>
   list(page?: PageOptions): Promise<Page<ResolvedPrincipal>>
   /**
-   * Makes it known, or changes what is named. Honoured by the next delivery that is run. One that was removed is made again by
-   * the service alone, without the roles that it had. The id has no look-alike: `options.invalid` for blanks, for what is drawn
-   * as nothing, and for letters of several scripts.
+   * Creates the principal, or changes what is named, from the next delivery on. Only the service creates a removed one
+   * again, without its former roles. `options.invalid` for ids with look-alikes: blanks, invisible characters, letters
+   * of several scripts.
    */
   put(id: string, patch?: PrincipalPatch): Promise<ResolvedPrincipal>
   /**
-   * What it registered stays, and fails closed. It stays known as removed: no trigger that it creates brings it back. True: it was there.
+   * What the principal registered stays and fails closed. The principal stays known as removed, so that no trigger
+   * brings the id back. True if the principal was there.
    */
   remove(id: string): Promise<boolean>
 }
@@ -95,7 +96,7 @@ export class PrincipalStore implements Principals {
     const { roles, disabled } = parseWith(patchSchema, patch, { code: 'options.invalid', what: 'principal' })
     const resource = { id, change: 'put', roles, disabled } as const
     await this.#access.assert(this.#scope, this.#on, { action: 'principal.change', resource })
-    // One that has an id which nobody may have any more can still be changed, such as disabled.
+    // An id that is no longer permitted can still be changed, such as disabled.
     const putId = (await this.#find(id))?.id ?? readPrincipalId(id, { path: 'id' })
     const revives = this.#scope.principal === undefined
     const parameters = [this.#scope.app, putId, roles ?? null, disabled ?? null, revives] as const
@@ -135,7 +136,7 @@ export class PrincipalStore implements Principals {
     return removed.length > 0
   }
 
-  /** Finds a principal by its id as given, or in normal form. Ids from before the rule for them are found as well. */
+  /** Finds a principal by its id as given or in normal form, even an id from before the rule. */
   async #find(id: string): Promise<PrincipalRow | undefined> {
     assertSomeId(id)
     const ids = [...new Set([id, id.normalize('NFC')])]
@@ -144,12 +145,11 @@ export class PrincipalStore implements Principals {
   }
 }
 
-/** Any id that may be stored. */
 function assertSomeId(id: unknown): asserts id is string {
   assertName(id, { what: 'a principal id', path: 'id', code: 'options.invalid' })
 }
 
-/** What the audit keeps of a principal. Undefined if it was not there, or was removed. */
+/** What the audit keeps of a principal. Undefined if the principal was not there, or was removed. */
 function rightsOf(row: PrincipalRow | undefined): object | undefined {
   return row === undefined || row.removed ? undefined : { roles: row.roles, disabled: row.disabled }
 }

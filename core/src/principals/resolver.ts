@@ -1,4 +1,4 @@
-/** Who a principal is now: asked when something runs in its name, and when it changes something. Never copied. */
+/** Resolves who a principal is now, when something runs in its name and when it acts. */
 import type { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
 import { registerPrincipal } from '../sql/principals/register-principal.ts'
@@ -13,15 +13,19 @@ export interface PrincipalKey {
 
 export interface PrincipalResolver {
   /**
-   * By position; undefined for who is not there (any more). Called once for each batch of deliveries that run in
-   * somebody's name, with each principal once, and twice for each change that a principal makes: before it, and in its transaction `on`. May do
-   * I/O. When it rejects, or
-   * takes longer than `dispatch.principalTimeoutMs`, those deliveries fail as `unavailable`. When it rejects, the change is refused.
+   * Answers by position; undefined for whoever is not there (any more). May do I/O. Called with each principal once:
+   *
+   * - for each batch of deliveries that run in somebody's name. If the resolver rejects, or takes longer than
+   *   `dispatch.principalTimeoutMs`, those deliveries fail as `unavailable`.
+   * - for each change of a principal, before it and in its transaction `on`, and for each listing. If the resolver
+   *   rejects, the call is refused.
+   * - for emits and verbs of sources, about once a second for a principal, but each time in a transaction or with
+   *   `cx.as`.
    */
   resolve(asked: readonly PrincipalKey[], on: Queryable): Promise<readonly (ResolvedPrincipal | undefined)[]>
   /**
-   * A principal registers a trigger, which it was allowed to, in the transaction `on`. Never called for one that was removed.
-   * Default: it must be there already.
+   * A principal registers a trigger, as it may, in the transaction `on`. Never called for a removed one. Default: it
+   * must be there already.
    */
   register?(principal: PrincipalKey, on: Queryable): Promise<void>
 }
@@ -32,7 +36,7 @@ export function toPrincipal(row: PrincipalRow | undefined): ResolvedPrincipal | 
   return removed ? { id, roles, disabled, removed } : { id, roles, disabled }
 }
 
-/** The default: principals with roles and a disabled flag in the bus's own schema, administered by `cx.principals`. */
+/** The default: principals with roles and a disabled flag in the bus's schema, administered by `cx.principals`. */
 export class AdminPrincipalResolver implements PrincipalResolver {
   readonly #sql: Sql
 

@@ -1,4 +1,4 @@
-/** Statements on behalf of a context that acts for somebody: each is run only while all whom it acts for are known and not disabled. */
+/** Statements of a context that acts for somebody: each runs only while all concerned are known and not disabled. */
 import type { CallScope } from '../contract/scope.ts'
 import { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
