@@ -1,6 +1,6 @@
 /**
- * What an emit is asked before its statement is sent, for every source and every door: whether it is within the quotas of its app.
- * In memory, by quotas that are read with the app's triggers; only a refusal asks the database, whether it is still right.
+ * Checks each emit of every source against its app's quotas, before its statement is sent. The check is made in memory,
+ * with quotas read along with the triggers; only a refusal is verified in the database.
  */
 import { performance } from '../time/clock.ts'
 import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
@@ -12,11 +12,11 @@ import { quotaExceeded } from '../contract/quotas.ts'
 import { TokenBucket } from './token-bucket.ts'
 import type { WaitingRows } from './waiting-rows.ts'
 
-/** How much more waits than for others when handlers emit: what was accepted is to be finished. */
+/** Handlers may fill the limit twice, so that accepted work can be finished. */
 const OF_HANDLERS = 2
-/** UTF-8 has at most so many bytes a UTF-16 unit. */
+/** The most UTF-8 bytes of a UTF-16 unit. */
 const MOST_BYTES_A_UNIT = 3
-/** How long an app that was refused goes by itself, and how long the database is not asked again whether that is right. */
+/** How long a refused app stays out of groups, and how long its refusal is not verified again. */
 const APART_MS = 1_000
 const SURE_MS = 100
 const MAX_APPS = 10_000
@@ -30,22 +30,20 @@ export interface Refusal {
   readonly quota: QuotaName
   readonly use: number
   readonly limit: number
-  /** That would be written. */
   readonly rows: number
 }
 
-/** What a call, or a group of calls, would write for one app. */
+/** What one or several calls would write for one app. */
 interface Load {
   readonly app: string
   readonly isOfHandler: boolean
   rows: number
-  /** UTF-16 units of JSON: of each row its event. */
+  /** UTF-16 units of JSON: each row's event. */
   units: number
 }
 
 export interface AdmissionOptions {
   readonly waiting: WaitingRows
-  /** Largest trigger event of the bus. */
   readonly maxEventBytes: number
 }
 
@@ -53,9 +51,9 @@ export class Admission {
   readonly #waiting: WaitingRows
   readonly #maxEventBytes: number
   readonly #buckets = new Map<string, TokenBucket>()
-  /** Events whose tokens were taken: they are asked again when their statement is repeated. */
+  /** Events that have paid their tokens; a repeated statement does not pay again. */
   readonly #paid = new WeakSet<CountedEvent>()
-  /** When apps were refused, by what the database said then. The one refused last comes last. */
+  /** When apps were refused, as the database confirmed. Latest last. */
   readonly #refusedAt = new Map<string, number>()
 
   constructor({ waiting, maxEventBytes }: AdmissionOptions) {
@@ -64,8 +62,8 @@ export class Admission {
   }
 
   /**
-   * The first quota that these events are over, given what each matches. Undefined: none. Dead letters are the bus's own affair: that
-   * one app is over its quotas must not hold up the letters of all.
+   * The first quota that these events exceed, given what each matches. Dead letters are exempt: one app over its quotas
+   * must not hold up all letters.
    */
   refusalOf(events: readonly CountedEvent[], matched: Matched, quotasOf: QuotasOf): Refusal | undefined {
     const [first] = events
@@ -87,8 +85,8 @@ export class Admission {
   }
 
   /**
-   * False where so many events of the app are within its quotas, whatever they are and match; the rate is asked when they are
-   * emitted. `triggers`: how many the app has at most.
+   * False if so many events of the app are within its quotas, whatever they match. An app with a rate is always in
+   * doubt. `triggers`: at most how many the app has.
    */
   isInDoubt(app: string, events: number, triggers: number, quotas: Quotas): boolean {
     const rows = events * triggers
@@ -138,7 +136,7 @@ export class Admission {
     return bucket
   }
 
-  /** Whether the app was refused a moment ago: nobody is to wait, or to be written again, for its next refusal. */
+  /** Whether the app was refused a moment ago: nobody shall wait, or be written again, for its next refusal. */
   isApart(app: string): boolean {
     return this.#refusedAt.size > 0 && this.#wasRefusedWithin(app, APART_MS)
   }
@@ -153,14 +151,14 @@ export class Admission {
     return at !== undefined && performance.now() - at < ms
   }
 
-  /** Whether the refusal is right by what is in the outbox now. */
+  /** Whether the refusal is right by what the outbox holds now. */
   async isRight({ app, quota, limit, rows }: Refusal, on: Queryable): Promise<boolean> {
     if (quota !== 'rowsWaiting') return true
     await this.#waiting.count(on)
     return this.#waiting.of(app) + rows > limit
   }
 
-  /** What the caller hears, once the database has said that it is right. `isNew`: it has just been asked. */
+  /** The caller's error, once the database has confirmed the refusal. `isNew`: the database was just asked. */
   refuse({ app, quota, use, limit }: Refusal, isNew: boolean): OutbusError {
     if (isNew) {
       this.#refusedAt.delete(app)
@@ -170,12 +168,11 @@ export class Admission {
     return quotaExceeded(app, quota, { use, limit })
   }
 
-  /** The app's quotas have been changed by this process. */
+  /** This process has changed the app's quotas. */
   forget(app: string): void {
     this.#refusedAt.delete(app)
   }
 
-  /** Rows that were written for the app. */
   written(app: string, rows: number): void {
     if (rows > 0) this.#waiting.add(app, rows)
   }

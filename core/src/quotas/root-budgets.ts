@@ -1,10 +1,7 @@
 /**
- * How many rows one root event may cause, down all its triggers: the quota `rowsPerRoot`. What is beyond it is written all the same (G2),
- * with a depth that no dispatcher runs: so it is skipped and counted, by every version of the bus.
- *
- * Each process counts the rows that it writes for a root. Up to a hundredth of the quota it asks nobody; beyond that it notes each further
- * hundredth in the database, before it writes it, and hears what all processes have noted. So most emits cost a look into a map, and a
- * root is ended within a hundredth of its quota a process.
+ * Bounds how many rows one root event causes through all triggers: the quota `rowsPerRoot`. What an emit would write
+ * beyond it is written (G2) with a depth that no dispatcher of any version runs. Most emits cost a look into a map;
+ * docs/quotas.md says when the database is asked.
  */
 import type { Logger } from 'pino'
 import { SPENT_DEPTH } from '../contract/scope.ts'
@@ -14,15 +11,15 @@ import type { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
 import type { Quotas } from '../contract/quotas.ts'
 
-/** Roots that are remembered; the least recently used goes first, and with it at most a hundredth of its budget. */
+/** The least recently used root goes first, and forgets at most a hundredth of its budget. */
 const MAX_ROOTS = 10_000
 const PORTIONS = 100
 
 interface Root {
   readonly budget: number
-  /** Rows that this process has written. The root's own first row is taken for one of them. */
+  /** Rows that this process has written. The root's own first row counts as one. */
   used: number
-  /** Rows that it may write without asking. */
+  /** Rows that this process may write without asking. */
   granted: number
   isNoted: boolean
   isSpent: boolean
@@ -38,9 +35,8 @@ interface Pending {
 export class RootBudgets {
   readonly #sql: Sql
   readonly #log: Logger
-  /** The least recently used first. */
   readonly #roots = new Map<string, Root>()
-  /** They are asked again when their statement is repeated. */
+  /** Events that are charged; a repeated statement does not charge them again. */
   readonly #charged = new WeakSet<CountedEvent>()
 
   constructor(sql: Sql, log: Logger) {
@@ -48,7 +44,7 @@ export class RootBudgets {
     this.#log = log
   }
 
-  /** Charges the events' rows to their roots, as far as that needs no I/O. Answers with those that do, if there are any. */
+  /** Charges rows to their roots if that needs no I/O. Answers with the events where it does. */
   charge(
     events: readonly CountedEvent[],
     matched: readonly (readonly unknown[])[],
@@ -60,7 +56,7 @@ export class RootBudgets {
       if (rows === 0) continue
       const { rowsPerRoot: budget } = quotasOf(event.app)
       const portion = portionOf(budget)
-      // Of an event that nothing caused, a few rows: what they cause is charged.
+      // A few rows of an event without a cause are free; what they cause is charged.
       if ((event.depth <= 1 && rows < portion) || this.#charged.has(event)) continue
       const root = this.#rootOf(event, budget, portion)
       if (root.isSpent || root.used + rows > budget) this.#end(event, root)
@@ -70,7 +66,7 @@ export class RootBudgets {
     return pending
   }
 
-  /** One after another: each may be the last for which there is room. */
+  /** One after another, because each may be the last that fits. */
   async note(pending: readonly Pending[], on: Queryable): Promise<void> {
     for (const { event, rows, root } of pending) {
       if (!root.isSpent && root.used + rows > root.granted) await this.#note(event, rows, root, on)
@@ -80,7 +76,7 @@ export class RootBudgets {
   }
 
   async #note({ app, rootId }: CountedEvent, rows: number, root: Root, on: Queryable): Promise<void> {
-    // What was used before the first note is noted with it.
+    // The first note includes what was used before.
     const unnoted = root.isNoted ? 0 : root.granted
     const more = Math.max(portionOf(root.budget), root.used + rows - root.granted)
     root.isNoted = true

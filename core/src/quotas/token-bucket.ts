@@ -1,11 +1,11 @@
-/** How many events a second. Pure: the clock is handed in. */
+/** Limits events a second. Pure: the clock is an argument. */
 export class TokenBucket {
-  /** Tokens a second, and as many fit in. */
+  /** Tokens a second, and as many as fit in. */
   readonly rate: number
   #tokens: number
   #at: number
 
-  /** Full. */
+  /** Starts full. */
   constructor(rate: number, now: number) {
     this.rate = rate
     this.#tokens = Math.max(1, rate)
@@ -13,8 +13,8 @@ export class TokenBucket {
   }
 
   /**
-   * Takes `count` tokens, if there are as many, or as fit in at all: then the bucket owes the rest, and nothing is taken until it
-   * has it again. So a call with many events is let through at times, and the rate holds all the same.
+   * Takes `count` tokens, or answers false. More than fit in are taken from a full bucket, which then owes the rest. So
+   * a call with many events passes at times, and the rate holds.
    */
   take(count: number, now: number): boolean {
     if (this.rate === 0 || !this.#has(count, now)) return false

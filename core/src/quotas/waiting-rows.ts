@@ -1,9 +1,9 @@
 /**
- * How many rows of each app are in the outbox, as far as this process knows: what it counted last, and what it has written since.
- * Counting costs a millisecond or two, whatever the size of the outbox, and is done
+ * Estimates each app's rows in the outbox: the last count, and what this process has written since (docs/quotas.md,
+ * "Rows waiting"). A count happens
  *
- *   every 5 s at most, beside an emit that does not wait for it   so that the process hears of what others write
- *   before an emit is refused, every 100 ms at most               so that nobody is refused for what is gone by now
+ *   beside an emit, every 5 s at most             to learn what others write; the emit does not wait
+ *   before a refusal, every 100 ms at most        so that nobody is refused for what is gone
  */
 import type { Logger } from 'pino'
 import { performance } from '../time/clock.ts'
@@ -14,7 +14,7 @@ import type { Queryable } from '../postgres/queryable.ts'
 
 const STALE_AFTER_MS = 5_000
 const COUNT_AGAIN_MS = 100
-/** Apps that are remembered; the least recently used goes first, and is counted anew. */
+/** Apps that are remembered. The least recently used goes first, and is counted anew. */
 const MAX_APPS = 10_000
 
 interface OfApp {
@@ -32,7 +32,7 @@ export interface WaitingRowsOptions {
 export class WaitingRows {
   readonly #options: WaitingRowsOptions
   readonly #apps = new Map<string, OfApp>()
-  /** One statement counts the rows of all apps. The first count is due a while after the first emit. */
+  /** One statement counts all apps. The first count is due a while after the first emit. */
   #countedAt = performance.now()
   #counting: Promise<void> | undefined
 
@@ -40,14 +40,13 @@ export class WaitingRows {
     this.#options = options
   }
 
-  /** What the app has, by what is known here. Begins a count where the last one is old, and does not wait for it. */
+  /** The app's rows as known here. Starts a count if the last one is old, without waiting. */
   of(app: string): number {
     if (performance.now() - this.#countedAt > STALE_AFTER_MS) void this.#countBeside()
     const known = this.#apps.get(app)
     return known === undefined ? 0 : known.counted + known.written
   }
 
-  /** Rows of the app that this process has written. */
   add(app: string, rows: number): void {
     const known = this.#apps.get(app)
     if (known !== undefined) {
@@ -67,7 +66,7 @@ export class WaitingRows {
   #hasCounted = false
 
   async #count(on: Queryable): Promise<void> {
-    // What is written while it counts may be counted or not: it is taken as not counted.
+    // What is written during the count may be in it; here it is taken as missing.
     const before = new Map([...this.#apps].map(([app, { written }]) => [app, written]))
     this.#countedAt = performance.now()
     const rows = await this.#options.sql.run(on, estimateWaiting, [])
