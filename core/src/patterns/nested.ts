@@ -1,18 +1,17 @@
 /**
- * Ruler joins the names on the way to a value by dots, so that `{ "a.b": 1 }` and `{ "a": { "b": 1 } }` are the same to it. Pure,
- * and linear in the event.
+ * Takes dotted names apart, because Ruler joins names by dots: `{ "a.b": 1 }` and `{ "a": { "b": 1 } }` are the same to
+ * it. Pure, and linear in the event.
  */
 import type { JsonObject, JsonValue } from '../contract/json.ts'
 
-/** Members further down than any pattern can name are left where they are. */
+/** Members deeper than any pattern can name are left out. */
 export const MAX_STEPS = 64
 
-/** The event with names that have dots taken apart; itself, where there are none. */
 export function nested(value: JsonValue): JsonValue {
   return hasDots(value) ? new Apart().of(value, 0) : value
 }
 
-/** Asked first, of every event: most have none, and then nothing is made. */
+/** Asked first, because most events have none. */
 function hasDots(value: JsonValue): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (Array.isArray(value)) {
@@ -23,15 +22,15 @@ function hasDots(value: JsonValue): boolean {
   return false
 }
 
-/** One event being taken apart. What it makes is its own, so that it may be added to. */
+/** Takes one event apart. What it makes is its own, and may be added to. */
 class Apart {
-  /** In a list that has come together from several members: the object that takes the named ones among them. */
+  /** For a list merged from several members: the object that takes its named ones. */
   readonly #namedIn = new Map<JsonValue[], JsonObject>()
 
   of(value: JsonValue, steps: number): JsonValue {
     if (typeof value !== 'object' || value === null) return value
     if (Array.isArray(value)) return value.map((member) => this.of(member, steps))
-    // Without a prototype: `__proto__` is a name like any other.
+    // Without a prototype, `__proto__` is a name like any other.
     const object = Object.create(null) as JsonObject
     for (const [name, member] of Object.entries(value)) {
       const path = name.split('.', MAX_STEPS + 1)
@@ -49,7 +48,7 @@ class Apart {
     at[last] = present === undefined ? value : this.#both(present, value)
   }
 
-  /** The object that stands under the name, or beside what stands there. */
+  /** The object under the name, or beside what stands there. */
   #objectAt(object: JsonObject, name: string): JsonObject {
     const present = object[name]
     if (isObject(present)) return present
@@ -66,7 +65,7 @@ class Apart {
     return made
   }
 
-  /** Members of two objects come together; anything else stands beside the other, as in a list. */
+  /** Objects merge; anything else stands side by side, as in a list. */
   #both(present: JsonValue, added: JsonValue): JsonValue {
     if (isObject(added) && (isObject(present) || Array.isArray(present))) {
       const holder = Object.create(null) as JsonObject

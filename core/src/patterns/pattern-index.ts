@@ -1,8 +1,7 @@
 /**
- * Many patterns at once: which of them match an event. Each is filed under one thing that must be true of an event for it
- * to match, the one that it shares with the fewest others so far; a lookup visits the paths at which something is filed. What
- * the place has not already said of the event is tested then, and patterns that ask for the same beside it share that test:
- * among many, each one's own memory is what a lookup waits for. Pure.
+ * Finds which of many patterns match an event. Each is filed under one thing that a matching event must have: the one
+ * shared with the fewest others so far. A lookup visits the paths where something is filed, then tests the rest.
+ * Patterns with the same rest share its test, because a lookup among many waits for memory. Pure.
  */
 import type { JsonPrimitive, JsonValue } from '../contract/json.ts'
 import { Shelves, TextShelves } from './shelves.ts'
@@ -11,28 +10,27 @@ import { compileRule, isObject, needsOf, own } from './pattern.ts'
 import { takeSteps } from './steps.ts'
 import { folded } from './value-tests.ts'
 
-/** A path at which nothing is filed yet costs every lookup a little, so it has to be worth this many candidates. */
+/** A new path costs every lookup a little, so it has to save so many candidates. */
 const COST_OF_A_PATH = 4
-/** Above this many members the event's own are looked through, if they are fewer. */
+/** Above this many members, the event's own are looked through if they are fewer. */
 const MANY_MEMBERS = 16
 
-/** The pattern of an item, whichever of its rules led to it. */
 interface Whole {
   readonly test: (event: JsonValue) => boolean
-  /** The lookup that tested it last, and what that found. */
+  /** The last lookup that ran the test, and its result. */
   testedBy: number
   isTrue: boolean
 }
 
-/** An item, for one rule of its pattern. */
+/** One rule of an item's pattern. */
 interface Filed<T> {
   readonly item: T
   readonly whole: Whole
-  /** The lookup that found it last: an event may have the same thing in every place of a list, and one test says it for all. */
+  /** The last lookup that found this, since one test covers every place of a list. */
   foundBy: number
-  /** What is left to be tested once its leaf has been found; undefined where that does not say enough. */
+  /** What is left to test after its leaf. Undefined: the leaf does not say enough. */
   readonly rest: Rest | undefined
-  /** Undefined: among those that an event need not have anything for. */
+  /** Undefined: filed in `#always`. */
   readonly at: { readonly place: Place<T>; readonly leaf: Leaf } | undefined
 }
 
@@ -40,17 +38,17 @@ interface Rest {
   readonly asked: string
   readonly test: ObjectTest
   users: number
-  /** The same as in {@link Whole}. */
+  /** As in {@link Whole}. */
   testedBy: number
   isTrue: boolean
 }
 
 export class PatternIndex<T> {
   readonly #root = new Place<T>()
-  /** Those that an event need not have anything for. */
+  /** Patterns that a match may have nothing for. */
   readonly #always = new Set<Filed<T>>()
   readonly #filed = new Map<T, Filed<T>[]>()
-  /** By what they ask for, as text. */
+  /** Keyed by what they ask for, as text. */
   readonly #rests = new Map<string, Rest>()
   #lookup = 0
 
@@ -69,7 +67,7 @@ export class PatternIndex<T> {
   delete(item: T): void {
     for (const filed of this.#filed.get(item) ?? []) {
       const { at, rest } = filed
-      // What is empty then stays where it is: its key is likely to be used again, and the index is rebuilt now and then.
+      // An empty place stays: its key is likely to come again, and the index is rebuilt now and then.
       if (at === undefined) this.#always.delete(filed)
       else at.place.take(at.leaf, filed)
       if (rest !== undefined && --rest.users === 0) this.#rests.delete(rest.asked)
@@ -77,10 +75,10 @@ export class PatternIndex<T> {
     this.#filed.delete(item)
   }
 
-  /** Calls `visit` with every item whose pattern matches, some of them several times. The event is `nested` already. */
+  /** Calls `visit` with each item whose pattern matches, perhaps several times. The event is `nested` already. */
   visit(event: JsonValue, visit: (item: T) => void): void {
     const lookup = ++this.#lookup
-    // Each test once a lookup, whatever leads to it.
+    // Each test runs once a lookup, whatever leads to it.
     const isTrue = (test: Whole | Rest, of: EventObject) => {
       if (test.testedBy !== lookup) {
         test.testedBy = lookup
@@ -156,24 +154,23 @@ export class PatternIndex<T> {
   }
 }
 
-/** Where nothing is filed: what says least of a value goes last. */
+/** Of empty places, the one that says least of a value comes last. */
 function emptyCost(needs: Needs): number {
   return needs.other ? 1 : 0
 }
 
-/** What is filed at one path. */
 class Place<T> {
   readonly members = new Map<string, Place<T>>()
   readonly exact = new Shelves<JsonPrimitive, Filed<T>>()
   readonly foldedExact = new Shelves<string, Filed<T>>()
   readonly prefixes = new Affixes<Filed<T>>()
   readonly suffixes = new Affixes<Filed<T>>()
-  /** Those that only ask for a value. */
+  /** Patterns that only ask for a value. */
   readonly present = new Set<Filed<T>>()
-  /** The lookup that visited those last: any value leads to all of them. */
+  /** The last lookup that visited `present`: any value leads to all of them. */
   presentBy = 0
 
-  /** The most that a lookup which finds the leaf finds beside it. */
+  /** The most neighbours that a lookup finds together with the leaf. */
   cost(needs: Needs): number {
     if (needs.other) return this.present.size + emptyCost(needs)
     let most = 0
@@ -203,12 +200,11 @@ class Place<T> {
 
 type ShelvesOf<K, T> = Pick<Shelves<K, Filed<T>>, 'countAt' | 'add' | 'delete'>
 
-/** Beginnings, or ends, and which lengths they have. */
 class Affixes<T extends object> extends TextShelves<T> {
   readonly #known = new Set<number>()
   #lengths: readonly number[] | undefined = []
 
-  /** The shortest first, so that a short value ends the search. Sorted when it is asked for: there may be thousands. */
+  /** Shortest first, so that a short value ends the search. Sorted on demand: there may be thousands. */
   get lengths(): readonly number[] {
     return (this.#lengths ??= [...this.#known].toSorted((a, b) => a - b))
   }
@@ -222,10 +218,10 @@ class Affixes<T extends object> extends TextShelves<T> {
   }
 }
 
-/** `isEnough`: what was found is true of the event, and not only of one of several objects in a list. */
+/** `isEnough`: what was found is true of the event, not only of one of several objects in a list. */
 type Found<T> = (filed: Filed<T>, isEnough: boolean) => void
 
-/** A list with this many values, or more, is visited once for each value. */
+/** From this many values on, a list is visited once for each distinct value. */
 const MANY_VALUES = 16
 
 function visitObject<T>(event: EventObject, place: Place<T>, inList: boolean, lookup: number, found: Found<T>): void {

@@ -1,9 +1,9 @@
 /**
- * Content patterns: the EventBridge pattern language, as Ruler implements it. Compiled once; matching looks at each member of
- * the event once for each member of the pattern. Pure.
+ * Content patterns: the EventBridge pattern language, as Ruler implements it. Compiled once; matching looks at each
+ * member of the event once for each member of the pattern. Pure.
  *
- * A pattern is an object like the event; where it has a list, one of the list must be true of the event's value there, or of
- * one of its values where it has several. All members must match; of `$or`, one.
+ * A pattern is an object like the event. Where it has a list, one entry must be true of the event's value there, or of
+ * one of its values. All members must match; of `$or`, one.
  */
 import { z } from 'zod'
 import { hasBrand } from '../validation/brand.ts'
@@ -17,11 +17,11 @@ import { blockOf, compileOperator, intervalOf, oneOfBlocks, refuse } from './val
 import { literalEnds } from './wildcard.ts'
 
 export interface Pattern {
-  /** Of any JSON value as core takes it, at most 64 deep. */
+  /** Takes any JSON value that core takes, at most 64 deep. */
   test(event: JsonValue): boolean
 }
 
-/** What a filter takes: an object like the event, with lists where the event has values. */
+/** A pattern in a filter: an object like the event, with lists where the event has values. */
 export interface PatternInput {
   readonly [member: string]: unknown
 }
@@ -30,18 +30,18 @@ export interface EventObject {
   readonly [member: string]: JsonValue
 }
 export type ObjectTest = (event: EventObject) => boolean
-/** Of what stands at a path: one value, several, or nothing. */
+/** A test of what stands at a path: one value, several, or nothing. */
 type LeafTest = (value: JsonValue | undefined) => boolean
 
 const NOTHING: EventObject = {}
-/** Members, list entries and operands, all in all. */
+/** The most members, list entries and operands in all. */
 const MAX_PARTS = 2_000
-/** Combinations of alternatives. */
+/** The most combinations of alternatives. */
 const MAX_RULES = 200
-/** Leaves of all combinations together: each is filed and tested by itself. */
+/** The most leaves of all combinations, since each is filed and tested by itself. */
 const MAX_LEAVES = 10_000
 
-/** Throws an `OutbusError` whose path is where the pattern is wrong. */
+/** Throws an `OutbusError` whose path says where the pattern is wrong. */
 export function compilePattern(pattern: unknown, path = ''): Pattern {
   try {
     if (!isObject(pattern)) throw refuse('a pattern is an object', path, pattern)
@@ -61,18 +61,18 @@ export function compilePattern(pattern: unknown, path = ''): Pattern {
 
 const BRAND = Symbol.for('outbus.pattern')
 
-/** For core, which files triggers by what their patterns say. */
+/** For core, which files triggers by their patterns. */
 export class CompiledPattern implements Pattern {
-  /** One of them must be true: without `$or` there is one. */
+  /** One of them must be true. Without `$or` there is one. */
   readonly rules: readonly (readonly Leaf[])[]
-  /** Of an event that is {@link nested} already. */
+  /** Takes an event that is {@link nested} already. */
   readonly testNested: (event: JsonValue) => boolean
-  /** Its own, so that it may be taken from the object. */
+  /** A property of its own, so that it can be detached from the object. */
   readonly test: (event: JsonValue) => boolean
 
   constructor(rules: readonly (readonly Leaf[])[]) {
     this.rules = rules
-    // Made when it is first asked: of most patterns an index tests only what it has not found out by itself.
+    // Compiled when first asked: an index finds out most patterns by itself.
     let test: ObjectTest | undefined
     this.testNested = (event) => (test ??= someOf(rules.map(compileRule)))(isObject(event) ? event : NOTHING)
     this.test = (event) => withinSteps(() => this.testNested(nested(event)))
@@ -83,12 +83,14 @@ export class CompiledPattern implements Pattern {
   }
 }
 
-/** Also one that a plugin compiled with another copy of this package: else its triggers would match without it. */
+/** True also for another copy of this package, whose pattern would otherwise be ignored. */
 export function isCompiledPattern(pattern: unknown): pattern is CompiledPattern {
   return hasBrand(pattern, BRAND)
 }
 
-/** For filters: `pattern: patternSchema().optional()`. Refused with the pattern's own code and path; parsed, it is compiled. */
+/**
+ * For filters: `pattern: patternSchema().optional()`. Compiles the pattern, or refuses it with its own code and path.
+ */
 export function patternSchema() {
   return z
     .custom<PatternInput>(() => true)
@@ -109,27 +111,25 @@ export function isObject(value: unknown): value is EventObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** What must be true of the values at one path. */
 export interface Leaf {
   readonly members: readonly string[]
-  /** As it stands in the pattern, where it was found to be well made; compiled when it is first tested. */
+  /** The checked part of the pattern, compiled when first tested. */
   readonly wanted: readonly unknown[]
 }
 
-/** Of the values at a path one is, or begins with, or ends with, one of these; or, where `other`, there is a value. */
+/** What a match needs at a path: a value that is, begins with or ends with one of these; with `other`, any value. */
 export interface Needs {
   readonly exact: readonly JsonPrimitive[]
   readonly prefixes: readonly string[]
   readonly suffixes: readonly string[]
-  /** As {@link folded} gives it. */
   readonly foldedExact: readonly string[]
   readonly other: boolean
-  /** Whatever value is one of `exact`, begins or ends so, makes the leaf true: nothing is left to be tested of it. */
+  /** A value found by `exact`, `prefixes` or `suffixes` makes the leaf true without a further test. */
   readonly enough: boolean
-  /** It is true also where there is nothing at the path. */
+  /** True also if nothing stands at the path. */
   readonly nothing: boolean
 }
-/** By path: of two that speak of the same path, in a pattern and in one of its alternatives, the later one counts. */
+/** By path. If a pattern and its alternative name one path, the later counts. */
 type Rule = Map<string, Leaf>
 
 /** A pattern without `$or` for each combination of alternatives. */
@@ -145,7 +145,7 @@ function expand(
   let rules: Rule[] = [new Map()]
   for (const [name, wanted] of entries) {
     const at = path === '' ? name : `${path}.${name}`
-    // A dot in a name is a step, in a pattern as in an event.
+    // A dot in a name is a step, as in an event.
     const within = [...members, ...name.split('.', MAX_STEPS + 1)]
     if (within.length > MAX_STEPS)
       throw new OutbusError('pattern.too_complex', 'nested too deep', { path: at, limit: MAX_STEPS })
@@ -163,8 +163,8 @@ function expand(
 }
 
 /**
- * Each of the rules with each of the others, whose leaves count where both speak of a path. Both lists are used up: a rule is only copied where
- * it stands for several, since copies of all rules for each member took seconds of 200 rules and a thousand members.
+ * Combines each rule with each of `more`, whose leaves win where both name a path. It uses both lists up, and copies a
+ * rule only if several need it. Copying all for each member took seconds with 200 rules and a thousand members.
  */
 function combine(rules: Rule[], more: readonly Rule[], path: string): Rule[] {
   const [only] = rules
@@ -188,7 +188,6 @@ function isOr(wanted: unknown): wanted is { readonly [member: string]: unknown }
   return Array.isArray(wanted) && wanted.length > 1 && wanted.every(isObject)
 }
 
-/** All of the leaves. */
 export function compileRule(leaves: readonly Leaf[]): ObjectTest {
   return compileNode(treeOf(leaves))
 }
@@ -224,7 +223,7 @@ function compileNode(node: Node): ObjectTest {
   )
 }
 
-/** Most are of one: each step less is memory that a match among many patterns does not have to fetch. */
+/** Most have one test, and skipping a step saves a fetch from memory. */
 function someOf<T>(tests: readonly ((of: T) => boolean)[]): (of: T) => boolean {
   const [only] = tests
   return only !== undefined && tests.length === 1 ? only : (of) => tests.some((test) => test(of))
@@ -235,7 +234,7 @@ function everyOf<T>(tests: readonly ((of: T) => boolean)[]): (of: T) => boolean 
   return only !== undefined && tests.length === 1 ? only : (of) => tests.every((test) => test(of))
 }
 
-/** Each member of a pattern is looked for in each object of a list. */
+/** A step is charged for each member in each object of a list. */
 function memberOf(event: EventObject, name: string): JsonValue | undefined {
   takeSteps(1)
   return own(event, name)
@@ -245,7 +244,7 @@ export function own(event: EventObject, name: string): JsonValue | undefined {
   return Object.hasOwn(event, name) ? event[name] : undefined
 }
 
-/** A pattern within a member is matched with each object of a list by itself, and with nothing where there is none. */
+/** A nested pattern is matched with each object of a list by itself, or with nothing if there is none. */
 function someObject(value: JsonValue | undefined, test: ObjectTest): boolean {
   if (isObject(value)) return test(value)
   const objects: EventObject[] = []
@@ -258,7 +257,7 @@ function collectObjects(value: JsonValue | undefined, objects: EventObject[]): v
   else if (isObject(value)) objects.push(value)
 }
 
-/** Operators of a leaf of which many are looked up together. */
+/** Operators of a leaf that are looked up together. */
 interface Alike {
   readonly prefix: string[]
   readonly suffix: string[]
@@ -267,7 +266,7 @@ interface Alike {
   readonly blocks: Interval[]
 }
 
-/** Whether the operator is one of them, and has been added. */
+/** Adds the operator if it is one of them. */
 function isAlike(alike: Alike, operator: string, operand: unknown, path: string): boolean {
   const block = operator === 'cidr' ? blockOf(operand, path) : undefined
   if (block !== undefined) return alike.blocks.push(block) > 0
@@ -289,7 +288,6 @@ function testsOfAlike({ prefix, suffix, folded: texts, intervals, blocks }: Alik
   return tests
 }
 
-/** False too where there is none. */
 function somePrimitive(value: JsonValue | undefined, test: ValueTest): boolean {
   if (Array.isArray(value)) return value.some((member) => somePrimitive(member, test))
   return value !== undefined && !isObject(value) && test(value)
@@ -329,7 +327,7 @@ function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: nu
   } else if (exact.size > 1) tests.push((value) => exact.has(value))
   tests.push(...testsOfAlike(alike))
   const only = someOf(tests)
-  // To come to a value costs as much as one test.
+  // Reaching a value costs as much as a test.
   const cost = tests.length + 1
   const test: ValueTest = (value) => {
     takeSteps(cost)

@@ -1,12 +1,9 @@
 import { takeSteps } from './steps.ts'
 
-/** Characters that are copied and hashed in the time of a step. */
+/** How many characters are copied and hashed in the time of a step. */
 const CHARACTERS_A_STEP = 24
 
-/**
- * What is filed under each of many keys: mostly one thing, which then stands in the map itself, without the memory, and the way
- * through it, that a set of one costs.
- */
+/** Items under many keys. Most keys have one item, which stands in the map itself, without the memory of a set. */
 export class Shelves<K, T extends object> {
   readonly #shelves = new Map<K, T | Set<T>>()
 
@@ -41,12 +38,12 @@ export class Shelves<K, T extends object> {
 }
 
 /**
- * By text, for lookups of which most find nothing: the shape of a text, its length and where it begins and ends, is cheap to
- * tell and mostly says so, where a lookup among many has to make the text, hash it, and wait for memory.
+ * Shelves by text, for lookups that mostly find nothing. A text's length and ends, its shape, are cheap to read and
+ * mostly say so. A lookup has to make and hash the text, and waits for memory.
  */
 export class TextShelves<T extends object> {
   readonly #shelves = new Shelves<string, T>()
-  /** How many texts there are of each shape. */
+  /** How many texts have each shape. */
   readonly #shapes = new Map<number, number>()
 
   get size(): number {
@@ -69,10 +66,10 @@ export class TextShelves<T extends object> {
     this.#countShape(text, this.#shelves.size - before)
   }
 
-  /** What is filed under the part of a text from `from` to before `to`. */
+  /** Visits what is filed under the text's part from `from` to before `to`. */
   visitPart(text: string, from: number, to: number, visit: (item: T) => void): void {
     if (!this.#shapes.has(shapeOf(text, from, to))) return
-    // The text is made and hashed. Beginnings of each length, of many long texts, took seconds.
+    // Making and hashing texts is charged: beginnings of each length of many long texts took seconds.
     takeSteps((to - from) / CHARACTERS_A_STEP)
     this.#shelves.visit(text.slice(from, to), visit)
   }
@@ -86,7 +83,7 @@ export class TextShelves<T extends object> {
   }
 }
 
-/** Within 30 bits: small integers are the keys that a map finds soonest. */
+/** Fits in 30 bits, because maps find small integers fastest. */
 function shapeOf(text: string, from: number, to: number): number {
   if (from === to) return 0
   const ends = (text.charCodeAt(from) * 31 + text.charCodeAt(to - 1)) & 0x3ffff

@@ -1,18 +1,18 @@
 /**
- * How much is tested for one event. Patterns and events are anybody's, and the tests of one event do not yield: what is tested of each
- * value, or looked at for it, is a step, and an event that takes too many is refused.
+ * Bounds how much is tested for one event. Anybody may write patterns and events, and the tests of an event do not
+ * yield. A step is one test of a value, or one look for it; an event that takes too many is refused.
  */
 import { OutbusError } from '../errors.ts'
 
-/** One event may cost this over all triggers of its app that it is tested for. These are some 30 ms. */
+/** The most steps that an event may cost over all triggers that it is tested for: some 30 ms. */
 const MAX_STEPS_AN_EVENT = 1_000_000
 
 let left = Number.POSITIVE_INFINITY
 let limit = left
 
 /**
- * Throws `pattern.too_complex` where there are no steps left. For what matches one event: also a source's `matches`, where what it costs
- * is what the filter has, times what the event has. A step is some 30 ns. Outside of an emit there are any number.
+ * Throws `pattern.too_complex` if no steps are left. For whatever matches one event, also a source's `matches` if it
+ * costs filter times event. A step is some 30 ns. Outside of an emit there is no limit.
  */
 export function takeSteps(count: number): void {
   if ((left -= count) >= 0) return
@@ -27,7 +27,7 @@ export function takeSteps(count: number): void {
   )
 }
 
-/** Runs what matches one event, within its steps; within those of whoever called for the same event, where somebody did. */
+/** Runs what matches one event within its steps, or within those of an outer call for the same event. */
 export function withinSteps<T>(match: () => T, most = MAX_STEPS_AN_EVENT): T {
   if (left !== Number.POSITIVE_INFINITY) return match()
   left = limit = most
@@ -38,7 +38,7 @@ export function withinSteps<T>(match: () => T, most = MAX_STEPS_AN_EVENT): T {
   }
 }
 
-/** Tells tests how many steps it takes. */
+/** Counts steps, for tests. */
 export function stepsOf(match: () => unknown): number {
   const most = Number.MAX_SAFE_INTEGER
   let taken = 0

@@ -1,9 +1,8 @@
-/** Many tests of one value as one: what a leaf's operators have in common is looked up, not tried one after the other. Pure. */
+/** Tests a value against many operators of one kind by a lookup. Pure. */
 import type { JsonPrimitive } from '../contract/json.ts'
 
 export type ValueTest = (value: JsonPrimitive) => boolean
 
-/** A comparison, or a range. */
 export interface Interval {
   readonly from: number
   readonly to: number
@@ -11,10 +10,9 @@ export interface Interval {
   readonly withTo: boolean
 }
 
-/** With this many alternatives, or more, a lookup costs less than trying each. */
+/** From this many alternatives on, a lookup costs less than trying each. */
 const MANY = 4
 
-/** Tests several alternatives of the same kind. */
 export function oneOfAffixes(texts: readonly string[], side: 'prefix' | 'suffix'): ValueTest {
   const lengths = [...new Set(texts.map(({ length }) => length))].toSorted((a, b) => a - b)
   const known = new Set(texts)
@@ -35,7 +33,7 @@ export function oneOfFolded(texts: readonly string[]): ValueTest {
   return (value) => typeof value === 'string' && known.has(folded(value))
 }
 
-/** Goes by bisection, once ranges that overlap are one. */
+/** Merges ranges that overlap, and bisects. */
 export function oneOfIntervals(intervals: readonly Interval[]): ValueTest {
   const merged: Interval[] = []
   for (const one of intervals.toSorted((a, b) => a.from - b.from || Number(b.withFrom) - Number(a.withFrom))) {
@@ -47,7 +45,7 @@ export function oneOfIntervals(intervals: readonly Interval[]): ValueTest {
     if (typeof value !== 'number') return false
     let low = 0
     let high = merged.length
-    // The last one that begins at the value or before.
+    // Finds the last one that begins at the value or before.
     while (low < high) {
       const middle = (low + high) >>> 1
       if ((merged[middle] as Interval).from <= value) low = middle + 1
@@ -76,7 +74,7 @@ function joined(a: Interval, b: Interval): Interval {
   return { from: a.from, withFrom: a.withFrom, to: Math.max(a.to, b.to), withTo }
 }
 
-/** Letter by letter: one that has no single counterpart is only equal to itself. */
+/** Folds letter by letter. A letter without a single counterpart equals only itself. */
 export function folded(text: string): string {
   let result = ''
   for (const letter of text) {

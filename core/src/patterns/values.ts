@@ -1,4 +1,4 @@
-/** What a pattern says of one value: compiled from one member of a leaf's list. Pure. */
+/** Compiles what one entry of a leaf's list says of a value. Pure. */
 import { BlockList, isIP } from 'node:net'
 import { OutbusError } from '../errors.ts'
 import { takeSteps } from './steps.ts'
@@ -10,7 +10,7 @@ export function refuse(message: string, path: string, received: unknown): Outbus
   return new OutbusError('pattern.invalid', message, { path, received })
 }
 
-/** Of an operator object, all but `exists`, which is about the field and not its values. */
+/** Compiles every operator but `exists`, which is about the field, not its values. */
 export function compileOperator(operator: string, operand: unknown, path: string): ValueTest {
   switch (operator) {
     case 'prefix':
@@ -53,7 +53,7 @@ function affix(operand: unknown, path: string, has: (value: string, text: string
 
 const COMPARISONS = new Set(['=', '<', '<=', '>', '>='])
 
-/** What a comparison, or a range, asks of a number. */
+/** The numbers that a comparison or a range admits. */
 export function intervalOf(operand: unknown, path: string): Interval {
   if (!Array.isArray(operand) || (operand.length !== 2 && operand.length !== 4))
     throw refuse('takes one comparison, or a lower and an upper bound', path, operand)
@@ -86,7 +86,7 @@ function intervalBetween(comparisons: readonly { readonly operator: string; read
   return interval
 }
 
-/** What an address block asks of an address of version 4, as a number; undefined for one of version 6. */
+/** The version 4 addresses of a block, as numbers. Undefined for a version 6 block. */
 export function blockOf(operand: unknown, path: string): Interval | undefined {
   const { address, bits, family } = readBlock(operand, path)
   if (family === 6) return undefined
@@ -95,7 +95,7 @@ export function blockOf(operand: unknown, path: string): Interval | undefined {
   return { from, to: from + size, withFrom: true, withTo: false }
 }
 
-/** An address of version 4 as a number; undefined for what is none. */
+/** A version 4 address as a number; undefined for anything else. */
 function addressOf(value: string): number | undefined {
   if (value.length > 15 || isIP(value) !== 4) return undefined
   return value.split('.').reduce((address, part) => address * 256 + Number(part), 0)
@@ -111,7 +111,7 @@ function readBlock(operand: unknown, path: string): { address: string; bits: num
   return { address, bits: Number(bits), family: family === 4 ? 4 : 6 }
 }
 
-/** What a look at an address of version 6 costs. */
+/** What testing a version 6 address costs. */
 const STEPS_AN_ADDRESS = 30
 
 function cidr(operand: unknown, path: string): ValueTest {
@@ -127,7 +127,6 @@ function cidr(operand: unknown, path: string): ValueTest {
   }
 }
 
-/** One of several, of version 4. */
 export function oneOfBlocks(blocks: readonly Interval[]): ValueTest {
   const test = oneOfIntervals(blocks)
   return (value) => {

@@ -1,4 +1,4 @@
-/** `*` for any run of characters; `\*` and `\\` for the characters themselves. Linear in the text. Pure. */
+/** Wildcards: `*` is any run of characters, `\*` and `\\` are the characters themselves. Linear in the text. Pure. */
 import { OutbusError } from '../errors.ts'
 
 export function compileWildcard(text: string, path: string): (value: string) => boolean {
@@ -11,7 +11,7 @@ export function compileWildcard(text: string, path: string): (value: string) => 
     if (value.length < first.length + last.length || !value.startsWith(first) || !value.endsWith(last)) return false
     const end = value.length - last.length
     let at = first.length
-    // The first place where a piece stands leaves the most room for the others.
+    // A piece's first place leaves the most room for the others.
     for (const { piece, find } of between) {
       const found = find(value, at)
       if (found < 0 || found + piece.length > end) return false
@@ -21,7 +21,7 @@ export function compileWildcard(text: string, path: string): (value: string) => 
   }
 }
 
-/** What `indexOf` looks for at worst so many times in each place; beyond that it has to be found in one go. */
+/** At worst `indexOf` compares so many characters at each place. Longer pieces are found in one pass. */
 const MAX_INDEX_OF = 64
 
 function finderOf(piece: string): (value: string, from: number) => number {
@@ -30,7 +30,7 @@ function finderOf(piece: string): (value: string, from: number) => number {
   return (value, from) => findByFallbacks(piece, fallbacks, value, from)
 }
 
-/** Knuth, Morris and Pratt: for each beginning of the piece, how much of its end is a beginning too. */
+/** The table of Knuth, Morris and Pratt: for each beginning of the piece, how much of its end is a beginning too. */
 function fallbacksOf(piece: string): Uint32Array {
   const fallbacks = new Uint32Array(piece.length)
   let length = 0
@@ -55,13 +55,12 @@ function findByFallbacks(piece: string, fallbacks: Uint32Array, value: string, f
 interface Ends {
   readonly first: string
   readonly last: string
-  /** There is no star: it is `first` and nothing else. */
+  /** There is no star, so a match is `first`. */
   readonly alone: boolean
-  /** Something is asked of what stands between the two. */
+  /** Something is asked of what stands between `first` and `last`. */
   readonly between: boolean
 }
 
-/** What a match begins and ends with. */
 export function literalEnds(text: string): Ends {
   const pieces = piecesOf(text, '')
   return {
@@ -72,7 +71,7 @@ export function literalEnds(text: string): Ends {
   }
 }
 
-/** What stands between the stars. */
+/** The texts between the stars. */
 function piecesOf(text: string, path: string): string[] {
   const pieces = ['']
   let afterStar = false
