@@ -1,11 +1,13 @@
 /**
- * `bus.apps.eraseData`: payloads that are about somebody, out of every table that keeps some.
+ * `bus.apps.eraseData`: erases payloads about somebody from every table that keeps some.
  *
- *   audit row ──▶ documents of sources ──▶ outbox ──▶ dead letters ──▶ replies ──▶ history ──▶ again, while rows are held
+ *   audit row ──▶ documents of sources ──▶ outbox ──▶ dead letters ──▶ replies ──▶ history
+ *                      ▲                                                              │
+ *                      └───────────────── again, while rows are held ◀────────────────┘
  *
- * Each table goes by its primary key, in batches that are each a transaction of their own with a bounded time. The audit row counts along
- * in the transactions of the batches, so that it is true whenever the process ends. What was erased stays erased, and a repeated call goes
- * on. In that order, since a delivery that was running meanwhile may have left a letter.
+ * Each batch, by primary key, is a transaction of its own with a bounded time, and updates the audit row's counts. So
+ * they are true whenever the process ends, and a repeated call goes on. Letters come after the outbox, because a
+ * running delivery may leave one.
  */
 import { performance } from '../time/clock.ts'
 import { audit } from '../audit/auditor.ts'
@@ -33,19 +35,17 @@ import type { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
 import type { ReadSearch } from './payload-search.ts'
 
-/** Of one table. */
 export interface ErasedRows {
-  /** That were erased; of a dry run, that would be. */
+  /** Rows that were erased, or would be in a dry run. */
   readonly rows: number
-  /** That somebody still had in hands when the call ended: they run, or a transaction holds them. Of a dry run 0. */
+  /** Rows that were still running or locked when the call ended. In a dry run 0. */
   readonly held: number
-  /** Of the app, that cannot be read as JSON. Nobody can say whether they are meant: they stay. */
+  /** The app's rows that are no readable JSON. Nobody can say whether they are meant, so they stay. */
   readonly unreadable: number
-  /** Of a dry run: at most ten of those that are meant, as their table knows them. Else empty. */
+  /** In a dry run, ids of at most ten rows that are meant. Otherwise empty. */
   readonly ids: readonly string[]
 }
 
-/** One batch of it. */
 type Batch = (args: {
   readonly on: Queryable
   readonly after: string | undefined
@@ -55,7 +55,7 @@ type Batch = (args: {
 
 interface Table {
   readonly batch: Batch
-  /** Of a source. */
+  /** Whether a source stores it. */
   readonly isDocuments: boolean
 }
 
@@ -68,7 +68,7 @@ export interface ErasureOptions {
   assertOpen(): void
 }
 
-/** What an erasure did not go through. */
+/** What an erasure did not cover. */
 export interface NotCovered {
   /** Sources without `erase`. */
   readonly sources: readonly string[]
@@ -76,7 +76,7 @@ export interface NotCovered {
   readonly tables: readonly string[]
 }
 
-/** Those that an erasure goes through, and those that hold no payload. */
+/** Tables that an erasure covers, or that hold no payload. */
 const CORE_TABLES = [
   'outbox',
   'dead_letters',
@@ -100,10 +100,10 @@ const CORE_TABLES = [
 ]
 
 const BATCH_ROWS = 1_000
-/** A batch takes a few ms mostly. One that takes so long is tried again with fewer rows. */
+/** A batch mostly takes a few ms. One that times out is tried again with fewer rows. */
 const BATCH_SETTINGS = [`statement_timeout = '30s'`]
 const LOOK_AGAIN_MS = 200
-/** For rows that somebody has in hands. A lease that is not extended ends in less. */
+/** How long held rows are waited for. A lease that is not extended ends sooner. */
 const WAIT_FOR_HELD_MS = 40_000
 const FIRST_ID = '0'
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000'
@@ -118,17 +118,17 @@ export class Erasure {
     this.#options = options
   }
 
-  /** By table, and `<table>.caller`, in the order in which they are gone through. */
+  /** Answers by table, and `<table>.caller`, in the order of the work. */
   async run(scope: CallScope, search: ReadSearch, dryRun: boolean): Promise<ReadonlyMap<string, ErasedRows>> {
     const tables = this.#tables(scope.app, search)
     const erased = new Map([...tables.keys()].map((table) => [table, nothing()]))
     const auditId = dryRun ? undefined : await this.#begin(scope, search)
     const until = performance.now() + WAIT_FOR_HELD_MS
-    // The history hears of what ran a moment after its outcome: once nothing is held any more, all is looked at once more.
+    // The history learns of what ran a moment later. So once nothing is held, everything is looked at once more.
     let wasHeld = false
     for (let pass = 1; ; pass++) {
       for (const [table, { batch, isDocuments }] of tables) {
-        // What sources store is in nobody's hands for long, and no delivery becomes of it.
+        // A source's rows are not held for long, and become no deliveries.
         if (pass > 1 && isDocuments && erased.get(table)?.held === 0) continue
         const count = { erased, table, app: scope.app, auditId, hash: search.hash }
         await this.#eraseTable(batch, count, dryRun)
@@ -140,7 +140,6 @@ export class Erasure {
     }
   }
 
-  /** Of tables with rows of apps, those that nobody goes through, and sources that do not say how theirs are erased. */
   notCovered(tables: Iterable<string>): NotCovered {
     const sources = [...this.#options.plugins.sources.values()].filter(({ name }) => name !== DEAD_LETTER_SOURCE)
     const covered = new Set([...CORE_TABLES, ...sources.flatMap(({ erase }) => Object.keys(erase ?? {}))])
@@ -241,7 +240,7 @@ export class Erasure {
     }
   }
 
-  /** Before the first row goes: whoever is interrupted has begun. */
+  /** Writes the audit row before the first row goes, so that an interrupted erasure is known. */
   async #begin(scope: CallScope, { hash }: ReadSearch): Promise<string> {
     const { calls, sql } = this.#options
     const after = auditOf(hash, new Map())
@@ -263,7 +262,7 @@ interface Counting {
   readonly hash: string
 }
 
-/** Counts and the hash of what was sought: nothing that says whom it was about. */
+/** Counts, and a hash of the search, without a word about whom it concerns. */
 function auditOf(hash: string, erased: ReadonlyMap<string, ErasedRows>) {
   const counts = [...erased].filter(([, { rows }]) => rows > 0).map(([table, { rows }]) => [table, rows])
   return { sha256: hash, erased: Object.fromEntries(counts) as Record<string, number> }

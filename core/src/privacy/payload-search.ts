@@ -1,4 +1,4 @@
-/** What an erasure looks for, read and checked: nothing that is left out by mistake may mean everything. Pure. */
+/** Reads and checks what an erasure looks for: nothing that is left out by mistake may mean everything. Pure. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
@@ -8,36 +8,36 @@ import { parseJsonPath, sqlPath } from '../validation/json-path.ts'
 import { encodeJson } from '../validation/json.ts'
 import { isPlainObject } from '../validation/kinds.ts'
 
-/** Which payloads are meant: those for which all that is said is true. */
+/** Which payloads are meant: those for which all members are true. */
 export interface PayloadSearch {
-  /** Only of these sources, among those that are installed. Default all. */
+  /** Installed sources. Default: all. */
   readonly sources?: readonly string[]
   /**
-   * It stands in the payload, at whatever depth: `{ customer: { id: 'c_42' } }`. As Postgres' `@>`: objects may have more members, and
-   * lists more entries. It has one value at least.
+   * Stands in the payload at whatever depth: `{ customer: { id: 'c_42' } }`. As Postgres' `@>`: objects may have more
+   * members, lists more entries. It needs at least one value.
    */
   readonly contains?: JsonObject
-  /** A path as `redact` takes it, from the payload: `$.value.customer.id`. With `equals`. */
+  /** A path into the payload, as in `redact`: `$.value.customer.id`. Needs `equals`. */
   readonly path?: string
-  /** What stands at the path, or at one of the places that it leads to. */
+  /** What stands at the path, or at one of its places. */
   readonly equals?: JsonPrimitive
 }
 
-/** As statements take it. */
+/** The form that statements take. */
 export interface ReadSearch {
   readonly sources: readonly string[] | null
   /** Undefined: no payload is meant. */
   readonly pattern: PayloadPattern | undefined
-  /** That are looked for in what has no payload. None where they are so short that they would be found anywhere. */
+  /** Texts to look for where there is no payload. Empty if all are too short to tell anything. */
   readonly texts: readonly string[]
-  /** Whose calls are to be nobody's. */
+  /** The principal whose calls become nobody's. */
   readonly caller: string | undefined
-  /** Of all that is looked for: SHA-256 of its JSON, with members in order. */
+  /** SHA-256 of everything that is looked for, as JSON with sorted members. */
   readonly hash: string
 }
 
 const MAX_BYTES = 16_384
-/** Texts of fewer characters say nothing by themselves. */
+/** Shorter texts would be found anywhere. */
 const MIN_TEXT_CHARACTERS = 4
 
 const schema = z.strictObject({
@@ -49,7 +49,6 @@ const schema = z.strictObject({
 
 export const searchSchema = schema
 
-/** Of `where`, of a caller, or of both. */
 export function readSearch(
   where: z.output<typeof schema> | undefined,
   caller: string | undefined,
@@ -93,7 +92,7 @@ function readContained(given: unknown): JsonValue {
   return value
 }
 
-/** A member that is undefined would be left out, and more would be erased. Before the value is encoded, which finds circles. */
+/** An undefined member would be left out, and more erased. Runs before encoding, which finds cycles. */
 function assertSaysAll(value: unknown, at: string, depth = 0): void {
   if (typeof value !== 'object' || value === null || depth > 64) return
   for (const [name, member] of Object.entries(value)) {

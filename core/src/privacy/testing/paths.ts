@@ -1,4 +1,4 @@
-/** Paths, values, and what is redacted of them. A test asks Postgres' lax mode about the same ones. */
+/** Paths, values, and what `redact` makes of them. A test compares them with Postgres' lax mode. */
 const X = '[redacted]'
 
 export const JSON_PATHS: readonly { readonly path: string; readonly value: unknown; readonly is: unknown }[] = [
