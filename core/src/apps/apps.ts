@@ -1,4 +1,4 @@
-/** `bus.apps`: which apps there are, and how one of them is removed from every table. For the service, not for an app. */
+/** `bus.apps`: lists the apps, sets their quotas, and erases an app or its data. For the service, not for an app. */
 import type pg from 'pg'
 import { z } from 'zod'
 import { performance } from '../time/clock.ts'
@@ -31,32 +31,32 @@ import { parseWith } from '../validation/zod-error.ts'
 export interface AppSummary {
   readonly app: string
   readonly triggers: number
-  /** Rows in the outbox: those that wait and those that run. */
+  /** Rows in the outbox, waiting or running. */
   readonly waiting: number
-  /** Counts the letters that nobody has resolved. */
+  /** Unresolved dead letters. */
   readonly deadLetters: number
-  /** Says whether the app is paused as a whole, by `triggers.pauseAll`. */
+  /** Whether `triggers.pauseAll` has paused the app. */
   readonly paused: boolean
-  /** Counts the triggers that are paused one by one. */
+  /** Triggers that are paused one by one. */
   readonly pausedTriggers: number
-  /** The limits that hold for it. */
+  /** The limits that apply. */
   readonly quotas: Quotas
 }
 
-/** What an app may have and do, and what it has. */
+/** An app's limits, and how much of them it uses. */
 export interface AppQuotas {
   readonly app: string
-  /** The limits that hold. */
+  /** The limits that apply. */
   readonly limits: Quotas
-  /** Those of them that `setQuotas` has set for this app. */
+  /** Those that `setQuotas` has set for this app. */
   readonly overrides: Partial<Record<QuotaName, number>>
   readonly use: Readonly<Record<'triggers' | 'rowsWaiting', number>>
 }
 
 export interface EraseOptions {
-  /** Whether the call only counts. Default false. */
+  /** Only counts. Default false. */
   readonly dryRun?: boolean
-  /** Who asks. Default: the service itself. The default authorizer allows no principal to erase an app. */
+  /** Who asks. Default: the service itself. The default authorizer lets no principal erase an app. */
   readonly principal?: Principal
 }
 
@@ -65,32 +65,37 @@ export interface ErasedApp {
   readonly dryRun: boolean
   /** The sum of `tables`. */
   readonly rows: number
-  /** Rows that were removed, or would be, by table: every table of the schema with an `app_id`, core's and plugins'. */
+  /**
+   * Rows that were removed, or would be, by table: every table of the schema with an `app_id`, core's and plugins', but
+   * for `audit` and `role_apps`.
+   */
   readonly tables: Readonly<Record<string, number>>
 }
 
 export interface EraseDataOptions {
-  /** Which payloads are meant. Default: none, where `caller` says whose calls are. */
+  /** Which payloads are meant. Default: none, if `caller` is given. */
   readonly where?: PayloadSearch
   /**
-   * The id of a principal: rows of what it called, in the outbox, letters, replies and the history, say from then on that nobody has said who
-   * called. Their payloads stay, unless `where` is about them. A trigger that runs as its caller refuses such a row. Default nobody.
+   * The id of a principal who shall no longer be named as caller in the outbox, letters, replies and the history. The
+   * payloads stay, unless `where` is about them. A trigger that runs as its caller refuses such a row. Default nobody.
    */
   readonly caller?: string
-  /** Only counts, and names some. Default false. */
+  /** Only counts, and names some rows. Default false. */
   readonly dryRun?: boolean
-  /** Who asks. Default: the service itself. The default authorizer allows it to administrators of the app as well (`data.erase`). */
+  /**
+   * Who asks. Default: the service itself. The default authorizer also allows the app's administrators (`data.erase`).
+   */
   readonly principal?: Principal
 }
 
 export interface ErasedData {
   readonly app: string
   readonly dryRun: boolean
-  /** Of `where`, as the audit names it: of its JSON, with members in order. */
+  /** The hash of the search, as in the audit: of its JSON, with sorted members. */
   readonly sha256: string
-  /** All of them together. */
+  /** The sum over all tables. */
   readonly rows: number
-  /** Were in somebody's hands until the end: call again. */
+  /** Rows that somebody held until the end: call again. */
   readonly held: number
   readonly unreadable: number
   readonly tables: Readonly<Record<string, ErasedRows>>
@@ -101,40 +106,43 @@ export interface Apps {
   /** Apps that have anything in the database, by name. Counts the outbox once a page. */
   list(options?: PageOptions): Promise<Page<AppSummary>>
   /**
-   * Removes an app from every table of the schema that has an `app_id`, those of plugins that this process does not have among
-   * them. Only its audit stays, without what was before and after each change. Needs the rights of the tables' owner, the migrator; a
-   * dry run needs those of a reader. Goes in batches of some 1,000 rows, each a transaction of its own: what was removed stays removed if
-   * the call is interrupted, and a repeated call goes on.
+   * Removes an app from every table of the schema that has an `app_id`, even tables of plugins that this process lacks.
+   * Its audit stays, without the states before and after, and so do bindings in `role_apps`. Needs the rights of the
+   * tables' owner, the migrator; a dry run needs a reader's. Batches of some 1,000 rows are transactions of their own:
+   * an interrupted call has removed what it removed, and a repeated one goes on.
    *
-   * Triggers go first, then waiting deliveries: from then on nothing of the app is started, and what a handler that still runs
-   * comes to changes nothing. Stop whoever writes for the app before: what is written after the call stays.
+   * Triggers go first, then waiting deliveries. From then on nothing of the app starts, and the outcome of a running
+   * handler changes nothing. Stop whoever writes for the app before: what is written after the call stays.
    *
-   * Errors: `access.forbidden`; `database.forbidden` for a login that may not; `app.in_use` where rows stay locked by
-   * transactions that are open for more than 30 s, or somebody goes on writing.
+   * Errors:
+   *
+   * - `access.forbidden`; `database.forbidden` for a login that may not.
+   * - `app.in_use` if transactions lock rows for more than 30 s, or somebody goes on writing.
    */
   erase(app: string, options?: EraseOptions): Promise<ErasedApp>
   /**
-   * Erases payloads of one app that are about somebody: `{ where: { contains: { customer: 'c_42' } } }`. They leave the outbox, the dead
-   * letters, kept replies and abandoned executions, and what sources store, such as kv entries, documents and schedules; texts of their errors
-   * leave the history. A delivery that waits is discarded, as the history says; whoever waits for the reply of a request hears that it was
-   * cancelled. Nothing is emitted.
+   * Erases one app's payloads about somebody: `{ where: { contains: { customer: 'c_42' } } }`. They leave the outbox,
+   * dead letters, kept replies, abandoned executions, and what sources store, such as kv entries, documents and
+   * schedules. Texts of their errors leave the history. A waiting delivery is discarded, as the history says; whoever
+   * waits for a request's reply hears that it was cancelled. Nothing is emitted.
    *
-   * Safe beside dispatchers: rows that run are waited for, at most 40 s, then named as `held`. In batches of 1,000 rows, each a
-   * transaction of its own that takes at most 30 s; tables without a suitable index are read whole, by their primary key. Interrupted,
-   * it has erased what the audit row counts, and a repeated call goes on. What is written after the call began may stay.
+   * Safe beside dispatchers: running rows are waited for, at most 40 s, then counted as `held`. Batches of 1,000 rows
+   * are transactions of their own, of at most 30 s; tables without a suitable index are read whole. An interrupted call
+   * has erased what the audit row counts, and a repeated one goes on. What is written after the call began may stay.
    *
-   * Needs the rights of the tables' owner, the migrator, for a dry run as well. What is not covered, and what stays: docs/privacy.md.
+   * Needs the rights of the tables' owner, the migrator, for a dry run as well. What is not covered, and what stays:
+   * docs/privacy.md.
    *
-   * Errors: `options.invalid`, also for a `where` that says nothing of the payload; `source.unknown`; `access.forbidden`;
-   * `database.forbidden` for a login that may not.
+   * Errors: `options.invalid`, also for a `where` that says nothing of the payload; `source.unknown`;
+   * `access.forbidden`; `database.forbidden` for a login that may not.
    */
   eraseData(app: string, options: EraseDataOptions): Promise<ErasedData>
   /** The app's quotas, and how much of them it uses. Counts the outbox once. */
   quotas(app: string): Promise<AppQuotas>
   /**
-   * Overrides quotas of an app: `{ triggers: 500, rowsWaiting: null }` sets the one, and makes the other the default again. Each process
-   * honours it from its next emit for the app on. Needs the rights of the tables' owner, the migrator: what an app may do is not its
-   * emitters' to say. What the app has by now stays, also where it is more.
+   * Overrides an app's quotas: `{ triggers: 500, rowsWaiting: null }` sets one, and makes the other the default again.
+   * Each process applies it from its next emit for the app. Needs the rights of the tables' owner, the migrator,
+   * because emitters must not decide what their app may do. What the app already has stays, even beyond a limit.
    *
    * Errors: `options.invalid`; `app.invalid`; `database.forbidden` for a login that may not.
    */
@@ -156,12 +164,12 @@ const eraseDataSchema = z.strictObject({
 })
 const listSchema = z.strictObject(pageSchema)
 const LISTING = ['apps']
-/** A table of another one's rows by a foreign key without a cascade: its own rows go first, in the next pass. */
+/** Another table's rows refer to these without a cascade. Those rows go first, in the next pass. */
 const FOREIGN_KEY_VIOLATION = '23503'
-/** Both are removed together, under the lock of those who change triggers. */
+/** Both go together, under the lock of those who change triggers. */
 const TRIGGERS = 'triggers'
 const EPOCHS = 'trigger_epochs'
-/** As long as there are rows to run, a pause of them stays. */
+/** A pause stays as long as there are rows to run. */
 const FIRST = ['outbox']
 
 export interface AppStoreOptions {
@@ -173,7 +181,7 @@ export interface AppStoreOptions {
   readonly access: Access
   readonly plugins: Plugins
   readonly erasure: Erasure
-  /** These hold for an app that has no quotas of its own. */
+  /** The defaults for an app without its own. */
   readonly quotas: Quotas
   onQuotasChanged(app: string): void
   assertOpen(): void
@@ -273,7 +281,7 @@ export class AppStore implements Apps {
     return this.quotas(app)
   }
 
-  /** Before anything is removed: half of an app would be worse than all of it. */
+  /** Checked before anything is removed, because half of an app would be worse than all of it. */
   async #assertErasable(): Promise<void> {
     const not = (await this.#tables()).find(({ erasable }) => !erasable)
     if (not === undefined) return
@@ -287,7 +295,7 @@ export class AppStore implements Apps {
     )
   }
 
-  /** Again and again until nothing is left: what was locked, or written meanwhile, comes with a later pass. */
+  /** Repeats until nothing is left: rows that were locked, or written meanwhile, go in a later pass. */
   async #eraseAll(scope: CallScope): Promise<Map<string, number>> {
     const { app } = scope
     await this.#auditErasure(scope)
@@ -305,7 +313,6 @@ export class AppStore implements Apps {
     }
   }
 
-  /** What hindered it, if anything did. */
   async #erasePass(app: string, erased: Map<string, number>): Promise<Error | undefined> {
     let hindered: Error | undefined
     const add = (table: string, rows: number) => erased.set(table, (erased.get(table) ?? 0) + rows)
@@ -325,8 +332,8 @@ export class AppStore implements Apps {
   }
 
   /**
-   * Before the first row goes, in a transaction of its own: whoever is interrupted has begun. What the audit knows of the app's changes
-   * stays, without what it says of how things were, since filters and targets may name people.
+   * Runs in its own transaction before the first row goes, so that an interrupted erasure is known. The audit of the
+   * app's changes stays, without states before and after, since filters and targets may name people.
    */
   async #auditErasure(scope: CallScope): Promise<void> {
     const { calls, callSql, sql, pool } = this.#options
