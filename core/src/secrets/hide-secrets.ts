@@ -1,34 +1,33 @@
 /**
- * Replaces what looks like a secret in a text by `[hidden]`, before the text is stored or logged. Handlers throw what other
- * systems answered them, and such answers repeat headers, URLs and configuration.
+ * Replaces what looks like a secret by `[hidden]` before a text is stored or logged. Handlers throw what other systems
+ * answered, and such answers repeat headers, URLs and configuration.
  *
- * The rules are a help and no promise. A secret that looks like any other word, and that no name of a secret stands before,
- * is not found. docs/threat-model.md lists the rules.
+ * The rules, listed in docs/threat-model.md, promise nothing: a secret that looks like an ordinary word, with no
+ * telling name before it, is not found.
  *
- * Each rule reads the text once from left to right and never goes back by more than a fixed number of characters. So hiding
- * takes time in proportion to the text's length; hide-secrets.test.ts has the worst texts.
+ * Each rule reads the text once and goes back by no more than a fixed number of characters. So the time is linear in
+ * the text; hide-secrets.test.ts has the worst texts.
  */
 
-/** Returns the first `max` characters of a text without its secrets, and a `…` where the text goes on. */
+/** Returns the first `max` characters of a text without its secrets, and a `…` if the text goes on. */
 export type HideSecrets = (text: string, max: number) => string
 
-/** A part of a text. */
 type Span = readonly [start: number, end: number]
 
 export const HIDDEN = '[hidden]'
 
 /**
- * How far beyond `max` is looked, in characters. A secret that is cut at the end would not look like one any more. The longest
- * ones in use, private keys of 8,192 bits, have 6,500 characters.
+ * How many characters beyond `max` are read, because a secret cut in half would not look like one. The longest in use,
+ * private keys of 8,192 bits, have 6,500.
  */
 const LOOK_AHEAD = 8_192
 
 /** Shapes that no ordinary word has. A letter, a digit or `_` before one makes it part of something else. */
 const SHAPES = new RegExp(
   String.raw`(?<![A-Za-z0-9_])(?:${[
-    // JSON Web Tokens, signed or encrypted: a header that begins with `{"` in base64, and up to four parts more.
+    // JSON Web Tokens, signed or encrypted: a header that begins with `{"` in base64, and up to four more parts.
     String.raw`eyJ[\w-]{8,}(?:\.[\w-]*){1,4}`,
-    // AWS: ids of access keys. The keys themselves have no shape, and are found by their names.
+    // AWS: access key ids. The keys have no shape, and are found by their names.
     String.raw`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])`,
     // GitHub, GitLab, npm.
     String.raw`gh[pousr]_[A-Za-z0-9]{16,}`,
@@ -39,10 +38,10 @@ const SHAPES = new RegExp(
     String.raw`xox[a-z](?:\.xox[a-z])?-[\w-]{8,}`,
     String.raw`xapp-[\w-]{8,}`,
     String.raw`hooks\.slack\.com/(?:services|workflows|triggers)/[\w/-]+`,
-    // Stripe, and whoever signs webhooks as Standard Webhooks says.
+    // Stripe, and webhooks signed by Standard Webhooks.
     String.raw`(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{8,}`,
     String.raw`whsec_[A-Za-z0-9+/=]{8,}`,
-    // Google, SendGrid, and those whose keys begin with `sk-`.
+    // Google, SendGrid, and keys that begin with `sk-`.
     String.raw`AIza[\w-]{35}`,
     String.raw`ya29\.[\w-]{16,}`,
     String.raw`SG\.[\w-]{16,}\.[\w-]{16,}`,
@@ -51,26 +50,29 @@ const SHAPES = new RegExp(
   'g',
 )
 
-/** Goes to the end of the key, or of the text if the end of the key is missing. */
+/** Reaches to the end of the key, or of the text if that is missing. */
 const PEM =
   /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g
 
 const SCHEME = /\b(bearer|basic)(?:[ \t]{1,4}|%20|\+)([\w.~+/=:-]+)/gi
-/** What people write behind the word `bearer`, and no token is. */
+/** Ordinary words after `bearer`. */
 const NO_TOKEN =
   /^(?:auth(?:entication|orization)?|credentials?|error|expired|failed|format|header|invalid|is|missing|not|of|or|realm|required|scheme|tokens?|was)[.:]?$/i
 
-/** Names of secrets; words may stand before them: `access_token`, `dbPassword`, `x-api-key`. */
+/** Names of secrets, perhaps after other words: `access_token`, `dbPassword`, `x-api-key`. */
 const NAMES =
   '(?:pass(?:word|wd|phrase)|(?<![a-z])pass|pwd|secret|token|credentials?|(?<![a-z])otp|session[_-]?id|' +
   '(?:api|auth|access|account|private|secret|secret[_-]?access)[ _-]?key)(?:[_-]?(?:value|hash|\\d{1,3}))?'
-/** Of URLs and cookies: as ordinary words they name no secret, so that a `=` has to follow. */
+/** Names in URLs and cookies. They are ordinary words too, so a `=` has to follow. */
 const ASSIGNED = '(?<![a-z])(?:(?:x-(?:amz|goog)-)?signature|sig|jwt|session|sid)(?=[ \\t]{0,4}=[^=>])'
-/** Headers whose value has several words. */
 const HEADERS = '(?:authorization|(?:set-)?cookie2?)'
 /**
- * A name, the quote behind it, and what stands between a name and its value: `=`, `:`, `=>`, one of them escaped for a URL, the end
- * of an XML tag, whose password it is, or between two members of a list a comma.
+ * A name, its closing quote, and what leads to its value:
+ *
+ * - `=`, `:` or `=>`, perhaps URL-escaped;
+ * - the end of an XML tag;
+ * - whose password it is;
+ * - the comma between two members of a list.
  */
 const NAMED = new RegExp(
   String.raw`(?:(${HEADERS})|${NAMES}|${ASSIGNED})(?:${[
@@ -83,20 +85,20 @@ const NAMED = new RegExp(
 )
 const SECRET_NAME = new RegExp(`${HEADERS}|${NAMES}`, 'i')
 const QUOTE = /(\\{0,7})(["'`])/y
-/** A value without quotes goes up to the end of this. */
+/** A value without quotes is a run of these characters. */
 const BARE = /[^\s"'`&;<>]*/y
 const REST_OF_LINE = /[^\r\n]*/y
-/** What ends a list or a sentence, and not the value in it. */
+/** Ends a list or a sentence, not the value in it. */
 const AFTER_VALUE = new Set(['.', ',', ')', ']', '}', '\\'])
-/** Values that say that there is none, and what was hidden before. */
+/** Values that mean none, and what is hidden already. */
 const NO_VALUE = /^(?:\[hidden|\*+$|(?:null|undefined|true|false|none)$)/i
 
 const DIGITS = /(?<![\w.-])\d+(?:[ -]\d+)*(?![\w-])/g
-/** Numbers that the issuers give: Visa, Mastercard, American Express, Discover, Diners Club, JCB and UnionPay. */
+/** Numbers of Visa, Mastercard, American Express, Discover, Diners Club, JCB and UnionPay. */
 const CARD =
   /^(?:4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|6(?:011|4[4-9]\d|5\d\d)\d{12,15}|3(?:0[0-5]|[68]\d)\d{11}|35\d{14}|62\d{14,17})$/
 
-/** The default rules, and the service's own patterns: whatever they match is hidden. */
+/** The default rules, and the service's own patterns. */
 export function secretHider(patterns: readonly RegExp[] = []): HideSecrets {
   const own = patterns.map(({ source, flags }) => new RegExp(source, `${flags.replaceAll(/[gy]/g, '')}g`))
   return (text, max) => {
@@ -114,19 +116,19 @@ export function secretHider(patterns: readonly RegExp[] = []): HideSecrets {
   }
 }
 
-/** Whether a name, or the path of a member, has the name of a secret in it: what stands there is hidden, whatever it is. */
+/** Whether a name, or a member's path, contains the name of a secret. Whatever stands there is hidden. */
 export function namesSecret(name: string): boolean {
   return SECRET_NAME.test(name)
 }
 
-/** Cuts, and hides nothing: for `redactErrors: false`. */
+/** Only cuts, for `redactErrors: false`. */
 export const hideNothing: HideSecrets = (text, max) => cut(text, max, text.length > max)
 
 function cut(text: string, max: number, goesOn: boolean): string {
   return text.length > max || goesOn ? `${text.slice(0, max)}…` : text
 }
 
-/** What stands before `max` in the text, each span of it replaced. Spans may overlap and stand in any order. */
+/** The text before `max`, with each span replaced. Spans may overlap, in any order. */
 function withoutSpans(text: string, spans: Span[], max: number): string {
   if (spans.length === 0) return text.slice(0, max)
   spans.sort(([a], [b]) => a - b)
@@ -142,9 +144,9 @@ function withoutSpans(text: string, spans: Span[], max: number): string {
 }
 
 /**
- * Finds the token of `https://token@`, and the password of `scheme://user:password@`. A password that was not escaped has any
- * character, so it goes to the last `@` before a space or a quote. Where there is none, the quote may be the password's own, which
- * then goes to the last `@` before a space, or to the end of a text that `goesOn` unseen.
+ * Finds the token of `https://token@` and the password of `scheme://user:password@`. An unescaped password may hold any
+ * character, so it reaches to the last `@` before a space or a quote. If there is none, a quote may be part of it. It
+ * then reaches to the last `@` before a space, or to the end of a text that `goesOn` unseen.
  */
 function passwordsInUrls(text: string, goesOn: boolean): Span[] {
   const spans: Span[] = []
@@ -170,12 +172,12 @@ function passwordsInUrls(text: string, goesOn: boolean): Span[] {
   return spans
 }
 
-/** What stands alone before the host of a web address is a token. A user without a password, as in `ssh://git@…`, is none. */
+/** A token stands alone before a web address's host. A user without a password, as in `ssh://git@…`, is none. */
 function isToken(text: string, start: number, end: number): boolean {
   return end - start >= 8 && /https?:\/\/$/i.test(text.slice(Math.max(0, start - 8), start))
 }
 
-/** Finds the run of a sticky pattern that a place is in, and the last `@` in it. Asked from left to right, it reads each run once. */
+/** Finds a place's run of a sticky pattern, and its last `@`. Asked from left to right, it reads each run once. */
 function runs(pattern: RegExp, text: string): (at: number) => { readonly end: number; readonly lastAt: number } {
   let run = { end: 0, lastAt: -1 }
   return (at) => {
@@ -199,7 +201,7 @@ function named(text: string): Span[] {
   return spans
 }
 
-/** Where a value is: between its quotes, or to the end of its word, or of its line where it is a header's. */
+/** A value reaches to its closing quote, otherwise to the end of its word, or a header's to the end of its line. */
 function valueAt(text: string, at: number, header: boolean): Span {
   QUOTE.lastIndex = at
   const quote = QUOTE.exec(text)
@@ -210,8 +212,8 @@ function valueAt(text: string, at: number, header: boolean): Span {
 }
 
 /**
- * The quote that ends a value has as many backslashes before it as the one that began it, and pairs of escaped ones besides. A
- * line's end ends it as well, for a quote that is never closed is no reason to hide the rest of the text.
+ * The closing quote has as many backslashes before it as the opening one, besides escaped pairs. A line's end closes
+ * too, so that an unclosed quote does not hide the rest of the text.
  */
 function quotedValue(text: string, start: number, depth: number, quote: string): Span {
   let backslashes = 0
@@ -235,19 +237,18 @@ function afterScheme(text: string): Span[] {
   return spans
 }
 
-/** `user:password` in base64. Any other word may follow the word `basic`. */
+/** `user:password` in base64, since any word may follow `basic`. */
 function isBasic(given: string): boolean {
   return given.length >= 4 && Buffer.from(given.slice(0, 1_024), 'base64').includes(':')
 }
 
-/** Groups of digits that are a card's number together. */
 function cards(text: string): Span[] {
   const spans: Span[] = []
   for (const { index, 0: run } of text.matchAll(DIGITS)) {
     if (run.length < 13) continue
     const groups = [...run.matchAll(/\d+/g)]
     for (let first = 0; first < groups.length; first++) {
-      // Cards begin with four digits together.
+      // Card numbers begin with four digits together.
       if ((groups[first]?.[0].length ?? 0) < 4) continue
       let digits = ''
       for (let last = first; last < groups.length && digits.length < 19; last++) {
@@ -263,7 +264,7 @@ function cards(text: string): Span[] {
   return spans
 }
 
-/** Goes by the issuer and the check digit (Luhn, ISO/IEC 7812-1). */
+/** Checks the issuer and the check digit (Luhn, ISO/IEC 7812-1). */
 function isCard(digits: string): boolean {
   if (!CARD.test(digits)) return false
   let sum = 0
@@ -274,7 +275,7 @@ function isCard(digits: string): boolean {
   return sum % 10 === 0
 }
 
-/** Where the match of a sticky pattern ends that begins there. */
+/** Where the match of a sticky pattern ends that begins at `at`. */
 function endOf(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at
   return at + (pattern.exec(text)?.[0].length ?? 0)

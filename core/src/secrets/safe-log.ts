@@ -1,6 +1,6 @@
 /**
- * A logger whose lines hold no client, no pool and no secret of an error's text. `pg` hangs the client on the errors of its pools,
- * and pino shows every own property of an error: with it the address, the settings and the key that cancels queries.
+ * A logger whose lines hold no client, no pool and no secret of an error's text. `pg` attaches the client to its pools'
+ * errors, and pino shows an error's own properties: address, settings and the key that cancels queries.
  */
 import type { Logger } from 'pino'
 import { isError } from '../validation/kinds.ts'
@@ -8,21 +8,21 @@ import type { HideSecrets } from './hide-secrets.ts'
 
 type Serializer = (value: unknown) => unknown
 
-/** Pino's own symbol, and the same in each of its versions. */
+/** Pino's own symbol, the same in each version. */
 const SERIALIZERS = Symbol.for('pino.serializers')
-/** Where the bus's lines have an error, or a text of one. */
+/** Where the bus's lines carry an error, or its text. */
 const KEYS = ['err', 'error', 'reason'] as const
 const MAX_CHARACTERS = 8_000
 const MAX_CAUSES = 5
-/** Properties of errors that are shown. Whatever else there is stays out, `detail` of Postgres too: it repeats the row. */
+/** Shown properties of errors. All others stay out, even Postgres' `detail`, which repeats the row. */
 const SHOWN = (
   'code sqlState path received limit hint kind retryAfterMs severity schema table column constraint dataType position routine ' +
   'errno syscall address port'
 ).split(' ')
 
 /**
- * The same logger, at its present and later levels, whose serializers for errors see copies: without what is not shown, and with
- * secrets hidden. A serializer of the application's own then works on that copy.
+ * The same logger, at every level. Its serializers see copies of errors with only what is shown, and without secrets.
+ * The application's own serializers then work on the copy.
  */
 export function safeLog(log: Logger, hideSecrets: HideSecrets): Logger {
   const given = (log as unknown as Record<symbol, Record<string, Serializer> | undefined>)[SERIALIZERS] ?? {}
@@ -41,7 +41,7 @@ function safe(value: unknown, hideSecrets: HideSecrets, causes: number): unknown
   try {
     return safeCopy(value, hideSecrets, causes)
   } catch {
-    // A getter, or a proxy, that throws: a log line says nothing of it, and is written.
+    // A getter or a proxy threw. The line is written all the same.
     return '[an error that cannot be shown]'
   }
 }
@@ -49,7 +49,7 @@ function safe(value: unknown, hideSecrets: HideSecrets, causes: number): unknown
 function safeCopy(value: object, hideSecrets: HideSecrets, causes: number): object {
   const { message, stack, name, cause } = value as Partial<Error>
   const copy: Record<string, unknown> = isError(value) ? (new Error() as never) : {}
-  // By the class its type is shown; members of the class are no own properties, and are not.
+  // The prototype shows the error's type. Its members are not own properties, and stay out.
   if (isError(value)) Object.setPrototypeOf(copy, Object.getPrototypeOf(value) as object)
   const put = (key: string, shown: unknown, enumerable: boolean) =>
     Object.defineProperty(copy, key, { value: shown, enumerable, writable: true, configurable: true })
