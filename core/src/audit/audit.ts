@@ -1,4 +1,4 @@
-/** Who changed what, per app. Written by the auditor; only read here. */
+/** Reads who changed what in an app. The auditor writes it. */
 import { z } from 'zod'
 import type { CallScope } from '../contract/scope.ts'
 import { assertRowId } from '../validation/ids.ts'
@@ -17,54 +17,54 @@ import { isoText } from '../time/clock.ts'
 
 export interface AuditEntry {
   readonly id: string
-  /** The clock of the database says it. */
+  /** By the database's clock. */
   readonly at: Date
   /** What the `Authorizer` was asked about, such as `trigger.update`. */
   readonly action: string
   /** The call, such as `triggers.disable`. */
   readonly operation: string
-  /** The id of the trigger, the principal, the delivery, the dead letter. Undefined: several, or the app itself. */
+  /** The id of the trigger, principal, delivery or dead letter. Undefined: several, or the app. */
   readonly resource: string | undefined
-  /** Whose rights it was done with; undefined for the service. */
+  /** Whose rights the change was made with; undefined for the service. */
   readonly principal: string | undefined
-  /** Who emitted what the handler handled that did it; else as `principal`. Undefined: the service. */
+  /** Who emitted the event whose handler made the change; otherwise as `principal`. Undefined for the service. */
   readonly caller: string | undefined
-  /** Whose rights were asked for as well, where a context acted for somebody (`cx.as`). */
+  /** Whose rights counted too, if a context acted for somebody (`cx.as`). */
   readonly boundBy: readonly string[]
   /**
-   * How it was, and how it is then: settings, counts and selections, never a payload. Null: there was, or there is, nothing. What is
-   * large is `{ cutBytes }`.
+   * The state before and after: settings, counts and selections, never a payload. Null: nothing was there, or is. A
+   * large member is `{ cutBytes, sha256 }`.
    */
   readonly before: JsonValue
   readonly after: JsonValue
   readonly from: {
     readonly host: string | undefined
     readonly pid: number | undefined
-    /** `application_name` of the database session, and the role that it logged in as. */
+    /** The session's `application_name`, and the role that it logged in as. */
     readonly application: string
     readonly login: string
-    /** As the context said (`bus.context({ origin })`), or the delivery whose handler made the change. */
+    /** What the context said (`bus.context({ origin })`), or the delivery whose handler made the change. */
     readonly origin: string | undefined
   }
 }
 
-/** A row is listed if everything that is named is true of it. */
+/** Lists rows for which all that is named is true. */
 export interface AuditFilter {
   readonly action?: string
   readonly operation?: string
   readonly resource?: string
   /** Null stands for the service. */
   readonly principal?: string | null
-  /** Rows of this time are listed. */
+  /** Inclusive. */
   readonly since?: Date
-  /** Rows of this time are not listed. */
+  /** Exclusive. */
   readonly until?: Date
 }
 
 export interface AuditTrail {
   /**
-   * Newest first; how long rows are kept `retention.auditDays` says. The service and whoever has the role `admin` read the rows of the
-   * whole app, another principal those of what it did itself (`audit.read`).
+   * Newest first. `retention.auditDays` says how long rows are kept. The service and the role `admin` read the whole
+   * app's rows, other principals only their own (`audit.read`).
    */
   list(filter?: AuditFilter & PageOptions): Promise<Page<AuditEntry>>
 }

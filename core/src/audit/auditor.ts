@@ -1,10 +1,8 @@
 /**
- * The one way by which administrative writes reach the database. Whoever changes something hands over the work, which answers with what
- * it changed; the rows of the audit are written in the transaction of that work:
+ * All administrative writes reach the database here. The work answers with what it changed, and its transaction writes
+ * the audit:
  *
  *   begin (or the caller's transaction) ──▶ work ──▶ one row for each change ──▶ commit
- *
- * So either both are there or neither. Emits, requests and what dispatchers do are no changes of this kind and do not come here.
  */
 import { hostname } from 'node:os'
 import type { CallScope } from '../contract/scope.ts'
@@ -14,17 +12,17 @@ import type { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
 import { boundedJson } from './bounded.ts'
 
-/** What is done and no `Authorizer` is asked about: it takes the rights of the tables' owner. */
+/** Actions that take the rights of the tables' owner, so that no `Authorizer` is asked. */
 export type OwnersAction = 'quota.change' | 'role.grant' | 'role.row_security'
 
 export interface Change {
-  /** What the authorizer was asked about. A source's own verbs are `<source>.<verb>`. */
+  /** What the authorizer was asked about. A source's verbs are `<source>.<verb>`. */
   readonly action: Action | OwnersAction | (string & {})
   /** The call, such as `triggers.disable`. */
   readonly operation: string
   /** The id of what was changed. Default: more than one thing. */
   readonly resource?: string | undefined
-  /** How it was; undefined where it was not there. Where it equals `after` nothing changed, and nothing is written. Never a payload. */
+  /** The state before; undefined if there was none. If it equals `after`, nothing is written. Never a payload. */
   readonly before?: unknown
   readonly after?: unknown
 }
@@ -37,10 +35,10 @@ export interface Changed<T> {
 /** Runs `work` in the caller's transaction, or in one of the bus's own. */
 export type InTransaction = <T>(work: (sql: Sql, on: Queryable) => Promise<T>) => Promise<T>
 
-/** Runs `work` as {@link InTransaction} does, and writes down what it says that it changed. */
+/** As {@link InTransaction}, and writes the changes to the audit. */
 export type MakeChange = <T>(work: (sql: Sql, on: Queryable) => Promise<Changed<T>>) => Promise<T>
 
-/** Whose change it is: all of a call context that the audit keeps. */
+/** What the audit keeps of a call context. */
 export type Changer = Pick<CallScope, 'app' | 'principal' | 'caller' | 'boundBy' | 'origin'>
 
 const HOST = hostname().slice(0, 255)
@@ -54,7 +52,7 @@ export function changesOf(changer: Changer, inTransaction: InTransaction): MakeC
     })
 }
 
-/** Writes the rows of changes in the transaction that has just made them. */
+/** Writes the changes' rows in the transaction that has just made them. */
 export async function audit(sql: Sql, on: Queryable, changer: Changer, changes: readonly Change[]): Promise<void> {
   const written = changes
     .filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))

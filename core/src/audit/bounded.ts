@@ -1,4 +1,4 @@
-/** What the audit keeps of a value: JSON of a bounded size. Pure. */
+/** Bounds the JSON that the audit keeps of a value. Pure. */
 import { createHash } from 'node:crypto'
 import type { JsonValue } from '../contract/json.ts'
 import { storableText } from '../secrets/storable-text.ts'
@@ -9,8 +9,8 @@ const MAX_MEMBER_BYTES = 4_096
 export const MAX_ORIGIN_CHARACTERS = 256
 
 /**
- * The value as Postgres stores it, null for undefined. A member of more than 4,096 bytes of JSON is replaced by `{ cutBytes, sha256 }`:
- * how many it had, and the hash of that JSON in hexadecimal. So is the whole where it has more than 16,384 all the same.
+ * The value as Postgres stores it, null for undefined. A member of more than 4,096 bytes of JSON becomes `{ cutBytes,
+ * sha256 }`: its size, and the hash of its JSON in hexadecimal. So does the whole if it still has more than 16,384.
  */
 export function boundedJson(value: unknown): JsonValue {
   if (value === undefined || value === null) return null
@@ -33,7 +33,7 @@ function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** Where a call came from, cut to what a row of the audit takes. */
+/** Where a call came from, cut to what an audit row takes. */
 export function boundedOrigin(text: string): string {
   return storableText(text.slice(0, MAX_ORIGIN_CHARACTERS))
 }

@@ -1,13 +1,13 @@
-/** Whether an error is about the row that was being worked on, and not about Postgres or the way to it. Pure. */
+/** Whether an error is the row's own fault, and not Postgres's or the connection's. Pure. */
 import { isOutbusError } from '../errors.ts'
 import { isProgramError, sqlStateOf } from '../postgres/postgres-errors.ts'
 
-/** Cardinality, data, constraints and limits of the server: the same row would be refused again. */
+/** Cardinality, data, constraints and limits: the row would be refused again. */
 const ABOUT_VALUES = /^(21|22|23|54)/
 /** What a call says of Postgres, of the schema or of the bus. */
 const ABOUT_THE_BUS = /^(database|schema|bus|migration|runtime)\.|^emit\.outcome_unknown$/
 
-/** False in doubt: what is tried again may succeed, and what is set aside is not tried again. */
+/** False in doubt: what is set aside is not tried again, and another try may succeed. */
 export function isFaultOfRow(error: unknown): boolean {
   const state = sqlStateOf(error)
   if (state !== undefined) return ABOUT_VALUES.test(state)

@@ -1,6 +1,6 @@
 /**
- * Rows that cannot be understood: set aside alone, counted, listed, and said once in the log (G19). A row may have been written past the
- * bus by a login of its app, or by another version of the program. It must not be in the way of any other row.
+ * Rows that cannot be read are set aside alone, counted, listed, and logged once (G19), so that they block no others. A
+ * login of the app may have written them past the bus, or another version of the program.
  */
 import type { Logger } from 'pino'
 import { z } from 'zod'
@@ -19,35 +19,33 @@ import type { Queryable } from '../postgres/queryable.ts'
 import { assertName, nameSchema } from '../validation/names.ts'
 import { parseWith } from '../validation/zod-error.ts'
 
-/** Which row it is. */
 export interface RowAddress {
   readonly app: string
   /** What the row is, such as `dead_letter` or `schedule`. */
   readonly kind: string
-  /** Its table knows it by this. */
+  /** Its key in its table. */
   readonly id: string
 }
 
 export interface SetAsideRow extends RowAddress {
-  /** Why it could not be understood. At most 500 characters. */
+  /** Why the row could not be read. At most 500 characters. */
   readonly reason: string
   readonly setAsideAt: Date
 }
 
 export interface SetAsideFilter {
-  /** Default every kind. */
+  /** Default: every kind. */
   readonly kind?: string
 }
 
-/** What `cx.setAside` offers. */
 export interface SetAside {
-  /** Rows of the app that could not be understood, by kind and id, ascending. An entry goes when its row is mended. */
+  /** The app's rows that could not be read, by kind and id, ascending. An entry goes once its row is mended. */
   list(filter?: SetAsideFilter, page?: PageOptions): Promise<Page<SetAsideRow>>
 }
 
 const MAX_REASON_CHARACTERS = 500
 
-/** Writes the entries of one process and counts them. */
+/** Writes and counts the entries of one process. */
 export class SetAsideRows {
   readonly #sql: Sql
   readonly #log: Logger
@@ -65,13 +63,13 @@ export class SetAsideRows {
     return this.#count
   }
 
-  /** The same row again is written, counted and logged no second time. `on`: in the transaction that takes the row out of the way. */
+  /** Writes, counts and logs a row once. `on`: the transaction that takes the row out of the way. */
   async put(on: Queryable, { app, kind, id }: RowAddress, because: unknown): Promise<void> {
     const written = await this.#sql.run(on, putAside, [app, kind, id, this.#reasonOf(because)])
     if (written.length > 0) this.tell({ app, kind, id }, because)
   }
 
-  /** Counts and logs it alone, for a login that may not write it. */
+  /** Only counts and logs, for a login that may not write. */
   tell({ app, kind, id }: RowAddress, because: unknown): void {
     this.#count++
     this.#log.error({ app, kind, id, reason: this.#reasonOf(because) }, 'a row cannot be understood, and was set aside')
@@ -81,7 +79,7 @@ export class SetAsideRows {
     return boundedText(reasonOf(because), MAX_REASON_CHARACTERS, this.#hideSecrets)
   }
 
-  /** It can be understood again, or is gone. */
+  /** The row can be read again, or is gone. */
   async takeBack(on: Queryable, { app, kind, id }: RowAddress): Promise<void> {
     await this.#sql.run(on, takeBack, [app, kind, id])
   }
@@ -124,7 +122,7 @@ export class SetAsideStore implements SetAside {
   }
 }
 
-/** Kinds are names, and have no line breaks. */
+/** Kinds are names, without line breaks. */
 function readPosition(position: string): readonly [kind: string, id: string] {
   const end = position.indexOf('\n')
   const kind = position.slice(0, Math.max(0, end))
