@@ -1,9 +1,9 @@
 /**
- * Emits each dead letter to the source `dead_letter`, once, in the transaction that marks it as announced. Apart from
- * the settle that buried it: the claim path knows nothing of who handles dead letters, and a process that dies in
- * between leaves a letter that another one announces.
+ * Emits each dead letter to the source `dead_letter`, once, in the transaction that marks it as announced. It runs
+ * apart from the settle, so that the claim path knows no handlers. If a process dies in between, another one announces
+ * the letter.
  *
- * Letters of all apps go together. Where that fails they go one by one, and a letter that cannot be announced is set aside (G19).
+ * Letters of all apps go together, or one by one if that fails. One that cannot be announced is set aside (G19).
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -40,27 +40,25 @@ export interface DeadLetterAnnouncerOptions {
   readonly aside: SetAsideRows
   readonly log: Logger
   readonly resolver: PrincipalResolver
-  /** Whether a principal may read a letter. */
   mayRead(
     app: string,
     principal: ResolvedPrincipal,
     letter: UnannouncedDeadLetter,
     owner: string | null,
   ): boolean | Promise<boolean>
-  /** After a commit that may have written rows. */
+  /** Called after a commit that may have written rows. */
   onWritten(lanes: WrittenFor): void
 }
 
 const LETTERS_AT_A_TIME = 100
-/** Letters of other processes, and what was missed. */
+/** Finds letters of other processes, and missed ones. */
 const POLL_MS = 1_000
-/** A letter is as long as its event and its errors, which have bounds of their own. */
+/** No limit: a letter's event and errors have bounds of their own. */
 const LIMITS = { maxEventBytes: Number.POSITIVE_INFINITY }
 /** Ids begin at 1. */
 const FROM_THE_FIRST = '0'
 
 interface Announced {
-  /** How many letters were taken. */
   readonly letters: number
   readonly lanes: WrittenFor
 }
@@ -73,12 +71,11 @@ export class DeadLetterAnnouncer {
     this.#options = options
   }
 
-  /** There is a new one. */
   wake(): void {
     this.#wakeUp.one()
   }
 
-  /** Until the signal aborts. Never rejects: while Postgres is away it tries again. */
+  /** Runs until the signal aborts. Never rejects: while Postgres is away it tries again. */
   async run(pool: pg.Pool, signal: AbortSignal): Promise<void> {
     const { log, onWritten } = this.#options
     for (let failures = 0; !signal.aborted;) {
@@ -104,7 +101,7 @@ export class DeadLetterAnnouncer {
     }
   }
 
-  /** As many as are announced together at most. One that cannot be announced does not count. */
+  /** Announces at most as many as go together. One that cannot be announced does not count. */
   async #announceOneByOne(pool: pg.Pool, signal: AbortSignal): Promise<Announced> {
     let letters = 0
     let lanes = NO_LANES
@@ -125,7 +122,7 @@ export class DeadLetterAnnouncer {
     return { letters, lanes }
   }
 
-  /** Announced to nobody. It stays a dead letter, which is listed, replayed and discarded like any other. */
+  /** Announced to nobody, it stays a dead letter like any other. */
   async #setAside(pool: pg.Pool, { app_id: app, id }: UnannouncedDeadLetter, because: unknown): Promise<void> {
     const { sql, aside, log } = this.#options
     try {
@@ -134,7 +131,7 @@ export class DeadLetterAnnouncer {
         await aside.put(tx, { app, kind: 'dead_letter', id }, because)
       })
     } catch (error) {
-      // Postgres is away, or this login lacks the right since nobody granted it after a migration: the others go on.
+      // Postgres is away, or nobody granted this login the right after a migration. The others go on.
       log.warn({ err: error, app, deadLetter: id }, 'a dead letter could not be set aside yet')
     }
   }
@@ -164,7 +161,7 @@ export class DeadLetterAnnouncer {
     return { letters: letters.length, lanes }
   }
 
-  /** Answers by letter with the principals that have handlers of dead letters and may read it. */
+  /** For each letter, the principals that have dead-letter handlers and may read it. */
   async #readersOf(letters: readonly UnannouncedDeadLetter[], tx: pg.ClientBase): Promise<Map<string, string[]>> {
     const { sql, resolver, mayRead, log } = this.#options
     const readers = new Map<string, string[]>()
@@ -182,7 +179,7 @@ export class DeadLetterAnnouncer {
         try {
           if (await mayRead(app, principal, letter, owner)) some.push(id)
         } catch (error) {
-          // Whoever cannot be shown to be allowed is not: the letter goes to the others, and stays in reach of all.
+          // Whoever cannot be shown to be allowed is not. The others get the letter, and everybody can still find it.
           log.warn(
             { err: error, app, principal: id, deadLetter: letter.id },
             'it is not known who may read a dead letter',
@@ -195,7 +192,7 @@ export class DeadLetterAnnouncer {
   }
 }
 
-/** Of somebody whom a resolver of the application cannot resolve, nothing is known, and others are announced to all the same (G19). */
+/** One principal that the application's resolver cannot resolve does not stop the others (G19). */
 async function resolveEach(
   resolver: PrincipalResolver,
   keys: readonly PrincipalKey[],
@@ -216,7 +213,7 @@ function ownerOf({ trigger }: UnannouncedDeadLetter): string | null {
 }
 
 /**
- * For the caller of the delivery that died, and one deeper than it, by way of its trigger: a loop through dead letters ends like any
+ * The dead delivery's caller, one deeper, with its trigger in the chain. So a loop through dead letters ends like any
  * other.
  */
 function scopeOf(letter: UnannouncedDeadLetter): CallScope {
@@ -226,7 +223,7 @@ function scopeOf(letter: UnannouncedDeadLetter): CallScope {
     caller: callerOf(letter.caller),
     depth: letter.depth,
     rootId: letter.root_id,
-    // Of one that no bus has written, nothing is known but its trigger.
+    // If no bus wrote the chain, only the trigger is known.
     chain: [...(readChain(letter.chain) ?? []), letter.trigger_id],
     traceContext: letter.trace_context ?? undefined,
   }

@@ -16,9 +16,9 @@ export interface DeadLetter {
   /** Whole number as text. */
   readonly id: string
   readonly app: string
-  /** Of the delivery that died; stable over its attempts. */
+  /** The id of the delivery that died, the same over its attempts. */
   readonly deliveryId: string
-  /** What its handler dedupes effects by; a replay has the same one. */
+  /** What its handler dedupes effects by. A replay has the same one. */
   readonly idempotencyKey: string
   readonly source: string
   readonly trigger: { readonly id: string; readonly name: string }
@@ -32,9 +32,9 @@ export interface DeadLetter {
   readonly failureKind: FailureKind
   /** `attempts_used_up`, `not_retryable`, or what the handler said with `deadLetter(reason)`. */
   readonly reason: string
-  /** The error of every attempt, oldest first. */
+  /** The errors of the first attempt and of the latest 20, oldest first. */
   readonly errors: readonly AttemptError[]
-  /** How it came about: triggers between the first emit and it, the root execution, and the ids of those triggers. */
+  /** How it came about: the number of triggers after the first emit, the root execution, and those triggers' ids. */
   readonly depth: number
   readonly rootId: string
   readonly chain: readonly string[]

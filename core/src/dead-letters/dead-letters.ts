@@ -1,4 +1,4 @@
-/** Deliveries whose attempts are used up: listed, replayed, discarded. Per app. */
+/** Lists, replays and discards one app's dead letters. */
 import { z } from 'zod'
 import type { Change, MakeChange } from '../audit/auditor.ts'
 import type { CallScope } from '../contract/scope.ts'
@@ -40,37 +40,37 @@ export interface DeadLetterFilter {
   readonly resolution?: Resolution | 'unresolved' | 'any'
 }
 
-/** What a replay or a discard of many selects: always among the unresolved ones. */
+/** Selects letters to replay or discard, always among unresolved ones. */
 export type DeadLetterSelection = Omit<DeadLetterFilter, 'resolution'> | { readonly all: true }
 
 export interface DeadLetters {
   /** Newest first. */
   list(filter?: DeadLetterFilter, page?: PageOptions): Promise<Page<DeadLetter>>
-  /** `dead_letter.not_found` when the app has none with this id. */
+  /** `dead_letter.not_found` if the app has none with this id. */
   get(id: string): Promise<DeadLetter>
   /**
-   * A new delivery of the same trigger event to the same target, with all its attempts before it.
-   * `dead_letter.already_resolved` unless `force`. `parked`: it waits, since its trigger or its app is paused, disabled, or discards
-   * what it had; it runs when that is over. `trigger.rows_parked` where the trigger is gone and left its rows parked: nothing
-   * would run it before `triggers.release`.
+   * Makes a new delivery of the same trigger event to the same target, with all its attempts. `parked`: the delivery
+   * waits while its trigger or app is paused or disabled, or discards its rows.
+   *
+   * Errors: `dead_letter.already_resolved` unless `force`; `trigger.rows_parked` if the trigger is gone and left its
+   * rows parked, so that nothing would run before `triggers.release`.
    */
   replay(id: string, options?: { readonly force?: boolean }): Promise<{ readonly parked: boolean }>
   /**
-   * Replays what the selection names and is unresolved; `dryRun` only counts it. A selection must restrict something:
-   * `{ all: true }` says that everything is meant. Refused as `replay` is, also a dry run, where one letter's trigger is gone and left
-   * its rows parked: then nothing is replayed.
+   * Replays the unresolved letters of the selection; `dryRun` only counts. A selection must restrict something, or say
+   * `{ all: true }`. If one letter's trigger is gone and left its rows parked, nothing is replayed, and a dry run is
+   * refused too (`trigger.rows_parked`).
    */
   replayAll(selection: DeadLetterSelection, options?: { readonly dryRun?: boolean }): Promise<Replayed>
-  /** Marks it resolved without running it; it stays in the table. */
+  /** Resolves the letter without running it. The letter stays in the table. */
   discard(id: string): Promise<void>
   discardAll(selection: DeadLetterSelection, options?: { readonly dryRun?: boolean }): Promise<{ count: number }>
 }
 
-/** What became of replays. */
 export interface Replayed {
   /** Letters that were replayed. */
   readonly count: number
-  /** How many of their deliveries wait, since their trigger or their app is paused, disabled, or discards what it had. */
+  /** How many of their deliveries wait; see `replay`. */
   readonly parked: number
 }
 
@@ -78,7 +78,7 @@ type LetterAction = 'dead_letter.read' | 'dead_letter.replay' | 'dead_letter.dis
 
 const RESOLUTIONS = ['handled', 'handler_failed', 'replayed', 'discarded'] as const
 
-/** What Postgres and ISO text agree on. */
+/** Postgres and ISO texts agree on these times. */
 const time = dateSchema(z.date().min(new Date('0001-01-01T00:00:00Z')).max(new Date('9999-12-31T23:59:59Z')))
 
 const filterSchema = z.strictObject({
@@ -96,7 +96,7 @@ const listSchema = z.strictObject(pageSchema)
 const replaySchema = z.strictObject({ force: z.boolean().exactOptional() })
 const manySchema = z.strictObject({ dryRun: z.boolean().exactOptional() })
 
-/** Letters that one statement takes; more are taken by several, each its own transaction unless the caller has one. */
+/** The most letters in one statement. More take several, each in its own transaction unless the caller has one. */
 const AT_ONCE = 1_000
 
 export interface DeadLetterStoreOptions {
@@ -174,7 +174,7 @@ export class DeadLetterStore implements DeadLetters {
     return { count }
   }
 
-  /** What died after the call began is not meant: a replay whose deliveries die again would never end. */
+  /** Leaves out what died after the call began: a replay whose deliveries die again would never end. */
   async #all(
     verb: 'replay' | 'discard',
     selection: DeadLetterSelection,
@@ -250,7 +250,7 @@ export class DeadLetterStore implements DeadLetters {
     )
   }
 
-  /** For what changes many letters: nobody means all of them by leaving everything out. */
+  /** Nobody means all letters by leaving everything out. */
   #selection(selection: DeadLetterSelection): DeadLetterFilterParameters {
     const { all, ...filter } = parseWith(selectionSchema, selection, {
       code: 'options.invalid',
@@ -293,7 +293,7 @@ export class DeadLetterStore implements DeadLetters {
   }
 }
 
-/** Somebody who may not touch what others registered means what is their own. */
+/** Whoever may not touch what others registered means their own. */
 function ofRegistrant(
   parameters: DeadLetterFilterParameters,
   registrant: string | undefined,
@@ -301,17 +301,14 @@ function ofRegistrant(
   return [...parameters.slice(0, -1), registrant ?? null] as DeadLetterFilterParameters
 }
 
-/** What one statement replayed or discarded. */
 interface Taken {
   readonly count: number
   readonly parked: number
   readonly lastId: string | undefined
 }
 
-/** One letter, or a selection of them. */
 type Meant = { readonly id: string; readonly force?: boolean } | { readonly selection: DeadLetterSelection }
 
-/** What the audit keeps of a transaction that changed some letters. */
 function changesOfLetters(verb: 'replay' | 'discard', meant: Meant, { count }: Taken): Change[] {
   if (count === 0) return []
   const action = `dead_letter.${verb}` as const
@@ -327,7 +324,7 @@ function oneLetter(id: unknown): LetterRange {
   return [rowId, rowId, 1]
 }
 
-/** Nobody lists a trigger that is gone, so nobody would see why its replays wait. */
+/** A trigger that is gone is not listed, so nobody would see why its replays wait. */
 function rowsParked(trigger: string, path: string, received: unknown): OutbusError {
   return new OutbusError(
     'trigger.rows_parked',
