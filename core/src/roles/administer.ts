@@ -1,4 +1,4 @@
-/** How roles and row-level security are changed: as the migrator, one change at a time. */
+/** Changes roles and row-level security as the migrator, one change at a time. */
 import type pg from 'pg'
 import type { Change } from '../audit/auditor.ts'
 import { audit } from '../audit/auditor.ts'
@@ -7,11 +7,11 @@ import { busPool } from '../postgres/bus-client.ts'
 import { assertPostgresUrl } from '../postgres/url.ts'
 import { Sql } from '../postgres/statement.ts'
 
-/** Whoever comes after a change of a table waits as long as it waits for its lock. */
+/** Whoever wants the table next waits as long as this waits for its lock. */
 const SETTINGS = [
   `lock_timeout = '10s'`,
   'client_min_messages = error',
-  // Done with every right: no name is looked up where anybody else may create something.
+  // This runs with every right, so names are looked up only where nobody else may create something.
   'search_path = pg_catalog, pg_temp',
 ]
 
@@ -20,7 +20,7 @@ export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool)
   if (typeof database === 'object' && database !== null) return reaching(() => work(database))
   assertPostgresUrl(database, 'database')
   const pool = busPool({ connectionString: database, max: 1, ownSession: true })
-  // The statement under way reports it; unheard it would end the process.
+  // The current statement reports the error; without a listener it would end the process.
   pool.on('error', () => undefined)
   try {
     await reaching(() => work(pool))
@@ -29,12 +29,12 @@ export async function withPool(database: string | pg.Pool, work: (pool: pg.Pool)
   }
 }
 
-/** What a role of Postgres may do belongs to no app. */
+/** A Postgres role's rights belong to no app. */
 const OF_NO_APP = ''
 
 /**
- * In one transaction, and one at a time: two that change the rights of one table at once would fail. What changed is written into the
- * audit by the same transaction.
+ * Runs `work` in one transaction, one at a time, because two changes of a table's rights at once would fail. The same
+ * transaction writes the audit.
  */
 export async function administer(
   pool: pg.Pool,
@@ -43,7 +43,7 @@ export async function administer(
   work: (tx: pg.PoolClient) => Promise<void>,
 ): Promise<void> {
   const locked = async (tx: pg.PoolClient) => {
-    // Only the owner of the table can take this lock, and nobody who reads or writes conflicts with it.
+    // Only the table's owner can take this lock, and no reader or writer conflicts with it.
     await tx.query(`lock table only "${schema}".migrations_core in share update exclusive mode`)
     await work(tx)
     const changer = { app: OF_NO_APP, principal: undefined, caller: undefined }

@@ -1,4 +1,4 @@
-/** Who may do what in the database: each process with the rights of its task, and no more. */
+/** Gives each process the database rights of its task, and no more. */
 import type pg from 'pg'
 import { z } from 'zod'
 import { assertSchemaName } from '../migrate/schema-name.ts'
@@ -11,9 +11,9 @@ import { roleNameSchema, runRoleStatements } from './role-statements.ts'
 import { keepRowsSecure } from './row-security.ts'
 
 export interface Roles {
-  /** Owns the schema: migrates, and calls these functions. Says what a principal may do. */
+  /** Owns the schema, migrates, calls these functions, and says what a principal may do. */
   readonly migrator?: string
-  /** `bus.start()`. */
+  /** Runs `bus.start()`. */
   readonly dispatcher?: string
   /** Emits, asks, writes triggers, resolves dead letters. */
   readonly emitter?: string
@@ -32,13 +32,15 @@ const optionsSchema = z.strictObject({
 })
 
 /**
- * Gives each role what its processes need and takes what else it has on the schema; roles that are not named stay as they
- * are. The roles exist, and processes log in as members of them. Run it as the migrator, or a superuser, after every
- * migration: new tables are nobody's until then. Idempotent, in one transaction. With a dispatcher pg-boss is installed,
- * in its own schema.
+ * Gives each named role what its processes need, and takes away what else it has on the schema. The roles have to
+ * exist, and processes log in as their members. Run it as the migrator or a superuser after every migration, because
+ * nobody may use a new table until then. Idempotent, in one transaction. With a dispatcher, pg-boss is installed in its
+ * own schema.
  *
- * Errors: `options.invalid`, also for a role that owns the tables; `schema.missing` where there is nothing migrated yet, or
- * pg-boss's schema is not there and this role may not create it; else what Postgres says, such as that a role does not exist.
+ * Errors, besides what Postgres says, such as that a role does not exist:
+ *
+ * - `options.invalid`, also for a role that owns the tables.
+ * - `schema.missing` if nothing is migrated, or if pg-boss's schema is missing and this role may not create it.
  */
 export async function grantRoles(
   database: string | pg.Pool,
@@ -66,7 +68,7 @@ async function grant(tx: pg.ClientBase, schema: string, roles: z.output<typeof o
   await assertNotOwner(tx, schema, others)
   await runRoleStatements(tx, 'everybody', { schema })
   await runRoleStatements(tx, 'partitions', { schema })
-  // Before anybody gets a right on a table that came since.
+  // Before anybody gets a right on a new table.
   await keepRowsSecure(tx, schema)
   // One role may have several tasks.
   for (const role of new Set(others)) {
@@ -85,7 +87,7 @@ async function grant(tx: pg.ClientBase, schema: string, roles: z.output<typeof o
   if (reader !== undefined) await runRoleStatements(tx, 'reader', { schema, reader })
 }
 
-/** What is withdrawn would be the owner's own rights. */
+/** Otherwise the owner's own rights would be withdrawn. */
 async function assertNotOwner(tx: pg.ClientBase, schema: string, roles: readonly string[]): Promise<void> {
   const rows = await rowsOf<{ role: string }>(
     tx,

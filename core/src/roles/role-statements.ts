@@ -1,10 +1,10 @@
-/** The files of `migrations/roles`, with names in place of what stands in braces there. */
+/** Runs the files of `migrations/roles`, with names for the placeholders in braces. */
 import { readFile } from 'node:fs/promises'
 import { roleStatements } from '@outbus/migrations'
 import type pg from 'pg'
 import { z } from 'zod'
 
-/** Needs no escaping in quotes, be it an identifier's or a string's. */
+/** Needs no escaping, be it as an identifier or a string. */
 const NAME = /^[a-z_][a-z0-9_]{0,62}$/
 
 export const roleNameSchema = z
@@ -12,7 +12,7 @@ export const roleNameSchema = z
   .regex(NAME, 'is a role in lower-case letters, digits and underscores, at most 63')
   .refine((name) => !name.startsWith('pg_') && name !== 'public' && name !== 'none', 'is a role of Postgres itself')
 
-/** Names are checked by now: `roleNameSchema`, `assertSchemaName`. */
+/** `roleNameSchema` and `assertSchemaName` have checked the names. */
 export async function runRoleStatements(
   tx: pg.ClientBase,
   file: string,

@@ -1,4 +1,4 @@
-/** Row-level security by app: a second fence, in Postgres, behind the `app_id` of every statement. Off by default. */
+/** Row-level security by app: a second fence in Postgres, behind the `app_id` of every statement. Off by default. */
 import type pg from 'pg'
 import { z } from 'zod'
 import { assertSchemaName } from '../migrate/schema-name.ts'
@@ -14,12 +14,12 @@ const enableSchema = z.strictObject({
 const disableSchema = z.strictObject({ schema: z.string().default('outbus') })
 
 /**
- * Switches it on, as the migrator. From then on a role sees and writes what is of the apps that `role_apps` binds it to, and
- * nothing where it is bound to none; `allApps` are the roles for which nothing changes: the dispatcher, whoever else serves
- * all apps. The owner of the tables and superusers are not concerned. Idempotent; every call states `allApps` anew.
+ * Switches row-level security on, as the migrator. From then on a role sees and writes rows of the apps that
+ * `role_apps` binds it to, and of no others. Nothing changes for `allApps`: the dispatcher, and other roles that serve
+ * all apps. The tables' owner and superusers are exempt. Idempotent; every call states `allApps` anew.
  *
- * What it does not do: hide that a dispatcher is there, or keep a role from NOTIFY, advisory locks and what else belongs
- * to nobody.
+ * Row-level security does not hide that there is a dispatcher, nor keep a role from NOTIFY, advisory locks and other
+ * things that belong to nobody.
  */
 export async function enableRowSecurity(
   database: string | pg.Pool,
@@ -31,7 +31,7 @@ export async function enableRowSecurity(
   await withPool(database, (pool) => administer(pool, schema, change, (tx) => secureRows(tx, schema, allApps)))
 }
 
-/** Switches it off. The bindings in `role_apps` stay. */
+/** Switches row-level security off. The bindings in `role_apps` stay. */
 export async function disableRowSecurity(
   database: string | pg.Pool,
   options: { readonly schema?: string } = {},
@@ -44,7 +44,7 @@ export async function disableRowSecurity(
   )
 }
 
-/** Where it is on, for tables that came since. */
+/** Secures new tables if row-level security is on. */
 export async function keepRowsSecure(tx: pg.ClientBase, schema: string): Promise<void> {
   const rows = await rowsOf<{ role: string }>(
     tx,
