@@ -1,4 +1,4 @@
-/** One line's pending files, in order, each with its bookkeeping in one transaction. */
+/** Applies one line's pending files in order, each with its bookkeeping in one transaction. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
@@ -6,20 +6,18 @@ import { rowsOf } from '../postgres/answer.ts'
 import { closeWhatIsNew, functionsIn } from './nobodys.ts'
 import type { LoadedLine, Migration } from './line.ts'
 
-/** How long DDL may wait for a lock on a table: everybody who comes after it waits as well. */
+/** How long DDL may wait for a table's lock, since everybody after it waits as well. */
 const LOCK_TIMEOUT = "set lock_timeout = '10s'"
-/**
- * CONCURRENTLY waits for every transaction there is, which holds nobody up and may take long. Any login may have one that never ends.
- */
+/** CONCURRENTLY waits for every open transaction, without blocking anybody. Any login may have one that never ends. */
 const CONCURRENTLY_TIMEOUT = "set lock_timeout = '15min'"
-/** In a file without transaction every semicolon at the end of a line ends a statement. */
+/** In a file without transaction, a semicolon at the end of a line ends a statement. */
 const STATEMENT_END = /;[ \t]*$/m
 
-/** `client` holds the migration lock. When this throws, `client` may be in an aborted transaction: end it. */
+/** `client` holds the migration lock. If this throws, `client` may be in an aborted transaction: end it. */
 export async function applyLine(client: pg.Client, schema: string, line: LoadedLine): Promise<void> {
   let current: Migration | undefined
   try {
-    // A name that a file forgot to qualify ends up in the schema, not in public.
+    // A name that a file forgot to qualify lands in the schema, not in public.
     await client.query(`${LOCK_TIMEOUT}; set search_path to "${schema}"`)
     for (const migration of await unmarked(client, schema, line)) {
       current = migration
@@ -43,7 +41,9 @@ export async function applyLine(client: pg.Client, schema: string, line: LoadedL
   }
 }
 
-/** Of a file without transaction, which waits for other transactions: the oldest ones that are open, but for the one that has the migration lock. */
+/**
+ * The oldest open transactions, which a file without transaction waits for, but for the one with the migration lock.
+ */
 async function openOnes(client: pg.Client, schema: string, { directives }: Migration): Promise<string> {
   if (directives.transaction) return ''
   const open = await rowsOf<{ pid: number; user: string | null }>(
@@ -55,20 +55,20 @@ async function openOnes(client: pg.Client, schema: string, { directives }: Migra
       )
     order by a.xact_start nulls last, a.backend_start limit 3`,
     [`"${schema}".migration_checksums`],
-    // Whom it waited for is an addition to the error.
+    // The error is complete without them.
   ).catch(() => [])
   const each = open.map(({ pid, user }) => `pid ${pid} (user ${user ?? 'unknown'})`)
   return each.length === 0 ? '' : `; open transactions, the oldest first: ${each.join(', ')}`
 }
 
 /**
- * The migrations that the line's own table does not name. Programs before this one go by that table, so it is kept as they
- * keep it: a file without transaction that they were killed in may be in `migration_checksums` alone, and runs again.
+ * Migrations that the line's own table does not name. Older programs go by that table, so it is kept their way. A file
+ * without transaction during which they were killed may be in `migration_checksums` alone, and runs again.
  */
 async function unmarked(client: pg.Client, schema: string, line: LoadedLine): Promise<readonly Migration[]> {
   const table = `"${schema}"."migrations_${line.name}"`
   const [found] = await rowsOf<{ exists: boolean }>(client, 'select to_regclass($1) is not null as exists', [table])
-  // Asked first, because IF NOT EXISTS wants the right to create even if it would not.
+  // Asked first, because IF NOT EXISTS needs the right to create even if the table exists.
   if (found?.exists !== true) {
     await client.query(
       `create table ${table} (id serial primary key, name varchar(255) not null, run_on timestamp not null)`,
@@ -85,7 +85,7 @@ async function unmarked(client: pg.Client, schema: string, line: LoadedLine): Pr
 
 async function apply(client: pg.Client, schema: string, line: string, migration: Migration): Promise<void> {
   const text = textFor(migration, schema)
-  // Names are of a-z, 0-9 and _ by now, and the sum is hexadecimal. A file without transaction may be run twice.
+  // Names are of a-z, 0-9 and _, and the sum is hexadecimal. A file without transaction may run twice.
   const { older, transaction } = migration.directives
   const record = `insert into "${schema}".migration_checksums (line, name, sha256, older_processes)
     values ('${line}', '${migration.name}', '${migration.sha256}', ${older === undefined ? 'null' : `'${older}'`})
@@ -94,7 +94,7 @@ async function apply(client: pg.Client, schema: string, line: string, migration:
   const before = await functionsIn(client, schema)
   if (transaction) {
     await client.query('begin')
-    // By itself: an error of Postgres points into the text that was sent.
+    // Sent alone, because a Postgres error points into the text that was sent.
     await client.query(text)
     await closeWhatIsNew(client, schema, before)
     await client.query(`${record}; ${mark}`)
@@ -112,7 +112,7 @@ function textFor(migration: Migration, schema: string): string {
   return migration.text.replaceAll('{schema}', `"${schema}"`)
 }
 
-/** `:17` for an error of Postgres that points into the file, else nothing. */
+/** `:17` for a Postgres error that points into the file, otherwise nothing. */
 function lineOf(error: unknown, migration: Migration, schema: string): string {
   const position = Number((error as { position?: string }).position)
   if (!(position >= 1) || !migration.directives.transaction) return ''

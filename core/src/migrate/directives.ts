@@ -1,22 +1,18 @@
 /**
- * What a migration states about itself, in the comments that it begins with:
+ * What a migration states about itself in its first comments:
  *
  *   -- outbus: no transaction
  *   -- outbus: older processes may run and start
  *
- * The first has to be the first line. The second has one of three forms, for programs that do not have the migration yet:
- *
- *   may run and start   they work with the new schema, so one that crashes or is scaled up may start again
- *   may run             those that run go on, and one that starts is refused (`schema.newer`): what a migration means that says nothing
- *   must stop           they would do harm: the migration is refused while a dispatcher is alive (`schema.in_use`)
+ * The first has to be the first line. docs/upgrades.md says what the three forms of the second mean to older processes.
+ * A migration without that line means `may run`.
  */
 
-/** What a migration says to processes that do not have it. */
 export type OlderProcesses = 'may run and start' | 'may run' | 'must stop'
 
 export interface Directives {
   readonly transaction: boolean
-  /** Undefined: it says nothing. */
+  /** Undefined: the file says nothing. */
   readonly older: OlderProcesses | undefined
 }
 
@@ -24,7 +20,7 @@ const NO_TRANSACTION = /^-- outbus: no transaction[ \t]*\n/
 const OLDER = /^older processes (may run and start|may run|must stop)$/
 const COMMENTS = /^(--[^\n]*\n|[ \t]*\n)*/
 
-/** `refuse` is told of a line for the bus that says nothing known: one that is misspelt must not pass for a comment. */
+/** `refuse` gets an unknown line for the bus, since a misspelt one must not pass for a comment. */
 export function directivesOf(text: string, refuse: (line: string) => never): Directives {
   const transaction = !NO_TRANSACTION.test(text)
   let older: OlderProcesses | undefined

@@ -1,24 +1,23 @@
-/** What has been applied to a schema, read from its `migration_checksums`, and compared with what this program has. */
+/** Reads from `migration_checksums` what was applied, and compares it with this program's files. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 import { rowsOf } from '../postgres/answer.ts'
 import type { OlderProcesses } from './directives.ts'
 import type { LoadedLine, Migration } from './line.ts'
 
-/** Anything that runs a query: a pool, a client. */
 export type Database = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>
 
 interface Applied {
   readonly line: string
   readonly name: string
   readonly sha256: string
-  /** What the migration says of programs that do not have it; null where it says nothing, or a program applied it that kept none of it. */
+  /** What the migration says to programs that lack it. Null: nothing, or an older program kept none of it. */
   readonly older_processes: OlderProcesses | null
 }
 
 /**
- * Asked of the catalogue, for which no right is needed, on the schema either. Refuses a database that is not in UTF8: what a
- * handler throws could not be written there, and with it the outcomes of its neighbours (G18).
+ * Asks the catalogue, which takes no rights. Refuses a database that is not in UTF8, because what a handler throws
+ * could not be written there, nor its neighbours' outcomes (G18).
  */
 export async function stateOf(
   db: Database,
@@ -43,12 +42,12 @@ export async function stateOf(
   return state
 }
 
-/** Undefined: there is no such schema. A schema that has never been migrated has applied nothing. */
+/** Undefined: there is no such schema. A schema that was never migrated has applied nothing. */
 export async function readLedger(db: Database, schema: string): Promise<readonly Applied[] | undefined> {
   const state = await stateOf(db, schema)
   if (!state.schema) return undefined
   if (!state.ledger) return []
-  // By way of JSON: the column is not there before a program that keeps it has migrated.
+  // Through JSON, because the column may not be there yet.
   return rowsOf<Applied>(
     db,
     `select line, name, sha256, to_jsonb(c) ->> 'older_processes'::text as older_processes
@@ -57,8 +56,8 @@ from "${schema}".migration_checksums c order by line, name`,
 }
 
 /**
- * The migrations of one line that the schema lacks. Refuses a file that is not any more what was applied, and a schema that is
- * newer than this program, unless each migration that it has beyond says that older processes may start beside it. Lines that this program does not have are nobody's business here.
+ * The migrations of one line that the schema lacks. Refuses a file that differs from what was applied. Refuses a schema
+ * newer than this program, unless each newer migration lets older processes start. Other programs' lines are ignored.
  */
 export function pendingOf(line: LoadedLine, ledger: readonly Applied[]): readonly Migration[] {
   const applied = ledger.filter((entry) => entry.line === line.name)

@@ -1,4 +1,6 @@
-/** A migration line: a folder of numbered, forward-only `.sql` files. Core has one, and so has each plugin with tables. */
+/**
+ * A migration line: a folder of numbered, forward-only `.sql` files. Core has one, and so has each plugin with tables.
+ */
 import { createHash } from 'node:crypto'
 import { readFile, readdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +11,7 @@ import type { Directives } from './directives.ts'
 export interface MigrationLine {
   /** `core`, or the source's name. Its bookkeeping table is `migrations_<name>`. */
   readonly name: string
-  /** The folder of its files: `0001_create_outbox.sql`, `0002_…`, without gaps. Hidden files are passed over. */
+  /** The folder of its files: `0001_create_outbox.sql`, `0002_…`, without gaps. Hidden files are ignored. */
   readonly directory: URL
 }
 
@@ -17,11 +19,10 @@ export interface Migration {
   /** The file's name without `.sql`. */
   readonly name: string
   readonly number: number
-  /** With `{schema}` still in it. Line ends are `\n` whatever the checkout made of them. */
+  /** With `{schema}` still in it, and `\n` line ends in any checkout. */
   readonly text: string
-  /** What it says about itself in its first comments. */
   readonly directives: Directives
-  /** Of `text`. Compared with the one in the database, so that a file cannot change once it was applied. */
+  /** The hash of `text`. An applied file must match the one in the database. */
   readonly sha256: string
 }
 
@@ -32,7 +33,7 @@ export interface LoadedLine {
   readonly migrations: readonly Migration[]
 }
 
-/** The same as a source's name, `core` included: it becomes part of a table's name. */
+/** The rule for a source's name, because it becomes part of a table's name. */
 const LINE_NAME = /^[a-z][a-z0-9_]{0,39}$/
 const FILE_NAME = /^(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.sql$/
 

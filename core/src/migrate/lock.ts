@@ -1,6 +1,7 @@
 /**
- * The lock that lets one process at a time migrate a schema: a lock of the schema's own table `migration_checksums`, which Postgres gives
- * to nobody but the owner of the table. It is a transaction's, and a migration is several, so a connection of its own holds it.
+ * Lets one process at a time migrate a schema, by locking the schema's table `migration_checksums`, which only the
+ * table's owner may. The lock belongs to a transaction, and a migration is several, so a connection of its own holds
+ * it.
  *
  *   free ──take──▶ held ──release──▶ free
  *                    └──connection lost──▶ lost: whoever works under it is ended
@@ -16,7 +17,7 @@ import { rowsOf } from '../postgres/answer.ts'
 const POLL_MS = 100
 /** Longer than indexes of large tables take. */
 const LONGEST_WAIT_MS = 15 * 60_000
-/** A process that is frozen says nothing, and loses the lock. Postgres waits three times as long. */
+/** A frozen process is silent and loses the lock: Postgres waits three times this long. */
 const ALIVE_EVERY_MS = 20_000
 const SESSION_SETTINGS = `
   set idle_in_transaction_session_timeout = '60s';
@@ -38,24 +39,24 @@ interface Holder {
 interface LockOptions {
   readonly connection: pg.ClientConfig
   readonly schema: string
-  /** Called once, with who holds the lock, such as `pid 4711 (user outbus_migrator, since …)`. */
+  /** Called once, with the lock's holders, such as `pid 4711 (user outbus_migrator, since …)`. */
   onWait(holders: string): void
   /** The connection is lost, and with it the lock. Not called after `release`. */
   onLost(): void
   readonly longestWaitMs?: number
 }
 
-/** What programs from before this lock hash to the key of theirs: one for each schema of a database. */
+/** The name that older programs hash to their lock's key, one for each schema of a database. */
 export function lockName(schema: string): string {
   return `outbus migrations of schema ${schema}`
 }
 
 /**
- * Takes the migration lock of a schema that has its `migration_checksums`, waiting until it is free. `migration.locked` names who holds it
- * for longer than 15 minutes.
+ * Waits for the migration lock of a schema that has `migration_checksums`. `migration.locked` names who has held it for
+ * more than 15 minutes.
  *
- * It is asked for again and again, and not waited for inside Postgres: a session that waits for a lock may hold a
- * snapshot, for whose end the CREATE INDEX CONCURRENTLY of the one that holds the lock would wait. That is a deadlock.
+ * It polls rather than waits in Postgres. A waiting session may hold a snapshot, and the lock holder's CREATE INDEX
+ * CONCURRENTLY would wait for that: a deadlock.
  */
 export async function takeMigrationLock({
   connection,
@@ -82,8 +83,7 @@ export async function takeMigrationLock({
     await release()
     throw error
   }
-  // Not a query, which has a snapshot: a CREATE INDEX CONCURRENTLY that sees it waits for the end of this transaction. Where the
-  // connection is lost, `end` says so.
+  // Not a query, whose snapshot a CREATE INDEX CONCURRENTLY would wait for. If the connection is lost, `end` says so.
   const alive = setInterval(() => void client.query('show lock_timeout').catch(() => undefined), ALIVE_EVERY_MS)
   alive.unref()
   return {
@@ -115,10 +115,7 @@ async function waitForLock(
   }
 }
 
-/**
- * Whether programs from before this lock wait for this process, and not only it for them. Any login can keep it from being so, and that
- * keeps nothing else.
- */
+/** Whether older programs wait for this process too. Any login can prevent that, and nothing else. */
 async function isSeenByOlder(client: pg.Client, schema: string): Promise<boolean> {
   const [lock] = await rowsOf<{ taken: boolean }>(
     client,
@@ -129,8 +126,8 @@ async function isSeenByOlder(client: pg.Client, schema: string): Promise<boolean
 }
 
 /**
- * False, and no transaction is open: somebody was quicker. Nothing else goes in this transaction. The snapshot of a query would stay
- * in it, and a CREATE INDEX CONCURRENTLY would wait for that.
+ * False: somebody was quicker, and no transaction is open. The transaction does nothing else, so that no query leaves a
+ * snapshot, for which a CREATE INDEX CONCURRENTLY would wait.
  */
 async function isTaken(client: pg.Client, schema: string): Promise<boolean> {
   try {
@@ -144,8 +141,8 @@ async function isTaken(client: pg.Client, schema: string): Promise<boolean> {
 }
 
 /**
- * Who holds the lock of the table, or, as programs from before it do, the advisory lock. That one counts only for a login that may
- * migrate: of any other it is a stranger's.
+ * Who holds the table's lock, or the advisory lock of older programs. The latter counts only for a login that may
+ * migrate; others are strangers.
  */
 function holdersOf(client: pg.Client, schema: string): Promise<Holder[]> {
   return rowsOf<Holder>(

@@ -1,12 +1,11 @@
 /**
- * The migration runner: forward-only `.sql` files, in lines (core's first, then one for each plugin), any number of
- * processes at once (G17).
+ * The migration runner applies forward-only `.sql` files, in lines: core's first, then one for each plugin. Any number
+ * of processes may run it at once (G17).
  *
- * A file is written with `{schema}` where the schema goes, and runs in one transaction together with its
- * bookkeeping: killed half-way it has left nothing. If its first line is `-- outbus: no transaction`, it does not:
- * then each semicolon at the end of a line ends a statement, each statement stands for itself, and the file must
- * bear being run again from the top (`drop index concurrently if exists …;` before `create index concurrently …;`).
- * What a file says of older processes: directives.ts.
+ * A file has `{schema}` where the schema goes, and runs in one transaction with its bookkeeping, so that a killed
+ * process leaves nothing. If its first line is `-- outbus: no transaction`, each semicolon at the end of a line ends a
+ * statement that stands for itself. Such a file must bear running again from the top (`drop index concurrently if
+ * exists …;` before `create index concurrently …;`). directives.ts has what a file says of older processes.
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -31,10 +30,10 @@ export interface AppliedLine {
   readonly applied: readonly string[]
 }
 
-/** A dispatcher that stops in order is forgotten at once; while it lives, it is heard of every ten seconds. */
+/** A living dispatcher is heard of every ten seconds; one that stops in order is forgotten at once. */
 const COUNTS_FOR = '25 seconds'
 
-/** A migrator that is frozen, or whose machine vanished, loses its session after this, and its lock (`lock.ts`). */
+/** A frozen or vanished migrator loses its session after this, and its lock (`lock.ts`). */
 const SESSION_SETTINGS = `
   set statement_timeout = 0;
   set idle_in_transaction_session_timeout = '60s';
@@ -46,13 +45,18 @@ const SESSION_SETTINGS = `
   set search_path = pg_catalog, pg_temp`
 
 /**
- * Brings a schema to what this program's lines say, and tells what it applied. With nothing to do it needs no lock and
- * no right beyond reading. The connection must hold a session: not one through a transaction-mode pooler.
+ * Brings a schema to what this program's lines say, and returns what it applied. With nothing to do it needs no lock
+ * and only the right to read. The connection must hold a session: no transaction-mode pooler.
  *
- * Errors: `schema.name`; `migration.locked` where another process has the lock for 15 minutes, with its pid and login; `plugin.invalid` for a line whose files are not numbered from 0001 without gaps; `schema.newer`;
- * `schema.in_use` for a migration that older processes must not run beside, while one of them dispatches; `migration.changed`;
- * `schema.missing` if the role may not create the schema; `migration.failed`, which names line, file and line number and has
- * what Postgres said as its cause. Files applied before that one stay applied.
+ * Errors:
+ *
+ * - `schema.name`, `schema.newer`, `migration.changed`, `database.encoding`.
+ * - `plugin.invalid` for a line not numbered from 0001 without gaps.
+ * - `migration.locked`, with pid and login, if another process has the lock for 15 minutes.
+ * - `schema.in_use` for a migration that older processes must not run beside, while one dispatches.
+ * - `schema.missing` if the role may not create the schema.
+ * - `migration.failed`, which names line, file and line number, with Postgres's error as its cause. Files applied
+ *   before that one stay applied.
  */
 export async function migrate(options: {
   readonly connection: pg.ClientConfig
@@ -62,9 +66,9 @@ export async function migrate(options: {
 }): Promise<AppliedLine[]> {
   const schema = assertSchemaName(options.schema)
   const lines = await loadLines(options.lines)
-  // Limits of the application's own queries do not fit an index on a large table.
+  // The application's own time limits do not fit an index on a large table.
   const client = new BusClient({ ...options.connection, ownSession: true, statement_timeout: 0 })
-  // The statement that is under way, or the next one, reports a lost connection; unheard it would end the process.
+  // The current or next statement reports a lost connection; without a listener it would end the process.
   client.on('error', () => undefined)
   let lock: MigrationLock | undefined
   await client.connect()
@@ -82,15 +86,15 @@ export async function migrate(options: {
     })
     return await applyPending(client, schema, lines, options.log)
   } finally {
-    // The session ends, so does an aborted transaction. The next one does not begin beside it.
+    // Ends the session, and with it an aborted transaction, before the lock goes to the next one.
     await client.end().catch(() => undefined)
     await lock?.release()
   }
 }
 
 /**
- * Refuses a schema that this program does not fit: `schema.missing`, `schema.outdated` (it lacks migrations of ours),
- * `schema.newer`, `migration.changed`. Reads two small tables and locks nothing.
+ * Refuses a schema that this program does not fit: `schema.missing`, `schema.outdated` (it lacks our migrations),
+ * `schema.newer`, `migration.changed`. Reads the catalogue and one small table, and locks nothing.
  */
 export async function checkSchema(options: {
   readonly db: Database
@@ -129,7 +133,7 @@ async function applyPending(
   lines: readonly LoadedLine[],
   log: Pick<Logger, 'info'> | undefined,
 ): Promise<AppliedLine[]> {
-  // Asked again, under the lock; and of all lines before anything of any is applied.
+  // Asked again under the lock, for all lines before anything is applied.
   const work = await pendingIn(client, schema, lines)
   await assertNobodyRuns(client, schema, work)
   for (const { line, pending } of work) {
@@ -141,8 +145,8 @@ async function applyPending(
 }
 
 /**
- * What the lock is a lock of, so before there is one: IF NOT EXISTS races, and whoever is second finds it there. Asked first, because
- * that wants the right to create even if it would not.
+ * Makes what the lock locks, so before there is a lock. IF NOT EXISTS races, and the second process finds it there. Its
+ * existence is asked first, because IF NOT EXISTS needs the right to create either way.
  */
 async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
   const state = await stateOf(client, schema)
@@ -163,21 +167,21 @@ async function ensureSchema(client: pg.Client, schema: string): Promise<void> {
     `select exists (select from pg_attribute where attrelid = to_regclass($1) and attname = 'older_processes') as exists`,
     [`"${schema}".migration_checksums`],
   )
-  // A table of a program from before the column. Whoever holds the lock has added it.
+  // An older program made the table without the column. Whoever holds the lock has added it.
   if (column?.exists !== true)
     await client.query(
       `set lock_timeout = '10s'; alter table "${schema}".migration_checksums add column if not exists older_processes text`,
     )
 }
 
-/** The row type of a table, the table, or what is unique in the catalogue: which of them is found there is a matter of moments. */
+/** The table, its row type, or a unique entry of the catalogue: the moment decides which the second process meets. */
 const MADE_MEANWHILE: ReadonlySet<string | undefined> = new Set([
   SQL_STATE.duplicateObject,
   SQL_STATE.duplicateTable,
   SQL_STATE.uniqueViolation,
 ])
 
-/** Several do it at once, and Postgres fails all but the first one. */
+/** Several may create it at once, and Postgres fails all but the first. */
 async function byOneOfMany(create: () => Promise<unknown>): Promise<void> {
   try {
     await create()
@@ -187,8 +191,8 @@ async function byOneOfMany(create: () => Promise<unknown>): Promise<void> {
 }
 
 /**
- * Refuses a migration beside which older processes must not run, while one of them dispatches. It is an older one: a process of this
- * program would have been refused for what is pending. Processes that only emit leave no trace to go by.
+ * Refuses a migration beside which older processes must not run, while one dispatches. Any dispatcher is older: this
+ * program would have been refused for what is pending. Processes that only emit leave no trace.
  */
 async function assertNobodyRuns(
   client: pg.Client,

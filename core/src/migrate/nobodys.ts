@@ -1,11 +1,10 @@
 /**
- * What a migration makes is nobody's until rights are granted. Postgres lets everybody execute a new function, and gives away a new
- * table where default privileges say so. Both are closed in the transaction of the migration, so that nobody sees a gap.
+ * Closes what a migration makes until rights are granted. Postgres lets everybody execute a new function, and default
+ * privileges may give a new table away. The migration's transaction closes both, so that there is no gap.
  */
 import type pg from 'pg'
 import { rowsOf } from '../postgres/answer.ts'
 
-/** Those that there are: whoever may execute them goes on to. */
 export async function functionsIn(client: pg.ClientBase, schema: string): Promise<readonly string[]> {
   const rows = await rowsOf<{ id: string }>(
     client,
@@ -15,7 +14,7 @@ export async function functionsIn(client: pg.ClientBase, schema: string): Promis
   return rows.map(({ id }) => id)
 }
 
-/** `before` are the functions that {@link functionsIn} found before the migration. */
+/** `before`: the functions that {@link functionsIn} found before the migration. */
 export async function closeWhatIsNew(client: pg.ClientBase, schema: string, before: readonly string[]): Promise<void> {
   const rows = await rowsOf<{ closing: string }>(
     client,

@@ -1,11 +1,12 @@
 import { OutbusError } from '../errors.ts'
 
-/** Postgres cuts identifiers silently at this many bytes. */
+/** Postgres silently cuts identifiers at this many bytes. */
 const MAX_BYTES = 63
 
 /**
- * Returns the name if it may be a bus's schema: lower-case letters, digits and underscores, not starting with a digit,
- * at most 63 bytes, and none of Postgres's own. `public` is fine. Such a name needs no escaping inside quotes.
+ * Returns the name if it may be a bus's schema. It has lower-case letters, digits and underscores, does not start with
+ * a digit, has at most 63 bytes, and is none of Postgres's own. `public` is fine. Such a name needs no escaping in
+ * quotes.
  */
 export function assertSchemaName(name: string): string {
   const problem = problemOf(name)

@@ -1,4 +1,4 @@
-/** A process that migrates and prints what it applied, for the tests that need several of them, or one to kill. */
+/** A process that migrates and prints what it applied, for tests that need several, or one to kill. */
 import { migrate } from '../migrate.ts'
 
 const [connectionString = '', schema = '', directory = ''] = process.argv.slice(2)
