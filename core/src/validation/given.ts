@@ -1,14 +1,14 @@
-/** Keys that are given and undefined, where leaving them out would mean more. Pure. */
+/** Refuses keys that are given and undefined, if leaving them out means more. Pure. */
 import { OutbusError } from '../errors.ts'
 import type { ParseSubject } from './zod-error.ts'
 import { reading } from './zod-error.ts'
 
-/** No filter and no condition that a schema takes is deeper. */
+/** No filter or condition that a schema takes is deeper. */
 const MAX_DEPTH = 64
 
 /**
- * Refuses a filter with a member that is undefined, however deep. JSON leaves such members out, and
- * `{ collection: undefined }` would then mean every collection.
+ * Refuses a filter with an undefined member at any depth. JSON leaves such members out, and `{ collection: undefined }`
+ * would then mean every collection.
  */
 export function assertSaysSomething(filter: unknown, subject: ParseSubject & { readonly path: string }): void {
   const silent = reading(subject, () => silentMember(filter, subject.path, 0))
@@ -19,7 +19,6 @@ export function assertSaysSomething(filter: unknown, subject: ParseSubject & { r
   })
 }
 
-/** The path of the first member that is undefined. */
 function silentMember(value: unknown, path: string, depth: number): string | undefined {
   if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return undefined
   for (const [name, member] of Object.entries(value)) {

@@ -1,7 +1,7 @@
 import { validate } from 'uuid'
 import { OutbusError } from '../errors.ts'
 
-/** Refused here, because Postgres would answer a malformed uuid with an error that aborts the caller's transaction. */
+/** Refused here, because Postgres's error for a malformed uuid would abort the caller's transaction. */
 export function assertUuid(value: unknown, what: string, path = 'id'): string {
   if (typeof value === 'string' && validate(value)) return value
   throw new OutbusError('id.malformed', `${what} is a uuid`, { path, received: value })

@@ -1,14 +1,12 @@
 /**
- * Paths into JSON, as `redact`, an erasure's `path` and the paths of changed members write them. A path that begins with `$` means
- * what Postgres means by it in lax mode: a step into a list is of each entry, and what is no list is a list of one. Pure.
+ * Paths into JSON for `redact`, an erasure's `path` and changed members. A path that begins with `$` means what it
+ * means to Postgres in lax mode. A step into a list goes to each entry, and anything else is a list of one. Pure.
  */
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
-/** Each entry of a list: `[*]`. */
 export const EACH = Symbol('each')
 
-/** The name of a member, the place of an entry, or each entry. */
 export type PathStep = string | number | typeof EACH
 
 export interface JsonPath {
@@ -16,30 +14,29 @@ export interface JsonPath {
   readonly steps: readonly PathStep[]
 }
 
-/** JSON is nested no deeper. */
+/** The deepest JSON that core takes. */
 const MAX_STEPS = 64
 const MAX_CHARACTERS = 1_000
 const QUOTED = String.raw`"(?:[^"\\]|\\.)*"`
 
 /**
- * The text of a regular expression for one member: its name, or a JSON string where the name has a dot or a quote in it, or is empty.
- * `excluded`: what stands in a string as well.
+ * The text of a regular expression for one member. A member is its name, or a JSON string if the name is empty or has a
+ * dot or a quote. `excluded`: other characters that need the string.
  */
 export function memberPattern(excluded = ''): string {
   return `(?:[^."${excluded}]+|${QUOTED})`
 }
 
-/** A member as {@link memberPattern} reads it. */
 export function writeMember(name: string): string {
   return name === '' || /[."]/.test(name) ? JSON.stringify(name) : name
 }
 
-// What other languages of paths have for filters, wildcards and quotes is no name here: `$.*` must not be a member named `*`.
+// Filters, wildcards and quotes of other path languages are no names here: `$.*` must not be a member named `*`.
 const STEP = new RegExp(String.raw`\.(${memberPattern(String.raw`\s\[\](){}*?@$'`)})|\[(\*|0|[1-9]\d{0,6})\]`, 'suy')
 
 const HINT = 'members, [*] and [n] after a $: $.card, $.items[*].iban, $.lines[0], $."a.b"'
 
-/** Refuses what is no path, or the whole value, with an error whose path is `at`. */
+/** Refuses what is no path, or means the whole value, with an error whose path is `at`. */
 export function parseJsonPath(
   text: unknown,
   { code, what, at }: { readonly code: ErrorCode; readonly what: string; readonly at: string },
@@ -60,7 +57,7 @@ export function parseJsonPath(
   return { text, steps }
 }
 
-/** As Postgres' `jsonpath` writes it. */
+/** The path as Postgres' `jsonpath`. */
 export function sqlPath(steps: readonly PathStep[]): string {
   return `$${steps.map(sqlStep).join('')}`
 }

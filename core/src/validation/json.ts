@@ -1,5 +1,6 @@
 /**
- * JSON that Postgres stores and gives back equal, or one error that says where it is not. On the path of every emit.
+ * Encodes JSON that Postgres gives back equal, or throws one error that says where it is not. On the path of every
+ * emit.
  */
 import { isoText } from '../time/clock.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
@@ -20,9 +21,9 @@ const DEFAULT_MAX_BYTES = 262_144
 const DEFAULT_MAX_DEPTH = 64
 
 /**
- * The value as JSON text. As `JSON.stringify` does, a `Date` becomes its ISO text, an object with `toJSON` what that
- * returns, and a property that is undefined is left out. Refused with a `payload.*` error is whatever would come
- * back different, or not at all: see the codes. Every property is read once.
+ * The value as JSON text. As in `JSON.stringify`, a `Date` becomes ISO text, `toJSON` is called, and undefined
+ * properties are left out. Whatever would come back different, or not at all, is refused with a `payload.*` error.
+ * Every property is read once.
  */
 export function encodeJson(
   value: unknown,
@@ -31,12 +32,12 @@ export function encodeJson(
   const walk: Walk = { path: [path], ancestors: [], maxDepth, maxBytes }
   const text = encodeAll(value, walk)
   if (text === undefined) throw refuse('payload.not_json', 'undefined is not JSON', walk, value)
-  // No character takes more than three bytes (of two code units, four), so most texts need not be measured.
+  // A character takes at most three bytes (of two code units, four), so most texts need not be measured.
   if (text.length * 3 > maxBytes) assertSize(text.length > maxBytes ? text.length : Buffer.byteLength(text), walk)
   return text
 }
 
-/** The path is that of the whole, for it is the whole that is too large. */
+/** The path is the whole's, because the whole is too large. */
 function assertSize(bytes: number, { maxBytes, path: [path] }: Walk): void {
   if (bytes <= maxBytes) return
   throw new OutbusError('payload.too_large', `the value is larger than ${maxBytes} bytes of JSON`, {
@@ -48,8 +49,8 @@ function assertSize(bytes: number, { maxBytes, path: [path] }: Walk): void {
 }
 
 /**
- * The same, and beside it the value as it stands in the text: a plain copy. For a verb that stores a value and emits
- * it too, a moment later: what its caller does to the value meanwhile changes neither.
+ * Also returns the value as in the text: a plain copy. A verb stores the value and emits it later; what its caller does
+ * to the value meanwhile changes neither.
  */
 export function readJson(
   value: unknown,
@@ -64,7 +65,7 @@ function encodeAll(value: unknown, walk: Walk): string | undefined {
     return encode(value, walk)
   } catch (cause) {
     if (isOutbusError(cause)) throw cause
-    // A proxy whose traps throw when it is asked for its keys, its prototype or whether it is an array.
+    // A proxy's traps threw when it was asked for keys, prototype or whether it is an array.
     throw new OutbusError('payload.serialize_failed', 'the value cannot be read', { path: showPath(walk), cause })
   }
 }
@@ -76,7 +77,7 @@ interface Walk {
   readonly maxBytes: number
 }
 
-/** Undefined where JSON leaves a property out. Written in one walk: what is checked is what is encoded. */
+/** Undefined if JSON leaves the property out. One walk checks and encodes, so that both see the same. */
 function encode(value: unknown, walk: Walk): string | undefined {
   switch (typeof value) {
     case 'string':
@@ -97,7 +98,7 @@ function encode(value: unknown, walk: Walk): string | undefined {
 }
 
 function encodeText(value: string, walk: Walk): string {
-  // Before it is looked through: a text may be half a gigabyte.
+  // Measured before it is searched: a text may be half a gigabyte.
   assertSize(value.length, walk)
   if (value.includes('\0'))
     throw refuse(
@@ -160,7 +161,7 @@ function encodeContent(value: object, walk: Walk): string | undefined {
   if (typeof toJson === 'function' && toJson !== (Object.prototype as { toJSON?: unknown }).toJSON) {
     const ms = msOfDate(value)
     if (Number.isNaN(ms)) throw refuse('payload.unsupported_type', 'an invalid Date has no JSON', walk, 'Invalid Date')
-    // Whatever the application has put in the place of what dates have.
+    // Whatever the application has put in the place of a date's methods.
     if (ms !== undefined && toJson === Date.prototype.toJSON) return `"${isoText(new Date(ms))}"`
     return encode(
       read(walk, () => toJson.call(value, String(walk.path.at(-1))) as unknown),
@@ -196,7 +197,7 @@ function encodeArray(value: readonly unknown[], walk: Walk): string {
     if (element === undefined)
       throw refuse('payload.not_json', 'undefined in an array would come back as null', walk, undefined)
     text += i === 0 ? element : `,${element}`
-    // Not only at the end: sixty objects that contain each other twice are a text without end.
+    // Not only at the end: sixty objects that contain each other twice make a text without end.
     assertSize(text.length, walk)
     walk.path.pop()
   }
@@ -230,9 +231,9 @@ interface EncodedName {
   readonly later: string
 }
 
-/** Of names of members, which are few and come again: to check and encode them was a fifth of the time of a small value. */
+/** Encoded names of members, which are few and repeat: encoding them took a fifth of a small value's time. */
 const names = new Map<string, EncodedName>()
-/** What a value is made of is its sender's to say, so that what is kept of it has a bound. Names beyond it are encoded each time. */
+/** Bounds the cache, because senders choose the names. Names beyond it are encoded each time. */
 const MAX_NAMES = 1_000
 const MAX_NAME_LENGTH = 64
 

@@ -1,4 +1,4 @@
-/** Names, keys, app ids and due times, checked before they reach SQL. Pure. */
+/** Checks names, keys, app ids and due times before they reach SQL. Pure. */
 import { z } from 'zod'
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode, PluginErrorCode } from '../errors.ts'
@@ -12,20 +12,20 @@ export const MAX_KEY_BYTES = 255
 const MAX_YEARS_OFF = 10
 const MS_A_YEAR = 365.25 * 86_400_000
 
-/** Control characters, and those that turn the direction of text and so make one name look like another. */
+/** Control characters, and those that change the direction of text and so make one name look like another. */
 // oxlint-disable-next-line no-control-regex -- they are what it looks for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/
 
 export interface NameSubject {
-  /** What the message calls it: `a trigger name`. */
+  /** What the message calls the value: `a trigger name`. */
   readonly what: string
-  /** Where it stands in what the caller gave. Default `name`. */
+  /** Where the value stands in the caller's input. Default `name`. */
   readonly path?: string
   /** Default `event.name`. */
   readonly code?: ErrorCode | PluginErrorCode
 }
 
-/** 1 to 128 characters, none of them control or bidirectional formatting, and not only blanks. */
+/** 1 to 128 characters, not only blanks, no control or bidirectional formatting. */
 export function assertName(
   value: unknown,
   { what, path = 'name', code = 'event.name' }: NameSubject,
@@ -39,10 +39,7 @@ export function assertAppId(value: unknown): asserts value is string {
   assertName(value, { what: 'an app id', path: 'app', code: 'app.invalid' })
 }
 
-/**
- * The id in NFC. 1 to 128 characters without blanks, and none by which it could be taken for another id:
- * the rule stands in `principal-id.ts`.
- */
+/** Returns the id in NFC: 1 to 128 characters without blanks or look-alikes, by the rule of `principal-id.ts`. */
 export function readPrincipalId(value: unknown, { path }: { readonly path: string }): string {
   const problem = principalIdProblem(value)
   if (problem === undefined) return (value as string).normalize('NFC')
@@ -53,7 +50,7 @@ export function readPrincipalId(value: unknown, { path }: { readonly path: strin
   })
 }
 
-/** The same for a schema. */
+/** The same as a schema. */
 export function principalIdSchema() {
   return z
     .string()
@@ -70,9 +67,9 @@ function principalIdProblem(value: unknown): string | undefined {
 }
 
 export interface KeySubject {
-  /** What the message calls it: `a dedupe key`. */
+  /** What the message calls the value: `a dedupe key`. */
   readonly what: string
-  /** Where it stands in what the caller gave. Default `key`. */
+  /** Where the value stands in the caller's input. Default `key`. */
   readonly path?: string
 }
 
@@ -84,7 +81,7 @@ export function assertKey(value: unknown, { what, path = 'key' }: KeySubject): a
   throw new OutbusError(code, `${what} ${message}`, { path, received: value, ...limit })
 }
 
-/** For the schemas of a source: what {@link assertName} takes, refused with the same code. */
+/** For the schemas of a source: {@link assertName} as a schema, with the same code. */
 export function nameSchema(code: ErrorCode | PluginErrorCode = 'event.name') {
   return z.string().superRefine((value, { addIssue }) => {
     const message = nameProblem(value)
@@ -93,7 +90,7 @@ export function nameSchema(code: ErrorCode | PluginErrorCode = 'event.name') {
   })
 }
 
-/** For the schemas of a source: what {@link assertKey} takes, refused with the same code. */
+/** For the schemas of a source: {@link assertKey} as a schema, with the same code. */
 export function keySchema() {
   return z.string().superRefine((value, { addIssue }) => {
     const problem = keyProblem(value)
@@ -127,10 +124,7 @@ function nameProblem(value: unknown): string | undefined {
   return value.isWellFormed() ? undefined : 'has half of a surrogate pair'
 }
 
-/**
- * When an event is due, as it goes to the database: a delay from its clock, or a time. `nowMs` is only for telling
- * a time that is absurd; what is due is the database's to say.
- */
+/** When an event is due, for the database: a delay from its clock, or a time. `nowMs` only detects absurd times. */
 export function resolveRunAt(
   { runAt, delayMs }: { readonly runAt?: unknown; readonly delayMs?: unknown },
   nowMs: number,
@@ -151,7 +145,7 @@ export function resolveRunAt(
   return { runAt: isoText(new Date(at)) }
 }
 
-/** In ms since 1970; NaN where it is no time. */
+/** In ms since 1970; NaN if it is no time. */
 function timeOf(runAt: unknown): number {
   const ms = msOfDate(runAt)
   if (ms !== undefined) return ms

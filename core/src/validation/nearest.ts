@@ -1,9 +1,9 @@
-/** The known name that a mistyped one was probably meant to be. */
+/** Finds the known name that a mistyped one probably meant. */
 
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const sought = name.toLowerCase()
   let best: string | undefined
-  // A third of the letters may be wrong; of a short name one.
+  // A third of the letters may be wrong, and of a short name one.
   let bestDistance = Math.max(1, Math.floor(sought.length / 3)) + 1
   for (const candidate of known) {
     const distance = editDistance(sought, candidate.toLowerCase(), bestDistance)
@@ -15,7 +15,10 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment); `enough` or more is not told apart. */
+/**
+ * Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). Distances from `enough` on
+ * are not told apart.
+ */
 function editDistance(a: string, b: string, enough = Number.POSITIVE_INFINITY): number {
   if (Math.abs(a.length - b.length) >= enough) return enough
   let before: number[] = []

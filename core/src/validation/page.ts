@@ -1,10 +1,10 @@
-/** Listings: keyset pages with an opaque cursor that is good for one listing of one app. */
+/** Keyset pages, with an opaque cursor for one listing of one app. */
 import { z } from 'zod'
 import { isOutbusError, OutbusError } from '../errors.ts'
 
 export interface Page<T> {
   readonly items: readonly T[]
-  /** Hand it back as `cursor` for the next page; absent on the last one. */
+  /** The `cursor` of the next page; absent on the last one. */
   readonly nextCursor?: string
 }
 
@@ -15,7 +15,7 @@ export interface PageOptions {
   readonly cursor?: string
 }
 
-/** For the options of a listing, beside its own. What is wrong with one of the two is said by `pageLimit` and `decodeCursor`. */
+/** For the options of a listing. `pageLimit` and `decodeCursor` refuse what is wrong. */
 export const pageSchema = { limit: z.unknown().optional(), cursor: z.unknown().optional() }
 
 const DEFAULT_LIMIT = 100
@@ -33,15 +33,12 @@ export function pageLimit(limit: unknown): number {
   return Math.min(limit, MAX_LIMIT)
 }
 
-/**
- * `listing` names what is listed, for whom and by which filter, so that a cursor cannot be carried into another
- * listing or app.
- */
+/** `listing` names what is listed, for whom and by which filter, so that a cursor fits no other listing or app. */
 export function encodeCursor(listing: readonly string[], position: string): string {
   return Buffer.from(JSON.stringify([...listing, position])).toString('base64url')
 }
 
-/** The position, if the cursor is one of this listing and `assertPosition` does not throw of it; else `page.cursor`. */
+/** The position, or `page.cursor` if the cursor is not of this listing or `assertPosition` throws. */
 export function decodeCursor(
   listing: readonly string[],
   cursor: unknown,
@@ -66,12 +63,11 @@ export function decodeCursor(
   return position
 }
 
-/** Of a position, in characters. */
 const MAX_POSITION = 1_024
-/** In JSON a character is six at most, and in base64 four thirds of that. */
+/** A character has at most six in JSON, and four thirds of that in base64. */
 const WRITTEN_OUT = 8
 
-/** More than any cursor of the listing has. A longer one is not decoded: it may be half a gigabyte. */
+/** Longer than any cursor of the listing. A longer one may be half a gigabyte, and is not decoded. */
 function longest(listing: readonly string[]): number {
   return WRITTEN_OUT * listing.reduce((characters, part) => characters + part.length + 8, MAX_POSITION)
 }
@@ -81,7 +77,7 @@ function passes(assertPosition: (position: string) => unknown, position: string)
     assertPosition(position)
     return true
   } catch (error) {
-    // Hand-made: the caller hears that the cursor is none of ours, not what is wrong inside it.
+    // A hand-made cursor: the caller hears that it is not ours, not what is wrong inside.
     if (isOutbusError(error)) return false
     throw error
   }
@@ -90,17 +86,17 @@ function passes(assertPosition: (position: string) => unknown, position: string)
 function readCursor(cursor: string): string[] | undefined {
   try {
     const bytes = Buffer.from(cursor, 'base64url')
-    // The decoder passes over what is no base64, and over bits that are left at the end.
+    // The decoder ignores what is no base64, and bits left at the end.
     if (bytes.toString('base64url') !== cursor) return undefined
     const parts: unknown = JSON.parse(bytes.toString())
     return Array.isArray(parts) && parts.every((part) => typeof part === 'string') ? parts : undefined
   } catch {
-    // Not JSON, so not one of ours: the caller is told so in one error.
+    // Not JSON, so not one of ours: the same error.
     return undefined
   }
 }
 
-/** Cuts the extra row that was asked for to know whether there is a next page. */
+/** Cuts the extra row, which only says whether there is a next page. */
 export function toPage<T>(rows: readonly T[], limit: number, cursorOf: (last: T) => string): Page<T> {
   if (rows.length <= limit) return { items: rows }
   const items = rows.slice(0, limit)

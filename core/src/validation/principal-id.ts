@@ -1,11 +1,11 @@
 /**
- * Which text may be the id of a principal. Two ids that a reader takes for one would let one principal pass for another.
- * Pure.
+ * Which texts may be principal ids. If a reader took two ids for one, one principal could pass for another. Pure.
  *
- *   1. The id is in normal form: NFC, and the same in NFKC. `é` is one id however it was typed; `ａ` and `ﬁ` are none.
- *   2. Of ASCII it has any visible character, and no blank. Of the rest it has letters only, and the marks of their script.
- *   3. Its letters are of one script in everyday use (UAX 31). Chinese, Japanese and Korean may have Latin beside them.
- *   4. Greek, Cyrillic and Armenian ids have a letter that no Latin letter looks like.
+ * 1. The id is in normal form: NFC, and the same in NFKC. `é` is one id however it was typed; `ａ` and `ﬁ` are none.
+ * 2. Of ASCII it has any visible character, and no blank. Of the rest it has letters only, and the marks of their
+ *    script.
+ * 3. Its letters are of one script in everyday use (UAX 31). Chinese, Japanese and Korean may have Latin beside them.
+ * 4. Greek, Cyrillic and Armenian ids have a letter that no Latin letter looks like.
  */
 
 const SCRIPTS = [
@@ -21,16 +21,18 @@ const SCRIPTS = [
 })
 
 const VISIBLE_ASCII = /^[\x21-\x7e]+$/
-/** Beside ASCII. Digits, signs and marks of other scripts have look-alikes in plenty; so have Latin letters that phonetics made. */
+/**
+ * Allowed beside ASCII. Digits, signs and other scripts' marks have many look-alikes; so have Latin phonetic letters.
+ */
 const LETTERS = /^[\x21-\x7e\p{L}\p{M}]+$/u
 const BEYOND_WRITING = /[ıĸſƀ-ɏɐ-ʯ\u{1d00}-\u{1dbf}\u{2c60}-\u{2c7f}\u{a720}-\u{a7ff}\u{ab30}-\u{ab6f}]/u
-/** Drawn as nothing, although Unicode calls some of them letters. */
+/** Invisible, although Unicode calls some of them letters. */
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/u
-/** Letters that are drawn as Latin ones (UTS 39, "confusable"), of the three scripts that have words of nothing else. */
+/** Letters that look Latin (UTS 39, "confusable"), of the three scripts that have words of nothing else. */
 const LIKE_LATIN =
   /^[\x21-\x40\x5b-\x60\x7b-\x7eΑΒΕΖΗΙΚΜΝΟΡΤΥΧαγικνορυАВЕЅІЈКМНОРСТУХҮԌԚԜагеорсухѕіјһԁԛԝүӏԼՏՕՍցզհոսօյք]+$/u
 
-/** What is wrong with it; undefined: nothing. `id` is in NFC. */
+/** What is wrong with `id`, which is in NFC. Undefined: nothing. */
 export function lookAlikeProblem(id: string): string | undefined {
   if (VISIBLE_ASCII.test(id)) return undefined
   if (/\s/u.test(id)) return 'has no blanks'

@@ -1,6 +1,6 @@
 import { OutbusError } from '../errors.ts'
 
-/** Highest first. Each level is claimed on its own, so that a backlog of one costs the others nothing. */
+/** Each level is claimed on its own, so that a backlog of one costs the others nothing. */
 export type Priority = 'high' | 'normal' | 'low'
 
 export const PRIORITIES = ['low', 'normal', 'high'] as const satisfies readonly Priority[]

@@ -1,12 +1,12 @@
-/** What the bus needs of the process it runs in: a Node and a `pg` that are new enough. Asked by `createBus`. */
+/** Checks for `createBus` that Node and `pg` are new enough. */
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
 import { OutbusError } from '../errors.ts'
 
-/** The same as `engines` of package.json. */
+/** As `engines` of package.json. */
 const NODE = [22, 12] as const
-/** The first one whose clients say in which state their transaction is. */
+/** The first one whose clients tell their transaction's state. */
 const PG = '8.17'
 
 /** `version` as in `process.versions.node`. Error: `runtime.unsupported`. */
@@ -21,8 +21,8 @@ export function assertNode(version: string): void {
 }
 
 /**
- * Refuses a pool whose clients are of an older `pg`, and an older `pg` that the bus itself was given in place of its own.
- * Judged by what the clients can do, so that any copy of `pg` will do. Errors: `options.invalid`, `runtime.unsupported`.
+ * Refuses a pool with clients of an older `pg`, and an older `pg` in place of the bus's own. It judges by what the
+ * clients can do, so any copy of `pg` will do. Errors: `options.invalid`, `runtime.unsupported`.
  */
 export function assertPg(database: unknown): void {
   if (!fits(pg.Client)) {
@@ -39,7 +39,7 @@ export function assertPg(database: unknown): void {
   })
 }
 
-/** What a proxy gives that binds all functions of a pool: what its clients can do is not to be seen, and is found out in use. */
+/** A proxy may bind all functions of a pool. What its clients can do then shows only in use. */
 function isBound(client: object): boolean {
   return !Object.hasOwn(client, 'prototype')
 }
@@ -48,7 +48,7 @@ function fits(client: { readonly prototype?: { readonly getTransactionStatus?: u
   return typeof client.prototype?.getTransactionStatus === 'function'
 }
 
-/** A client does not know its version. Its package does, where this process has loaded it the usual way. */
+/** A client does not know its version. Its package does, if this process loaded it the usual way. */
 function found(client: unknown): string {
   const require = createRequire(import.meta.url)
   for (const module of Object.values(require.cache)) {
@@ -57,7 +57,7 @@ function found(client: unknown): string {
       const { name, version } = require(join(dirname(module.filename), '..', 'package.json')) as Record<string, unknown>
       if (name === 'pg') return `, and this is ${String(version)}`
     } catch {
-      // Not where pg keeps it: a bundle, a copy. What is needed is said all the same.
+      // Not where pg keeps it, such as in a bundle. The message stands without it.
     }
   }
   return ''

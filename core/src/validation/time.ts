@@ -1,12 +1,12 @@
-/** A time as text: one profile of ISO 8601, in one place. Pure. */
+/** Reads times as text, in one profile of ISO 8601. Pure. */
 
 /**
- * `2027-02-28T09:30:00.5+01:00`: extended format, with a zone, in upper case, without blanks. Seconds and their fraction may be left
- * out. Without a zone a text would mean another moment on each machine.
+ * `2027-02-28T09:30:00.5+01:00`: extended format, with a zone, in upper case, without blanks. Seconds and their
+ * fraction are optional. Without a zone each machine would read another moment.
  */
 const ISO_TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:Z|([+-])(\d\d):(\d\d))$/
 
-/** No place on earth is farther from UTC. */
+/** No place is farther from UTC. */
 const MAX_OFFSET_MINUTES = 14 * 60
 const DAYS_OF_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
@@ -21,9 +21,11 @@ export function isCalendarDay(year: number, month: number, day: number): boolean
 }
 
 /**
- * In ms since 1970, cut to the millisecond; undefined for every other text. Refused: a day that the calendar does not have, hour 24, a
- * leap second, a date without a time, no zone, an offset of more than 14 hours, `-00:00`, week and ordinal dates, years
- * of more or fewer than four digits and year 0.
+ * In ms since 1970, cut to the millisecond; undefined for every other text. Refused:
+ *
+ * - a day that the calendar does not have, hour 24, a leap second, week and ordinal dates;
+ * - a date without a time, no zone, an offset of more than 14 hours, `-00:00`;
+ * - years of more or fewer than four digits, and year 0.
  */
 export function readTime(text: string): number | undefined {
   const match = ISO_TIME.exec(text)
@@ -34,7 +36,7 @@ export function readTime(text: string): number | undefined {
   const offset = Number(offsetHours) * 60 + Number(offsetMinutes)
   if (offset > MAX_OFFSET_MINUTES || (offset === 0 && sign === '-')) return undefined
   const local = new Date(0)
-  // Not by `Date.UTC`, which takes a year below 100 for one of the twentieth century.
+  // `Date.UTC` would take a year below 100 for the twentieth century's.
   local.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
   local.setUTCHours(Number(hour), Number(minute), Number(second), Number(fraction.padEnd(3, '0').slice(0, 3)))
   return local.getTime() - (sign === '-' ? -offset : offset) * 60_000

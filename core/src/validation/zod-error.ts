@@ -1,4 +1,4 @@
-/** From what zod says of a value to the one error that its author gets. */
+/** Turns what zod says of a value into one error for its author. */
 import { z } from 'zod'
 import type { ErrorCode, PluginErrorCode } from '../errors.ts'
 import { OutbusError } from '../errors.ts'
@@ -6,15 +6,15 @@ import { nearest } from './nearest.ts'
 
 export interface ParseSubject {
   readonly code: ErrorCode | PluginErrorCode
-  /** What is being parsed, as the message names it: `trigger`, `filter of source kv`. */
+  /** What is parsed, as the message names it: `trigger`, `filter of source kv`. */
   readonly what: string
-  /** Where the value stands in what the caller gave. Default: it is the whole. */
+  /** Where the value stands in the caller's input. Default: the value is the whole. */
   readonly path?: string
 }
 
 type Issue = z.core.$ZodIssue
 
-/** What a refinement of ours says beside its message: a code of its own, and the limit that was broken. */
+/** What our refinements say beside the message. */
 interface OwnParams {
   readonly code?: ErrorCode | PluginErrorCode
   readonly limit?: number
@@ -24,16 +24,16 @@ interface OwnParams {
 export function parseWith<T extends z.ZodType>(schema: T, input: unknown, subject: ParseSubject): z.output<T> {
   const parsed = reading(subject, () => schema.safeParse(input))
   if (parsed.success) return parsed.data
-  // Within as well: what zod says of a value, it says when it is asked, and looks at the value again.
+  // Inside `reading` too, because zod looks at the value again for its message.
   throw reading(subject, () => toError(schema, input, mostUseful(parsed.error.issues), subject))
 }
 
-/** What `read` answers; where it throws, the value is one that cannot be read. */
+/** The result of `read`. If that throws, the value cannot be read. */
 export function reading<T>({ code, what, path = '' }: ParseSubject, read: () => T): T {
   try {
     return read()
   } catch (cause) {
-    // A getter or a proxy of the input, or a refinement of a plugin's schema, threw.
+    // A getter or a proxy of the input threw, or a refinement of a plugin's schema.
     throw new OutbusError<string>(code, `${what}: the value cannot be read`, { path, cause })
   }
 }
@@ -63,7 +63,7 @@ function toError(
   )
 }
 
-/** A misspelt key explains a missing one, so it goes first; of a union, the branch that came closest speaks. */
+/** A misspelt key explains a missing one, so it goes first. Of a union, the closest branch speaks. */
 function mostUseful(issues: readonly Issue[]): Issue {
   const [first] = issues as readonly [Issue]
   const issue: Issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? first
@@ -85,7 +85,7 @@ function hintFor(schema: z.ZodType, issue: Issue, received: unknown): string | u
   return undefined
 }
 
-/** Whoever gives a key and no value mostly meant one. What it would mean to leave it out is seldom what was meant. */
+/** Whoever gives a key without a value mostly meant one, not to leave it out. */
 function hintForNothing(input: unknown, path: readonly PropertyKey[]): string | undefined {
   if (path.length === 0 || valueAt(input, path) !== undefined) return undefined
   const within = valueAt(input, path.slice(0, -1))
@@ -99,7 +99,7 @@ function nearestOf(received: unknown, known: readonly string[]): string | undefi
   return near === undefined ? `known: ${known.join(', ')}` : `did you mean ${JSON.stringify(near)}?`
 }
 
-/** The keys that an object schema knows at a path; none where the way there is not plain objects and arrays. */
+/** The keys that an object schema knows at a path. Empty if the way there is not plain objects and arrays. */
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   let at: unknown = schema
   for (const step of path) {
@@ -125,7 +125,6 @@ function unwrap(schema: unknown): unknown {
   return schema instanceof z.ZodPipe ? unwrap(schema.in) : schema
 }
 
-/** `filter.ops[1]`. */
 function formatPath(from: string, path: readonly PropertyKey[]): string {
   let text = from
   for (const step of path) {
