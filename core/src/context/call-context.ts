@@ -1,6 +1,6 @@
 /**
- * The call context (`cx`): app, principal, depth, root and trace, with the verbs of core and of every source mounted
- * on it. One class a bus, made from its sources; a verb's object is made when it is first touched.
+ * The call context (`cx`): app, principal, depth, root and trace, with the verbs of core and of every source. Each bus
+ * makes one class from its sources, and a source's verbs when they are first used.
  */
 import type pg from 'pg'
 import type { Logger } from 'pino'
@@ -76,7 +76,7 @@ import { assertTransaction } from '../postgres/transaction-status.ts'
 export interface ContextSurroundings {
   readonly sql: Sql
   readonly calls: DatabaseCalls
-  /** The `sql` of `calls`: what runs on it or on a caller's transaction hears one `OutbusError`. */
+  /** The `sql` of `calls`: its statements throw only `OutbusError`. */
   readonly callSql: Sql
   readonly pool: pg.Pool
   readonly log: Logger
@@ -87,18 +87,17 @@ export interface ContextSurroundings {
   readonly writes: SharedWrites
   readonly requests: RequestDesk
   readonly limits: PrepareLimits
-  /** These hold for an app that has no quotas of its own. */
+  /** The defaults for an app without its own. */
   readonly quotas: Quotas
   readonly wakeUpChannel: string
   readonly withdrawals: Withdrawals
-  /** A child logger that names the source. */
   logOf(source: string): Logger
-  /** After a commit of the bus's own that may have written rows. */
+  /** Called after a commit of the bus's own that may have written rows. */
   onWritten(lanes: WrittenFor): void
   assertOpen(): void
 }
 
-/** No verb of a context: only the bus has it. */
+/** Used by the bus alone; no verb of a context. */
 export const DECLARE = Symbol('declare')
 const VERBS = Symbol('verbs')
 
@@ -107,11 +106,11 @@ export type ContextFactory = (
   tx?: pg.ClientBase,
 ) => CoreContext & {
   /**
-   * For the verbs of a source, and for a source that acts by itself. `later`: the principal that asked for it earlier, which is asked about
+   * For the verbs of a source, and for a source that acts by itself. `later`: the principal that asked earlier, checked
    * before anything is written.
    */
   sourceContext(source: AnySource, later?: Principal): SourceContext
-  /** Serves `bus.on`. `handling` registers the function once the trigger may be declared, and answers with its undo. */
+  /** For `bus.on`. `handling` registers the function once the trigger may be declared, and returns its undo. */
   [DECLARE](declared: TriggerDeclaration, handling: () => () => void): Promise<void>
 }
 
@@ -185,12 +184,11 @@ abstract class BaseContext implements CoreContext {
     return this.#registry()
   }
 
-  /** Serves `bus.on`. */
   async [DECLARE](declared: TriggerDeclaration, handling: () => () => void): Promise<void> {
     const registry = this.#registry()
     const by = { registrant: this.#scope.principal?.id, log: this.#around.log }
     await assertDeclarable(registry, declared.name, by)
-    // Before the trigger: from the moment that one is there, its rows need the function.
+    // Before the trigger, whose rows need the function from the first moment.
     const putBack = handling()
     try {
       await declareTrigger(registry, declared, by)
@@ -213,7 +211,7 @@ abstract class BaseContext implements CoreContext {
     })
   }
 
-  /** All administrative writes go this way. */
+  /** All administrative writes go through this. */
   get #change(): MakeChange {
     const scope = this.#scope
     if (scope.principal === undefined) return changesOf(scope, (work) => this.#inTransaction(work))
@@ -293,7 +291,7 @@ abstract class BaseContext implements CoreContext {
       throw new OutbusError('event.invalid', 'emitMany takes an array of events', { path: 'events', received: events })
     assertOptionsByPosition(events, options)
     const prepared: PreparedEvent[] = []
-    // The list as it is now: others have their turn between its events.
+    // A copy of the list, because others run between its events.
     const more = inSlices(
       events.map((event) => event),
       (event, i) => {
@@ -367,7 +365,6 @@ abstract class BaseContext implements CoreContext {
     return new this.#make(this.#scope, tx)
   }
 
-  /** For the getter of a source's verbs. */
   sourceContext(source: AnySource, later?: Principal): SourceContext {
     const { callSql, calls, access } = this.#around
     const asked: CallScope = later === undefined ? this.#scope : { ...this.#scope, principal: later }
@@ -441,7 +438,7 @@ abstract class BaseContext implements CoreContext {
     }
   }
 
-  /** For the getter of a source's verbs. Those of the service are the source's own, and cost nothing more. */
+  /** For the getter of a source's verbs. The service gets the source's own, at no cost. */
   [VERBS](source: AnySource): object {
     const context = this.sourceContext(source)
     const verbs = verbsOf(source, context)
@@ -453,7 +450,7 @@ abstract class BaseContext implements CoreContext {
     if (this.#scope.principal !== undefined) await this.#ask('event.request', this.#prepare(source, event), by)
   }
 
-  /** For a principal. `by`: the source's own code asks, which alone emits what its `ownOps` name. */
+  /** `by`: the source's own code asks, which alone may emit its `ownOps`. */
   #ask(
     action: 'event.emit' | 'event.request' | 'event.explain',
     { source, event, given, place }: PreparedEvent,
@@ -471,7 +468,7 @@ abstract class BaseContext implements CoreContext {
     return this.#around.access.ask(this.#scope, () => this.#on(), { action, resource, audiences })
   }
 
-  /** `onEmit`: which lanes there are to wake after the commit. Postgres notifies them of a caller's own commit. */
+  /** `onEmit` gets the lanes to wake after the commit. After a caller's own commit Postgres notifies them. */
   #sourceTransaction(
     source: AnySource,
     tx: pg.ClientBase,
@@ -496,7 +493,7 @@ abstract class BaseContext implements CoreContext {
     return results
   }
 
-  /** A context that acts for somebody does nothing any more once that one is gone. */
+  /** A context that acts for somebody stops once that one is gone. */
   #assertStanding(): Promise<void> {
     return this.#around.access.assertStanding(this.#scope, this.#on())
   }

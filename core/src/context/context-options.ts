@@ -1,4 +1,4 @@
-/** What `bus.context` takes: who calls, for which app, and how the call came about. */
+/** What `bus.context` takes: who calls, for which app, and what caused the call. */
 import { z } from 'zod'
 import type { CallScope, Principal } from '../contract/scope.ts'
 import { outermostScope, principalOf } from '../contract/scope.ts'
@@ -7,7 +7,7 @@ import { boundedOrigin, MAX_ORIGIN_CHARACTERS } from '../audit/bounded.ts'
 import { assertAppId, principalIdSchema } from '../validation/names.ts'
 import { parseWith, reading } from '../validation/zod-error.ts'
 
-/** A traceparent of version 00 has 55; later versions may say more. */
+/** Version 00 has 55; later ones may be longer. */
 const MAX_TRACE_CONTEXT_CHARACTERS = 512
 /** More than any `maxTriggerDepth`. */
 const MAX_DEPTH = 1_001
@@ -16,17 +16,20 @@ export interface ContextOptions {
   /** 1 to 128 characters. Default: the bus's `app`, if it has one. */
   readonly app?: string
   /**
-   * Who calls; remembered as the registrant of the triggers it creates. A context without this key is the service itself.
-   * A key that is given and undefined or null is refused (`context.principal`): nobody becomes the service by accident.
+   * Who calls, and becomes the registrant of the triggers it creates. Without this key the context is the service
+   * itself. Undefined or null is refused (`context.principal`): nobody becomes the service by accident.
    */
   readonly principal?: Principal
   /** W3C `traceparent`, handed on with every row. */
   readonly traceContext?: string
-  /** Where the call comes from, such as `admin page, 192.0.2.7`: kept with each change in the audit. 1 to 256 characters. */
+  /**
+   * Where the call comes from, such as `admin page, 192.0.2.7`: kept with each change in the audit. 1 to 256
+   * characters.
+   */
   readonly origin?: string
   /**
-   * How the call came about, where a plugin carried that from a handler of this or another process (`cx.causality`), so
-   * that loops which leave the process are held too. Default: nothing caused it.
+   * What caused the call, if a plugin carried that from a handler (`cx.causality`), of this or another process. So
+   * loops that leave the process end too. Default: nothing.
    */
   readonly causality?: {
     readonly depth: number
@@ -44,7 +47,7 @@ const contextSchema = z.strictObject({
   app: z.unknown().optional(),
   principal: z
     .strictObject({ id: principalIdSchema(), roles: z.array(z.string()).optional() })
-    // What it may do is asked of the resolver, whatever the caller says.
+    // The resolver knows its rights, whatever the caller says.
     .transform(({ id }) => principalOf(id))
     .exactOptional(),
   causality: causalitySchema.exactOptional(),
@@ -73,7 +76,7 @@ export function scopeOf(options: ContextOptions, defaultApp: string | undefined)
   return origin === undefined ? scope : { ...scope, origin: boundedOrigin(origin) }
 }
 
-/** The service is who gives no principal at all. Whoever gives the key and no value has lost somebody on the way. */
+/** No key at all means the service. A key without a value has lost somebody on the way. */
 function assertNamesSomebody(options: unknown): void {
   const isNobody = reading(SUBJECT, () => {
     if (options === undefined) return true

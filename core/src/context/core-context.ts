@@ -21,23 +21,24 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly app: string
   readonly principal: Principal | undefined
   /**
-   * Who emitted the event that a handler handles, through however many handlers. Of any other context, its own principal. Undefined:
-   * the service. What is emitted through this context has the same caller.
+   * For a handler, who emitted its event, through however many handlers; for any other context, its principal.
+   * Undefined: the service. What this context emits has the same caller.
    */
   readonly caller: Principal | undefined
   /**
-   * The same context for `principal`, with the lesser of its rights and those of this one, which are asked for at each call. What is emitted
-   * through it has `principal` as its caller. Whoever is unknown, gone or disabled by then is refused (`access.forbidden`).
+   * The same context for `principal`, which may do only what both may; each call asks. What it emits has `principal` as
+   * its caller. Whoever is unknown, gone or disabled by then is refused (`access.forbidden`). The service may act for
+   * anybody, a principal for itself and its caller.
    *
-   * A handler of the service's own trigger does with `cx.as(cx.caller)` what its caller may do, and no more. The service may act for
-   * anybody; a principal for itself and its caller. Where the caller is the service, `cx.as(cx.caller)` is the context as it is.
+   * In a handler of the service's trigger, `cx.as(cx.caller)` does what the caller may do, and no more
+   * (docs/callers.md).
    */
   as(principal: Principal | undefined): Context<S>
   /** 0 for a service's own call; a handler's is one deeper than the emit that caused it. */
   readonly depth: number
   /** The root execution, once there is one. */
   readonly rootId: string | undefined
-  /** Depth, root and the triggers on the way: what a plugin hands on when it leaves the process. */
+  /** Depth, root and the triggers on the way, for a plugin to hand on when it leaves the process. */
   readonly causality: Causality
   readonly triggers: Triggers<S | DeadLetterSource>
   readonly deadLetters: DeadLetters
@@ -47,15 +48,17 @@ export interface CoreContext<S extends AnySource = AnySource> {
   readonly audit: AuditTrail
   readonly principals: Principals
   readonly setAside: SetAside
-  /** Emits one event: in the caller's transaction after `with(tx)`, else by itself. Resolves when its rows are written. */
+  /**
+   * Emits one event: in the caller's transaction after `with(tx)`, otherwise alone. Resolves once its rows are written.
+   */
   emit<Name extends S['name']>(
     source: Name,
     event: EventInput<SourceNamed<S, Name>['events']>,
     options?: EmitOptions,
   ): Promise<EmitResult>
   /**
-   * All events in one statement: every row of every event, or none. `options` go by position. What takes more than 10 ms to read is
-   * read in slices, between which others have their turn: leave the events as they are until this resolves.
+   * Emits all events in one statement: every row, or none. `options` go by position. Events that take more than 10 ms
+   * to read are read in slices, between which other code runs: leave them unchanged until this resolves.
    */
   emitMany<Name extends S['name']>(
     source: Name,
@@ -63,8 +66,8 @@ export interface CoreContext<S extends AnySource = AnySource> {
     options?: readonly EmitOptions[],
   ): Promise<EmitResult[]>
   /**
-   * Emits the event as a request: the one trigger that answers it runs once, wherever a dispatcher is free, and its
-   * reply, or how it failed, is what this resolves with. Not in a transaction: `request.in_transaction`.
+   * Emits the event as a request. The one trigger that answers it runs once, wherever a dispatcher is free, and this
+   * resolves with its reply or its failure. Not in a transaction: `request.in_transaction`.
    */
   request<Name extends S['name']>(
     source: Name,
@@ -72,9 +75,8 @@ export interface CoreContext<S extends AnySource = AnySource> {
     options?: RequestOptions,
   ): Promise<Reply>
   /**
-   * The same for a caller that does not wait: resolves when the request is written, with the id by which
-   * `requests.get` finds its reply later. Undefined where no trigger answers it, or `options.onlyTo` says no: nothing was
-   * written.
+   * A request for a caller that does not wait. Resolves once it is written, with the id by which `requests.get` finds
+   * its reply. Undefined if no trigger answers it, or `options.onlyTo` says no: nothing is written then.
    */
   submit<Name extends S['name']>(
     source: Name,
@@ -82,23 +84,23 @@ export interface CoreContext<S extends AnySource = AnySource> {
     options?: SubmitOptions,
   ): Promise<SubmittedRequest | undefined>
   /**
-   * What an emit of this event would do: for every trigger of the app whether it matches, or what failed. Writes nothing,
-   * and refuses what an emit would refuse.
+   * What an emit of this event would do: for every trigger of the app whether it matches, or what failed. Writes
+   * nothing, and refuses what an emit would refuse.
    */
   explain<Name extends S['name']>(
     source: Name,
     event: EventInput<SourceNamed<S, Name>['events']>,
   ): Promise<readonly Explanation[]>
   /**
-   * Whether some trigger would answer a request with this event, by the triggers that this process knows: those of the app's last emit or
-   * request here. In memory, writes nothing, and refuses what a request would refuse.
+   * Whether some trigger would answer a request with this event, by the triggers as of the app's last emit or request
+   * in this process. In memory, writes nothing, and refuses what a request would refuse.
    */
   isAnswered<Name extends S['name']>(source: Name, event: EventInput<SourceNamed<S, Name>['events']>): Promise<boolean>
   /** Replies that nobody waits for any more. */
   readonly requests: Requests
   /**
-   * The same context inside a transaction that the caller has begun on `tx`: what it writes commits and rolls back
-   * with the rest. `emit.tx_closed` when no transaction is open on it.
+   * The same context in the transaction that the caller has begun on `tx`: what it writes commits and rolls back with
+   * the rest. `emit.tx_closed` if no transaction is open there.
    */
   with(tx: pg.ClientBase): Context<S>
 }

@@ -14,7 +14,7 @@ import type { Reservation, SourceTransaction } from '../contract/source.ts'
 import type { Sql } from '../postgres/statement.ts'
 import { assertTransaction } from '../postgres/transaction-status.ts'
 
-/** `i`: its place in the batch, for errors. `reservedId`: of an event that has taken its dedupe key. */
+/** `i`: its place in the batch, for errors. `reservedId`: the id of an event that has its dedupe key already. */
 export type PrepareForSource = (
   event: unknown,
   options: EmitOptions | undefined,
@@ -63,7 +63,7 @@ export function sourceTransaction(
     },
     expectMatch: async (events, options) => {
       const mayBeRefused = options?.some(mayRefuse) === true
-      // A transaction of the bus's own is rolled back by a refusal, whenever it comes.
+      // A refusal rolls back a transaction of the bus's own, whenever it comes.
       const isInDoubt = stage === 'within' && emitter.isInDoubt(app, events.length)
       if (mayBeRefused || isInDoubt) {
         assertTransaction(tx)
