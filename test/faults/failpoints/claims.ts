@@ -2,7 +2,7 @@
 import { claimBatch, claimSized } from '../../../core/src/sql/claim/claim-batch.ts'
 import { claimEmitted } from '../../../core/src/sql/claim/claim-emitted.ts'
 import { claimFresh } from '../../../core/src/sql/claim/claim-fresh.ts'
-import { claimOrdered, claimOrderedDue } from '../../../core/src/sql/claim/claim-ordered.ts'
+import { claimOrdered, claimOrderedDue, claimOrderedNear } from '../../../core/src/sql/claim/claim-ordered.ts'
 import { claimOvertaken } from '../../../core/src/sql/claim/claim-overtaken.ts'
 import { takeAlone } from '../../../core/src/sql/claim/take-alone.ts'
 import {
@@ -21,6 +21,7 @@ export const CLAIMS: ReadonlySet<AnyStatement> = new Set<AnyStatement>([
   claimOvertaken,
   claimOrdered,
   claimOrderedDue,
+  claimOrderedNear,
 ])
 
 export const TAKES: ReadonlySet<AnyStatement> = new Set<AnyStatement>([
