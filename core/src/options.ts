@@ -46,6 +46,7 @@ export interface BusOptions<S extends readonly AnySource[]> {
   readonly maxEventBytes?: number
   /** Quotas of apps that have no others by `bus.apps.setQuotas`: docs/quotas.md. What is left out has the default that is stated there. */
   readonly quotas?: Partial<Quotas>
+  /** How this process dispatches. What is left out has the default that is stated there. */
   readonly dispatch?: DispatchOptions
   /** How a caller's process hears that its reply has come. Default: NOTIFY; `memoryInboxes()` for tests in one process. */
   readonly inboxes?: InboxResolver
@@ -122,7 +123,7 @@ const retentionSchema = z.union([
   }),
 ])
 
-const optionsSchema = z.strictObject({
+export const optionsSchema = z.strictObject({
   database: z.unknown(),
   listenUrl: z.string().optional(),
   prepare: z.boolean().default(true),

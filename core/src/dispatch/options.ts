@@ -33,7 +33,7 @@ export const dispatchSchema = z.strictObject({
   frozenAfterMs: z.int().min(100).max(600_000).default(10_000),
   /** How often an idle lane looks by itself, in ms. Backs off to `maxPollMs` while LISTEN works. Default 100. */
   pollMs: z.int().min(1).max(60_000).default(100),
-  /** In ms. Default 1,000. */
+  /** The longest that an idle lane waits between two looks, in ms. Default 1,000. */
   maxPollMs: z.int().min(1).max(600_000).default(1_000),
   /**
    * How long deliveries wait for the application's own `PrincipalResolver` or `Authorizer` about one principal, in ms;

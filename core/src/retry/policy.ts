@@ -46,7 +46,7 @@ export interface RetrySchedule {
   readonly jitter: RetryJitter
   /** `custom` only, and required there: the name of a registered strategy, 1 to 128 characters. */
   readonly name?: string
-  /** `exponential` only: after this many doublings the delay stops growing. 0 to 1023, default 30. */
+  /** `exponential` only: after this many doublings the delay stops growing. 0 to 1023. Default 30. */
   readonly maxDoublings?: number
 }
 

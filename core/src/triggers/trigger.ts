@@ -29,8 +29,9 @@ const MAX_RATE_INTERVAL_S = 86_400
 interface TriggerSettings {
   /** Unique in its app, 1 to 128 characters. */
   readonly name: string
+  /** What runs: `{ type: 'function', name }`, or the type of an installed target with what its `config` takes. */
   readonly target: TargetSpec
-  /** Default: exponential, 5 attempts, 1 s doubling to 1 h, jitter ±20 %. */
+  /** When a failed attempt is followed by another one. Default: exponential, 5 attempts, 1 s doubling to 1 h, jitter ±20 %. */
   readonly retry?: RetryPolicyInput
   /** Default `normal`. */
   readonly priority?: Priority

@@ -9,7 +9,7 @@ const about = {
   id: keySchema(),
   /** Of the document as it is now; of one that was deleted, as it was. */
   version: z.int().min(0),
-  /** See changed-paths.ts. */
+  /** Paths of what changed, such as `address.city`: see changed-paths.ts. */
   changed: z.array(z.string()),
 }
 const content = z.custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
@@ -17,8 +17,11 @@ const content = z.custom<JsonObject>((value) => typeof value === 'object' && val
 })
 
 export const docsEvents = {
+  /** A document was inserted. */
   created: z.strictObject({ ...about, after: content }),
+  /** A document was updated or replaced, and something in it changed. */
   updated: z.strictObject({ ...about, before: content, after: content }),
+  /** A document was deleted. */
   deleted: z.strictObject({ ...about, before: content }),
 }
 

@@ -30,6 +30,7 @@ function membersOf<T>(isMember: (value: unknown) => boolean) {
 const MAX_PATH_CHARACTERS = 16_384
 
 export const httpEvents = {
+  /** A request came in. */
   request: z.strictObject({
     method: z.enum(METHODS),
     /** As it was sent: percent-encoded, without the query, at most 16,384 characters. What does not decode, and a NUL, are refused. */

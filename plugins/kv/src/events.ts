@@ -4,13 +4,14 @@ import type { JsonValue } from '@outbus/core'
 import { z } from 'zod'
 import { isGlob, matchesGlob } from './glob.ts'
 
-/** Set of any JSON; delete of what was there. `version` is the entry's own, from the store's sequence. */
+/** An entry was written. `version` is the entry's own, from the store's sequence. */
 const set = z.strictObject({
   collection: nameSchema(),
   key: keySchema(),
   value: z.custom<JsonValue>(() => true),
   version: z.int().min(0),
 })
+/** An entry was deleted. `version` is the one that it had. */
 const remove = z.strictObject({ collection: nameSchema(), key: keySchema(), version: z.int().min(0) })
 
 export const kvEvents = { set, delete: remove }

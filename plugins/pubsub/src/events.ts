@@ -11,6 +11,7 @@ const topicSchema = z.string().superRefine((topic, { addIssue }) => {
 })
 
 export const pubsubEvents = {
+  /** A message was published. */
   published: z.strictObject({ topic: topicSchema, message: z.custom<JsonValue>(() => true) }),
 }
 

@@ -35,7 +35,7 @@ export interface ScheduleInput {
   readonly missed?: 'skip' | 'once'
   /** Any JSON value; comes with each event. Default null. */
   readonly data?: unknown
-  /** Default true. */
+  /** Whether its events are emitted. Default true. */
   readonly enabled?: boolean
 }
 

@@ -1,8 +1,13 @@
 import { defineErrors } from '@outbus/core'
 
-/**
- * `schedule.invalid`: a recurrence or a time zone that cannot be read, occurs too often, or never again.
- * `schedule.too_complex`: a recurrence that takes too long to calculate.
- * `schedule.busy`: too many previews of the app wait. `schedule.cancelled`: the signal of a preview has aborted.
- */
-export const ScheduleError = defineErrors('schedule', ['invalid', 'too_complex', 'busy', 'cancelled'])
+/** What the schedule source refuses. docs/reference/errors.md is made of the comments. */
+export const ScheduleError = defineErrors('schedule', [
+  /** A recurrence or a time zone cannot be read, occurs too often, or never again. Fix: see `path` and the message. */
+  'invalid',
+  /** A recurrence takes too long to calculate. Fix: write a rule with fewer occurrences in each of its periods. */
+  'too_complex',
+  /** As many previews of the app wait as may. Fix: try again when some of them have been answered. */
+  'busy',
+  /** The signal of a preview has aborted. Fix: nothing; whoever aborted it does not wait for it. */
+  'cancelled',
+])

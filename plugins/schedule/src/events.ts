@@ -4,7 +4,7 @@ import type { JsonValue } from '@outbus/core'
 import { z } from 'zod'
 
 /**
- * `firedAt`: when it was fired, by the database's clock. `scheduledFor`: the occurrence that it stands for; null when it stands
+ * A schedule was due. `firedAt`: when it was fired, by the database's clock. `scheduledFor`: the occurrence that it stands for; null when it stands
  * for those that were missed. ISO 8601.
  */
 const fired = z.strictObject({
