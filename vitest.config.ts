@@ -26,6 +26,7 @@ const unit = [
   'test/kit/src/**/*.test.ts',
   'test/faults/**/*.test.ts',
   'test/fuzz/**/*.test.ts',
+  'test/reference/**/*.test.ts',
 ]
 /** What stands in the place of a module or a timer has to be there before core is imported: such a file has its modules for itself. */
 const REPLACES = /\bvi\.(mock|doMock|hoisted|useFakeTimers|stub\w+|resetModules)\(/

@@ -10,6 +10,7 @@ const COMMANDS: readonly string[] = [
   'test/faults/main.ts',
   'test/fuzz/columns.ts',
   'test/fuzz/http/main.ts',
+  'test/reference/sql.ts',
 ]
 
 function run(file: string): Promise<{ readonly code: unknown; readonly said: string }> {

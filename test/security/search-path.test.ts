@@ -3,7 +3,6 @@
  * (issue 18, item 11). Postgres takes the function whose parameters fit best, wherever it is: `public.unnest(text[])` before
  * `pg_catalog.unnest(anyarray)`. Whoever calls it runs it with its own rights, and a dispatcher has those of all apps.
  */
-import { readdirSync } from 'node:fs'
 import { createBus, enableRowSecurity, grantRoles } from '@outbus/core'
 import { docs } from '@outbus/docs'
 import { kv } from '@outbus/kv'
@@ -14,12 +13,9 @@ import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import type pg from 'pg'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { emitsWriting } from '../../core/src/sql/emit/emits-writing.ts'
-import { countRows, eraseByBlocks, eraseByIndex } from '../../core/src/sql/apps/erase-rows.ts'
-import { inCatalog } from '../../core/src/postgres/in-catalog.ts'
-import { listAppNames } from '../../core/src/sql/apps/list-apps.ts'
-import { putEntries } from '../../plugins/kv/src/sql/put-entries.ts'
+import { boundTo } from '../../core/src/postgres/statement.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays, watchOutcomes } from '../integration/workers/outcomes.ts'
+import { findStatements } from '../reference/statements.ts'
 
 const sources = [kv(), docs(), schedule(), pluginName()]
 const log = pino({ level: 'silent' })
@@ -31,18 +27,7 @@ interface Text {
 
 /** Every statement of the bus and of the plugins here, those that are put together included, as Postgres gets it. */
 async function statements(): Promise<readonly Text[]> {
-  const folders = ['core', 'plugins/docs', 'plugins/kv', 'plugins/schedule', 'plugin-template/source']
-  const files = folders
-    .map((folder) => `${folder}/src/sql`)
-    .flatMap((folder) => readdirSync(folder, { recursive: true }).map((file) => `../../${folder}/${String(file)}`))
-    .filter((file) => file.endsWith('.ts') && !file.includes('.test.'))
-  const modules = (await Promise.all(files.map((file) => import(/* @vite-ignore */ file)))) as Record<string, unknown>[]
-  const { alike, rows } = emitsWriting(putEntries)
-  const found = [...modules.flatMap((module) => Object.values(module)), alike, rows, eraseByIndex('kv_entries')]
-  found.push(eraseByBlocks('kv_entries'), countRows('kv_entries'), listAppNames(['triggers', 'kv_entries']))
-  return found
-    .filter((each): each is Text => typeof each === 'object' && each !== null && 'text' in each && 'name' in each)
-    .map(({ name, text }) => ({ name, text: inCatalog(text).replaceAll('{schema}', 'outbus') }))
+  return (await findStatements()).map((stated) => ({ name: stated.name, text: boundTo('outbus', stated).text }))
 }
 
 test('every statement calls the catalogue’s functions by their full name', async () => {

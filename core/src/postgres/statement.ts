@@ -25,7 +25,7 @@ export class Sql {
   readonly schema: string
   /** False behind a transaction-mode pooler, where a prepared statement may be on another server connection. */
   readonly prepare: boolean
-  readonly #bound = new Map<string, { name: string; text: string }>()
+  readonly #bound = new Map<string, ReturnType<typeof boundTo>>()
   #check: ((on: Queryable) => Promise<void>) | undefined
   #checking: { readonly on: Queryable; readonly done: Promise<void> } | undefined
 
@@ -96,17 +96,25 @@ export class Sql {
     return answer(on, config)
   }
 
-  #bind(stated: Statement<readonly unknown[], unknown>): { name: string; text: string } {
+  #bind(stated: Statement<readonly unknown[], unknown>): ReturnType<typeof boundTo> {
     let bound = this.#bound.get(stated.name)
     if (bound === undefined) {
-      // The name contains the schema: two buses with different schemas may share a connection.
-      bound = {
-        name: preparedName(`${this.schema}.${stated.name}`),
-        text: inCatalog(stated.text).replaceAll('{schema}', `"${this.schema}"`),
-      }
+      bound = boundTo(this.schema, stated)
       this.#bound.set(stated.name, bound)
     }
     return bound
+  }
+}
+
+/** A statement as Postgres gets it: the name that it is prepared by, and its text. Pure. */
+export function boundTo(
+  schema: string,
+  stated: Pick<Statement<readonly unknown[], unknown>, 'name' | 'text'>,
+): { readonly name: string; readonly text: string } {
+  return {
+    // The name contains the schema: two buses with different schemas may share a connection.
+    name: preparedName(`${schema}.${stated.name}`),
+    text: inCatalog(stated.text).replaceAll('{schema}', `"${schema}"`),
   }
 }
 
