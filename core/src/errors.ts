@@ -128,7 +128,7 @@ export const ERROR_CODES = [
    * Fix: call `cx.triggers.release(id)`, then replay again.
    */
   'trigger.rows_parked',
-  /** The app has no such delivery, or it has come to its outcome. Fix: `cx.history` says what became of it. */
+  /** The app has no such delivery, or it has come to its outcome. Fix: where it failed, `cx.history` says how. */
   'delivery.not_found',
   /** A selection names every delivery of the app. Fix: restrict it, or say `{ all: true }`. */
   'delivery.filter_required',

@@ -1,0 +1,25 @@
+/** docs/reference says what the code says. */
+import { expect, test } from 'vitest'
+import { checkedPages } from './main.ts'
+import { exportedOptions, OPTION_SHAPES } from './pages.ts'
+import { splitDefault } from './shapes.ts'
+
+test('docs/reference is made of types, schemas and docstrings: npm run docs:reference', async () => {
+  for (const { file, is, shouldBe } of await checkedPages())
+    expect(is, `docs/reference/${file}: npm run docs:reference`).toBe(shouldBe)
+})
+
+test('every options type of core is on the page of options', () => {
+  expect(exportedOptions().length).toBeGreaterThan(10)
+  expect(exportedOptions().filter((name) => !OPTION_SHAPES.includes(name))).toEqual([])
+})
+
+test.for<[doc: string, byDefault: string | undefined, says: string]>([
+  ['Rows a claim takes. Default 500.', '500', 'Rows a claim takes.'],
+  ['Default: `database`.', '`database`', ''],
+  ['Jitter. Default 0.2; for `custom` none. Else more.', '0.2; for `custom` none', 'Jitter. Else more.'],
+  ['A limit. Default, and null: no limit.', 'no limit, as null says', 'A limit.'],
+  ['0 to 1023, by default 30.', undefined, '0 to 1023, by default 30.'],
+])('the default of %j is found', ([doc, byDefault, says]) => {
+  expect(splitDefault(doc)).toEqual({ byDefault, says })
+})
