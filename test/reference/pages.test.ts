@@ -1,8 +1,9 @@
 /** docs/reference says what the code says. */
 import { expect, test } from 'vitest'
+import { DEFAULT_QUOTAS } from '../../core/src/contract/quotas.ts'
 import { checkedPages } from './main.ts'
 import { exportedOptions, OPTION_SHAPES } from './pages.ts'
-import { splitDefault } from './shapes.ts'
+import { shapeOf, splitDefault } from './shapes.ts'
 
 test('docs/reference is made of types, schemas and docstrings: npm run docs:reference', async () => {
   for (const { file, is, shouldBe } of await checkedPages())
@@ -12,6 +13,13 @@ test('docs/reference is made of types, schemas and docstrings: npm run docs:refe
 test('every options type of core is on the page of options', () => {
   expect(exportedOptions().length).toBeGreaterThan(10)
   expect(exportedOptions().filter((name) => !OPTION_SHAPES.includes(name))).toEqual([])
+})
+
+test('a docstring whose default is not the one of the code is refused', () => {
+  expect(shapeOf('Quotas', 'core/src', { defaults: DEFAULT_QUOTAS })).toContain('| `triggers` |')
+  expect(() => shapeOf('Quotas', 'core/src', { defaults: { ...DEFAULT_QUOTAS, triggers: 20_000 } })).toThrow(
+    'the docstring of triggers says that its default is 10,000, and the code says 20000',
+  )
 })
 
 test.for<[doc: string, byDefault: string | undefined, says: string]>([
