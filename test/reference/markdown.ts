@@ -2,7 +2,12 @@
 
 /** A cell of a table: one line, in which `|` ends nothing. */
 function cell(text: string): string {
-  return linked(text).replaceAll(/\s+/g, ' ').replaceAll('|', '\\|').trim()
+  return inSentences(linked(text)).replaceAll(/\s+/g, ' ').replaceAll('|', '\\|').trim()
+}
+
+/** A docstring is read as one line: what was a list in it becomes sentences. */
+function inSentences(text: string): string {
+  return text.replaceAll(/(?<=[:.,;]) - (?=`)/g, ' ')
 }
 
 /** Documents that a docstring names are links from docs/reference. */
@@ -21,7 +26,7 @@ export function wrapped(page: string): string {
     .split('\n')
     .map((line) => {
       if (line.startsWith('```')) isCode = !isCode
-      return isCode || /^[|#`]/.test(line) ? line : line.replaceAll(/(?=.{121})(.{1,120}) /g, '$1\n')
+      return isCode || /^[|#`]/.test(line) ? line : inSentences(line).replaceAll(/(?=.{121})(.{1,120}) /g, '$1\n')
     })
     .join('\n')
 }
