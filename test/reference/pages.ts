@@ -133,10 +133,12 @@ interface DocumentedSource {
   readonly folder: string
 }
 
-const PLUGINS: readonly DocumentedSource[] = [kv(), docs(), pubsub(), http(), schedule()].map((source: AnySource) => ({
-  source,
-  folder: `plugins/${source.name}/src`,
-}))
+/** What the functions of plugins make: sources, or plugins that bring sources. */
+const MADE: readonly object[] = [kv(), docs(), pubsub(), http(), schedule()]
+
+const PLUGINS: readonly DocumentedSource[] = MADE.flatMap(
+  (made) => ('sources' in made ? made.sources : [made]) as readonly AnySource[],
+).map((source) => ({ source, folder: `plugins/${source.name}/src` }))
 
 function sourcesPage(): Page {
   return {

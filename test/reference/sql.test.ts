@@ -9,7 +9,8 @@ import { findStatements, MAKERS, STATEMENT_FILES } from './statements.ts'
 test('the statements are found, each by a name of its own', async () => {
   const found = await findStatements()
   expect(found.length).toBeGreaterThan(150)
-  const names = found.map(({ name }) => name)
+  // A plugin is made of one template; the templates have some statements in common.
+  const names = found.filter(({ file }) => !file.startsWith('plugin-template/')).map(({ name }) => name)
   // A bus keeps what it has bound by name: of two that share one, the second would never be sent.
   expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])
 })
