@@ -29,7 +29,7 @@ type Delays = number[][]
 async function delaysOfPgBoss(
   database: { url: string; adminUrl: string; pool: pg.Pool },
   options: Options,
-): Promise<Delays> {
+): Promise<{ readonly delays: Delays; readonly readWithin: readonly number[] }> {
   const boss = new PgBoss({ connectionString: database.adminUrl, schema: 'boss', supervise: false, schedule: false })
   boss.on('error', () => undefined)
   await boss.start()
@@ -40,6 +40,8 @@ async function delaysOfPgBoss(
     Array.from({ length: JOBS }, () => ({ data: {} })),
   )
   const delays: Delays = []
+  /** In seconds, by retry: how long before the delay began its clock was read, at most. */
+  const readWithin: number[] = []
   for (let retry = 1; retry <= options.retryLimit; retry++) {
     const jobs = await boss.fetch('work', { batchSize: JOBS })
     expect(jobs).toHaveLength(JOBS)
@@ -49,6 +51,11 @@ async function delaysOfPgBoss(
       'work',
       jobs.map(({ id }) => id),
     )
+    const { rows: after } = await database.pool.query<{ seconds: number }>(
+      'select extract(epoch from clock_timestamp() - $1::timestamptz)::double precision as seconds',
+      [failedAt],
+    )
+    readWithin.push(after[0]?.seconds ?? 0)
     const waiting = await database.pool.query<{ seconds: number }>(
       `select extract(epoch from start_after - $1::timestamptz)::double precision as seconds from boss.job where name = 'work' and state = 'retry'`,
       [failedAt],
@@ -56,7 +63,7 @@ async function delaysOfPgBoss(
     delays.push(waiting.rows.map(({ seconds }) => seconds))
     await database.pool.query(`update boss.job set start_after = now() - interval '1 second' where name = 'work'`)
   }
-  return delays
+  return { delays, readWithin }
 }
 
 async function delaysOfOutbus(
@@ -75,28 +82,31 @@ async function delaysOfOutbus(
   for (let retry = 1; retry <= options.retryLimit; retry++) {
     await outcomes.until((seen) => seen.filter(({ attempt }) => attempt === retry).length === JOBS)
     const waiting = await database.pool.query<{ id: string; seconds: number }>(
-      `update outbus.outbox o set due_at = now() from outbus.outbox before where before.id = o.id
+      `update outbus.outbox o set due_at = now() from outbus.outbox before
+       where before.id = o.id and before.attempt = $1 + 1
        returning o.id, extract(epoch from before.due_at - (before.errors -> -1 ->> 'at')::timestamptz)::double precision as seconds`,
+      [retry],
     )
     const decided = new Map(
-      outcomes.seen.filter(({ attempt }) => attempt === retry).map((one) => [one.deliveryId, one]),
+      outcomes.seen
+        .filter(({ attempt }) => attempt === retry)
+        .map(({ deliveryId, outcome }) => [
+          deliveryId,
+          outcome.kind === 'retry' ? outcome.delayMs / 1_000 : Number.NaN,
+        ]),
     )
-    const decisions = waiting.rows.map(({ id, seconds }) => {
-      const outcome = decided.get(id)?.outcome
-      const delay = outcome?.kind === 'retry' ? outcome.delayMs / 1_000 : Number.NaN
-      return { delay, late: seconds - delay }
-    })
-    // The row is due that much after its failure, and what a busy machine takes to write it down.
-    expect(Math.min(...decisions.map(({ late }) => late))).toBeGreaterThanOrEqual(-READING_SECONDS)
-    expect(Math.max(...decisions.map(({ late }) => late))).toBeLessThan(WRITTEN_WITHIN_SECONDS)
-    delays.push(decisions.map(({ delay }) => delay))
+    // The row is due that much after its failure, and what a busy machine takes to write it down. Some may have been tried again by then.
+    const late = waiting.rows.map(({ id, seconds }) => seconds - (decided.get(id) ?? Number.NaN))
+    expect(Math.min(0, ...late)).toBeGreaterThanOrEqual(-READING_SECONDS)
+    expect(Math.max(0, ...late)).toBeLessThan(WRITTEN_WITHIN_SECONDS)
+    delays.push([...decided.values()])
   }
   return delays
 }
 
 /** The largest difference of the two shares of delays below any delay, as far as the clocks can tell delays apart. */
-function distance(...samples: readonly [readonly number[], readonly number[]]): number {
-  const [one, other] = samples.map((sample) => sample.map((seconds) => Math.round(seconds / READING_SECONDS))) as [
+function distance(readWithin: number, ...samples: readonly [readonly number[], readonly number[]]): number {
+  const [one, other] = samples.map((sample) => sample.map((seconds) => Math.round(seconds / readWithin))) as [
     number[],
     number[],
   ]
@@ -119,15 +129,16 @@ test.for<[options: Options, expected: (retry: number) => [from: number, to: numb
   const outbus = await delaysOfOutbus(database, options)
   for (let retry = 1; retry <= options.retryLimit; retry++) {
     const [from, to] = expected(retry)
-    const [ofBoss, ofOutbus] = [boss[retry - 1] ?? [], outbus[retry - 1] ?? []]
+    const [ofBoss, ofOutbus] = [boss.delays[retry - 1] ?? [], outbus[retry - 1] ?? []]
+    const readWithin = Math.max(READING_SECONDS, boss.readWithin[retry - 1] ?? 0)
     if (process.env['OUTBUS_PRINT_DELAYS'] !== undefined) print(options, retry, [from, to], ofBoss, ofOutbus)
     for (const sample of [ofBoss, ofOutbus]) {
       expect(sample).toHaveLength(JOBS)
-      expect(Math.min(...sample)).toBeGreaterThanOrEqual(from - READING_SECONDS)
-      expect(Math.max(...sample)).toBeLessThanOrEqual(to + READING_SECONDS)
+      expect(Math.min(...sample)).toBeGreaterThanOrEqual(from - readWithin)
+      expect(Math.max(...sample)).toBeLessThanOrEqual(to + readWithin)
     }
     // Delays that are all one are told apart by the moments of reading alone.
-    if (to - from > 10 * READING_SECONDS) expect(distance(ofBoss, ofOutbus)).toBeLessThan(SAME_DISTRIBUTION)
+    if (to - from > 10 * readWithin) expect(distance(4 * readWithin, ofBoss, ofOutbus)).toBeLessThan(SAME_DISTRIBUTION)
   }
 })
 
