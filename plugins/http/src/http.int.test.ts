@@ -244,8 +244,15 @@ test.for<[status: number, failure: string, handler: () => unknown, retryAfter: s
   expect(JSON.stringify(body)).not.toContain('internal detail')
 })
 
-test('a function that is nowhere is a 404, a handler that takes too long a 504, no dispatcher at all a 504', async () => {
-  const { bus, call } = await setUp({ timeoutMs: 300, exposeErrors: true })
+test('a request that no dispatcher takes is a 504', async () => {
+  const { call, route } = await setUp({ timeoutMs: 300 })
+  await route('slow', { path: '/slow' }, () => reply('never'))
+  const alone = await call('/slow')
+  expect([alone.status, await alone.json()]).toMatchObject([504, { error: { code: 'timeout' } }])
+})
+
+test('a function that is nowhere is a 404, a handler that takes too long a 504', async () => {
+  const { bus, call } = await setUp({ exposeErrors: true })
   const cx = bus.context()
   const target = { type: 'function', name: 'nowhere' }
   await cx.triggers.create({ name: 'nowhere', source: 'http', filter: { path: '/nowhere' }, target })
@@ -257,8 +264,6 @@ test('a function that is nowhere is a 404, a handler that takes too long a 504, 
     timeoutMs: 50,
   })
   bus.handle('slow', () => new Promise(() => undefined))
-  const alone = await call('/slow')
-  expect([alone.status, await alone.json()]).toMatchObject([504, { error: { code: 'timeout' } }])
   await bus.start()
   expect((await call('/nowhere')).status).toBe(404)
   const slow = await call('/slow')
