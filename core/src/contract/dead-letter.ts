@@ -20,7 +20,7 @@ export type DeadLetterEvent = {
   readonly attempts: number
   readonly failureKind: FailureKind
   readonly reason: string
-  /** The error of every attempt, oldest first. */
+  /** The errors of the first attempt and of the latest 20, oldest first. */
   readonly errors: { [K in keyof AttemptError]: AttemptError[K] }[]
   /** ISO time. */
   readonly emittedAt: string
