@@ -12,6 +12,7 @@ const buriedOf = (ran: readonly string[]) =>
 
 const ANNOUNCED = 'announced'
 const SET_ASIDE = 'set aside'
+const OUT_OF_BOUNDS = { code: '42501', message: expect.stringContaining('"within_bounds"') as string }
 
 test.for<[what: string, columns: Record<string, string>, letter: string]>([
   ['a chain that is an object', { chain: `'{"a":1}'` }, ANNOUNCED],
@@ -236,10 +237,14 @@ test.for<[what: string, column: string, value: string]>([
 ])('a row of %s is refused at the door', async ([, column, value]) => {
   const { emitting, shop } = await setUpTwoApps()
   await shop.kv.set('jobs', 'fine', 1)
-  await expect(emitting.query(insertAgain({ [column]: value }))).rejects.toMatchObject({
-    code: '23514',
-    constraint: 'outbox_is_within_bounds',
-  })
+  await expect(emitting.query(insertAgain({ [column]: value }))).rejects.toMatchObject(OUT_OF_BOUNDS)
+})
+
+test('a value of kv of forty million characters is refused at the door', async () => {
+  const { emitting, shop } = await setUpTwoApps()
+  await shop.kv.set('jobs', 'fine', 1)
+  const value = `to_json(repeat('x', 40000000))`
+  await expect(emitting.query(`update outbus.kv_entries set value = ${value}`)).rejects.toMatchObject(OUT_OF_BOUNDS)
 })
 
 test('keys of a trigger without end are refused at the door', async () => {
