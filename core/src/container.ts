@@ -142,8 +142,9 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   )
   provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log), settings.prepare))
   provide(T.calls, (c) => {
-    const { pool } = c.resolve(T.database)
-    return new DatabaseCalls({ pool, over: lifecycle.over, checkSchema: () => lifecycle.checkSchema() })
+    const { pool, isOwn } = c.resolve(T.database)
+    const checkSchema = () => lifecycle.checkSchema()
+    return new DatabaseCalls({ pool, keeps: isOwn, over: lifecycle.over, checkSchema })
   })
   provide(T.callSql, (c) => new CallSql(c.resolve(T.sql), c.resolve(T.calls)))
   provide(T.indexes, (c) => {

@@ -133,6 +133,17 @@ test('an emit is planned once, not anew each time, for one trigger and for sever
   ])
 })
 
+test('an emit has given the connection of a given pool back before it is answered', async () => {
+  const { db, open, trigger } = await setUp()
+  await trigger('one')
+  const pool = useTestPool(db.url, { max: 3 })
+  const cx = (await open(pool)).context({ app: 'shop' })
+  for (let i = 0; i < 20; i++) {
+    await cx.emit('topics', said())
+    expect(pool.idleCount).toBe(pool.totalCount)
+  }
+})
+
 test('a trigger committed through another bus is honoured by the very next emit (G2)', async () => {
   const { cx, db, open, trigger } = await setUp()
   await cx.emit('topics', said())

@@ -37,6 +37,7 @@ function setUp() {
   }
   const calls = {
     borrow: (work: (on: object) => unknown) => work({}),
+    giveBack: () => undefined,
     during: (_stage: string, _on: object, work: () => unknown) => work(),
   }
   const queue = new EmitQueue({

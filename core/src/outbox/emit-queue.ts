@@ -10,7 +10,7 @@
  * Events with dedupe keys have their own line, since they may wait for another transaction.
  */
 import { clearTimeout, setTimeout } from '../time/clock.ts'
-import { mayBeRepeated } from '../postgres/database-calls.ts'
+import { KeptConnection, mayBeRepeated } from '../postgres/database-calls.ts'
 import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import { elsewhereIfReadOnly, isReadOnly } from '../postgres/check-out.ts'
 import { OutbusError } from '../errors.ts'
@@ -73,11 +73,19 @@ interface Waiting {
   reject(error: unknown): void
 }
 
+interface FlushHow {
+  /** Whether a waiting lane may lend its connection. Default true. */
+  readonly onLane?: boolean
+  readonly kept?: KeptConnection
+}
+
 class Line {
   readonly #options: EmitQueueOptions
   #waiting: Waiting[] = []
   readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
+  /** Of the group before, as long as groups follow at once. */
+  readonly #kept = new KeptConnection()
   /** Emits of apps that were just refused go one by one, beside the queue. */
   readonly #apart: Waiting[] = []
   #apartInFlight: Promise<void> | undefined
@@ -147,8 +155,9 @@ class Line {
       // Emits of the same tick go together, also of callers that were just answered.
       await endOfTick()
       if (this.#waiting.length === 0) break
-      await this.#flush(this.#nextGroup())
+      await this.#flush(this.#nextGroup(), { kept: this.#kept })
     }
+    this.#options.calls.giveBack(this.#kept)
     this.#inFlight = undefined
     this.#emptied?.()
   }
@@ -184,13 +193,14 @@ class Line {
     return group
   }
 
-  async #flush(group: readonly Waiting[], { onLane = true } = {}): Promise<void> {
+  async #flush(group: readonly Waiting[], how: FlushHow): Promise<void> {
+    const { onLane = true, kept } = how
     try {
       const events = group.flatMap((waiting) => waiting.events)
       const leftOut = new Set<string>()
       const results =
         (onLane ? await this.#writeOnLane(events) : undefined) ??
-        (await elsewhereIfReadOnly(() => this.#writeOnPool(events, (app) => leftOut.add(app))))
+        (await elsewhereIfReadOnly(() => this.#writeOnPool(events, (app) => leftOut.add(app), kept)))
       let from = 0
       for (const waiting of group) {
         const own = results.slice(from, (from += waiting.events.length))
@@ -208,7 +218,7 @@ class Line {
       // Anything but a refusal may have been written.
       else if (!mayBeRepeated(error)) {
         for (const waiting of group) waiting.reject(error)
-      } else for (const waiting of group) await this.#flush([waiting])
+      } else for (const waiting of group) await this.#flush([waiting], how)
     }
   }
 
@@ -238,7 +248,11 @@ class Line {
     }
   }
 
-  #writeOnPool(events: readonly PreparedEvent[], onLeftOut: (app: string) => void): Promise<EmitResult[]> {
+  #writeOnPool(
+    events: readonly PreparedEvent[],
+    onLeftOut: (app: string) => void,
+    kept: KeptConnection | undefined,
+  ): Promise<EmitResult[]> {
     const { calls, emitter, onWritten } = this.#options
     return calls.borrow(async (client) => {
       const loading = emitter.load(events, client)
@@ -248,7 +262,7 @@ class Line {
       )
       onWritten(lanes)
       return results
-    })
+    }, kept)
   }
 }
 

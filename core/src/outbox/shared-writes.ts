@@ -11,7 +11,7 @@
  * and groups are sorted against deadlocks between processes.
  */
 import type pg from 'pg'
-import { mayBeRepeated } from '../postgres/database-calls.ts'
+import { KeptConnection, mayBeRepeated } from '../postgres/database-calls.ts'
 import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import { elsewhereIfReadOnly } from '../postgres/check-out.ts'
 import { beginOn } from '../postgres/transactions.ts'
@@ -104,6 +104,8 @@ class Line {
   readonly #atOnce: AtOnce | undefined
   #waiting: Asked[] = []
   #inFlight: Promise<void> | undefined
+  /** Of the group before, as long as groups follow at once. */
+  readonly #kept = new KeptConnection()
   /** By key. */
   readonly #alone = new Map<string, Promise<void>>()
   /** Writes of apps that were just refused go one by one. */
@@ -138,6 +140,7 @@ class Line {
       if (group.length === 0) break
       await this.#flush(group)
     }
+    this.#around.calls.giveBack(this.#kept)
     this.#inFlight = undefined
   }
 
@@ -158,7 +161,7 @@ class Line {
 
   async #flush(group: readonly Asked[]): Promise<void> {
     try {
-      const results = await this.#commit(group, { impatient: true })
+      const results = await this.#commit(group, { impatient: true, kept: this.#kept })
       for (const [i, { resolve }] of group.entries()) resolve(results[i])
     } catch (error) {
       if (group.length === 1 ? isHeld(error) : mayBeRepeated(error)) for (const asked of group) void this.#redo(asked)
@@ -201,7 +204,11 @@ class Line {
 
   async #commit(
     group: readonly Asked[],
-    { impatient, accepted = false }: { readonly impatient: boolean; readonly accepted?: boolean },
+    {
+      impatient,
+      accepted = false,
+      kept,
+    }: { readonly impatient: boolean; readonly accepted?: boolean; readonly kept?: KeptConnection },
   ): Promise<readonly unknown[]> {
     const { calls, onWritten } = this.#around
     const atOnce = this.#atOnce
@@ -213,7 +220,7 @@ class Line {
       const work = () => writeOn(on, this.#write, group, this.#around, how)
       return calls.transactionOn(on, work, (tx) => beginOn(tx, impatient ? IMPATIENTLY : []))
     }
-    const { results, lanes } = await elsewhereIfReadOnly(() => calls.borrow(write))
+    const { results, lanes } = await elsewhereIfReadOnly(() => calls.borrow(write, kept))
     onWritten(lanes)
     return results
   }

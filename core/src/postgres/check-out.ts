@@ -44,7 +44,7 @@ const staleUntil = new WeakMap<object, number>()
  * rather than refuse a statement each.
  */
 export async function checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
-  if (!pool.listeners('connect').includes(welcome)) pool.on('connect', welcome)
+  if (pool.listenerCount('connect', welcome) === 0) pool.on('connect', welcome)
   for (;;) {
     const client = await pool.connect()
     hear(client)
@@ -91,7 +91,7 @@ function welcome(client: pg.ClientBase): void {
  * Listens from the opening: a last message may be read together with the welcome, before anybody has the connection.
  */
 function hear(client: pg.ClientBase): void {
-  if (!client.listeners('error').includes(heardElsewhere)) client.on('error', heardElsewhere)
+  if (client.listenerCount('error', heardElsewhere) === 0) client.on('error', heardElsewhere)
 }
 
 function heardElsewhere(): void {}

@@ -37,10 +37,42 @@ type Begin = (tx: pg.ClientBase) => Promise<unknown>
 
 export interface DatabaseCallsOptions {
   readonly pool: pg.Pool
+  /** Whether a connection may be kept between calls. Default false: others who use the pool get it back at once. */
+  readonly keeps?: boolean
   /** Aborts when the grace of `bus.stop()` is over: waiting calls are given up. */
   readonly over: AbortSignal
   /** Rejects if the schema does not fit this program. */
   checkSchema(): Promise<void>
+}
+
+interface Borrowed {
+  readonly client: pg.PoolClient
+  /** Ends the wait for an answer. */
+  readonly cut: () => void
+  uses: number
+}
+
+/** After so many calls the pool has it back in any case. */
+const MOST_USES = 100
+
+/** A connection between calls that follow at once. To ask the pool anew costs as much as preparing an emit. */
+export class KeptConnection {
+  #borrowed: Borrowed | undefined
+
+  take(): Borrowed | undefined {
+    const borrowed = this.#borrowed
+    this.#borrowed = undefined
+    return borrowed
+  }
+
+  /** False if somebody waits for a connection, the pool ends, or the calls were many. */
+  keep(borrowed: Borrowed, pool: pg.Pool): boolean {
+    borrowed.uses++
+    if (this.#borrowed !== undefined || borrowed.uses >= MOST_USES || pool.waitingCount !== 0 || pool.ending)
+      return false
+    this.#borrowed = borrowed
+    return true
+  }
 }
 
 export class DatabaseCalls {
@@ -58,24 +90,40 @@ export class DatabaseCalls {
 
   /**
    * Runs `work` on a connection of the pool. {@link during} translates the driver's errors. The connection goes back
-   * without a transaction, or is closed if it has ended.
+   * without a transaction, or is closed if it has ended. `kept` takes the connection from the call before, and has it
+   * for the next one: whoever brings it calls {@link giveBack} in the end.
    */
-  async borrow<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  async borrow<T>(work: (client: pg.PoolClient) => Promise<T>, kept?: KeptConnection): Promise<T> {
+    const borrowed = kept?.take() ?? (await this.#borrow())
+    const { client } = borrowed
+    try {
+      const result = await work(client)
+      const { pool, keeps = false } = this.#options
+      if (!keeps || kept?.keep(borrowed, pool) !== true) this.#release(borrowed)
+      return result
+    } catch (error) {
+      this.#release(borrowed, !(await isUsable(client, error)))
+      throw await this.#explained(error)
+    }
+  }
+
+  giveBack(kept: KeptConnection): void {
+    const borrowed = kept.take()
+    if (borrowed !== undefined) this.#release(borrowed)
+  }
+
+  async #borrow(): Promise<Borrowed> {
     const client = await this.#connect()
     const cut = () => void client.end()
     this.#giveUp.add(cut)
     // The grace may have ended while the connection was handed over.
     if (this.#options.over.aborted) cut()
-    try {
-      const result = await work(client)
-      client.release()
-      return result
-    } catch (error) {
-      client.release(!(await isUsable(client, error)))
-      throw await this.#explained(error)
-    } finally {
-      this.#giveUp.delete(cut)
-    }
+    return { client, cut, uses: 0 }
+  }
+
+  #release({ client, cut }: Borrowed, ended = false): void {
+    this.#giveUp.delete(cut)
+    client.release(ended)
   }
 
   /** Runs `work` in a transaction of the bus. Errors that `work` throws itself pass unchanged. */

@@ -14,6 +14,8 @@ const CONNECT_TIMEOUT_MS = 10_000
 export interface Database {
   /** For emits, triggers and handlers' contexts. */
   readonly pool: pg.Pool
+  /** False if the caller gave it, and uses it too. */
+  readonly isOwn: boolean
   /** For the connections of lanes, notes and the listener. */
   readonly connection: BusClientConfig
   /** Ends the bus's own pool: waits for connections in use, and cuts them when `over` aborts. */
@@ -28,6 +30,7 @@ export function openDatabase(database: unknown, log: Logger, ownSession: boolean
     hearOf(database, log)
     return {
       pool: database,
+      isOwn: false,
       connection: { ...clientConfigOf(database.options), ownSession },
       close: async () => undefined,
     }
@@ -55,7 +58,7 @@ export function openDatabase(database: unknown, log: Logger, ownSession: boolean
     if (over.aborted) cut()
     await ended
   }
-  return { pool, connection, close }
+  return { pool, isOwn: true, connection, close }
 }
 
 /** Whether the pool has all members that the bus uses. */
