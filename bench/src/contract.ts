@@ -8,7 +8,7 @@
  * - A *life* is one process and one database of a contestant. It has many slices, or one where the work cannot be cut.
  * - What comes out of a slice is a list of *measures*.
  */
-import type { JsonObject } from '@outbus/core'
+import type { JsonObject } from '@outbus/core/plugin'
 
 export const SYSTEMS = ['outbus', 'graphile-worker', 'pg-boss', 'bullmq', 'raw'] as const
 export type SystemName = (typeof SYSTEMS)[number]

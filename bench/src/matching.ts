@@ -6,7 +6,7 @@
  * Twice: with events that between them match as many triggers as there are, 20,000 at most, so that of a large index each
  * lookup waits for memory; and with events that match the same thousand again and again.
  */
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import type { StoredTrigger } from '@outbus/core/matching'
 import { MatchingIndex } from '@outbus/core/matching'
 import { kv } from '@outbus/kv'
@@ -87,9 +87,13 @@ const MIXES: readonly Mix[] = [
 ]
 
 const sources = new Map<string, AnySource>([
-  ['kv', kv()],
-  ['pubsub', pubsub()],
+  ['kv', sourceOf(kv())],
+  ['pubsub', sourceOf(pubsub())],
 ])
+
+function sourceOf({ sources = [] }: AnyPlugin): AnySource {
+  return sources[0] as AnySource
+}
 
 function stored(source: string, i: number, filter: object): StoredTrigger {
   return {

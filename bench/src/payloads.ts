@@ -1,6 +1,6 @@
 /** What travels: a note of 200 bytes, or what GitHub really sent. */
 import { createRequire } from 'node:module'
-import type { JsonObject } from '@outbus/core'
+import type { JsonObject } from '@outbus/core/plugin'
 import type { Payload } from './contract.ts'
 
 /** 200 bytes as JSON. */

@@ -11,7 +11,7 @@ export interface RecoveryLine {
   readonly at: number
 }
 
-const bus = await createBus({ database: process.argv[2] as string, sources: [kv()], log: pino({ level: 'silent' }) })
+const bus = await createBus({ database: process.argv[2] as string, plugins: [kv()], log: pino({ level: 'silent' }) })
 bus.handle<KvEvent & { op: 'set' }>('job', async ({ event, attempt, deliveryId }) => {
   const { ms, kills } = event.value as { ms: number; kills: boolean }
   say(JSON.stringify({ id: deliveryId, at: Date.now() } satisfies RecoveryLine))

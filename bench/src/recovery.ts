@@ -40,7 +40,7 @@ try {
 
 async function recover(): Promise<number[]> {
   const database = await createTestDatabase(server.url)
-  const bus = await createBus({ database: database.url, sources: [kv()], migrate: true, app: 'bench' })
+  const bus = await createBus({ database: database.url, plugins: [kv()], migrate: true, app: 'bench' })
   const cx = bus.context()
   await cx.triggers.create({
     name: 'job',

@@ -1,6 +1,6 @@
 /** A case of `npm run bench:worst`, and what makes cases of matching. */
-import type { AnySource } from '@outbus/core'
 import { isOutbusError } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import type { StoredTrigger } from '@outbus/core/matching'
 import { MatchingIndex } from '@outbus/core/matching'
 
@@ -42,19 +42,25 @@ function rowsOf(source: AnySource, filters: readonly unknown[]): StoredTrigger[]
   }))
 }
 
-export function indexOf(source: AnySource, filters: readonly unknown[]): Promise<MatchingIndex> {
+/** Of the plugin's only source. */
+export function sourceOf({ sources = [] }: AnyPlugin): AnySource {
+  return sources[0] as AnySource
+}
+
+export function indexOf(plugin: AnyPlugin, filters: readonly unknown[]): Promise<MatchingIndex> {
+  const source = sourceOf(plugin)
   return MatchingIndex.load('app', '1', rowsOf(source, filters), new Map([[source.name, source]]))
 }
 
-export function matching(name: string, source: AnySource, filters: readonly unknown[], event: { op: string }): Case {
+export function matching(name: string, plugin: AnyPlugin, filters: readonly unknown[], event: { op: string }): Case {
   let index: MatchingIndex | undefined
   return {
     name,
     run: async () => {
       // Made by the first round, which is not measured.
-      index ??= await indexOf(source, filters)
+      index ??= await indexOf(plugin, filters)
       try {
-        return index.match(source, event)
+        return index.match(sourceOf(plugin), event)
       } catch (error) {
         // More steps than one event may take: what it took until then is what counts.
         if (isOutbusError(error, 'pattern.too_complex')) return 'refused'

@@ -1,12 +1,14 @@
 /** The worst inputs beside patterns, for `npm run bench:worst`. */
-import { encodeJson, isOutbusError, OutbusError } from '@outbus/core'
+import { isOutbusError, OutbusError } from '@outbus/core'
+import { encodeJson } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { http } from '@outbus/http'
 import { kv } from '@outbus/kv'
 import { pubsub } from '@outbus/pubsub'
 import { schedule } from '@outbus/schedule'
+import type { ScheduleApi } from '@outbus/schedule'
 import type { Case } from './worst-case.ts'
-import { BYTES, many, matching, times } from './worst-case.ts'
+import { BYTES, many, matching, sourceOf, times } from './worst-case.ts'
 
 /** Half a second of calculation for a thousand of them. */
 const SPARSE = '0 0 29 2 *'
@@ -24,7 +26,7 @@ export function inputCases(): Case[] {
   const members = many(16, (i) => [`m${i}`, 1] as const)
   const text = 'a'.repeat(100_000_000)
   // A preview asks its context for no more than whose it is.
-  const schedules = schedule().api({ app: 'app' } as never)
+  const schedules = sourceOf(schedule()).api({ app: 'app' } as never) as ScheduleApi
   const flat = Object.fromEntries(members)
   const changed = members.map(([name]) => name)
   const deep = times(60, (i) => i).reduce<object>((inner) => ({ n: inner }), flat)

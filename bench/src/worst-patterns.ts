@@ -1,5 +1,5 @@
 /** The worst patterns, for `npm run bench:worst`: the largest filter against the largest event. */
-import { compilePattern } from '@outbus/core'
+import { compilePattern } from '@outbus/core/plugin'
 import { kv } from '@outbus/kv'
 import type { Case } from './worst-case.ts'
 import { BYTES, many, matching, set, times } from './worst-case.ts'

@@ -1,13 +1,14 @@
 /** As many triggers as an app may have, each with a filter that is dear, for `npm run bench:worst`. */
-import type { JsonValue } from '@outbus/core'
-import { compilePattern, isOutbusError } from '@outbus/core'
+import { isOutbusError } from '@outbus/core'
+import { compilePattern } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 import { explain } from '@outbus/core/matching'
 import { docs } from '@outbus/docs'
 import { http } from '@outbus/http'
 import { kv } from '@outbus/kv'
 import { pubsub } from '@outbus/pubsub'
 import type { Case } from './worst-case.ts'
-import { indexOf, many, matching, set, times } from './worst-case.ts'
+import { indexOf, many, matching, set, sourceOf, times } from './worst-case.ts'
 
 /** The quota `triggers`. */
 const TRIGGERS = 10_000
@@ -120,6 +121,6 @@ function explaining(): Case {
   const triggers = { list: () => Promise.resolve({ items }) } as never
   return {
     name: 'explain: the largest event, triggers with the most combinations',
-    run: () => explain(triggers, kv(), set(value)),
+    run: () => explain(triggers, sourceOf(kv()), set(value)),
   }
 }

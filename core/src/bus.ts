@@ -28,11 +28,11 @@ import type { BusOptions } from './options.ts'
 import { parseOptions } from './options.ts'
 import type { Audience } from './contract/audience.ts'
 import { audienceSchema } from './contract/audience.ts'
-import { startPlugins, stopPlugins } from './plugins/plugin-lifecycle.ts'
+import { endPlugins, startPlugins } from './plugins/plugin-lifecycle.ts'
 import type { StartablePlugin } from './plugins/plugin-lifecycle.ts'
+import type { AnyPlugin, SourcesOf } from './contract/plugin.ts'
 import type { AnySource, SourceNamed, TriggerEvent } from './contract/source.ts'
 import type { Queryable } from './postgres/queryable.ts'
-import type { AnyTarget } from './contract/target.ts'
 import { assertNode, assertPg } from './validation/runtime.ts'
 import { assertVerbs } from './plugins/verbs.ts'
 import type { Removed } from './maintenance/upkeep.ts'
@@ -95,6 +95,7 @@ class Lifecycle implements BusLifecycle {
 /** What every bus has, whatever the sources. */
 export class CoreBus<S extends AnySource = AnySource> {
   readonly #parts: Parts
+  readonly #plugins: readonly StartablePlugin[]
   readonly #lines: readonly MigrationLine[]
   readonly #app: string | undefined
   readonly #startTimeoutMs: number
@@ -111,6 +112,7 @@ export class CoreBus<S extends AnySource = AnySource> {
     lifecycle: Lifecycle,
   ) {
     this.#parts = parts
+    this.#plugins = parts.plugins.installed.map((plugin) => startable(plugin, parts.hostOf))
     this.#lines = lines
     this.#app = app
     this.#startTimeoutMs = startTimeoutMs
@@ -186,7 +188,7 @@ export class CoreBus<S extends AnySource = AnySource> {
   }
 
   /**
-   * Runs what is missing of core's migrations and of each source's, in that order. Safe from many processes at once. By
+   * Runs what is missing of core's migrations and of each plugin's, in that order. Safe from many processes at once. By
    * `listenUrl` where there is one: it needs a session.
    */
   async migrate(): Promise<readonly AppliedLine[]> {
@@ -222,7 +224,7 @@ export class CoreBus<S extends AnySource = AnySource> {
     return this.#parts.upkeep.run()
   }
 
-  /** Starts the targets and then dispatches. Emitting needs no start. */
+  /** Starts the plugins and then dispatches. Emitting needs no start. */
   async start(): Promise<void> {
     this.#assertOpen()
     const starting = (this.#started ??= this.#start())
@@ -237,12 +239,8 @@ export class CoreBus<S extends AnySource = AnySource> {
 
   async #start(): Promise<void> {
     await this.checkSchema()
-    const { plugins, hostOf, dispatcher, upkeep, log } = this.#parts
-    const startables = [
-      ...[...plugins.targets.values()].map((target) => startableTarget(target)),
-      ...[...plugins.sources.values()].map((source) => startableSource(source, hostOf)),
-    ]
-    await startPlugins(startables, this.#startTimeoutMs, log)
+    const { dispatcher, upkeep, log } = this.#parts
+    await startPlugins(this.#plugins, this.#startTimeoutMs, log)
     dispatcher.start()
     upkeep.start()
   }
@@ -282,16 +280,13 @@ export class CoreBus<S extends AnySource = AnySource> {
   }
 
   async #stopInOrder(grace: Grace): Promise<void> {
-    const { dispatcher, queue, writes, inbox, database, plugins, timekeeper, upkeep, hostOf, log } = this.#parts
+    const { dispatcher, queue, writes, inbox, database, timekeeper, upkeep, log } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,
       () => false,
     )
     await upkeep.stop(grace.over)
-    if (wasStarted === true) {
-      const sources = [...plugins.sources.values()].toReversed().map((source) => startableSource(source, hostOf))
-      await stopPlugins(sources, grace.over, log)
-    }
+    if (wasStarted === true) await endPlugins(this.#plugins, 'stop', grace.over, log)
     this.#lifecycle.endWith(grace.over)
     // An emit on the connection of a lane is one that the dispatcher waits for.
     queue.endWith(grace.over)
@@ -301,10 +296,7 @@ export class CoreBus<S extends AnySource = AnySource> {
     await queue.settled(grace.over)
     await Promise.race([writes.settled(), aborted(grace.over)])
     await inbox.close(grace.over)
-    if (wasStarted === true) {
-      const targets = [...plugins.targets.values()].toReversed().map((target) => startableTarget(target))
-      await stopPlugins(targets, grace.over, log)
-    }
+    if (wasStarted === true) await endPlugins(this.#plugins, 'close', grace.over, log)
     await timekeeper.stop(grace.over)
     await database.close(grace.over)
     grace.end()
@@ -328,14 +320,13 @@ export class CoreBus<S extends AnySource = AnySource> {
 /** `bus.kv` is short for `bus.context().kv`: for a bus that has an `app`. */
 export type Bus<S extends AnySource = AnySource> = CoreBus<S> & SourceApis<S>
 
-function startableTarget(target: AnyTarget): StartablePlugin {
-  const named = `target ${JSON.stringify(target.type)}`
-  return { named, start: () => target.start?.(), stop: () => target.stop?.() }
-}
-
-function startableSource(source: AnySource, hostOf: Parts['hostOf']): StartablePlugin {
-  const named = `source ${JSON.stringify(source.name)}`
-  return { named, start: () => source.start?.(hostOf(source)), stop: () => source.stop?.() }
+function startable(plugin: AnyPlugin, hostOf: Parts['hostOf']): StartablePlugin {
+  return {
+    name: plugin.name,
+    start: () => plugin.start?.(hostOf(plugin)),
+    stop: () => plugin.stop?.(),
+    close: () => plugin.close?.(),
+  }
 }
 
 const CONTEXT_KEYS: ReadonlySet<string> = new Set([
@@ -362,9 +353,9 @@ function assertHandler(name: unknown, handler: unknown): void {
  * A bus, checked: options and plugins are validated, the schema is migrated if `migrate` says so and compared with
  * what this program needs, at the first use. It emits at once; it dispatches after `start()`.
  */
-export async function createBus<const S extends readonly AnySource[] = []>(
-  options: BusOptions<S>,
-): Promise<Bus<S[number]>> {
+export async function createBus<const P extends readonly AnyPlugin[] = []>(
+  options: BusOptions<P>,
+): Promise<Bus<SourcesOf<P[number]>>> {
   assertNode(process.versions.node)
   const settings = parseOptions(options)
   assertPg(settings.database)
@@ -372,21 +363,22 @@ export async function createBus<const S extends readonly AnySource[] = []>(
   const lifecycle = new Lifecycle()
   const parts = compose(settings, lifecycle)
   const lines = [
-    { name: 'core', directory: coreMigrations },
-    ...settings.sources.flatMap(({ name, migrations }) =>
-      migrations === undefined ? [] : [{ name, directory: migrations }],
+    { name: 'core', migrations: coreMigrations },
+    ...parts.plugins.installed.flatMap(({ name, migrations }) =>
+      migrations === undefined ? [] : [{ name, migrations }],
     ),
   ]
-  const bus = new CoreBus<S[number]>(parts, lines, settings, lifecycle)
+  const bus = new CoreBus<SourcesOf<P[number]>>(parts, lines, settings, lifecycle)
   try {
-    for (const source of settings.sources) {
-      assertVerbs(source, parts.hostOf(source).context('outbus'))
-      bus.mountVerbs(source.name)
-    }
+    for (const plugin of parts.plugins.installed)
+      for (const { name } of plugin.sources ?? []) {
+        assertVerbs(parts.plugins.source(name), parts.hostOf(plugin).source(name).context('outbus'))
+        bus.mountVerbs(name)
+      }
     if (settings.migrate) await bus.migrate()
   } catch (error) {
     await bus.stop({ graceMs: 0 })
     throw error
   }
-  return bus as Bus<S[number]>
+  return bus as Bus<SourcesOf<P[number]>>
 }

@@ -27,6 +27,7 @@ import { postgresInboxes } from './inbox/postgres-inboxes.ts'
 import { RequestAnnouncer } from './inbox/request-announcer.ts'
 import { RequestDesk } from './inbox/requests.ts'
 import type { InboxResolver } from './inbox/resolver.ts'
+import { OutbusError, quoted } from './errors.ts'
 import { assertSchemaName } from './migrate/schema-name.ts'
 import type { BusSettings } from './options.ts'
 import { Emitter } from './outbox/emitter.ts'
@@ -44,6 +45,7 @@ import { aboutPrincipal, AnswersInTime } from './principals/in-time.ts'
 import { hideNothing, secretHider } from './secrets/hide-secrets.ts'
 import { safeLog } from './secrets/safe-log.ts'
 import { SetAsideRows } from './set-aside/set-aside.ts'
+import type { AnyPlugin, PluginHost } from './contract/plugin.ts'
 import type { AnySource, SourceHost } from './contract/source.ts'
 import { Sql } from './postgres/statement.ts'
 import { Timekeeper } from './maintenance/timekeeper.ts'
@@ -74,7 +76,7 @@ export interface Parts {
   readonly timekeeper: Timekeeper
   readonly upkeep: Upkeep
   readonly apps: Apps
-  hostOf(source: AnySource): SourceHost
+  hostOf(plugin: AnyPlugin): PluginHost
   readonly contextFor: ContextFactory
 }
 
@@ -138,7 +140,10 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   provide(
     T.plugins,
     (c) =>
-      new Plugins(settings.sources, [functionTarget(c.resolve(T.functions)), ...settings.targets], settings.redact),
+      new Plugins(settings.plugins, {
+        targets: [functionTarget(c.resolve(T.functions))],
+        redact: settings.redact,
+      }),
   )
   provide(T.database, (c) => openDatabase(settings.database, c.resolve(T.log), settings.prepare))
   provide(T.calls, (c) => {
@@ -309,7 +314,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         mayRun: ({ app, triggerId: id, name, sourceName, source, target, config, registrant }, principal) => {
           // What this process cannot run fails by itself.
           if (target === undefined) return true
-          const opened = target.triggersFor?.(config, { app }) ?? 'service'
+          const opened = target.triggersFor?.({ config, app }) ?? 'service'
           return mayRun(app, principal, {
             action: 'delivery.run',
             resource: {
@@ -382,7 +387,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       onQuotasChanged: (app) => c.resolve(T.admission).forget(app),
       assertOpen: () => lifecycle.assertOpen(),
     }),
-    hostOf: (source) => sourceHost(c, source),
+    hostOf: (plugin) => pluginHost(c, plugin),
   }
 }
 
@@ -392,12 +397,26 @@ function wakeLanes(c: DependencyContainer, { ordered, single }: WrittenFor): voi
   if (single) c.resolve(T.singleWakeUps).all()
 }
 
+function pluginHost(c: DependencyContainer, plugin: AnyPlugin): PluginHost {
+  const sources = new Map((plugin.sources ?? []).map((source) => [source.name, source] as const))
+  return {
+    log: c.resolve(T.log).child({ plugin: plugin.name }),
+    boss: () => c.resolve(T.timekeeper).boss(),
+    run: (stated, parameters) => c.resolve(T.callSql).run(c.resolve(T.database).pool, stated, parameters),
+    source: (name) => {
+      const source = sources.get(name)
+      if (source !== undefined) return sourceHost(c, source)
+      throw new OutbusError('source.unknown', `plugin ${quoted(plugin.name)} brings no source ${quoted(name)}`, {
+        path: 'source',
+        received: name,
+      })
+    },
+  }
+}
+
 function sourceHost(c: DependencyContainer, source: AnySource): SourceHost {
   const contextFor = c.resolve(T.contextFor)
   return {
-    log: c.resolve(T.log).child({ plugin: source.name }),
-    boss: () => c.resolve(T.timekeeper).boss(),
-    run: (stated, parameters) => c.resolve(T.callSql).run(c.resolve(T.database).pool, stated, parameters),
     aside: asideOf(c, source),
     context: (app, { caller: id = null } = {}) => {
       const caller = callerOf(id)

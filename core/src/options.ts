@@ -16,11 +16,10 @@ import type { PrincipalResolver } from './principals/resolver.ts'
 import type { Quotas } from './contract/quotas.ts'
 import { DEFAULT_QUOTAS, quotasSchema } from './contract/quotas.ts'
 import type { CustomStrategies } from './retry/next-attempt.ts'
-import type { AnySource } from './contract/source.ts'
-import type { AnyTarget } from './contract/target.ts'
+import type { AnyPlugin, SourcesOf } from './contract/plugin.ts'
 import { parseWith } from './validation/zod-error.ts'
 
-export interface BusOptions<S extends readonly AnySource[]> {
+export interface BusOptions<P extends readonly AnyPlugin[]> {
   /**
    * A `postgres://` URL, of which the bus makes a pool of 10, or a pool of the caller's, which stays the caller's. The URL
    * names one host, and `#`, `/`, `?` and `@` in its password stand percent-encoded. To a pool without an `error` listener
@@ -36,10 +35,8 @@ export interface BusOptions<S extends readonly AnySource[]> {
   readonly schema?: string
   /** Migrate before anything else. Default false: a schema that does not fit is refused. */
   readonly migrate?: boolean
-  /** What can happen. Default none. */
-  readonly sources?: S
-  /** What can be run, beside the in-process function. Default none. */
-  readonly targets?: readonly AnyTarget[]
+  /** What can happen, and what can be run beside the in-process function: `[kv(), docs()]`. Default none. */
+  readonly plugins?: P
   /** The app of a context that names none. Default none: every context names its app. */
   readonly app?: string
   /** Largest trigger event, in bytes of JSON. Default 262,144 (256 KiB). */
@@ -82,7 +79,7 @@ export interface BusOptions<S extends readonly AnySource[]> {
    * event, such as a `dedupeKey`. Each process that emits needs the option. Costs nothing for other sources; else time linear in
    * the event. A path that is none, or names the op: `options.invalid`. Default nothing.
    */
-  readonly redact?: { readonly [Name in S[number]['name'] | 'dead_letter']?: readonly string[] }
+  readonly redact?: { readonly [Name in SourcesOf<P[number]>['name'] | 'dead_letter']?: readonly string[] }
   /** For how long what has no further use is kept, in days; null for ever. False: this process removes nothing. */
   readonly retention?: RetentionOptions | false
   /** How long `start` waits for each plugin's own `start`, in ms. Default 30,000. */
@@ -129,8 +126,7 @@ export const optionsSchema = z.strictObject({
   prepare: z.boolean().default(true),
   schema: z.string().default('outbus'),
   migrate: z.boolean().default(false),
-  sources: z.array(z.unknown()).default([]),
-  targets: z.array(z.unknown()).default([]),
+  plugins: z.array(z.unknown()).default([]),
   app: z.string().optional(),
   maxEventBytes: z.int().min(1_024).max(16_777_216).default(262_144),
   quotas: quotasSchema.prefault({}),
@@ -161,7 +157,9 @@ export const optionsSchema = z.strictObject({
     .exactOptional(),
 })
 
-export function parseOptions(options: BusOptions<readonly AnySource[]>) {
+export function parseOptions(options: BusOptions<readonly AnyPlugin[]>) {
+  for (const key of ['sources', 'targets'] as const)
+    if (Object.hasOwn(options, key)) throw comesByPlugins(key, Reflect.get(options, key))
   const parsed = parseWith(optionsSchema, options, { code: 'options.invalid', what: 'createBus' })
   if (options.database === undefined || options.database === null || options.database === '') {
     throw new OutbusError('options.invalid', 'createBus: database is missing', {
@@ -195,8 +193,7 @@ export function parseOptions(options: BusOptions<readonly AnySource[]>) {
   return {
     ...parsed,
     database: options.database,
-    sources: options.sources ?? [],
-    targets: options.targets ?? [],
+    plugins: options.plugins ?? [],
     log: options.log,
     inboxes: options.inboxes,
     principals: options.principals,
@@ -211,6 +208,15 @@ const DEFAULT_PRIORITIES: Readonly<Record<Priority, Audience>> = {
   high: 'service',
   normal: 'everyone',
   low: 'everyone',
+}
+
+/** Too far from `plugins` to be taken for it misspelt. */
+function comesByPlugins(key: 'sources' | 'targets', received: unknown): OutbusError {
+  return new OutbusError('options.invalid', `createBus: ${key}: unknown key`, {
+    path: key,
+    received,
+    hint: `${key} come with plugins: createBus({ plugins: [kv(), …] })`,
+  })
 }
 
 /** The default would decide, and it may allow what the one that was meant does not. */

@@ -65,7 +65,7 @@ export async function runJob({ databaseUrl, onProgress }: JobOptions): Promise<B
   const bus: DemoBus = await createBus({
     database: pool,
     schema: SCHEMA,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     log: pino({ level: 'silent' }),
   })

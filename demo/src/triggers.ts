@@ -1,13 +1,13 @@
 /** The demo's triggers: what each wants, what its handler does, and how it misbehaves on purpose. */
 import { retryAfter } from '@outbus/core'
-import type { Bus } from '@outbus/core'
+import type { Bus, SourcesOf } from '@outbus/core'
 import type { kv, KvEvent } from '@outbus/kv'
 import type pg from 'pg'
 import { applyEffect } from './ledger.ts'
 import { repositoryOf, senderOf } from './payloads.ts'
 import type { Payload } from './payloads.ts'
 
-export type DemoBus = Bus<ReturnType<typeof kv>>
+export type DemoBus = Bus<SourcesOf<ReturnType<typeof kv>>>
 
 export interface DemoTrigger {
   readonly name: string

@@ -1,5 +1,4 @@
-/** The folder of core's forward-only `.sql` files, the line `core`. The same from source and from `dist`. */
-export const coreMigrations: URL = new URL('../core/', import.meta.url)
-
-/** The folder of what each database role may do, and of row-level security. Run as often as wanted, after migrations. */
-export const roleStatements: URL = new URL('../roles/', import.meta.url)
+/** Core's forward-only migrations, the line `core`: text by name, made of `core/*.sql`. */
+export { coreMigrations } from './core.ts'
+/** What each database role may do, and row-level security: text by name, made of `roles/*.sql`. Run as often as wanted, after migrations. */
+export { roleStatements } from './roles.ts'

@@ -1,5 +1,5 @@
 /**
- * `npm run check:scaffold`: a source and a target, untouched, as their author would have them. Within a fresh clone of this
+ * `npm run check:scaffold`: a source, a target and a plugin with both, untouched, as their author would have them. Within a fresh clone of this
  * repository: tested. Of their own, outside of it, from packed tarballs: installed, tested and built. Needs the npm registry.
  */
 import { spawnSync } from 'node:child_process'
@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { REPOSITORY } from './copy.ts'
+import { KINDS } from './names.ts'
 import { nextSteps } from './next-steps.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'outbus-scaffold-'))
@@ -35,13 +36,13 @@ try {
   run(folder, 'git', 'clone', '--quiet', REPOSITORY, clone)
   // What npm ci would make (16 s), copied (2 s); its links to the workspaces are relative, so they lead into the clone.
   run(REPOSITORY, 'cp', '-a', 'node_modules', clone)
-  for (const kind of ['source', 'target']) {
+  for (const kind of KINDS) {
     run(clone, 'npm', 'run', '--silent', 'new-plugin', '--', `demo-${kind}`, '--kind', kind)
     run(clone, 'npm', 'test', '-w', `plugins/demo-${kind}`)
     run(clone, 'npm', 'run', 'format:check', '--', `plugins/demo-${kind}`)
   }
 
-  for (const kind of ['source', 'target']) {
+  for (const kind of KINDS) {
     const name = `some-${kind}`
     const plugin = join(folder, name)
     run(REPOSITORY, 'npm', 'run', '--silent', 'new-plugin', '--', name, '--kind', kind, '--out', plugin)

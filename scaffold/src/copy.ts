@@ -2,7 +2,7 @@
 import { cp, glob, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { renamed } from './names.ts'
+import { KINDS, renamed } from './names.ts'
 import type { Kind, Names, Taken } from './names.ts'
 
 export const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url))
@@ -12,13 +12,13 @@ const NOT_COPIED = new Set(['node_modules', 'dist', '.tsbuildinfo'])
 /** What a plugin cannot be called, within this repository or outside of it. */
 export async function readTaken({ isStandAlone }: { isStandAlone: boolean }): Promise<Taken> {
   const places = isStandAlone ? await dependenciesOfTools() : await workspacesAndFolders()
-  const templates = await Promise.all((['source', 'target'] as const).map(readTemplate))
+  const templates = await Promise.all(KINDS.map(readTemplate))
   return { places, templates }
 }
 
 /** A package that is called as one that it depends on finds itself in its place. */
 async function dependenciesOfTools(): Promise<Map<string, string>> {
-  const manifests = ['package.json', 'plugin-template/source/package.json', 'plugin-template/target/package.json']
+  const manifests = ['package.json', ...KINDS.map((kind) => `plugin-template/${kind}/package.json`)]
   const read = await Promise.all(manifests.map((file) => readManifest(join(REPOSITORY, file))))
   const names = read.flatMap(({ dependencies, devDependencies }) =>
     Object.keys({ ...dependencies, ...devDependencies }),

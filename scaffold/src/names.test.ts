@@ -55,13 +55,15 @@ test.for([
     (name) => [name, 'something else in the code of the template'] as const,
   ),
   ['index', 'overwrite a file of the plugin: src/index.ts'],
+  ['migrations', 'overwrite a file of the plugin: src/migrations.ts'],
+  ['entries', 'overwrite a file of the plugin: src/entries.ts'],
   ['conformance', 'overwrite a file of the plugin: src/conformance.int.test.ts'],
 ] as const)('%j is none: %s', ([name, problem]) => {
   expect(nameProblem(name, here)).toContain(problem)
   expect(nameProblem(name, standAlone)).toContain(problem)
 })
 
-test.for(['test-kit', 'migrations', 'scaffold', 'bench', 'demo', 'plugin-template', 'plugin-name-target'])(
+test.for(['test-kit', 'scaffold', 'bench', 'demo', 'plugin-template', 'plugin-name-target', 'plugin-name-both'])(
   '%s is taken within this repository, and free outside of it',
   (name) => {
     expect(nameProblem(name, here)).toContain('is taken')

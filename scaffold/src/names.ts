@@ -1,7 +1,8 @@
 /** One name in the four shapes that a plugin needs it in. Pure. */
-import { assertSourceName } from '@outbus/core'
+import { assertSourceName } from '@outbus/core/plugin'
 
-export type Kind = 'source' | 'target'
+export const KINDS = ['source', 'target', 'both'] as const
+export type Kind = (typeof KINDS)[number]
 
 /** As the template has them. */
 export interface Names {
@@ -60,8 +61,9 @@ export function namesOf(kebab: string): Names {
 /** A text, or a path, of the template, as it is in the plugin. In one pass: a name may have a name of the template in it. */
 export function renamed(text: string, names: Names): string {
   const shapes = new Map([
-    // Two packages cannot have one name, so the template of a target has one of its own.
+    // Two packages cannot have one name, so the other templates have names of their own.
     [`${TEMPLATE.kebab}-target`, names.kebab],
+    [`${TEMPLATE.kebab}-both`, names.kebab],
     [TEMPLATE.kebab, names.kebab],
     [TEMPLATE.snake, names.snake],
     [TEMPLATE.camel, names.camel],

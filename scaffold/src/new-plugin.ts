@@ -1,4 +1,4 @@
-/** `npm run new-plugin -- <name> [--kind source|target] [--out folder]`: asks for what is missing, on a terminal. */
+/** `npm run new-plugin -- <name> [--kind source|target|both] [--out folder]`: asks for what is missing, on a terminal. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -6,13 +6,20 @@ import { isAbsolute, join, relative, resolve } from 'node:path'
 import { cancel, isCancel, select, text } from '@clack/prompts'
 import { Command, Option } from 'commander'
 import { addReference, copyTemplate, makeStandAlone, readTaken, REPOSITORY } from './copy.ts'
-import { nameProblem, namesOf } from './names.ts'
+import { KINDS, nameProblem, namesOf } from './names.ts'
 import type { Kind } from './names.ts'
 import { nextSteps } from './next-steps.ts'
 
 /** As sysexits.h has them. */
 const EX_USAGE = 64
 const EX_CANNOT_CREATE = 73
+
+const WHAT: Readonly<Record<Kind, string>> = { source: 'a source', target: 'a target', both: 'a source and a target' }
+const SAYS: Readonly<Record<Kind, string>> = {
+  source: 'can happen',
+  target: 'is done',
+  both: 'the plugin brings',
+}
 
 interface Options {
   readonly kind?: Kind
@@ -23,7 +30,7 @@ interface Options {
 const program = new Command('new-plugin')
   .description('Makes a plugin from plugin-template: it builds, lints and passes its tests as it is.')
   .argument('[name]', 'lower case words between dashes, such as order-book')
-  .addOption(new Option('--kind <kind>', 'what it is (default: source)').choices(['source', 'target']))
+  .addOption(new Option('--kind <kind>', 'what it is (default: source)').choices(KINDS))
   .option(
     '--out <folder>',
     'a package of its own in this folder, outside this repository (default: plugins/<name> here)',
@@ -70,10 +77,10 @@ try {
 }
 
 const where = isStandAlone ? folder : relative(REPOSITORY, folder)
-process.stdout.write(`${where}: ${files.length} files of a ${kind}, ${files.join(', ')}\n\n`)
+process.stdout.write(`${where}: ${files.length} files of ${WHAT[kind]}, ${files.join(', ')}\n\n`)
 const steps = nextSteps({ folder, where, isStandAlone, isInstalled: options.install })
 process.stdout.write(`Next:\n${steps.map((step) => `  ${step}\n`).join('')}`)
-process.stdout.write(`then src/${names.kebab}.ts: say what ${kind === 'source' ? 'can happen' : 'is done'}.\n`)
+process.stdout.write(`then src/${names.kebab}.ts: say what ${SAYS[kind]}.\n`)
 
 /** npm runs scripts in the repository's root; what the user typed is relative to where it was typed. */
 function folderOutside(out: string): string {
@@ -103,6 +110,7 @@ async function askKind(): Promise<Kind> {
     options: [
       { value: 'source', label: 'source', hint: 'says what can happen' },
       { value: 'target', label: 'target', hint: 'runs deliveries' },
+      { value: 'both', label: 'both', hint: 'one of each' },
     ],
   })
   return isCancel(chosen) ? cancelled() : chosen

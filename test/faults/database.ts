@@ -6,7 +6,7 @@ import type pg from 'pg'
 import pino from 'pino'
 import type { FinalState } from './check/final-state.ts'
 import type { Pending } from './check/operations.ts'
-import { loadSources } from './load/sources.ts'
+import { loadPlugins } from './load/sources.ts'
 import { OWN, TRIGGERS, triggerInput } from './load/triggers.ts'
 import { OTHERS } from './nemesis/tools.ts'
 import { APPS, LOGINS, registrantOf, SCHEMA } from './settings.ts'
@@ -50,7 +50,7 @@ export async function prepareDatabase(
 ): Promise<void> {
   await prepareRoles(url)
   const migrator = urlAs(url, 'outbus_migrator')
-  const options = { schema: SCHEMA, sources: loadSources(), log: pino({ level: 'silent' }) }
+  const options = { schema: SCHEMA, plugins: loadPlugins(), log: pino({ level: 'silent' }) }
   const migrating = await createBus({ database: migrator, migrate: true, ...options })
   await migrating.stop()
   await grantRoles(migrator, { schema: SCHEMA, roles: TEST_ROLES })

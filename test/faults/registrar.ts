@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createBus, isOutbusError } from '@outbus/core'
 import pino from 'pino'
 import type { Collector } from './history/collector.ts'
-import { loadSources } from './load/sources.ts'
+import { loadPlugins } from './load/sources.ts'
 import { LATE_TRIGGER, triggerInput } from './load/triggers.ts'
 import { APPS, registrantOf, SCHEMA } from './settings.ts'
 import type { App } from './settings.ts'
@@ -20,7 +20,7 @@ export async function changeTriggers(url: string, collector: Collector, over: Ab
   const bus = await createBus({
     database: url,
     schema: SCHEMA,
-    sources: loadSources(),
+    plugins: loadPlugins(),
     log: pino({ level: 'silent' }),
   })
   await Promise.all(APPS.map((app) => comeAndGo(app)))

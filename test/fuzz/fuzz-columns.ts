@@ -50,11 +50,11 @@ export async function fuzzColumns({ serverUrl, seed, seconds }: FuzzOptions): Pr
 }
 
 async function fuzzDatabase(url: string, seed: number, seconds: number): Promise<FuzzResult> {
-  const sources = () => [kv(), docs(), schedule({ syncMs: 200 })] as const
-  await (await migrateTwoApps(url, sources())).stop({ graceMs: 0 })
+  const plugins = () => [kv(), docs(), schedule({ syncMs: 200 })] as const
+  await (await migrateTwoApps(url, plugins())).stop({ graceMs: 0 })
   const admin = openPool({ connectionString: url, max: 2 })
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: urlAs(url, 'outbus_service'), sources: sources(), history: 'all', log })
+  const bus = await createBus({ database: urlAs(url, 'outbus_service'), plugins: plugins(), history: 'all', log })
   const bank = await secondApp(bus, admin)
   const fill = () => fillFirstApp(bus, admin)
   try {

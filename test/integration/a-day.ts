@@ -26,7 +26,7 @@ const SILENT = pino({ level: 'silent' })
 
 const dayOptions = (db: UsedTestDatabase) => ({
   ...databaseOptions(db.url),
-  sources: [kv(), docs(), schedule({ syncMs: 50 }), asks] as const,
+  plugins: [kv(), docs(), schedule({ syncMs: 50 }), asks] as const,
   app: 'shop',
   migrate: true,
   history: 'all' as const,

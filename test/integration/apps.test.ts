@@ -14,7 +14,7 @@ import { untilDatabaseSays, watchOutcomes } from './workers/outcomes.ts'
 const log = pino({ level: 'silent' })
 
 async function open(database: string, options: { readonly authorizer?: Authorizer; readonly migrate?: boolean } = {}) {
-  const bus = await createBus({ database, sources: [kv(), docs(), schedule()], history: 'all', log, ...options })
+  const bus = await createBus({ database, plugins: [kv(), docs(), schedule()], history: 'all', log, ...options })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   return bus
 }
@@ -22,7 +22,7 @@ type Bus = Awaited<ReturnType<typeof open>>
 
 /** As the owner of the tables, who may erase. */
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), docs(), schedule()] })
+  const db = await useTestDatabase({ plugins: [kv(), docs(), schedule()] })
   return { db, bus: await open(db.adminUrl, { migrate: true }) }
 }
 
@@ -152,8 +152,8 @@ test.for<[how: string, more: object]>([
   ['claimed in a batch', {}],
   ['under a lease', { holdMs: 10 }],
 ])('what a handler that runs meanwhile comes to changes nothing: %s', async ([, dispatch]) => {
-  const db = await useTestDatabase({ sources: [kv()] })
-  const bus = await createBus({ database: db.adminUrl, sources: [kv()], app: 'shop', migrate: true, dispatch, log })
+  const db = await useTestDatabase({ plugins: [kv()] })
+  const bus = await createBus({ database: db.adminUrl, plugins: [kv()], app: 'shop', migrate: true, dispatch, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const started = Promise.withResolvers<void>()
   const release = Promise.withResolvers<void>()
@@ -236,7 +236,7 @@ test('only the service erases: a principal is refused, an administrator too, unl
 
 test('a login that may not delete erases nothing and is told so; the migrator may', async () => {
   const { db, as } = await migratedWithRoles()
-  const emitting = await createBus({ database: as('outbus_emitting'), sources: [kv(), schedule()], log })
+  const emitting = await createBus({ database: as('outbus_emitting'), plugins: [kv(), schedule()], log })
   onTestFinished(() => emitting.stop())
   const cx = emitting.context({ app: 'shop' })
   await cx.triggers.create({ name: 't', source: 'kv', filter: {}, target: TARGET })
@@ -244,12 +244,12 @@ test('a login that may not delete erases nothing and is told so; the migrator ma
   const before = await rowsOf(db, 'shop')
   await expect(emitting.apps.erase('shop')).rejects.toMatchObject({ code: 'database.forbidden' })
   expect(await rowsOf(db, 'shop')).toEqual(before)
-  const reading = await createBus({ database: as('outbus_reading'), sources: [kv(), schedule()], log })
+  const reading = await createBus({ database: as('outbus_reading'), plugins: [kv(), schedule()], log })
   onTestFinished(() => reading.stop())
   expect(await reading.apps.erase('shop', { dryRun: true })).toMatchObject({ tables: { kv_entries: 1, triggers: 1 } })
   for (const login of [emitting, reading])
     expect((await login.apps.list()).items).toMatchObject([{ app: 'shop', triggers: 1 }])
-  const migrator = await createBus({ database: as('outbus_migrator'), sources: [kv(), schedule()], log })
+  const migrator = await createBus({ database: as('outbus_migrator'), plugins: [kv(), schedule()], log })
   onTestFinished(() => migrator.stop())
   await migrator.apps.erase('shop')
   expect(Object.values(await rowsOf(db, 'shop')).filter((rows) => rows > 0)).toEqual([])

@@ -1,6 +1,7 @@
 /** The smallest source whose events are asked as requests, and the handler that does as each of them says. */
+import { deadLetter, DeliveryFailure, discard, reply, retryAfter } from '@outbus/core'
 import type { HandlerArgs, Verdict } from '@outbus/core'
-import { deadLetter, DeliveryFailure, defineSource, discard, reply, retryAfter } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
 import { z } from 'zod'
 
 const instructions = z.strictObject({
@@ -14,17 +15,22 @@ const instructions = z.strictObject({
     .default('reply'),
 })
 
-export const asks = defineSource({
+export const asks = definePlugin({
   name: 'asks',
-  version: 1,
-  events: { ask: instructions },
-  filter: z.strictObject({ topic: z.string(), rank: z.number().default(0) }),
-  keys: ({ topic }) => [topic],
-  keysOf: ({ topic }) => [topic],
-  matches: ({ event, filter }) => event.topic === filter.topic,
-  rank: ({ filter }) => filter.rank,
-  serialize: ({ op: _op, ...carried }): z.output<typeof instructions> => carried,
-  api: () => ({}),
+  sources: [
+    defineSource({
+      name: 'asks',
+      version: 1,
+      events: { ask: instructions },
+      filter: z.strictObject({ topic: z.string(), rank: z.number().default(0) }),
+      keys: ({ topic }) => [topic],
+      keysOf: ({ topic }) => [topic],
+      matches: ({ event, filter }) => event.topic === filter.topic,
+      rank: ({ filter }) => filter.rank,
+      serialize: ({ op: _op, ...carried }): z.output<typeof instructions> => carried,
+      api: () => ({}),
+    }),
+  ],
 })
 
 export type Instructions = z.output<typeof instructions>

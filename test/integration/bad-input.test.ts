@@ -2,6 +2,7 @@
 import { createBus } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { setUpRefusals } from './refusals.ts'
 
 const { db, log, bus, cx, expectRefused } = await setUpRefusals()
@@ -149,8 +150,9 @@ describe('an emit is refused', () => {
 
 describe('a bus is refused', () => {
   const good = { database: db.url, log }
-  const target = { type: 't', config: kv().filter, run: () => {} }
-  const twice = [target, target]
+  const [source] = kv().sources ?? []
+  const target = { type: 't', config: z.strictObject({}), run: () => {} }
+  const bringing = (...targets: object[]) => ({ ...good, plugins: [{ name: 'mine', targets }] })
   test.for<[what: string, options: object, error: object]>([
     ['without a database', { database: undefined }, { code: 'options.invalid', path: 'database' }],
     [
@@ -168,30 +170,63 @@ describe('a bus is refused', () => {
     ['with a reserved schema name', { ...good, schema: 'pg_x' }, { code: 'schema.name' }],
     ['with the schema information_schema', { ...good, schema: 'information_schema' }, { code: 'schema.name' }],
     [
-      'with a source of another contract',
-      { ...good, sources: [{ ...kv(), apiVersion: 2 }] },
+      'with sources beside plugins',
+      { ...good, sources: [kv()] },
+      { code: 'options.invalid', path: 'sources', hint: expect.stringContaining('createBus({ plugins: [') },
+    ],
+    [
+      'with targets beside plugins',
+      { ...good, targets: [target] },
+      { code: 'options.invalid', path: 'targets', hint: expect.stringContaining('createBus({ plugins: [') },
+    ],
+    [
+      'with a source in the place of a plugin',
+      { ...good, plugins: [source] },
+      { code: 'plugin.invalid', path: 'plugins', hint: expect.stringContaining('definePlugin({ name: ') },
+    ],
+    [
+      'with a target in the place of a plugin',
+      { ...good, plugins: [target] },
+      { code: 'plugin.invalid', path: 'plugins', hint: expect.stringContaining('definePlugin({ name: ') },
+    ],
+    ['with a plugin that brings nothing', { ...good, plugins: [{ name: 'mine' }] }, { code: 'plugin.invalid' }],
+    [
+      'with a plugin that misspells what it brings',
+      { ...good, plugins: [{ name: 'mine', source: [source] }] },
+      { code: 'plugin.invalid', path: 'source', hint: 'did you mean "sources"?' },
+    ],
+    [
+      'with a plugin whose migrations are a folder',
+      { ...good, plugins: [{ ...kv(), migrations: new URL('migrations/', import.meta.url) }] },
+      { code: 'plugin.invalid', path: 'migrations' },
+    ],
+    [
+      'with a plugin that has operations before there are any',
+      { ...good, plugins: [{ ...kv(), operations: [] }] },
+      { code: 'plugin.invalid', path: 'operations' },
+    ],
+    [
+      'with a plugin of another contract',
+      { ...good, plugins: [{ ...kv(), apiVersion: 2 }] },
       { code: 'plugin.api_version', path: 'apiVersion', message: expect.stringMatching(/"kv".*version 2.*version 1/) },
     ],
+    ['with two targets of one type', bringing(target, target), { code: 'plugin.duplicate_name' }],
+    ["with a target of core's own type", bringing({ ...target, type: 'function' }), { code: 'plugin.duplicate_name' }],
+    ['with one plugin twice', { ...good, plugins: [kv(), kv()] }, { code: 'plugin.duplicate_name' }],
     [
-      'with a target of another contract',
-      { ...good, targets: [{ ...target, apiVersion: 0 }] },
-      { code: 'plugin.api_version', path: 'apiVersion', message: expect.stringMatching(/"t".*version 0.*version 1/) },
-    ],
-    ['with two targets of one type', { ...good, targets: twice }, { code: 'plugin.duplicate_name' }],
-    [
-      "with a target of core's own type",
-      { ...good, targets: [{ ...target, type: 'function' }] },
+      'with one source in two plugins',
+      { ...good, plugins: [kv(), { name: 'mine', sources: [source] }] },
       { code: 'plugin.duplicate_name' },
     ],
-    ['with one source twice', { ...good, sources: [kv(), kv()] }, { code: 'plugin.duplicate_name' }],
+    ['with a plugin called core', { ...good, plugins: [{ ...kv(), name: 'core' }] }, { code: 'plugin.reserved_name' }],
     [
       'with a reserved source name',
-      { ...good, sources: [{ ...kv(), name: 'triggers' }] },
+      { ...good, plugins: [{ name: 'mine', sources: [{ ...source, name: 'triggers' }] }] },
       { code: 'plugin.reserved_name' },
     ],
     [
       'with a source that lacks a member',
-      { ...good, sources: [{ ...kv(), matches: undefined }] },
+      { ...good, plugins: [{ name: 'mine', sources: [{ ...source, matches: undefined }] }] },
       { code: 'plugin.invalid', path: 'matches' },
     ],
     [

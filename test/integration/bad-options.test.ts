@@ -159,7 +159,7 @@ describe('a bus', () => {
 
   test('with the least maxEventBytes still stores what fits', async () => {
     const { kv } = await import('@outbus/kv')
-    const small = await createBus({ database: db.pool, sources: [kv()], app: 'shop', maxEventBytes: 1_024, log })
+    const small = await createBus({ database: db.pool, plugins: [kv()], app: 'shop', maxEventBytes: 1_024, log })
     const { kv: store } = small.context()
     await store.set('small', 'k', 'x'.repeat(800))
     await expect(store.set('small', 'k', 'x'.repeat(1_000))).rejects.toMatchObject({

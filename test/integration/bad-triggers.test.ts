@@ -179,7 +179,7 @@ describe('a trigger is accepted', () => {
       const hear = ({ msg }: { msg: string }) => warning.test(msg) && warned.resolve(msg)
       const log = pino({ level: 'warn' }, { write: (line) => hear(JSON.parse(line) as { msg: string }) })
       const retry = { strategy: 'custom', name: 'tides', maxAttempts: 2 } as const
-      const other = await createBus({ database: db.url, sources: [kv()], app: 'tidal', strategies, log })
+      const other = await createBus({ database: db.url, plugins: [kv()], app: 'tidal', strategies, log })
       onTestFinished(() => other.stop({ graceMs: 0 }))
       const outcomes = watchOutcomes('tidal')
       await other.on('fail', 'kv', {}, () => expect.unreachable(), { retry })

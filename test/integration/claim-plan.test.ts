@@ -59,7 +59,7 @@ test.for([10, 1_000_000])(
   'claim and settle go by index with %i rows, analyzed or not (G6)',
   { timeout: 60_000 },
   async (rows) => {
-    const db = await useTestDatabase({ sources: [] })
+    const db = await useTestDatabase({ plugins: [] })
     const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
     await bus.stop()
     await db.pool.query(
@@ -106,7 +106,7 @@ test.for([10, 1_000_000])(
 )
 
 test('ordered rows are claimed by one index probe a key, with a thousand rows behind each, analyzed or not', async () => {
-  const db = await useTestDatabase({ sources: [] })
+  const db = await useTestDatabase({ plugins: [] })
   const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
   await bus.stop()
   await db.pool.query(
@@ -145,7 +145,7 @@ test(
   'requests, singles and parked rows go by index beside a million other rows, analyzed or not',
   { timeout: 60_000 },
   async () => {
-    const db = await useTestDatabase({ sources: [] })
+    const db = await useTestDatabase({ plugins: [] })
     const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
     await bus.stop()
     await db.pool.query(
@@ -217,7 +217,7 @@ test(
 test.for([10, 200_000])(
   'a page of the audit goes by index, and one of a time reads no other days, with %i rows over sixty days',
   async (rows) => {
-    const db = await useTestDatabase({ sources: [] })
+    const db = await useTestDatabase({ plugins: [] })
     const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
     await bus.stop()
     await db.pool.query(
@@ -257,7 +257,7 @@ test.for([10, 200_000])(
 )
 
 test('under a pinned horizon neither a note nor an idle look reads over the notes that there were, analyzed or not (G13)', async () => {
-  const db = await useTestDatabase({ sources: [] })
+  const db = await useTestDatabase({ plugins: [] })
   const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
   await bus.stop()
   const pinning = await db.pool.connect()

@@ -34,7 +34,7 @@ test.for([
     started.resolve()
     return end.promise
   }
-  const options = { database: db.url, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }), dispatch }
+  const options = { database: db.url, plugins: [kv()], app: 'shop', log: pino({ level: 'silent' }), dispatch }
   const other = await createBus(options)
   onTestFinished(() => other.stop({ graceMs: 0 }))
   for (const each of [bus, other]) each.handle(name, handle)

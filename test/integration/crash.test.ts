@@ -11,10 +11,10 @@ import { Worker } from './workers/worker.ts'
 const MAX_ATTEMPTS = 3
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

@@ -10,7 +10,7 @@ import {
   all,
   busOfAll,
   EMITS,
-  everySource,
+  everyPlugin,
   IDS,
   outcomeOf,
   READ_AND_WRITE,
@@ -30,7 +30,7 @@ const SENT_TO_COMMIT = { ...EMITS, ...REQUESTS, 'kv.set': WRITES['kv.set'] as ()
 const CHANGES = { ...WRITES, ...READ_AND_WRITE, ...REQUESTS }
 
 async function prepared() {
-  const db = await useTestDatabase({ sources: everySource() })
+  const db = await useTestDatabase({ plugins: everyPlugin() })
   const bus = await busOfAll(db.url, true)
   whenDone(() => bus.stop({ graceMs: 0 }))
   await prepare(bus.context(), db.pool)
@@ -262,7 +262,7 @@ test('a bus that stops while calls wait for a connection: bus.stopped', async ()
   const { db } = await prepared()
   const pool = useTestPool(db.url, { max: 1 })
   const only = await pool.connect()
-  const bus = await createBus({ database: pool, sources: everySource(), app: 'shop', log: pino({ level: 'silent' }) })
+  const bus = await createBus({ database: pool, plugins: everyPlugin(), app: 'shop', log: pino({ level: 'silent' }) })
   const answers = Object.entries(OUTSIDE).map(async ([name, call]) => [
     name,
     await outcomeOf(() => call(bus.context())),

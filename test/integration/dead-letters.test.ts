@@ -10,10 +10,10 @@ import { watchOutcomes } from './workers/outcomes.ts'
 type SetEvent = KvEvent & { op: 'set' }
 
 async function withDeadLetters(count: number) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),
@@ -135,7 +135,7 @@ test('what dies while many are replayed or discarded is not meant: each call end
   await db.pool.query(
     'create trigger die_at_once after insert on outbus.outbox for each row execute function die_at_once()',
   )
-  const again = await createBus({ database: db.url, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+  const again = await createBus({ database: db.url, plugins: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
   onTestFinished(() => again.stop())
   const { deadLetters } = again.context()
   expect(await deadLetters.replayAll({ source: 'kv' })).toEqual({ count: 1_100, parked: 0 })

@@ -245,7 +245,7 @@ test.for<[kind: string, options: object]>([
 ])('a reminder is withdrawn by whoever emitted it, with an emitter’s rights alone: %s', async ([, options]) => {
   const { db, as } = await migratedWithRoles()
   const open = async (login: 'outbus_emitting' | 'outbus_dispatching' | 'outbus_service') => {
-    const bus = await createBus({ database: as(login), sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+    const bus = await createBus({ database: as(login), plugins: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     return bus
   }

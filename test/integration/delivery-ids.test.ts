@@ -12,10 +12,10 @@ import { said, topics } from './topics.ts'
 const log = pino({ level: 'silent' })
 
 async function setUp() {
-  const sourcesOfABus = () => [topics('topics'), kv(), docs(), pubsub()] as const
-  const db = await useTestDatabase({ sources: sourcesOfABus() })
+  const pluginsOfABus = () => [topics('topics'), kv(), docs(), pubsub()] as const
+  const db = await useTestDatabase({ plugins: pluginsOfABus() })
   const open = async () => {
-    const bus = await createBus({ database: db.url, sources: sourcesOfABus(), migrate: true, app: 'shop', log })
+    const bus = await createBus({ database: db.url, plugins: pluginsOfABus(), migrate: true, app: 'shop', log })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     return bus
   }

@@ -9,8 +9,8 @@ import { expect, onTestFinished, test } from 'vitest'
 const log = pino({ level: 'silent' })
 
 test('an emit says how many rows it wrote, though a transaction with a new trigger commits meanwhile (G1, G2)', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', log })
+  const db = await useTestDatabase({ plugins: [kv()] })
+  const bus = await createBus({ database: db.url, plugins: [kv()], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop())
   const cx = bus.context()
   const trigger = (name: string, collection: string) =>

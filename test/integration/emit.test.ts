@@ -9,9 +9,9 @@ import { said, topics } from './topics.ts'
 const log = pino({ level: 'silent' })
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [topics('topics'), topics('others')] })
+  const db = await useTestDatabase({ plugins: [topics('topics'), topics('others')] })
   const open = async (database: string | pg.Pool) => {
-    const bus = await createBus({ database, sources: [topics('topics'), topics('others')], migrate: true, log })
+    const bus = await createBus({ database, plugins: [topics('topics'), topics('others')], migrate: true, log })
     onTestFinished(() => bus.stop())
     return bus
   }

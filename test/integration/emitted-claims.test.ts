@@ -17,14 +17,14 @@ const LOCKS = `from pg_locks where locktype = 'advisory' and database = (select 
 const NO_LOCKS = `select not exists (select ${LOCKS}) as none`
 
 async function setUp(dispatch: Record<string, number> = {}) {
-  const db = await useTestDatabase({ sources: [topics('topics')] })
+  const db = await useTestDatabase({ plugins: [topics('topics')] })
   const runs: { body: unknown; attempt: number; by: string }[] = []
   const outcomes = watchOutcomes('shop')
   const open = async (by: string, settings: Record<string, number> = {}) => {
     const log = pino({ level: 'silent' })
     const bus = await createBus({
       database: db.url,
-      sources: [topics('topics')],
+      plugins: [topics('topics')],
       migrate: true,
       app: 'shop',
       log,

@@ -23,7 +23,7 @@ test.for(['LATIN1', 'SQL_ASCII', 'WIN1252', 'EUC_JP'])(
     const url = await useDatabaseIn(encoding)
     const pool = useTestPool(url)
     const open = (database: typeof url | typeof pool, migrate: boolean) =>
-      createBus({ database, sources: [kv()], app: 'shop', migrate, log })
+      createBus({ database, plugins: [kv()], app: 'shop', migrate, log })
     const bus = await open(pool, false)
     onTestFinished(() => bus.stop())
     const doors: readonly (() => Promise<unknown>)[] = [
@@ -46,8 +46,8 @@ test.for(['LATIN1', 'SQL_ASCII', 'WIN1252', 'EUC_JP'])(
 )
 
 test('in a database in UTF8 a failure may say what it likes', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
-  const bus = await createBus({ database: db.url, sources: [kv()], app: 'shop', migrate: true, log })
+  const db = await useTestDatabase({ plugins: [kv()] })
+  const bus = await createBus({ database: db.url, plugins: [kv()], app: 'shop', migrate: true, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const buried = Promise.withResolvers<string>()
   await bus.on('f', 'kv', {}, () => Promise.reject(new Error('it broke €')), { retry: { maxAttempts: 1 } })

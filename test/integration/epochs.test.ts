@@ -17,7 +17,7 @@ type Process = Awaited<ReturnType<typeof startProcess>>
 
 /** What one process has: a bus with caches of its own. */
 async function startProcess(db: Db) {
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', log })
+  const bus = await createBus({ database: db.url, plugins: [kv()], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const cx = bus.context()
   const create = (name: string, on: { cx: typeof cx } = { cx }) =>
@@ -73,7 +73,7 @@ async function remember({ pool }: Db): Promise<{ loseWhatCameLater: () => Promis
 
 /** A process that knows a trigger which the database has lost, and that has another one in its place, of the same number. */
 async function afterLostCommits() {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   for (const name of ['kept1', 'kept2']) await living.create(name)
   expect(await living.emit('kept1')).toBe(1)
@@ -162,7 +162,7 @@ test('what is built on an index that was found wrong is right: each later change
 })
 
 test('a change that came back by another number is not taken for the one that the process knows', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   await living.create('kept')
   const { loseWhatCameLater } = await remember(db)
@@ -189,7 +189,7 @@ test('a change of which only the number was lost is honoured', async () => {
 })
 
 test('the sequence begins again, and other triggers take the place of all there were', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   for (const name of ['old1', 'old2', 'old3']) await living.create(name)
   const before = { old1: 1, old2: 1, old3: 1 }
@@ -208,7 +208,7 @@ test('the sequence begins again, and other triggers take the place of all there 
 })
 
 test('the schema is dropped and migrated again under a living process', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   for (const name of ['old1', 'old2']) await living.create(name)
   expect(await honoured(living, ['old1', 'old2'])).toEqual({ old1: 1, old2: 1 })
@@ -221,7 +221,7 @@ test('the schema is dropped and migrated again under a living process', async ()
 })
 
 test('an app that never had a trigger, and had some once more, and has none again', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   expect(await living.emit('a')).toBe(0)
   const { loseWhatCameLater } = await remember(db)
@@ -234,7 +234,7 @@ test('an app that never had a trigger, and had some once more, and has none agai
 })
 
 test('what is rewritten by SQL alone, with a new number and without a note of the change, is honoured', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   await living.create('old')
   expect(await living.emit('old')).toBe(1)
@@ -247,7 +247,7 @@ test('what is rewritten by SQL alone, with a new number and without a note of th
 })
 
 test('a change that upkeep has forgotten between two others is not left out', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   await living.create('first')
   expect(await living.emit('first')).toBe(1)

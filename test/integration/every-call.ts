@@ -8,11 +8,11 @@ import { pubsub } from '@outbus/pubsub'
 import { schedule } from '@outbus/schedule'
 import pino from 'pino'
 
-export const everySource = () => [kv(), docs(), pubsub(), http(), schedule()] as const
+export const everyPlugin = () => [kv(), docs(), pubsub(), http(), schedule()] as const
 
 export function busOfAll(database: string, migrate = false) {
   const log = pino({ level: 'silent' })
-  return createBus({ database, sources: everySource(), migrate, app: 'shop', log })
+  return createBus({ database, plugins: everyPlugin(), migrate, app: 'shop', log })
 }
 
 export type Cx = ReturnType<Awaited<ReturnType<typeof busOfAll>>['context']>

@@ -59,7 +59,7 @@ async function setUp() {
 
 /** A process: what its handlers ran is kept by the names of their triggers. */
 async function startProcess(url: string) {
-  const bus = await createBus({ database: url, sources: [kv()], migrate: true, app: 'shop', log })
+  const bus = await createBus({ database: url, plugins: [kv()], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const ran: string[] = []
   bus.handle('f', ({ trigger }) => void ran.push(trigger.name))

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 const log = pino({ level: 'silent' })
 
 async function open(database: string | pg.Pool) {
-  const bus = await createBus({ database, sources: [kv()], app: 'shop', log })
+  const bus = await createBus({ database, plugins: [kv()], app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   return bus
 }
@@ -62,7 +62,7 @@ const schemas: Record<string, { readonly code: string; readonly make: (db: Datab
 type Database = Awaited<ReturnType<typeof useTestDatabase>>
 
 async function migrate(db: Database): Promise<void> {
-  const bus = await createBus({ database: db.adminUrl, sources: [kv()], migrate: true, log })
+  const bus = await createBus({ database: db.adminUrl, plugins: [kv()], migrate: true, log })
   await bus.stop()
 }
 

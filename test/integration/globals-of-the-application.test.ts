@@ -52,7 +52,7 @@ test('a pool behind a proxy that binds its functions will do', async () => {
 
 test('what has some members of a pool and not the others is refused by name', async () => {
   const database = { totalCount: 0, connect: () => Promise.resolve({}) } as unknown as pg.Pool
-  await expect(createBus({ database, sources: [kv()], app: 'shop' })).rejects.toMatchObject({
+  await expect(createBus({ database, plugins: [kv()], app: 'shop' })).rejects.toMatchObject({
     code: 'options.invalid',
     path: 'database',
   })

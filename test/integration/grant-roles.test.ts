@@ -79,7 +79,7 @@ describe('Postgres refuses', () => {
 test('what a superuser migrated is handed over to the migrator, by several at once', async () => {
   const db = await useTestDatabase()
   await prepareRoles(db.adminUrl)
-  const bus = await createBus({ database: db.adminUrl, sources: [kv(), schedule()], migrate: true, log })
+  const bus = await createBus({ database: db.adminUrl, plugins: [kv(), schedule()], migrate: true, log })
   await bus.stop()
   await Promise.all([1, 2, 3].map(() => grantRoles(db.adminUrl, { roles: TEST_ROLES })))
   const { rows } = await db.pool.query(

@@ -33,10 +33,10 @@ test.for<[how: string, more: object]>([
 })
 
 test('so do the handler of a request and the handler of a dead letter', async () => {
-  const db = await useTestDatabase({ sources: [asks] })
+  const db = await useTestDatabase({ plugins: [asks] })
   const bus = await createBus({
     database: db.url,
-    sources: [asks],
+    plugins: [asks],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

@@ -7,7 +7,7 @@ import { CHANGES, SESSION, setUpHandlers } from './handler-sessions.ts'
 import type { Work } from './handler-sessions.ts'
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   return { db, ...(await setUpHandlers({ database: db.url })) }
 }
 

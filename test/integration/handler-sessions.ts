@@ -12,7 +12,7 @@ export type Work = (tx: pg.ClientBase) => Promise<unknown>
 export async function setUpHandlers(connection: { database: string; prepare?: boolean; listenUrl?: string }) {
   const bus = await createBus({
     ...connection,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     log: pino({ level: 'silent' }),
     dispatch: { transactions: 1, lanes: 1 },

@@ -11,9 +11,9 @@ import { Worker } from './workers/worker.ts'
 const MAX_ATTEMPTS = 2
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, app: 'shop', history: 'all', log })
+  const bus = await createBus({ database: db.url, plugins: [kv()], migrate: true, app: 'shop', history: 'all', log })
   onTestFinished(() => bus.stop())
   const cx = bus.context()
   await cx.triggers.create({

@@ -10,10 +10,10 @@ import { untilDatabaseSays, watchOutcomes } from './workers/outcomes.ts'
 type Options = Pick<BusOptions<[]>, 'history' | 'retention'>
 
 async function setUp(options: Options = {}) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),
@@ -122,7 +122,7 @@ test('upkeep removes resolved letters and abandoned executions of old, and what 
   expect(await bus.upkeep()).toMatchObject({ deadLetters: 1, abandoned: 1 })
   const strict = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     retention: { deadLettersDays: 30, resolvedDeadLettersDays: 3 },
   })
   onTestFinished(() => strict.stop())

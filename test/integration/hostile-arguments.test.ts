@@ -3,7 +3,8 @@
  * the one error of the bus. Never another error (the database's least of all), never after something was written, and
  * the caller's transaction goes on.
  */
-import { compilePattern, createBus, fromPgBoss, isOutbusError, parseRetryPolicy, previewRetry } from '@outbus/core'
+import { createBus, fromPgBoss, isOutbusError, parseRetryPolicy, previewRetry } from '@outbus/core'
+import { compilePattern } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { http, httpHandler } from '@outbus/http'
 import { kv } from '@outbus/kv'
@@ -16,9 +17,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { HOSTILE, placesIn, replaced } from './hostile-values.ts'
 
 const log = pino({ level: 'silent' })
-const sources = [kv(), docs(), pubsub(), http(), schedule()]
-const db = await useTestDatabase({ sources })
-const bus = await createBus({ database: db.pool, sources, app: 'shop', migrate: true, log })
+const plugins = [kv(), docs(), pubsub(), http(), schedule()]
+const db = await useTestDatabase({ plugins })
+const bus = await createBus({ database: db.pool, plugins, app: 'shop', migrate: true, log })
 afterAll(() => bus.stop({ graceMs: 0 }))
 
 const ID = '0198f8a0-0000-7000-8000-000000000001'

@@ -14,7 +14,7 @@ const set = { op: 'set', collection: 'c', key: 'k', value: 1, version: 0 } as co
 const keysOf = (seen: readonly HandlerArgs[]) => [...new Set(seen.map(({ idempotencyKey }) => idempotencyKey))]
 
 async function setUp() {
-  const tested = await useTestBus({ sources: [kv(), asks], history: 'all' })
+  const tested = await useTestBus({ plugins: [kv(), asks], history: 'all' })
   const seen: HandlerArgs[] = []
   return { ...tested, seen }
 }

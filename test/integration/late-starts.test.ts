@@ -9,20 +9,20 @@ import { asks } from './ask-source.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays, watchOutcomes } from './workers/outcomes.ts'
 
 const anybody: PrincipalResolver = {
-  resolve: (asked) => Promise.resolve(asked.map(({ id }) => ({ id, roles: [], disabled: false }))),
+  resolve: ({ principals }) => Promise.resolve(principals.map(({ id }) => ({ id, roles: [], disabled: false }))),
   register: () => Promise.resolve(),
 }
 
 /** A dispatcher that has taken a row and does not come to start it, and another one that finds its lease run out. */
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), asks] })
+  const db = await useTestDatabase({ plugins: [kv(), asks] })
   const asked = Promise.withResolvers<void>()
   const goesOn = Promise.withResolvers<void>()
   const started: { by: string; attempt: number }[] = []
   const make = async (by: string, principals: PrincipalResolver) => {
     const bus = await createBus({
       database: db.url,
-      sources: [kv(), asks],
+      plugins: [kv(), asks],
       migrate: true,
       app: 'shop',
       principals,
@@ -35,10 +35,10 @@ async function setUp() {
   }
   const late = await make('late', {
     ...anybody,
-    async resolve(keys, on) {
+    async resolve(args) {
       asked.resolve()
       await goesOn.promise
-      return anybody.resolve(keys, on)
+      return anybody.resolve(args)
     },
   })
   const other = await make('other', anybody)

@@ -1,5 +1,6 @@
 /** Started, stopped, and asked for both at once. */
-import { createBus, defineTarget } from '@outbus/core'
+import { createBus } from '@outbus/core'
+import { definePlugin, defineTarget } from '@outbus/core/plugin'
 import { kv } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
@@ -59,31 +60,30 @@ test('of several stops the one that gives the least time counts, also for a hand
 
 test('a start that failed may be repeated once what was in its way is mended', async () => {
   const db = await useTestDatabase()
-  const bus = await createBus({ database: db.adminUrl, sources: [kv()], app: 'shop', log })
+  const bus = await createBus({ database: db.adminUrl, plugins: [kv()], app: 'shop', log })
   onTestFinished(() => bus.stop())
   await expect(bus.start()).rejects.toMatchObject({ code: 'schema.missing' })
   await bus.migrate()
   await bus.start()
 })
 
-test('a target that fails to start is named, and those before it are stopped again', async () => {
+test('a plugin that fails to start is named, and those before it are stopped again', async () => {
   const db = await useTestDatabase()
   const calls: string[] = []
-  const target = (type: string, start: () => Promise<void>) =>
-    defineTarget({
-      type,
-      config: z.strictObject({}),
-      run: () => {},
+  const plugin = (name: string, start: () => Promise<void>) =>
+    definePlugin({
+      name,
+      targets: [defineTarget({ type: name, config: z.strictObject({}), run: () => {} })],
       start,
-      stop: async () => void calls.push(`stop ${type}`),
+      stop: async () => void calls.push(`stop ${name}`),
     })
   const bus = await createBus({
     database: db.url,
     migrate: true,
     log,
-    targets: [
-      target('first', async () => void calls.push('start first')),
-      target('second', async () => {
+    plugins: [
+      plugin('first', async () => void calls.push('start first')),
+      plugin('second', async () => {
         throw new Error('no')
       }),
     ],

@@ -210,7 +210,7 @@ test('requests and deliveries of a trigger count together; who finds no room in 
   await twoAgain.promise
   const impatient = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     app: 'shop',
     log: pino({ level: 'silent' }),
     dispatch: { overloadedAfterMs: 100 },

@@ -3,8 +3,10 @@
  * refused with one code, before it reaches the database.
  */
 import { randomUUID } from 'node:crypto'
-import { assertName, createBus, isOutbusError } from '@outbus/core'
-import type { Page, PageOptions } from '@outbus/core'
+import { createBus, isOutbusError } from '@outbus/core'
+import type { Page } from '@outbus/core'
+import { assertName } from '@outbus/core/plugin'
+import type { PageOptions } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
@@ -13,9 +15,9 @@ import fc from 'fast-check'
 import pino from 'pino'
 import { afterAll, expect, test } from 'vitest'
 
-const sources = [kv(), docs(), schedule()]
-const db = await useTestDatabase({ sources })
-const bus = await createBus({ database: db.pool, sources, migrate: true, log: pino({ level: 'silent' }) })
+const plugins = [kv(), docs(), schedule()]
+const db = await useTestDatabase({ plugins })
+const bus = await createBus({ database: db.pool, plugins, migrate: true, log: pino({ level: 'silent' }) })
 afterAll(() => bus.stop({ graceMs: 0 }))
 await db.pool.query(`select outbus.add_attempts_partition(current_date)`)
 

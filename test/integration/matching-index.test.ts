@@ -1,5 +1,6 @@
 /** What a change of the triggers costs the index that emits match with (G2 is proved in emit.test.ts). */
-import { createBus, defineSource, withTransaction } from '@outbus/core'
+import { createBus, withTransaction } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
@@ -8,24 +9,29 @@ import { z } from 'zod'
 /** Tells what it is asked for: `keys` is called once for each trigger that is filed. */
 async function setUp(triggers: number) {
   let filed = 0
-  const source = defineSource({
+  const source = definePlugin({
     name: 'counted',
-    version: 1,
-    events: { said: z.strictObject({ word: z.string() }) },
-    filter: z.strictObject({ word: z.string() }),
-    keys: ({ word }) => {
-      filed++
-      return [word]
-    },
-    keysOf: ({ word }) => [word],
-    matches: ({ event, filter }) => event.word === filter.word,
-    serialize: ({ word }) => word,
-    api: () => ({}),
+    sources: [
+      defineSource({
+        name: 'counted',
+        version: 1,
+        events: { said: z.strictObject({ word: z.string() }) },
+        filter: z.strictObject({ word: z.string() }),
+        keys: ({ word }) => {
+          filed++
+          return [word]
+        },
+        keysOf: ({ word }) => [word],
+        matches: ({ event, filter }) => event.word === filter.word,
+        serialize: ({ word }) => word,
+        api: () => ({}),
+      }),
+    ],
   })
-  const db = await useTestDatabase({ sources: [source] })
+  const db = await useTestDatabase({ plugins: [source] })
   const bus = await createBus({
     database: db.url,
-    sources: [source],
+    plugins: [source],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

@@ -15,7 +15,7 @@ export async function migratedWithRoles() {
   const migrator = as('outbus_migrator')
   const migrating = await createBus({
     database: migrator,
-    sources: [kv(), schedule()],
+    plugins: [kv(), schedule()],
     migrate: true,
     log: pino({ level: 'silent' }),
   })

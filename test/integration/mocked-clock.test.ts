@@ -38,10 +38,10 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 }
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), asks, schedule()] })
+  const db = await useTestDatabase({ plugins: [kv(), asks, schedule()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv(), asks, schedule()],
+    plugins: [kv(), asks, schedule()],
     migrate: true,
     app: 'shop',
     dispatch: { holdMs: 20 },
@@ -156,8 +156,8 @@ test('what is written carries the time of day, not what the application takes fo
 })
 
 test('a stop ends in a process in which nothing moves any more, not even its sockets, and says so', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
-  const migrating = await createBus({ database: db.adminUrl, sources: [kv()], migrate: true })
+  const db = await useTestDatabase({ plugins: [kv()] })
+  const migrating = await createBus({ database: db.adminUrl, plugins: [kv()], migrate: true })
   await migrating.stop()
   const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=outbus-source', STOPPED_CLOCK], {
     env: { ...process.env, DATABASE_URL: db.adminUrl },

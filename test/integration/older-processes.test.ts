@@ -3,7 +3,7 @@
  * reach each other (docs/upgrades.md). One that is started anew is refused, and says both versions (G17).
  */
 import { createBus } from '@outbus/core'
-import type { Bus } from '@outbus/core'
+import type { Bus, SourcesOf } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
@@ -13,7 +13,7 @@ import { checkOutOlder, startOlder } from './workers/older.ts'
 // Each starts processes, beside those of other tests.
 vi.setConfig({ testTimeout: 90_000 })
 
-type KvBus = Bus<ReturnType<typeof kv>>
+type KvBus = Bus<SourcesOf<ReturnType<typeof kv>>>
 
 const log = pino({ level: 'silent' })
 
@@ -24,7 +24,7 @@ async function setUp() {
   const older = await startOlder(folder, db.adminUrl, { migrate: true })
   await older.call('open')
   const newer = async () => {
-    const bus = await createBus({ database: db.adminUrl, sources: [kv()], migrate: true, app: 'shop', log })
+    const bus = await createBus({ database: db.adminUrl, plugins: [kv()], migrate: true, app: 'shop', log })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     return bus
   }

@@ -7,10 +7,10 @@ import { onTestFinished } from 'vitest'
 import { watchOutcomes } from './workers/outcomes.ts'
 
 export async function setUpBus(dispatch: Record<string, number> = {}, log = pino({ level: 'silent' })) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     app: 'shop',
     dispatch,

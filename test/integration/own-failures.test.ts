@@ -24,14 +24,14 @@ const REQUESTS = {
 }
 
 async function setUp(seen: (trigger: string, message: string) => void) {
-  const db = await useTestDatabase({ sources: [kv(), asks] })
+  const db = await useTestDatabase({ plugins: [kv(), asks] })
   const write = (line: string) => {
     const { trigger, msg } = JSON.parse(line) as { trigger?: string; msg: string }
     if (trigger !== undefined) seen(trigger, msg)
   }
   const bus = await createBus({
     database: db.url,
-    sources: [kv(), asks],
+    plugins: [kv(), asks],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'warn' }, { write }),

@@ -31,10 +31,10 @@ test('kv: a value that is set is matched by its content; a delete has none', asy
 })
 
 test('http: a route may ask for more than its path', async () => {
-  const db = await useTestDatabase({ sources: [http()] })
+  const db = await useTestDatabase({ plugins: [http()] })
   const bus = await createBus({
     database: db.url,
-    sources: [http()],
+    plugins: [http()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

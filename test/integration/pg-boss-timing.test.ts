@@ -71,7 +71,7 @@ async function delaysOfOutbus(
   options: Options,
 ): Promise<Delays> {
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: database.url, sources: [kv()], app: 'shop', migrate: true, log })
+  const bus = await createBus({ database: database.url, plugins: [kv()], app: 'shop', migrate: true, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const outcomes = watchOutcomes('shop')
   await bus.on('work', 'kv', {}, () => Promise.reject(new Error('fails')), { retry: fromPgBoss(options) })

@@ -15,7 +15,7 @@ import { OUTBOX_IS_EMPTY, untilDatabaseSays, watchOutcomes } from './workers/out
 type SetEvent = KvEvent & { op: 'set' }
 
 const log = pino({ level: 'silent' })
-const sources = [kv(), schedule(), asks]
+const plugins = [kv(), schedule(), asks]
 /** What PgBouncer itself carries over from each client to the server connection that it gets. */
 const PASSED_ON = ['application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings']
 
@@ -32,7 +32,7 @@ async function setUp() {
       database,
       prepare: false,
       listenUrl: db.adminUrl,
-      sources,
+      plugins,
       app: 'shop',
       log,
       migrate: true,

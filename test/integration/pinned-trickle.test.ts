@@ -12,10 +12,10 @@ const AT_A_TIME = 500
 const WINDOW_MS = 1_500
 const WITHIN_MS = 30_000
 
-const OPTIONS = { sources: [topics('topics')], migrate: true, app: 'shop', retention: false } as const
+const OPTIONS = { plugins: [topics('topics')], migrate: true, app: 'shop', retention: false } as const
 
 async function setUpTrickle(more: object) {
-  const db = await useTestDatabase({ sources: OPTIONS.sources })
+  const db = await useTestDatabase({ plugins: OPTIONS.plugins })
   const bus = await createBus({ ...OPTIONS, database: db.url, log: pino({ level: 'silent' }) })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   let left = 0

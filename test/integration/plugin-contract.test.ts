@@ -1,6 +1,7 @@
 /** Plugins that do not keep the contract: each is named, told what to do, and harms no other. And events of other versions. */
-import { createBus, defineSource, defineTarget } from '@outbus/core'
-import type { AnySource, AnyTarget } from '@outbus/core'
+import { createBus } from '@outbus/core'
+import { definePlugin, defineSource, defineTarget } from '@outbus/core/plugin'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import { kv } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
@@ -12,8 +13,8 @@ const log = pino({ level: 'silent' })
 const target = { type: 'function', name: 'f' }
 
 /** A source that keeps the contract, but for what is `broken`. */
-const words = (broken: object = {}): AnySource => ({
-  ...defineSource({
+const words = (broken: object = {}): AnyPlugin => {
+  const source = defineSource({
     name: 'words',
     version: 1,
     events: { said: z.strictObject({ word: z.string() }) },
@@ -23,17 +24,17 @@ const words = (broken: object = {}): AnySource => ({
     matches: ({ event, filter }) => filter.word === undefined || filter.word === event.word,
     serialize: ({ word }) => ({ word }),
     api: () => ({}),
-  }),
-  ...broken,
-})
+  })
+  return definePlugin({ name: 'words', sources: [{ ...source, ...broken }] })
+}
 
 const SAID = { op: 'said', word: 'hello' } as const
 /** What a linter would not let us write, and a plugin may. */
 const THEN = ['THEN'.toLowerCase(), () => {}] as const
 
-async function setUp(sources: readonly AnySource[], more: object = {}) {
-  const db = await useTestDatabase({ sources })
-  const bus = await createBus({ database: db.url, sources, migrate: true, app: 'shop', log, ...more })
+async function setUp(plugins: readonly AnyPlugin[], more: object = {}) {
+  const db = await useTestDatabase({ plugins })
+  const bus = await createBus({ database: db.url, plugins, migrate: true, app: 'shop', log, ...more })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   return { db, bus, cx: bus.context() }
 }
@@ -88,19 +89,19 @@ describe('verbs', () => {
     ],
   ])('%s: the bus is not made, and says whose it is', async ([, error, api]) => {
     const db = await useTestDatabase()
-    const making = createBus({ database: db.url, sources: [words({ api })], log })
+    const making = createBus({ database: db.url, plugins: [words({ api })], log })
     await expect(making).rejects.toMatchObject({ ...error, message: expect.stringContaining('"words"') })
   })
 })
 
 describe('start and stop', () => {
-  const recorder = (type: string, seen: string[], broken: Partial<AnyTarget> = {}): AnyTarget =>
-    defineTarget({
-      type,
-      config: z.strictObject({}),
-      run: () => {},
-      start: async () => void seen.push(`${type} started`),
-      stop: async () => void seen.push(`${type} stopped`),
+  const recorder = (name: string, seen: string[], broken: Partial<AnyPlugin> = {}): AnyPlugin =>
+    definePlugin({
+      name,
+      targets: [defineTarget({ type: name, config: z.strictObject({}), run: () => {} })],
+      start: async () => void seen.push(`${name} started`),
+      stop: async () => void seen.push(`${name} stopped`),
+      close: async () => void seen.push(`${name} closed`),
       ...broken,
     })
 
@@ -108,25 +109,22 @@ describe('start and stop', () => {
     ['rejects', () => Promise.reject(new Error('no'))],
     ['throws', () => expect.unreachable()],
     ['does not end', () => new Promise(() => {})],
-  ])('a start that %s is named, and what had been started is stopped again', async ([, start]) => {
+  ])('a start that %s is named, and what had been started is stopped and closed again', async ([, start]) => {
     const seen: string[] = []
-    const { bus } = await setUp([kv()], {
-      targets: [recorder('good', seen), recorder('bad', seen, { start })],
-      startTimeoutMs: 50,
-    })
+    const plugins = [kv(), recorder('good', seen), recorder('bad', seen, { start })]
+    const { bus } = await setUp(plugins, { startTimeoutMs: 50 })
     await expect(bus.start()).rejects.toMatchObject({
       code: 'plugin.init_failed',
-      message: expect.stringContaining('target "bad"'),
+      message: expect.stringContaining('plugin "bad"'),
     })
-    expect(seen).toEqual(['good started', 'good stopped'])
+    expect(seen).toEqual(['good started', 'good stopped', 'good closed'])
   })
 
   test('a start that ends after it was given up is stopped then', async () => {
     const ending = Promise.withResolvers<void>()
     const stopped = Promise.withResolvers<void>()
-    const { bus } = await setUp([words({ start: () => ending.promise, stop: async () => stopped.resolve() })], {
-      startTimeoutMs: 50,
-    })
+    const late = recorder('late', [], { start: () => ending.promise, stop: async () => stopped.resolve() })
+    const { bus } = await setUp([late], { startTimeoutMs: 50 })
     await expect(bus.start()).rejects.toMatchObject({ code: 'plugin.init_failed' })
     ending.resolve()
     await expect(stopped.promise).resolves.toBeUndefined()
@@ -134,16 +132,53 @@ describe('start and stop', () => {
 
   test('a stop that does not end, or fails, keeps no other plugin from stopping', async () => {
     const seen: string[] = []
-    const { bus } = await setUp([kv()], {
-      targets: [
-        recorder('good', seen),
-        recorder('fails', seen, { stop: () => Promise.reject(new Error('no')) }),
-        recorder('hangs', seen, { stop: () => new Promise(() => {}) }),
-      ],
-    })
+    const { bus } = await setUp([
+      recorder('good', seen),
+      recorder('fails', seen, { stop: () => Promise.reject(new Error('no')) }),
+      recorder('hangs', seen, { stop: () => new Promise(() => {}) }),
+    ])
     await bus.start()
     await bus.stop({ graceMs: 50 })
     expect(seen).toContain('good stopped')
+  })
+
+  test('plugins start in their order; all stop in the reverse before any is closed, and the last delivery is between', async () => {
+    const seen: string[] = []
+    const begun = Promise.withResolvers<void>()
+    const running = Promise.withResolvers<void>()
+    const stop = async () => {
+      seen.push('one stopped')
+      running.resolve()
+    }
+    const [one, two] = [recorder('one', seen, { stop }), recorder('two', seen)]
+    const { bus, cx } = await setUp([one, two, words()])
+    await bus.on('w', 'words', {} as never, async () => {
+      begun.resolve()
+      await running.promise
+      seen.push('delivered')
+    })
+    await bus.start()
+    await cx.emit('words', SAID)
+    await begun.promise
+    await bus.stop()
+    const stopped = ['two stopped', 'one stopped']
+    expect(seen).toEqual(['one started', 'two started', ...stopped, 'delivered', 'two closed', 'one closed'])
+  })
+
+  test('a plugin is handed its own sources alone, each as the service calls it', async () => {
+    const seen: unknown[] = []
+    const plugin = definePlugin({
+      name: 'news',
+      sources: words().sources ?? [],
+      start: async (host) => {
+        seen.push((await host.source('words').context('shop').emit(SAID)).deliveries)
+        expect(() => host.source('kv')).toThrow(expect.objectContaining({ code: 'source.unknown', path: 'source' }))
+      },
+    })
+    const { bus } = await setUp([kv(), plugin])
+    await bus.on('w', 'words', {} as never, () => {})
+    await bus.start()
+    expect(seen).toEqual([1])
   })
 })
 
@@ -159,14 +194,14 @@ describe('events of other versions of their source', () => {
       ...upcast,
     })
 
-  async function emitted(source: AnySource) {
-    const { db, bus, cx } = await setUp([source])
+  async function emitted(plugin: AnyPlugin) {
+    const { db, bus, cx } = await setUp([plugin])
     const retry = { maxAttempts: 1 }
     await cx.triggers.create({ name: 'w', source: 'words', filter: {}, target, retry })
     await cx.emit('words', SAID)
     await bus.stop()
-    const open = async (of: AnySource) => {
-      const other = await createBus({ database: db.url, sources: [of], app: 'shop', log })
+    const open = async (of: AnyPlugin) => {
+      const other = await createBus({ database: db.url, plugins: [of], app: 'shop', log })
       onTestFinished(() => other.stop({ graceMs: 0 }))
       return other
     }

@@ -42,11 +42,21 @@ test.for(['a database of the reader', 'none'])(
 )
 
 test('the guide names every member of the contract', async () => {
-  const contract = await readFile(new URL('../../core/src/contract/source.ts', import.meta.url), 'utf8')
-  const body = contract.slice(contract.indexOf('export interface EventSource<'), contract.indexOf('/** What a source'))
-  const members = [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[(:]/gm)].map(([, name]) => name)
+  const interfaces = [
+    ['plugin.ts', 'export interface Plugin<'],
+    ['source.ts', 'export interface EventSource<'],
+    ['target.ts', 'export interface Target<'],
+  ] as const
+  const bodies = interfaces.map(async ([file, opening]) => {
+    const contract = await readFile(new URL(`../../core/src/contract/${file}`, import.meta.url), 'utf8')
+    const from = contract.indexOf(opening)
+    return contract.slice(from, contract.indexOf('\n}\n', from))
+  })
+  const members = (await Promise.all(bodies)).flatMap((body) =>
+    [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[(:]/gm)].map(([, name]) => name),
+  )
   const guide = await readFile(GUIDE, 'utf8')
   const reference = guide.slice(guide.indexOf('## Every member of the contract'))
-  expect(members.length).toBeGreaterThan(15)
+  expect(members.length).toBeGreaterThan(25)
   expect(members.filter((name) => !reference.includes(`\`${name}`))).toEqual([])
 })

@@ -27,7 +27,7 @@ test('a backlog is run to its end beside dispatchers that claim nothing of their
 })
 
 test('two lanes with portions of one backlog lock different rows, neither more than its limit (G6)', async () => {
-  const db = await useTestDatabase({ sources: [] })
+  const db = await useTestDatabase({ plugins: [] })
   const bus = await createBus({ database: db.url, migrate: true, log: pino({ level: 'silent' }) })
   await bus.stop()
   await db.pool.query(

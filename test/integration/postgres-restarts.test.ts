@@ -21,7 +21,7 @@ async function setUp() {
   const database = await createTestDatabase(server.url)
   const bus = await createBus({
     database: database.url,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

@@ -11,9 +11,9 @@ const ONCE = { maxAttempts: 1 }
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
 
 async function setUp(options: { principals?: PrincipalResolver; authorizer?: Authorizer } = {}) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: db.url, sources: [kv()], app: 'shop', migrate: true, log, ...options })
+  const bus = await createBus({ database: db.url, plugins: [kv()], app: 'shop', migrate: true, log, ...options })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   // What a test registers in its place has to open it as well.
   bus.handle('work', () => undefined, { triggerableBy: 'everyone' })
@@ -126,10 +126,10 @@ test('a resolver of one’s own is asked once for all of a batch; where it rejec
   let broken = false
   const { bus, service, of, input, outcomes } = await setUp({
     principals: {
-      async resolve(keys) {
-        asked.push(keys.map(({ id }) => id))
+      async resolve({ principals }) {
+        asked.push(principals.map(({ id }) => id))
         if (broken) throw new Error('the directory is away')
-        return keys.map(({ id }) => ({ id, roles: ['admin'], disabled: false }))
+        return principals.map(({ id }) => ({ id, roles: ['admin'], disabled: false }))
       },
     },
   })

@@ -1,7 +1,9 @@
 /** Values of another realm, as a test runner with a realm for each file hands them to the bus: accepted as what they are (G21). */
 import { runInNewContext } from 'node:vm'
-import { createBus, defineSource, discard } from '@outbus/core'
-import type { BusOptions, EventSource } from '@outbus/core'
+import { createBus, discard } from '@outbus/core'
+import type { BusOptions } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
+import type { EventSource } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { http, httpHandler } from '@outbus/http'
 import { kv } from '@outbus/kv'
@@ -20,31 +22,36 @@ const foreign = (expression: string, given: object = {}): any => runInNewContext
 const events = { noted: z.strictObject({ text: z.string() }) }
 type NotesSource = EventSource<'notes', typeof events, z.ZodObject, { note(text: string): Promise<unknown> }>
 /** A source that another realm made, but for its schemas. */
-const notes = defineSource({
+const notes = definePlugin({
   name: 'notes',
-  version: 1,
-  events,
-  filter: z.strictObject({}),
-  ...(foreign(
-    `{
+  sources: [
+    defineSource({
+      name: 'notes',
+      version: 1,
+      events,
+      filter: z.strictObject({}),
+      ...(foreign(
+        `{
       keys: () => ['all'], keysOf: () => ['all'], matches: () => true,
       serialize: ({ text }) => ({ text, tags: [{ of: 'note' }] }),
       orderingKey: () => 'all',
       api: (context) => ({ note: (text) => context.emit({ op: 'noted', text }) }),
     }`,
-  ) as Pick<NotesSource, Exclude<keyof NotesSource, 'name' | 'version' | 'events' | 'filter'>>),
+      ) as Pick<NotesSource, Exclude<keyof NotesSource, 'name' | 'version' | 'events' | 'filter'>>),
+    }),
+  ],
 })
 
 async function setUp() {
   const log = pino({ level: 'silent' })
-  const sources = [kv(), docs(), schedule(), http(), asks, notes] as const
-  const db = await useTestDatabase({ sources })
+  const plugins = [kv(), docs(), schedule(), http(), asks, notes] as const
+  const db = await useTestDatabase({ plugins })
   const bus = await createBus({
     ...(foreign(
       `{ dispatch: { lanes: 1 }, retention: { historyDays: 1 }, app: 'shop', strategies: { own: () => 5 }, migrate: true }`,
-    ) as Omit<BusOptions<[]>, 'database' | 'sources' | 'log'>),
+    ) as Omit<BusOptions<[]>, 'database' | 'plugins' | 'log'>),
     database: db.url,
-    sources,
+    plugins,
     log,
   })
   onTestFinished(() => bus.stop(foreign('{ graceMs: 0 }')))

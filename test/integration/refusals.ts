@@ -11,9 +11,9 @@ import { afterAll, expect } from 'vitest'
 
 export async function setUpRefusals() {
   const log = pino({ level: 'silent' })
-  const sources = [kv(), docs(), pubsub(), http(), schedule()]
-  const db = await useTestDatabase({ sources })
-  const bus = await createBus({ database: db.url, sources, migrate: true, log })
+  const plugins = [kv(), docs(), pubsub(), http(), schedule()]
+  const db = await useTestDatabase({ plugins })
+  const bus = await createBus({ database: db.url, plugins, migrate: true, log })
   afterAll(() => bus.stop())
   const cx = bus.context({ app: 'shop' })
   const target = { type: 'function', name: 'f' }

@@ -41,7 +41,7 @@ async function setUp(whose: string) {
   const makeBus = async (database: Parameters<typeof createBus>[0]['database']) => {
     const bus = await createBus({
       database,
-      sources: [kv()],
+      plugins: [kv()],
       migrate: true,
       app: 'shop',
       log: pino({ level: 'silent' }),

@@ -47,11 +47,11 @@ const ALL_BECOME_REPLICAS = `insert into replicas select pid from pg_stat_activi
 where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`
 
 async function setUp(makeDatabase: (url: string) => BusOptions<[]>['database'] = (url) => url) {
-  const db = await useTestDatabase({ sources: [kv(), asks] })
+  const db = await useTestDatabase({ plugins: [kv(), asks] })
   const bus = await createBus({
     ...databaseOptions(db.url),
     database: makeDatabase(db.url),
-    sources: [kv(), asks],
+    plugins: [kv(), asks],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

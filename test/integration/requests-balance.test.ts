@@ -10,10 +10,10 @@ import { CallerProcess, Responder } from './workers/requests.ts'
 const REQUESTS = 1_000
 
 test('of 1,000 requests at once, a quarter left by their callers, one dispatcher of four killed, each is a reply or one abandoned execution', async () => {
-  const db = await useTestDatabase({ sources: [asks] })
+  const db = await useTestDatabase({ plugins: [asks] })
   const bus = await createBus({
     database: db.url,
-    sources: [asks],
+    plugins: [asks],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

@@ -15,8 +15,8 @@ const log = pino({ level: 'silent' })
 type Asked = Partial<Instructions>
 
 async function setUp({ dispatch = {}, inboxes = undefined as ReturnType<typeof memoryInboxes> | undefined } = {}) {
-  const db = await useTestDatabase({ sources: [] })
-  const options = { database: db.url, sources: [asks], app: 'shop', log, ...(inboxes === undefined ? {} : { inboxes }) }
+  const db = await useTestDatabase({ plugins: [] })
+  const options = { database: db.url, plugins: [asks], app: 'shop', log, ...(inboxes === undefined ? {} : { inboxes }) }
   const bus = await createBus({ ...options, migrate: true, dispatch })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   bus.handle<Instructions>('answer', answer)

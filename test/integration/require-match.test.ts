@@ -11,12 +11,12 @@ import { said, topics } from './topics.ts'
 const required = { requireMatch: true }
 
 async function setUp() {
-  const sourcesOfABus = () => [topics('topics'), kv(), docs(), pubsub()] as const
-  const db = await useTestDatabase({ sources: sourcesOfABus() })
+  const pluginsOfABus = () => [topics('topics'), kv(), docs(), pubsub()] as const
+  const db = await useTestDatabase({ plugins: pluginsOfABus() })
   const lines: Record<string, unknown>[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const open = async () => {
-    const bus = await createBus({ database: db.url, sources: sourcesOfABus(), migrate: true, app: 'shop', log })
+    const bus = await createBus({ database: db.url, plugins: pluginsOfABus(), migrate: true, app: 'shop', log })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     return bus
   }

@@ -21,7 +21,7 @@ const log = pino({ level: 'silent' })
 type Db = Awaited<ReturnType<typeof useTestDatabase>>
 
 async function startProcess(db: Db) {
-  const bus = await createBus({ database: db.adminUrl, sources: [kv()], migrate: true, app: 'shop', log })
+  const bus = await createBus({ database: db.adminUrl, plugins: [kv()], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const ran: { trigger: string; deliveryId: string; idempotencyKey: string }[] = []
   bus.handle('f', ({ trigger, deliveryId, idempotencyKey }) => {
@@ -58,7 +58,7 @@ async function dump(url: string): Promise<{ restore: (url: string) => Promise<vo
 }
 
 test('in the place of the schema: what is restored runs, and every trigger is honoured, those made after it too', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   for (const name of ['kept1', 'kept2']) await living.create(name)
   expect(await living.emit('kept1')).toBe(1)
@@ -90,13 +90,13 @@ test('in the place of the schema: what is restored runs, and every trigger is ho
 })
 
 test('in the place of the schema: every lane resumes, and requests are answered', async () => {
-  const db = await useTestDatabase({ sources: [kv(), asks] })
+  const db = await useTestDatabase({ plugins: [kv(), asks] })
   const laneFailed = Promise.withResolvers<void>()
   const heard = pino(
     { level: 'warn' },
     { write: (line: string) => void (line.includes('a lane lost its connection') && laneFailed.resolve()) },
   )
-  const bus = await createBus({ database: db.adminUrl, sources: [kv(), asks], migrate: true, app: 'shop', log: heard })
+  const bus = await createBus({ database: db.adminUrl, plugins: [kv(), asks], migrate: true, app: 'shop', log: heard })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const cx = bus.context()
   const kinds = { plain: {}, ordered: { ordered: true }, few: { concurrency: 1 }, own: { transactional: true } }
@@ -131,7 +131,7 @@ test('in the place of the schema: every lane resumes, and requests are answered'
 })
 
 test('elsewhere, and the processes are sent there: every trigger of it is honoured by the very next emit', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const living = await startProcess(db)
   for (const name of ['kept1', 'kept2']) await living.create(name)
   const { restore } = await dump(db.adminUrl)

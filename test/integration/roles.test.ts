@@ -22,8 +22,8 @@ async function setUp() {
     { write: (line: string) => void (line.includes('permission denied') && denied.push(line)) },
   )
   const busAs = async (login: Login, options: Partial<BusOptions<[]>> = {}) => {
-    const sources = [kv(), schedule(), asks]
-    const bus = await createBus({ app: 'shop', log: telling, ...options, database: as(login), sources })
+    const plugins = [kv(), schedule(), asks]
+    const bus = await createBus({ app: 'shop', log: telling, ...options, database: as(login), plugins })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     return bus
   }

@@ -25,17 +25,17 @@ async function setUp() {
   const db = await useTestDatabase()
   await prepareRoles(db.adminUrl)
   const migrator = urlAs(db.adminUrl, 'outbus_migrator')
-  const sources = [kv(), asks]
-  const migrating = await createBus({ database: migrator, sources, migrate: true, log })
+  const plugins = [kv(), asks]
+  const migrating = await createBus({ database: migrator, plugins, migrate: true, log })
   onTestFinished(() => migrating.stop({ graceMs: 0 }))
   await grantRoles(migrator, { roles: TEST_ROLES })
   await enableRowSecurity(migrator, ALL_APPS)
   await db.pool.query(`insert into outbus.role_apps values ('outbus_emitting', 'shop')`)
-  const emitting = await createBus({ database: urlAs(db.adminUrl, 'outbus_emitting'), sources, log })
+  const emitting = await createBus({ database: urlAs(db.adminUrl, 'outbus_emitting'), plugins, log })
   onTestFinished(() => emitting.stop({ graceMs: 0 }))
   const dispatching = await createBus({
     database: urlAs(db.adminUrl, 'outbus_dispatching'),
-    sources,
+    plugins,
     history: 'all',
     log,
   })

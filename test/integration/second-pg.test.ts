@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => second.remove())
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   // oxlint-disable-next-line outbus/lost-connections -- the kit's pools are of the first copy
   const pool = new second.pg.Pool({ connectionString: db.url })
   pool.on('error', () => undefined)
@@ -31,7 +31,7 @@ async function setUp() {
   })
   const bus = await createBus({
     database: pool,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

@@ -13,10 +13,10 @@ create function evil.clock_timestamp() returns timestamptz language sql as $$ se
 
 /** A bus on a pool of the caller's with `max` connections. The bus knows the session of each that has been used. */
 async function setUp(max: number) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   await db.pool.query(EVIL)
   const pool = useTestPool(db.url, { max })
-  const options = { database: pool, sources: [kv()], app: 'shop', migrate: true, log: pino({ level: 'silent' }) }
+  const options = { database: pool, plugins: [kv()], app: 'shop', migrate: true, log: pino({ level: 'silent' }) }
   const bus = await createBus(options)
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const target = { type: 'function', name: 'never' }
@@ -87,7 +87,7 @@ test('a session that the bus first sees in a transaction that has changed it', a
   for (const change of [...REPORTED, 'array_nulls = off', 'row_security = off'])
     for (const set of ['set local', 'set']) {
       const own = useTestPool(db.url, { max: 1 })
-      const bus = await createBus({ database: own, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+      const bus = await createBus({ database: own, plugins: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
       const tx = await own.connect()
       await tx.query('begin')
       await tx.query(`${set} ${change}`)
@@ -100,7 +100,7 @@ test('a session that the bus first sees in a transaction that has changed it', a
 })
 
 test('a transactional handler that sets a format, and a call of its cx', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const { bus, inHandler } = await setUpHandlers({ database: db.url })
   for (const set of ['set local', 'set']) {
     const outcome = await inHandler('one', async (tx) => {

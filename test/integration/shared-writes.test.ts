@@ -1,6 +1,7 @@
 /** Verbs that many call at once: one transaction for several, and nobody fails or waits for a neighbour. */
-import { createBus, defineSource, OutbusError } from '@outbus/core'
-import type { SharedWrite } from '@outbus/core'
+import { createBus, OutbusError } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
+import type { SharedWrite } from '@outbus/core/plugin'
 import { kv } from '@outbus/kv'
 import { useTestDatabase, useTestPool } from '@outbus/test-kit/vitest'
 import pino from 'pino'
@@ -12,13 +13,13 @@ const target = { type: 'function', name: 'f' }
 const events = { put: z.strictObject({ key: z.string() }) }
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const pool = useTestPool(db.url)
   let acquired = 0
   pool.on('acquire', () => acquired++)
   const bus = await createBus({
     database: pool,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),
@@ -135,7 +136,7 @@ test('a trigger of another process is honoured by the very next group, which wri
   const cx = bus.context()
   await cx.triggers.create({ name: 'one', source: 'kv', filter: {}, target })
   await cx.kv.set('c', 'warm', 0)
-  const other = await createBus({ database: db.url, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+  const other = await createBus({ database: db.url, plugins: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
   await other.context().triggers.create({ name: 'two', source: 'kv', filter: {}, target })
   await other.stop()
   const drawn = async () =>
@@ -232,19 +233,24 @@ test('a source that fails to say what came of a write has written it once', asyn
       },
     },
   }
-  const puts = defineSource({
+  const puts = definePlugin({
     name: 'puts',
-    version: 1,
-    events,
-    filter: z.strictObject({}),
-    keys: () => ['any'],
-    keysOf: () => ['any'],
-    matches: () => true,
-    serialize: ({ key }) => ({ key }),
-    api: (context) => ({ put: (key: string) => context.together(write, { key }) }),
+    sources: [
+      defineSource({
+        name: 'puts',
+        version: 1,
+        events,
+        filter: z.strictObject({}),
+        keys: () => ['any'],
+        keysOf: () => ['any'],
+        matches: () => true,
+        serialize: ({ key }) => ({ key }),
+        api: (context) => ({ put: (key: string) => context.together(write, { key }) }),
+      }),
+    ],
   })
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: db.url, sources: [kv(), puts], app: 'shop', log })
+  const bus = await createBus({ database: db.url, plugins: [kv(), puts], app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const cx = bus.context()
   await cx.triggers.create({ name: 'p', source: 'puts', filter: {}, target })

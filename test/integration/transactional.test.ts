@@ -402,10 +402,10 @@ async function openDoor(url: string) {
 }
 
 test('a handler whose time is up before its transaction is begun is not started then, and is not charged (G16)', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const door = await openDoor(db.url)
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: door.url, sources: [kv()], migrate: true, app: 'shop', log })
+  const bus = await createBus({ database: door.url, plugins: [kv()], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const outcomes = watchOutcomes('shop')
   await bus.context().principals.put('u_1', { roles: ['admin'] })

@@ -8,8 +8,8 @@ import { startEmitter } from './workers/emitting-process.ts'
 import { watchOutcomes } from './workers/outcomes.ts'
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv()] })
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, log: pino({ level: 'silent' }) })
+  const db = await useTestDatabase({ plugins: [kv()] })
+  const bus = await createBus({ database: db.url, plugins: [kv()], migrate: true, log: pino({ level: 'silent' }) })
   onTestFinished(() => bus.stop())
   await bus.context({ app: 'shop' }).principals.put('u_1', { roles: ['admin'] })
   const cx = bus.context({ app: 'shop', principal: { id: 'u_1' } })

@@ -1,6 +1,7 @@
 /** A trigger that another version of the program wrote, and that this one cannot read: in nobody's way, and within reach. */
-import type { AnySource } from '@outbus/core'
-import { createBus, defineSource } from '@outbus/core'
+import { createBus } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
@@ -11,8 +12,8 @@ import { untilDatabaseSays } from './workers/outcomes.ts'
 const LETTERS = 'select count(*)::integer from outbus.dead_letters'
 const EVENT = { op: 'set', collection: 'jobs', key: 'k', value: 1, version: 1 } as const
 const log = pino({ level: 'silent' })
-const news = (filter: object) =>
-  defineSource({
+const news = (filter: object) => {
+  const source = defineSource({
     name: 'news',
     version: 1,
     events: { said: z.strictObject({ topic: z.string() }) },
@@ -23,14 +24,16 @@ const news = (filter: object) =>
     serialize: ({ topic }) => ({ topic }),
     api: () => ({}),
   })
+  return definePlugin({ name: 'news', sources: [source] })
+}
 const OLDER = news({})
 const NEWER = news({ lang: z.string().exactOptional() })
 
 /** A process of the version before, and one of the version that knows `lang`. */
 async function setUpVersions() {
   const db = await useTestDatabase()
-  const start = async (source: AnySource) => {
-    const bus = await createBus({ database: db.url, sources: [source], app: 'shop', migrate: true, log })
+  const start = async (plugin: AnyPlugin) => {
+    const bus = await createBus({ database: db.url, plugins: [plugin], app: 'shop', migrate: true, log })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     const emit = (topic: string) => bus.context().emit('news', { op: 'said', topic })
     return { bus, cx: bus.context(), emit }

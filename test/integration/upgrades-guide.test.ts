@@ -18,10 +18,10 @@ async function sqlOf(heading: string): Promise<string[]> {
 }
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), docs()] })
+  const db = await useTestDatabase({ plugins: [kv(), docs()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv(), docs()],
+    plugins: [kv(), docs()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

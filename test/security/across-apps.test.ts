@@ -15,7 +15,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { carryOutWithdrawals } from '../../core/src/sql/deliveries/carry-out-withdrawals.ts'
 import { resolveDeadLetters } from '../../core/src/sql/settle/resolve-dead-letters.ts'
 
-const sources = [kv(), docs(), schedule(), pluginName()]
+const plugins = [kv(), docs(), schedule(), pluginName()]
 const DENIED = { code: '42501' }
 const EVERYTHING_OF_BANK = `select o::text as row from outbus.outbox o where app_id = 'bank'
 union all select d::text from outbus.dead_letters d where app_id = 'bank'
@@ -83,7 +83,7 @@ async function setUp() {
   await prepareRoles(db.adminUrl)
   const migrator = urlAs(db.adminUrl, 'outbus_migrator')
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: migrator, sources, migrate: true, log })
+  const bus = await createBus({ database: migrator, plugins, migrate: true, log })
   await bus.stop({ graceMs: 0 })
   await grantRoles(migrator, { roles: TEST_ROLES })
   await enableRowSecurity(migrator, { allApps: [TEST_ROLES.dispatcher] })

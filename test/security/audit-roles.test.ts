@@ -12,7 +12,7 @@ const DENIED = { code: '42501' }
 
 async function setUp() {
   const { db, as } = await migratedWithRoles()
-  const emitting = await createBus({ database: as('outbus_emitting'), sources: [kv()], app: 'shop', log })
+  const emitting = await createBus({ database: as('outbus_emitting'), plugins: [kv()], app: 'shop', log })
   onTestFinished(() => emitting.stop({ graceMs: 0 }))
   return { db, as, emitting }
 }
@@ -55,7 +55,7 @@ test('an emitter drops no day of the audit and makes none; a dispatcher none of 
   const emitting = await useTestClient(as('outbus_emitting'))
   for (const call of [`drop_days('audit', '2999-01-01')`, `add_day('audit', '2999-01-01')`])
     await expect(emitting.query(`select outbus.${call}`)).rejects.toMatchObject(DENIED)
-  const dispatching = await createBus({ database: as('outbus_dispatching'), sources: [kv()], app: 'shop', log })
+  const dispatching = await createBus({ database: as('outbus_dispatching'), plugins: [kv()], app: 'shop', log })
   onTestFinished(() => dispatching.stop({ graceMs: 0 }))
   expect(await dispatching.upkeep()).toMatchObject({ auditDays: 0 })
   const client = await useTestClient(as('outbus_dispatching'))
@@ -70,7 +70,7 @@ test('under row security a login reads and writes the audit of its own apps, its
   const { db, as, emitting } = await setUp()
   await enableRowSecurity(as('outbus_migrator'), { allApps: [TEST_ROLES.dispatcher] })
   await db.pool.query(`insert into outbus.role_apps values ('outbus_emitting', 'shop'), ('outbus_reading', 'shop')`)
-  const migrating = await createBus({ database: as('outbus_migrator'), sources: [kv()], log })
+  const migrating = await createBus({ database: as('outbus_migrator'), plugins: [kv()], log })
   onTestFinished(() => migrating.stop({ graceMs: 0 }))
   await migrating.context({ app: 'other' }).triggers.pauseAll()
   await emitting.context().triggers.pauseAll()

@@ -1,7 +1,7 @@
 /** Who changed what is written in the transaction that changes it: one row for each change, and none for what was rolled back (G27). */
 import { randomUUID } from 'node:crypto'
 import { createBus, reply, withTransaction } from '@outbus/core'
-import type { AuditEntry, Context } from '@outbus/core'
+import type { AuditEntry, Context, SourcesOf } from '@outbus/core'
 import { http, httpHandler } from '@outbus/http'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
@@ -10,15 +10,15 @@ import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { FORBIDDEN } from './callers.ts'
 
-type Cx = Context<ReturnType<typeof kv> | ReturnType<typeof schedule>>
+type Cx = Context<SourcesOf<ReturnType<typeof kv> | ReturnType<typeof schedule>>>
 
 const log = pino({ level: 'silent' })
 
 async function setUp(options: object = {}) {
-  const db = await useTestDatabase({ sources: [kv(), schedule()] })
+  const db = await useTestDatabase({ plugins: [kv(), schedule()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv(), schedule()],
+    plugins: [kv(), schedule()],
     app: 'shop',
     migrate: true,
     log,
@@ -298,9 +298,9 @@ test('as which principal, for whom and from where', async () => {
 })
 
 test('what a handler changes says which delivery it was; of an HTTP request also who sent it', async () => {
-  const sources = [kv(), http({ routesFor: 'everyone' })] as const
-  const db = await useTestDatabase({ sources })
-  const bus = await createBus({ database: db.url, sources, app: 'shop', migrate: true, log })
+  const plugins = [kv(), http({ routesFor: 'everyone' })] as const
+  const db = await useTestDatabase({ plugins })
+  const bus = await createBus({ database: db.url, plugins, app: 'shop', migrate: true, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   bus.handle('stop everything', async ({ cx }) => {
     await cx.triggers.pauseAll()

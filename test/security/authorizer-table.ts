@@ -1,7 +1,7 @@
 /** `docs/authorizer.md`, made of the table of actions in core and of the `actions` of the sources. `--check` compares it. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { CORE_ACTIONS } from '@outbus/core'
-import type { AnySource } from '@outbus/core'
+import { CORE_ACTIONS } from '@outbus/core/plugin'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { http } from '@outbus/http'
 import { kv } from '@outbus/kv'
@@ -29,7 +29,8 @@ function tables(): string {
     allows,
     of,
   ])
-  const sources: AnySource[] = [kv(), docs(), pubsub(), schedule(), http()]
+  const plugins: AnyPlugin[] = [kv(), docs(), pubsub(), schedule(), http()]
+  const sources: AnySource[] = plugins.flatMap(({ sources = [] }) => sources)
   const verbs = sources.flatMap(({ name, actions = {} }) =>
     Object.entries(actions).map(([verb, action]) =>
       action === 'free'

@@ -8,7 +8,7 @@ import { schedule } from '@outbus/schedule'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { EMITS, everySource, outcomeOf, READS, WRITES } from '../integration/every-call.ts'
+import { EMITS, everyPlugin, outcomeOf, READS, WRITES } from '../integration/every-call.ts'
 import { untilDatabaseSays, watchOutcomes } from '../integration/workers/outcomes.ts'
 
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
@@ -16,11 +16,11 @@ const ONCE = { maxAttempts: 1 }
 
 async function setUp(options: { authorizer?: Authorizer; closed?: boolean } = {}) {
   const { closed = false, ...more } = options
-  const db = await useTestDatabase({ sources: [kv(), docs(), pubsub(), schedule()] })
+  const db = await useTestDatabase({ plugins: [kv(), docs(), pubsub(), schedule()] })
   const log = pino({ level: 'silent' })
   const audiences = closed ? ({ verbsFor: ['staff'], triggersFor: 'service' } as const) : {}
-  const sources = [kv(audiences), docs(audiences), pubsub(audiences), schedule(audiences)] as const
-  const bus = await createBus({ database: db.url, sources, app: 'shop', migrate: true, log, history: 'all', ...more })
+  const plugins = [kv(audiences), docs(audiences), pubsub(audiences), schedule(audiences)] as const
+  const bus = await createBus({ database: db.url, plugins, app: 'shop', migrate: true, log, history: 'all', ...more })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const of = (id: string) => bus.context({ principal: { id } })
   const service = bus.context()
@@ -252,10 +252,10 @@ test('a removed or disabled principal emits nothing, and one that may not say a 
 })
 
 test('whoever was removed or is disabled gets no answer to any call, and nobody but administrators reads what was set aside', async () => {
-  const db = await useTestDatabase({ sources: everySource() })
+  const db = await useTestDatabase({ plugins: everyPlugin() })
   const bus = await createBus({
     database: db.url,
-    sources: everySource(),
+    plugins: everyPlugin(),
     app: 'shop',
     migrate: true,
     log: pino({ level: 'silent' }),

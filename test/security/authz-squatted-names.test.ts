@@ -10,10 +10,10 @@ import { watchOutcomes } from '../integration/workers/outcomes.ts'
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), pubsub()] })
+  const db = await useTestDatabase({ plugins: [kv(), pubsub()] })
   const said: Record<string, unknown>[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => void said.push(JSON.parse(line)) })
-  const bus = await createBus({ database: db.url, sources: [kv(), pubsub()], app: 'shop', migrate: true, log })
+  const bus = await createBus({ database: db.url, plugins: [kv(), pubsub()], app: 'shop', migrate: true, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const service = bus.context()
   await service.principals.put('eve', { roles: ['admin'] })

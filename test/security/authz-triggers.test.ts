@@ -1,6 +1,7 @@
 /** Exploits: what a principal registers reaches what the service has not opened to it (G11, G20). */
-import { createBus, defineTarget, discard, reply } from '@outbus/core'
+import { createBus, discard, reply } from '@outbus/core'
 import type { Audience, Authorizer, BusOptions } from '@outbus/core'
+import { definePlugin, defineTarget } from '@outbus/core/plugin'
 import { http, httpHandler } from '@outbus/http'
 import { kv } from '@outbus/kv'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
@@ -12,23 +13,27 @@ import { watchOutcomes } from '../integration/workers/outcomes.ts'
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
 const ONCE = { maxAttempts: 1 }
 
-const courier = defineTarget({
-  type: 'courier',
-  config: z.strictObject({ to: z.string() }),
-  run: () => discard('sent'),
+const courier = definePlugin({
+  name: 'courier',
+  targets: [
+    defineTarget({
+      type: 'courier',
+      config: z.strictObject({ to: z.string() }),
+      run: () => discard('sent'),
+    }),
+  ],
 })
 
 async function setUp({
   routesFor,
   ...options
 }: { routesFor?: Audience; authorizer?: Authorizer } & Pick<BusOptions<[]>, 'priorities'> = {}) {
-  const db = await useTestDatabase({ sources: [kv(), http()] })
+  const db = await useTestDatabase({ plugins: [kv(), http()] })
   const log = pino({ level: 'silent' })
-  const sources = [kv(), http(routesFor === undefined ? {} : { routesFor })] as const
+  const plugins = [kv(), http(routesFor === undefined ? {} : { routesFor })] as const
   const bus = await createBus({
     database: db.url,
-    sources,
-    targets: [courier],
+    plugins: [...plugins, courier],
     app: 'shop',
     migrate: true,
     log,

@@ -201,10 +201,10 @@ test('a resolver of one’s own is asked for each principal of a batch once; whe
   let broken = false
   const { bus, of, outcomes } = await withPeople({
     principals: {
-      async resolve(keys) {
-        asked.push(keys.map(({ id }) => id))
+      async resolve({ principals }) {
+        asked.push(principals.map(({ id }) => id))
         if (broken) throw new Error('the directory is away')
-        return keys.map(({ id }) => ({ id, roles: ['admin'], disabled: false }))
+        return principals.map(({ id }) => ({ id, roles: ['admin'], disabled: false }))
       },
     },
   })

@@ -6,7 +6,8 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { httpListener } from '@outbus/http'
-import { defineTarget, reply, withTransaction } from '@outbus/core'
+import { reply, withTransaction } from '@outbus/core'
+import { definePlugin, defineTarget } from '@outbus/core/plugin'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays } from '../integration/workers/outcomes.ts'
@@ -49,15 +50,20 @@ test('the principal of an HTTP request reaches its handler, and what headers and
 
 test('a target sees the caller of what it delivers, and acts for it', async () => {
   const seen = Promise.withResolvers<unknown>()
-  const target = defineTarget({
-    type: 'relay',
-    config: z.strictObject({}),
-    async run({ delivery }) {
-      const cx = delivery.cx as ReturnType<typeof of>
-      seen.resolve([delivery.caller, cx.caller, cx.as(cx.caller).principal])
-    },
+  const relay = definePlugin({
+    name: 'relay',
+    targets: [
+      defineTarget({
+        type: 'relay',
+        config: z.strictObject({}),
+        async run({ delivery }) {
+          const cx = delivery.cx as ReturnType<typeof of>
+          seen.resolve([delivery.caller, cx.caller, cx.as(cx.caller).principal])
+        },
+      }),
+    ],
   })
-  const { bus, of, service } = await setUpCallers({ targets: [target] })
+  const { bus, of, service } = await setUpCallers({ more: [relay] })
   await service.triggers.create({ name: 'relay', source: 'kv', filter: {}, target: { type: 'relay' } })
   await bus.start()
   await of('mallory').kv.set('jobs', 'a', 1)

@@ -1,19 +1,27 @@
 /** A bus of app `shop` with every source, and what its handlers see of their callers. */
 import { createBus } from '@outbus/core'
-import type { AnyTarget, PrincipalResolver } from '@outbus/core'
+import type { PrincipalResolver } from '@outbus/core'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { onTestFinished } from 'vitest'
 import { asks } from '../integration/ask-source.ts'
-import { everySource } from '../integration/every-call.ts'
+import { everyPlugin } from '../integration/every-call.ts'
 import { watchOutcomes } from '../integration/workers/outcomes.ts'
 
-export async function setUpCallers(options: { principals?: PrincipalResolver; targets?: AnyTarget[] } = {}) {
-  const sources = [...everySource(), asks]
-  const db = await useTestDatabase({ sources })
+interface CallersOptions {
+  readonly principals?: PrincipalResolver
+  /** Beside those with the sources. */
+  readonly more?: readonly AnyPlugin[]
+}
+
+export async function setUpCallers({ more = [], ...options }: CallersOptions = {}) {
+  const plugins = [...everyPlugin(), asks]
+  const db = await useTestDatabase({ plugins })
   const bus = await createBus({
     database: db.url,
-    sources,
+    // What more there is brings targets: the sources are known.
+    plugins: [...plugins, ...more] as typeof plugins,
     app: 'shop',
     migrate: true,
     history: 'all',

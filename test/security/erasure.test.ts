@@ -1,7 +1,8 @@
 /** Payloads about somebody leave every table of their app, beside running dispatchers, and nothing of another app does. */
 import { readFile } from 'node:fs/promises'
-import { createBus, defineSource, reply } from '@outbus/core'
+import { createBus, reply } from '@outbus/core'
 import type { Authorizer } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
 import { kv } from '@outbus/kv'
 import { openPool } from '@outbus/test-kit/connections'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
@@ -11,7 +12,7 @@ import { z } from 'zod'
 import { JSON_PATHS } from '../../core/src/privacy/testing/paths.ts'
 import { parseJsonPath, sqlPath } from '../../core/src/validation/json-path.ts'
 import { asks } from '../integration/ask-source.ts'
-import { everySource } from '../integration/every-call.ts'
+import { everyPlugin } from '../integration/every-call.ts'
 import { watchOutcomes } from '../integration/workers/outcomes.ts'
 import { FORBIDDEN, ONCE } from './callers.ts'
 
@@ -21,12 +22,12 @@ const where = { contains: { customer: { email: ADA } } }
 const other = { customer: { email: 'bob@example.org' }, total: 9 }
 
 async function setUp({ authorizer }: { readonly authorizer?: Authorizer } = {}) {
-  const sources = [...everySource(), asks]
-  const db = await useTestDatabase({ sources })
+  const plugins = [...everyPlugin(), asks]
+  const db = await useTestDatabase({ plugins })
   const open = async () => {
     const bus = await createBus({
       database: db.url,
-      sources,
+      plugins,
       app: 'shop',
       migrate: true,
       history: 'all',
@@ -306,7 +307,7 @@ test.each([
 ] as const)(
   'what says nothing, or too little, erases nothing: %o',
   async (given, path, code: string = 'options.invalid') => {
-    const bus = await createBus({ database: 'postgres://nobody@localhost:1/none', sources: [kv()] })
+    const bus = await createBus({ database: 'postgres://nobody@localhost:1/none', plugins: [kv()] })
     onTestFinished(() => bus.stop({ graceMs: 0 }))
     await expect(bus.apps.eraseData('shop', { where: given as never })).rejects.toMatchObject({ code, path })
   },
@@ -358,8 +359,20 @@ test('rows of what a principal called say that nobody has said who did, and othe
 
 test('a table of a plugin that this process does not have is named, and so is a source that does not say how it is erased', async () => {
   const { db, bus } = await setUp()
-  const silent = defineSource({ ...asks, name: 'silent', events: { a: z.object({}) }, filter: z.object({}) } as never)
-  const few = await createBus({ database: db.url, sources: [silent], log: pino({ level: 'silent' }) })
+  const silent = defineSource({
+    name: 'silent',
+    version: 1,
+    events: { a: z.strictObject({}) },
+    filter: z.strictObject({}),
+    matches: () => true,
+    serialize: () => null,
+    api: () => ({}),
+  })
+  const few = await createBus({
+    database: db.url,
+    plugins: [definePlugin({ name: 'silent', sources: [silent] })],
+    log: pino({ level: 'silent' }),
+  })
   onTestFinished(() => few.stop({ graceMs: 0 }))
   expect((await few.apps.eraseData('shop', { where, dryRun: true })).notCovered).toEqual({
     sources: ['silent'],

@@ -62,8 +62,8 @@ test('the mark of a response reaches a listener in another process, and the call
   const { db, bus, route } = await httpService()
   await route('made', { path: '/made' }, () => respond({ status: 201, headers: { 'x-own': 'yes' }, body: 'made' }))
   await bus.start()
-  const sources = [http()] as const
-  const listener = await createBus({ database: db.url, sources, app: 'shop', log: pino({ level: 'silent' }) })
+  const plugins = [http()] as const
+  const listener = await createBus({ database: db.url, plugins, app: 'shop', log: pino({ level: 'silent' }) })
   onTestFinished(() => listener.stop({ graceMs: 0 }))
   const response = await httpHandler(listener)(new Request('http://here/made'))
   expect([response.status, response.headers.get('x-own'), await response.text()]).toEqual([201, 'yes', 'made'])

@@ -17,9 +17,9 @@ export async function httpService(
   dispatch: NonNullable<BusOptions<[]>['dispatch']> = {},
   serve: (bus: HttpBus) => Server = (bus) => createServer(httpListener(bus, options)),
 ) {
-  const db = await useTestDatabase({ sources: [http()] })
+  const db = await useTestDatabase({ plugins: [http()] })
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: db.url, sources: [http()], app: 'shop', migrate: true, dispatch, log })
+  const bus = await createBus({ database: db.url, plugins: [http()], app: 'shop', migrate: true, dispatch, log })
   whenDone(() => bus.stop({ graceMs: 0 }))
   const server = serve(bus)
   const url = await listening(server)

@@ -175,7 +175,7 @@ test('a stranger who holds the advisory lock of migrations holds up none, the fi
   const db = await useTestDatabase()
   const stranger = await useStranger(db)
   await stranger.query('select pg_advisory_lock(hashtextextended($1, 0))', [lockName('outbus')])
-  const bus = await createBus({ database: db.adminUrl, sources: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
+  const bus = await createBus({ database: db.adminUrl, plugins: [kv()], app: 'shop', log: pino({ level: 'silent' }) })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   await bus.migrate()
   await expect(bus.checkSchema()).resolves.toBeUndefined()
@@ -236,7 +236,7 @@ const BOSS_LOCKS = ['', 'create-queue', 'bamClaim', 'queue-stats', 'queue-stats-
 )
 
 test('a stranger who holds the advisory locks of pg-boss does not keep it from being installed, started and keeping house', async () => {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const stranger = await useStranger(db)
   await stranger.query(
     `select pg_advisory_lock(('x' || encode(sha224((current_database() || '.pgboss.outbus_boss' || key)::bytea), 'hex'))::bit(64)::bigint)

@@ -258,7 +258,7 @@ test('keys of a trigger without end are refused at the door', async () => {
 
 test('a trigger whose filter cannot be read fails emits as long as it is there, and no longer', async () => {
   const { db, migrating, emitting, shop } = await setUpTwoApps()
-  const other = await createBus({ database: db.url, sources: [kv()], log: pino({ level: 'silent' }) })
+  const other = await createBus({ database: db.url, plugins: [kv()], log: pino({ level: 'silent' }) })
   onTestFinished(() => other.stop({ graceMs: 0 }))
   const { items } = await shop.triggers.list()
   const id = items.find(({ name }) => name === 'working')?.id as string

@@ -1,5 +1,8 @@
 /** One event of one app, whatever its filters, keeps the process from the others for no longer than a moment (G19). */
-import { compilePattern, encodeJson, OutbusError } from '@outbus/core'
+import { OutbusError } from '@outbus/core'
+import type { SourcesOf } from '@outbus/core'
+import { compilePattern, encodeJson } from '@outbus/core/plugin'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import { MatchingIndex } from '@outbus/core/matching'
 import type { StoredTrigger } from '@outbus/core/matching'
 import { docs } from '@outbus/docs'
@@ -10,10 +13,10 @@ import { setUpTwoApps } from './two-apps.ts'
 
 const times = <T>(count: number, of: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => of(i))
 
-type WithDocs = { readonly docs: ReturnType<ReturnType<typeof docs>['api']> }
+type WithDocs = { readonly docs: ReturnType<SourcesOf<ReturnType<typeof docs>>['api']> }
 
 test('a filter of 37,000 paths is refused; those of 200 cost a document of 15,000 members what they have', async () => {
-  const { migrating, shop } = await setUpTwoApps({ sources: [docs()] })
+  const { migrating, shop } = await setUpTwoApps({ plugins: [docs()] })
   const own = migrating.context({ app: 'shop' }) as never as WithDocs
   const create = (name: string, changed: string[]) =>
     shop.triggers.create({
@@ -68,11 +71,8 @@ test('an event that takes more steps than one may is refused with its limit, and
 })
 
 /** An index of as many triggers as an app may have. */
-async function indexOf(
-  source: ReturnType<typeof http> | ReturnType<typeof kv>,
-  filter: (i: number) => unknown,
-  triggers = 10_000,
-) {
+async function indexOf(plugin: AnyPlugin, filter: (i: number) => unknown, triggers = 10_000) {
+  const [source] = plugin.sources as readonly [AnySource]
   const rows = times(triggers, (i): StoredTrigger => {
     const settings = { priority: 1, timeout_ms: 1, ordered: false, transactional: false, concurrency: null }
     const target = { type: 'function', name: 'f' }
@@ -88,8 +88,8 @@ async function indexOf(
       filter: filter(i),
     }
   })
-  const index = await MatchingIndex.load('app', '1', rows, new Map([[source.name, source as never]]))
-  return (event: { op: string }) => index.match(source as never, event)
+  const index = await MatchingIndex.load('app', '1', rows, new Map([[source.name, source]]))
+  return (event: { op: string }) => index.match(source, event)
 }
 
 test('a path is taken apart once for 10,000 routes, not for each of them', async () => {
@@ -112,7 +112,7 @@ test('routes of hundreds of segments, and globs that go back often, are counted 
 })
 
 test('a path that no head of a request could hold is no event', async () => {
-  const { migrating } = await setUpTwoApps({ sources: [http()] })
+  const { migrating } = await setUpTwoApps({ plugins: [http()] })
   const cx = migrating.context({ app: 'shop' }) as unknown as { emit(source: string, event: unknown): Promise<unknown> }
   const event = { op: 'request', method: 'GET', path: `/${'a'.repeat(16_384)}` }
   await expect(cx.emit('http', event)).rejects.toMatchObject({ code: 'event.invalid', path: 'path', limit: 16_384 })

@@ -1,6 +1,7 @@
 /** Exploit: a principal emits what only a source itself says: that a schedule fired, that a request arrived by HTTP (G11). */
-import { createBus, defineSource, reply } from '@outbus/core'
+import { createBus, reply } from '@outbus/core'
 import type { Context } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
 import { http, httpHandler } from '@outbus/http'
 import { kv } from '@outbus/kv'
 import { schedule } from '@outbus/schedule'
@@ -24,27 +25,32 @@ const REQUEST = {
 } as const
 
 /** Its own code emits `saw` for whoever asks, and anybody may emit `said`. */
-const witness = defineSource({
+const witness = definePlugin({
   name: 'witness',
-  version: 1,
-  events: { saw: z.strictObject({ what: z.string() }), said: z.strictObject({ what: z.string() }) },
-  ownOps: ['saw'],
-  filter: z.strictObject({}),
-  keys: () => ['*'],
-  keysOf: () => ['*'],
-  matches: () => true,
-  serialize: ({ op, what }) => ({ op, what }),
-  api: (context) => ({
-    look: () => context.emit({ op: 'saw', what: 'it' }),
-    lookTwice: () => context.transaction((tx) => tx.emit([{ op: 'saw', what: 'it' }])),
-  }),
+  sources: [
+    defineSource({
+      name: 'witness',
+      version: 1,
+      events: { saw: z.strictObject({ what: z.string() }), said: z.strictObject({ what: z.string() }) },
+      ownOps: ['saw'],
+      filter: z.strictObject({}),
+      keys: () => ['*'],
+      keysOf: () => ['*'],
+      matches: () => true,
+      serialize: ({ op, what }) => ({ op, what }),
+      api: (context) => ({
+        look: () => context.emit({ op: 'saw', what: 'it' }),
+        lookTwice: () => context.transaction((tx) => tx.emit([{ op: 'saw', what: 'it' }])),
+      }),
+    }),
+  ],
 })
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), schedule(), http(), witness] })
+  const db = await useTestDatabase({ plugins: [kv(), schedule(), http(), witness] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv(), schedule(), http(), witness],
+    plugins: [kv(), schedule(), http(), witness],
     app: 'shop',
     migrate: true,
     log: pino({ level: 'silent' }),

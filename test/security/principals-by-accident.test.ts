@@ -12,7 +12,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 
 const db = await useTestDatabase()
 const log = pino({ level: 'silent' })
-const bus = await createBus({ database: db.url, sources: [kv(), docs(), http()], app: 'shop', migrate: true, log })
+const bus = await createBus({ database: db.url, plugins: [kv(), docs(), http()], app: 'shop', migrate: true, log })
 afterAll(() => bus.stop({ graceMs: 0 }))
 const cx = bus.context()
 const target = { type: 'function', name: 'f' }

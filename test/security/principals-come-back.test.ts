@@ -9,9 +9,9 @@ import { expect, onTestFinished, test } from 'vitest'
 const FORBIDDEN = { name: 'OutbusError', code: 'access.forbidden' }
 
 async function setUp(options: { authorizer?: Authorizer } = {}) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: db.url, sources: [kv()], app: 'shop', migrate: true, log, ...options })
+  const bus = await createBus({ database: db.url, plugins: [kv()], app: 'shop', migrate: true, log, ...options })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   bus.handle('work', () => undefined)
   const of = (id: string) => bus.context({ principal: { id } })

@@ -10,13 +10,13 @@ import { migratedWithRoles } from '../integration/migrated-with-roles.ts'
 const log = pino({ level: 'silent' })
 
 async function open(database: string, more: object = {}) {
-  const bus = await createBus({ database, sources: [kv(), schedule()], app: 'shop', log, ...more })
+  const bus = await createBus({ database, plugins: [kv(), schedule()], app: 'shop', log, ...more })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   return bus
 }
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), schedule()] })
+  const db = await useTestDatabase({ plugins: [kv(), schedule()] })
   return { db, bus: await open(db.adminUrl, { migrate: true }) }
 }
 type Bus = Awaited<ReturnType<typeof open>>

@@ -2,8 +2,9 @@
  * What one app may write at once, have waiting and emit a second: by every source and every door, since all pass core's emit. What
  * is refused leaves nothing behind, and no other app waits for it (G19).
  */
-import { createBus, defineSource, withTransaction } from '@outbus/core'
+import { createBus, withTransaction } from '@outbus/core'
 import type { QuotasPatch } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { http, httpHandler } from '@outbus/http'
 import { kv } from '@outbus/kv'
@@ -17,24 +18,29 @@ import { z } from 'zod'
 const log = pino({ level: 'silent' })
 const TARGET = { type: 'function', name: 'f' } as const
 
-const notes = defineSource({
+const notes = definePlugin({
   name: 'notes',
-  version: 1,
-  events: { noted: z.strictObject({ text: z.string() }) },
-  filter: z.strictObject({}),
-  keys: () => ['all'],
-  keysOf: () => ['all'],
-  matches: () => true,
-  serialize: ({ text }) => ({ text }),
-  api: () => ({}),
+  sources: [
+    defineSource({
+      name: 'notes',
+      version: 1,
+      events: { noted: z.strictObject({ text: z.string() }) },
+      filter: z.strictObject({}),
+      keys: () => ['all'],
+      keysOf: () => ['all'],
+      matches: () => true,
+      serialize: ({ text }) => ({ text }),
+      api: () => ({}),
+    }),
+  ],
 })
 
-const sources = [kv(), docs(), pubsub(), schedule(), http(), notes] as const
+const plugins = [kv(), docs(), pubsub(), schedule(), http(), notes] as const
 
 async function open(database: string, migrate = false) {
   const bus = await createBus({
     database,
-    sources,
+    plugins,
     app: 'shop',
     migrate,
     log,
@@ -46,7 +52,7 @@ type Bus = Awaited<ReturnType<typeof open>>
 type Cx = ReturnType<Bus['context']>
 
 async function setUp(triggers: number, quotas: QuotasPatch = {}) {
-  const db = await useTestDatabase({ sources })
+  const db = await useTestDatabase({ plugins })
   const bus = await open(db.adminUrl, true)
   const cx = bus.context()
   for (let i = 0; i < triggers; i++)

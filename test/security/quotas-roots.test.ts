@@ -16,7 +16,7 @@ const FEEDERS = ['a', 'b', 'c', 'd']
 async function open(database: string, more: object = {}) {
   const bus = await createBus({
     database,
-    sources: [kv(), pubsub()],
+    plugins: [kv(), pubsub()],
     app: 'shop',
     dispatch: DEEP,
     log: pino({ level: 'silent' }),
@@ -29,7 +29,7 @@ type Bus = Awaited<ReturnType<typeof open>>
 type Cx = ReturnType<Bus['context']>
 
 async function setUp(rowsPerRoot: number | null) {
-  const db = await useTestDatabase({ sources: [kv(), pubsub()] })
+  const db = await useTestDatabase({ plugins: [kv(), pubsub()] })
   const bus = await open(db.adminUrl, { migrate: true })
   const cx = bus.context()
   for (const name of FEEDERS)

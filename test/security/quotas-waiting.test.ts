@@ -12,8 +12,8 @@ import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 const log = pino({ level: 'silent' })
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), schedule()] })
-  const bus = await createBus({ database: db.adminUrl, sources: [kv(), schedule({ syncMs: 100 })], migrate: true, log })
+  const db = await useTestDatabase({ plugins: [kv(), schedule()] })
+  const bus = await createBus({ database: db.adminUrl, plugins: [kv(), schedule({ syncMs: 100 })], migrate: true, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const estimate = async () => {
     const rows = await new Sql('outbus', false).run(db.pool, estimateWaiting, [])

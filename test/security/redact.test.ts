@@ -1,5 +1,6 @@
 /** What `redact` names is in no table and no log line, and nobody is asked about it: filters, handlers, letters, requests, replays. */
-import { createBus, defineSource, REDACTED, reply } from '@outbus/core'
+import { createBus, REDACTED, reply } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { http } from '@outbus/http'
 import { kv } from '@outbus/kv'
@@ -14,19 +15,24 @@ const CARD = '4111-secret'
 const IBAN = 'DE89-secret'
 
 /** Its trigger event calls things otherwise, and its order is by what may be secret. */
-const orders = defineSource({
+const orders = definePlugin({
   name: 'orders',
-  version: 1,
-  events: {
-    placed: z.strictObject({ card: z.string(), items: z.array(z.strictObject({ iban: z.string() })).default([]) }),
-  },
-  filter: z.strictObject({ card: z.string().optional() }),
-  keys: ({ card }) => [card ?? '*'],
-  keysOf: ({ card }) => ['*', card],
-  matches: ({ event, filter }) => filter.card === undefined || filter.card === event.card,
-  orderingKey: ({ card }) => card,
-  serialize: ({ card, items }) => ({ card, paidWith: card, items }),
-  api: ({ emit }) => ({ place: (card: string) => emit({ op: 'placed', card, items: [{ iban: IBAN }] }) }),
+  sources: [
+    defineSource({
+      name: 'orders',
+      version: 1,
+      events: {
+        placed: z.strictObject({ card: z.string(), items: z.array(z.strictObject({ iban: z.string() })).default([]) }),
+      },
+      filter: z.strictObject({ card: z.string().optional() }),
+      keys: ({ card }) => [card ?? '*'],
+      keysOf: ({ card }) => ['*', card],
+      matches: ({ event, filter }) => filter.card === undefined || filter.card === event.card,
+      orderingKey: ({ card }) => card,
+      serialize: ({ card, items }) => ({ card, paidWith: card, items }),
+      api: ({ emit }) => ({ place: (card: string) => emit({ op: 'placed', card, items: [{ iban: IBAN }] }) }),
+    }),
+  ],
 })
 
 const redact = {
@@ -37,12 +43,12 @@ const redact = {
 }
 
 async function setUp({ redacts = true }: { readonly redacts?: boolean } = {}) {
-  const db = await useTestDatabase({ sources: [orders, kv(), docs(), http()] })
+  const db = await useTestDatabase({ plugins: [orders, kv(), docs(), http()] })
   const lines: string[] = []
   const outcomes = watchOutcomes('shop')
   const options = {
     database: db.url,
-    sources: [orders, kv(), docs(), http()] as const,
+    plugins: [orders, kv(), docs(), http()] as const,
     app: 'shop',
     migrate: true,
     history: 'all',
@@ -232,7 +238,7 @@ test.each<readonly [given: unknown, path: string, code?: string]>([
 ])('createBus refuses what is no path of a source (%#)', async (given, path, code = 'options.invalid') => {
   const creating = createBus({
     database: 'postgres://nobody@localhost:1/none',
-    sources: [orders],
+    plugins: [orders],
     redact: given as never,
   })
   await expect(creating).rejects.toMatchObject({ name: 'OutbusError', code, path })

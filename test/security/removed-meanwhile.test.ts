@@ -3,14 +3,14 @@ import { createBus, ownerAndAdmin } from '@outbus/core'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { everySource } from '../integration/every-call.ts'
+import { everyPlugin } from '../integration/every-call.ts'
 
 async function setUp() {
   const db = await useTestDatabase()
   const meanwhile = new Map<string, () => Promise<unknown>>()
   const bus = await createBus({
     database: db.url,
-    sources: everySource(),
+    plugins: everyPlugin(),
     app: 'shop',
     migrate: true,
     log: pino({ level: 'silent' }),

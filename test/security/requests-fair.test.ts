@@ -27,10 +27,10 @@ function slowHandler(expected: number) {
 }
 
 async function setUp(apps: readonly string[]) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const log = pino({ level: 'silent' })
   const dispatch = { concurrency: 4, overloadedAfterMs: 60_000 }
-  const bus = await createBus({ database: db.url, sources: [kv()], migrate: true, dispatch, log })
+  const bus = await createBus({ database: db.url, plugins: [kv()], migrate: true, dispatch, log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const contexts = apps.map((app) => bus.context({ app }))
   for (const cx of contexts)

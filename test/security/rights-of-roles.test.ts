@@ -3,12 +3,9 @@
  * test fails until somebody has decided who may do what with it.
  */
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { createBus, enableRowSecurity, grantRoles } from '@outbus/core'
-import type { AnySource } from '@outbus/core'
+import { definePlugin } from '@outbus/core/plugin'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { kv } from '@outbus/kv'
 import { pluginName } from '@outbus/plugin-name'
@@ -16,11 +13,11 @@ import { schedule } from '@outbus/schedule'
 import { prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
 import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { lockableIn, rightsByKind, rightsIn, rightsPage } from './rights-table.ts'
 
 /** Each plugin with migrations, and what the scaffolder makes. */
-const SOURCES: readonly AnySource[] = [docs(), kv(), pluginName(), schedule()]
+const PLUGINS: readonly AnyPlugin[] = [docs(), kv(), pluginName(), schedule()]
 const FOLDERS = ['plugins/docs', 'plugins/kv', 'plugin-template/source', 'plugins/schedule']
 /** A login that has no role. */
 const NO_ROLE = 'outbus_no_role'
@@ -28,16 +25,16 @@ const DENIED = { code: '42501' }
 const EXECUTABLE = `select p.proname from pg_proc p
 where p.pronamespace in ('outbus'::regnamespace, coalesce(to_regnamespace('outbus_boss')::oid, 0)) and has_function_privilege($1, p.oid, 'execute')`
 
-async function setUp(sources: readonly AnySource[] = []) {
+async function setUp(plugins: readonly AnyPlugin[] = []) {
   const db = await useTestDatabase()
   await prepareRoles(db.adminUrl)
   await db.pool.query(
     `do $$ begin create role ${NO_ROLE}; exception when duplicate_object or unique_violation then null; end $$`,
   )
   const migrator = urlAs(db.adminUrl, 'outbus_migrator')
-  const migrate = async (more: readonly AnySource[] = []) => {
+  const migrate = async (more: readonly AnyPlugin[] = []) => {
     const log = pino({ level: 'silent' })
-    const bus = await createBus({ database: migrator, sources: [...sources, ...more], migrate: true, log })
+    const bus = await createBus({ database: migrator, plugins: [...plugins, ...more], migrate: true, log })
     await bus.stop({ graceMs: 0 })
   }
   await migrate()
@@ -48,11 +45,8 @@ async function setUp(sources: readonly AnySource[] = []) {
 }
 
 /** A plugin whose first migration is this. */
-async function pluginWith(sql: string): Promise<AnySource> {
-  const folder = await mkdtemp(join(tmpdir(), 'outbus-rights-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  await writeFile(join(folder, '0001_later.sql'), sql)
-  return { ...pluginName(), name: 'later', migrations: pathToFileURL(`${folder}/`) } as AnySource
+function pluginWith(sql: string): AnyPlugin {
+  return definePlugin({ name: 'later', sources: [], migrations: { '0001_later': sql } })
 }
 
 const LATER = `create table {schema}.later_things (id serial primary key, app_id text not null, word text);
@@ -71,7 +65,10 @@ refresh materialized view {schema}.later_counts;
 `
 
 test('every plugin that has migrations is on the page', () => {
-  const folders = ['plugins', 'plugin-template'].flatMap((root) => readdirSync(root).map((name) => `${root}/${name}`))
+  // The template with both has the tables of the one with a source.
+  const folders = ['plugins', 'plugin-template']
+    .flatMap((root) => readdirSync(root).map((name) => `${root}/${name}`))
+    .filter((folder) => folder !== 'plugin-template/both')
   expect(folders.filter((folder) => existsSync(`${folder}/migrations`)).toSorted()).toEqual(FOLDERS.toSorted())
 })
 
@@ -79,7 +76,7 @@ describe('with every plugin', () => {
   let all: Awaited<ReturnType<typeof setUp>>
   let executableBefore: readonly unknown[]
   beforeAll(async () => {
-    all = await setUp(SOURCES)
+    all = await setUp(PLUGINS)
     executableBefore = (await all.db.pool.query(EXECUTABLE, [NO_ROLE])).rows
     await all.db.pool.query(`select outbus.add_day('attempts', '2030-01-01')`)
     await all.grant()
@@ -125,7 +122,7 @@ test('what a later migration makes is not on the page, whatever it is', async ()
   const { db, migrate, grant } = await setUp()
   await grant()
   const before = await rightsIn(db.pool, 'outbus', TEST_ROLES, NO_ROLE)
-  await migrate([await pluginWith(LATER)])
+  await migrate([pluginWith(LATER)])
   await grant()
   const after = await rightsIn(db.pool, 'outbus', TEST_ROLES, NO_ROLE)
   expect(after.filter((line) => !before.includes(line))).toMatchInlineSnapshot(`
@@ -154,7 +151,7 @@ test('what a migration makes is nobody’s until rights are granted: no gap for 
   for (const role of ['public', TEST_ROLES.reader])
     await db.pool.query(`alter default privileges for role ${TEST_ROLES.migrator} grant select on tables to ${role}`)
   await db.pool.query(`insert into outbus.role_apps values ('outbus_reading', 'shop')`)
-  await migrate([await pluginWith(LATER)])
+  await migrate([pluginWith(LATER)])
   const reading = await client('outbus_reading')
   expect((await reading.query('select from outbus.later_things')).rowCount).toBe(0)
   expect((await reading.query('select from outbus.later_days')).rowCount).toBe(0)
@@ -189,7 +186,7 @@ test('default privileges in the schema are withdrawn with what they have given',
 
 test('under row security a view shows a role its own apps, and what is a copy is nobody’s', async () => {
   const { db, migrate, grant, secure, client } = await setUp()
-  await migrate([await pluginWith(LATER)])
+  await migrate([pluginWith(LATER)])
   await db.pool.query(`grant select on outbus.later_counts to ${TEST_ROLES.reader}`)
   await grant()
   await db.pool.query(`grant select on outbus.later_counts to ${TEST_ROLES.reader}`)

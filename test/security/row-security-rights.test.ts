@@ -13,7 +13,7 @@ async function setUp() {
   await prepareRoles(db.adminUrl)
   const migrator = urlAs(db.adminUrl, 'outbus_migrator')
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: migrator, sources: [kv(), docs(), schedule()], migrate: true, log })
+  const bus = await createBus({ database: migrator, plugins: [kv(), docs(), schedule()], migrate: true, log })
   await bus.stop({ graceMs: 0 })
   return { db, migrator, client: (login: Parameters<typeof urlAs>[1]) => useTestClient(urlAs(db.adminUrl, login)) }
 }

@@ -12,11 +12,11 @@ const RECURRENCE = '0 3 1 1 *'
 type TestDatabase = Awaited<ReturnType<typeof useTestDatabase>>
 
 async function setUp(options: { authorizer?: Authorizer; principals?: PrincipalResolver } = {}, given?: TestDatabase) {
-  const db = given ?? (await useTestDatabase({ sources: [schedule()] }))
+  const db = given ?? (await useTestDatabase({ plugins: [schedule()] }))
   const logged: string[] = []
   const bus = await createBus({
     database: db.url,
-    sources: [schedule({ syncMs: 100 })],
+    plugins: [schedule({ syncMs: 100 })],
     app: 'shop',
     migrate: true,
     log: pino({ level: 'error' }, { write: (line: string) => void logged.push(line) }),
@@ -100,10 +100,10 @@ test('whoever was removed, is disabled, or was shut out has nothing fired any mo
 
 test('a resolver that never answers about principals of one app keeps the schedules of no other app', async () => {
   const hanging: PrincipalResolver = {
-    resolve: (asked) =>
-      asked.some(({ app }) => app === 'shop')
+    resolve: ({ principals }) =>
+      principals.some(({ app }) => app === 'shop')
         ? new Promise(() => undefined)
-        : Promise.resolve(asked.map(({ id }) => ({ id, roles: [], disabled: false }))),
+        : Promise.resolve(principals.map(({ id }) => ({ id, roles: [], disabled: false }))),
   }
   const { db, bus: before, of } = await setUp()
   for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) await of(id).schedule.set(id, { recurrence: RECURRENCE })

@@ -1,5 +1,6 @@
 /** A schedule of one app that cannot be carried out, or takes long to calculate, holds up those of no other app (G19). */
 import { isOutbusError } from '@outbus/core'
+import type { SourcesOf } from '@outbus/core'
 import { schedule } from '@outbus/schedule'
 import type { ScheduleEvent } from '@outbus/schedule'
 import { expect, test } from 'vitest'
@@ -14,7 +15,7 @@ const HOSTILE = `FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR=${EVERY_HOUR};BYM
 const ENDED = 'DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=3'
 
 async function setUp() {
-  const all = await setUpTwoApps({ sources: [schedule({ syncMs: 100 })] })
+  const all = await setUpTwoApps({ plugins: [schedule({ syncMs: 100 })] })
   const [shop, bank] = ['shop', 'bank'].map((app) => all.migrating.context({ app })) as never as [
     WithSchedule,
     WithSchedule,
@@ -31,7 +32,7 @@ async function setUp() {
 }
 
 type WithSchedule = ReturnType<Awaited<ReturnType<typeof setUpTwoApps>>['migrating']['context']> & {
-  readonly schedule: ReturnType<ReturnType<typeof schedule>['api']>
+  readonly schedule: ReturnType<SourcesOf<ReturnType<typeof schedule>>['api']>
 }
 
 test('one that takes 15 s to calculate is refused, and keeps the process from nothing', async () => {

@@ -17,7 +17,7 @@ import { boundTo } from '../../core/src/postgres/statement.ts'
 import { OUTBOX_IS_EMPTY, untilDatabaseSays, watchOutcomes } from '../integration/workers/outcomes.ts'
 import { findStatements } from '../reference/statements.ts'
 
-const sources = [kv(), docs(), schedule(), pluginName()]
+const plugins = [kv(), docs(), schedule(), pluginName()]
 const log = pino({ level: 'silent' })
 
 interface Text {
@@ -73,7 +73,7 @@ async function trapOperators(on: pg.ClientBase): Promise<void> {
 }
 
 test('every statement has operands that the catalogue has an operator for, so that no other one fits better', async () => {
-  const db = await useTestDatabase({ sources })
+  const db = await useTestDatabase({ plugins })
   const trapping = await useTestClient(db.adminUrl)
   await trapOperators(trapping)
   const looking = await useTestClient(db.adminUrl)
@@ -145,11 +145,11 @@ test('nothing that a login puts into public is run by whoever migrates, grants, 
   await attacking.query(TRAPS)
 
   const migrator = urlAs(db.adminUrl, 'outbus_migrator')
-  const owner = await createBus({ database: migrator, sources, migrate: true, log })
+  const owner = await createBus({ database: migrator, plugins, migrate: true, log })
   onTestFinished(() => owner.stop({ graceMs: 0 }))
   await grantRoles(migrator, { roles: TEST_ROLES })
   await enableRowSecurity(migrator, { allApps: [TEST_ROLES.dispatcher] })
-  const bus = await createBus({ database: urlAs(db.adminUrl, 'outbus_service'), sources, history: 'all', log })
+  const bus = await createBus({ database: urlAs(db.adminUrl, 'outbus_service'), plugins, history: 'all', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   bus.handle('work', () => undefined)
   const bank = bus.context({ app: 'bank' })

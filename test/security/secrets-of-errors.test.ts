@@ -48,12 +48,12 @@ async function everyRow(url: string): Promise<string> {
 }
 
 async function failing(redactErrors?: readonly RegExp[] | false) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const { log, text } = capture()
   const outcomes = watchOutcomes('shop')
   const bus = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     app: 'shop',
     migrate: true,
     history: 'all',
@@ -107,7 +107,7 @@ test('a day of a bus that logs everything shows no password of its connections',
 test('an idle connection that Postgres ends is logged without its client', async () => {
   const db = await useTestDatabase()
   const { log, text, line } = capture()
-  const bus = await createBus({ database: db.url, sources: [kv()], app: 'shop', migrate: true, retention: false, log })
+  const bus = await createBus({ database: db.url, plugins: [kv()], app: 'shop', migrate: true, retention: false, log })
   onTestFinished(() => bus.stop())
   await bus.on('work', 'kv', { collection: 'jobs' }, () => undefined)
   await bus.start()

@@ -3,7 +3,8 @@
  * rights of an emitter. `bank` is the app that must not notice. Nothing here needs vitest, since the fuzz is a program of its own.
  */
 import { createBus, discard, enableRowSecurity, grantRoles, reply } from '@outbus/core'
-import type { AnySource, HandlerArgs } from '@outbus/core'
+import type { HandlerArgs } from '@outbus/core'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import { prepareRoles, TEST_ROLES, urlAs } from '@outbus/test-kit'
 import { withClient } from '@outbus/test-kit/connections'
 import pino from 'pino'
@@ -14,14 +15,14 @@ export interface MigrateOptions {
 }
 
 /** The bus of the migrator, which is the caller's to stop. `url` is a superuser's. */
-export async function migrateTwoApps<const S extends readonly AnySource[]>(
+export async function migrateTwoApps<const S extends readonly AnyPlugin[]>(
   url: string,
-  sources: S,
+  plugins: S,
   { bound = true }: MigrateOptions = {},
 ) {
   await prepareRoles(url)
   const migrator = urlAs(url, 'outbus_migrator')
-  const bus = await createBus({ database: migrator, sources, migrate: true, log: pino({ level: 'silent' }) })
+  const bus = await createBus({ database: migrator, plugins, migrate: true, log: pino({ level: 'silent' }) })
   await grantRoles(migrator, { roles: TEST_ROLES })
   if (bound) {
     await enableRowSecurity(migrator, { allApps: [TEST_ROLES.dispatcher, TEST_ROLES.reader] })

@@ -4,7 +4,7 @@ import type { AccessRequest, Authorizer } from '@outbus/core'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import pino from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { everySource } from '../integration/every-call.ts'
+import { everyPlugin } from '../integration/every-call.ts'
 import { watchOutcomes } from '../integration/workers/outcomes.ts'
 
 const YEARS = 9 * 365 * 86_400_000
@@ -22,7 +22,7 @@ async function setUp(authorizer: Authorizer = ownerAndAdmin) {
   const db = await useTestDatabase()
   const bus = await createBus({
     database: db.url,
-    sources: everySource(),
+    plugins: everyPlugin(),
     app: 'shop',
     migrate: true,
     log: pino({ level: 'silent' }),

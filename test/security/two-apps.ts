@@ -1,6 +1,6 @@
 /** The two apps of shop-and-bank.ts in a database of one test, beside a service that dispatches for both. */
 import { createBus } from '@outbus/core'
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import { kv } from '@outbus/kv'
 import { urlAs } from '@outbus/test-kit'
 import { useTestClient, useTestDatabase } from '@outbus/test-kit/vitest'
@@ -14,23 +14,23 @@ export interface TwoAppsOptions extends MigrateOptions {
   readonly dispatch?: Record<string, number>
   readonly history?: 'off' | 'failures' | 'all'
   /** The bus has these beside kv. */
-  readonly sources?: readonly AnySource[]
+  readonly plugins?: readonly AnyPlugin[]
 }
 
 export async function setUpTwoApps({
   bound = true,
   dispatch = {},
   history = 'off',
-  sources: more = [],
+  plugins: more = [],
 }: TwoAppsOptions = {}) {
-  const sources = [kv(), ...more]
-  const db = await useTestDatabase({ sources })
+  const plugins = [kv(), ...more]
+  const db = await useTestDatabase({ plugins })
   const migrating = await migrateTwoApps(db.adminUrl, [kv(), ...more], { bound })
   onTestFinished(() => migrating.stop({ graceMs: 0 }))
   const dispatching = await createBus({
     // A service: its plugins emit by themselves.
     database: urlAs(db.adminUrl, 'outbus_service'),
-    sources,
+    plugins,
     history,
     dispatch,
     log: pino({ level: 'silent' }),

@@ -11,10 +11,10 @@ const ONCE = { maxAttempts: 1 }
 const silent = (): Promise<never> => new Promise(() => undefined)
 
 async function setUp(options: Pick<BusOptions<[]>, 'authorizer' | 'principals'>) {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     app: 'shop',
     migrate: true,
     log: pino({ level: 'silent' }),
@@ -38,11 +38,11 @@ const set = (cx: { kv: { set(collection: string, key: string, value: unknown): P
 
 /** Of a resolver of one's own: everybody is there. */
 const everybody = (silentAbout: () => string | undefined): PrincipalResolver => ({
-  resolve: (asked) => {
+  resolve: ({ principals }) => {
     const about = silentAbout()
-    return about !== undefined && asked.some(({ id }) => id === about)
+    return about !== undefined && principals.some(({ id }) => id === about)
       ? silent()
-      : Promise.resolve(asked.map(({ id }) => ({ id, roles: [], disabled: false })))
+      : Promise.resolve(principals.map(({ id }) => ({ id, roles: [], disabled: false })))
   },
   register: () => Promise.resolve(),
 })

@@ -1,6 +1,7 @@
 /** What the compiler refuses, so that a service hears of it before it runs. Compiled by `npm run typecheck`, never run. */
-import { createBus, defineSource } from '@outbus/core'
+import { createBus } from '@outbus/core'
 import type { Bus } from '@outbus/core'
+import { definePlugin, defineSource, defineTarget } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { kv } from '@outbus/kv'
 import type { KvEvent } from '@outbus/kv'
@@ -8,21 +9,26 @@ import { pubsub } from '@outbus/pubsub'
 import { z } from 'zod'
 
 const topics = () =>
-  defineSource({
+  definePlugin({
     name: 'topics',
-    version: 1,
-    events: { said: z.strictObject({ topic: z.string() }), left: z.strictObject({}) },
-    filter: z.strictObject({ topic: z.string().optional() }),
-    keys: ({ topic }) => [topic ?? ''],
-    keysOf: (event) => (event.op === 'said' ? [event.topic, ''] : ['']),
-    // @ts-expect-error -- `left` has no topic
-    matches: ({ event, filter }) => event.topic === filter.topic,
-    serialize: (event) => ({ op: event.op }),
-    api: () => ({ say: (topic: string) => topic.length }),
+    sources: [
+      defineSource({
+        name: 'topics',
+        version: 1,
+        events: { said: z.strictObject({ topic: z.string() }), left: z.strictObject({}) },
+        filter: z.strictObject({ topic: z.string().optional() }),
+        keys: ({ topic }) => [topic ?? ''],
+        keysOf: (event) => (event.op === 'said' ? [event.topic, ''] : ['']),
+        // @ts-expect-error -- `left` has no topic
+        matches: ({ event, filter }) => event.topic === filter.topic,
+        serialize: (event) => ({ op: event.op }),
+        api: () => ({ say: (topic: string) => topic.length }),
+      }),
+    ],
   })
 
 export async function both() {
-  const bus = await createBus({ database: '', sources: [kv(), topics()] })
+  const bus = await createBus({ database: '', plugins: [kv(), topics()] })
   const cx = bus.context({ app: 'shop' })
 
   await cx.kv.set('c', 'k', 1)
@@ -89,7 +95,7 @@ export async function both() {
 
 /** The sources of this repository together. */
 export async function ours() {
-  const bus = await createBus({ database: '', sources: [kv(), docs(), pubsub()], app: 'shop' })
+  const bus = await createBus({ database: '', plugins: [kv(), docs(), pubsub()], app: 'shop' })
   const cx = bus.context()
   const document = await cx.docs.insert('users', { name: 'ada' })
   const id: string = document.id
@@ -112,9 +118,43 @@ export async function ours() {
   return id
 }
 
+/** A plugin with two sources, one with a target alone, and none at all. */
+export async function severalSources() {
+  const two = definePlugin({
+    name: 'two',
+    sources: [named('first'), named('second')],
+    start: async (host) => {
+      await host.source('first').context('shop').emit({ op: 'said', of_first: 'x' })
+      // @ts-expect-error -- the member of the other source
+      await host.source('first').context('shop').emit({ op: 'said', of_second: 'x' })
+      // @ts-expect-error -- the source of another plugin
+      void host.source('kv')
+    },
+  })
+  const target = defineTarget({
+    type: 'post',
+    config: z.strictObject({ to: z.string() }),
+    run: ({ config: { to } }) => void to.length,
+    triggersFor: ({ config: { to }, app }) => (to === app ? 'everyone' : 'service'),
+  })
+  const bus = await createBus({ database: '', plugins: [two, definePlugin({ name: 'post', targets: [target] })] })
+  const cx = bus.context({ app: 'shop' })
+  const said: ['first', 'second'] = [cx.first.say_first(), cx.second.say_second()]
+  // @ts-expect-error -- the verb of the other source
+  void cx.first.say_second
+  // @ts-expect-error -- it brings no source
+  void cx.post
+  // @ts-expect-error -- sources come with plugins
+  await createBus({ database: '', sources: [] })
+  const none = await createBus({ database: '' })
+  // @ts-expect-error -- there is none
+  void none.context().first
+  return said
+}
+
 /** For a service that has one app and no principals. */
 export async function verbsOfTheBus() {
-  await using bus = await createBus({ database: '', sources: [kv(), docs()], app: 'shop' })
+  await using bus = await createBus({ database: '', plugins: [kv(), docs()], app: 'shop' })
   const version: number = (await bus.kv.set('users', 'ada', 1)).version
   // @ts-expect-error -- no such verb
   void bus.docs.put

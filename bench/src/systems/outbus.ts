@@ -20,7 +20,10 @@ const CHANNELS: readonly Channel[] = ['main', 'other']
  * API differs from today's, the difference is bridged here.
  */
 export function openBus(url: string, { migrate = false } = {}) {
-  return createBus({ database: url, sources: [benchSource, kv()], migrate })
+  const store = kv()
+  // A package of before plugins gives its source itself, and its bus takes sources.
+  if ('events' in store) return createBus({ database: url, sources: [benchSource, store], migrate } as never) as never
+  return createBus({ database: url, plugins: [{ name: 'bench', sources: [benchSource] }, store], migrate })
 }
 
 export const outbus: System = {

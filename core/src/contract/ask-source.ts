@@ -59,6 +59,17 @@ export function askSource<T>(source: AnySource, member: string, ask: () => unkno
   throw sourceFailed(source, member, `${member} returned ${nameOf(answer)}`, `${member} has to return ${what}`)
 }
 
+/** Where the triggers of a source are filed that gives no keys: all of them under one. */
+const ONE_SHELF: readonly string[] = ['']
+
+export function keysOfFilter(source: AnySource, filter: unknown): readonly string[] {
+  return source.keys === undefined ? ONE_SHELF : askSource(source, 'keys', () => source.keys?.(filter), KEYS)
+}
+
+export function keysOfEvent(source: AnySource, event: { readonly op: string }): readonly string[] {
+  return source.keysOf === undefined ? ONE_SHELF : askSource(source, 'keysOf', () => source.keysOf?.(event), KEYS)
+}
+
 export function sourceFailed(
   source: AnySource,
   member: string,

@@ -1,11 +1,10 @@
 /**
- * The source contract: a plugin that says what can happen.
+ * The source contract: what a plugin says can happen.
  *
  * Vocabulary: a *source* emits *service events* (`op` and what that op carries). A *trigger* stores a *filter*
  * of the source's own shape. For each trigger that matches, an outbox row carries the *trigger event*, which is
  * what the source serialized the service event to and what a target receives.
  */
-import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { z } from 'zod'
 import type { CallScope, Principal } from './scope.ts'
@@ -18,9 +17,6 @@ import type { Quotas } from './quotas.ts'
 import type { Audience } from './audience.ts'
 import type { Statement } from './statement.ts'
 import type { WriteTexts } from './write-texts.ts'
-
-/** Of the source and the target contract. A bus refuses a plugin that was written for another one. */
-export const API_VERSION = 1
 
 /** What a target receives: any JSON value. */
 export type TriggerEvent = JsonValue
@@ -50,23 +46,20 @@ export interface EventSource<
 > {
   /** Unique among the sources of a bus; lower case; where the verbs are mounted (`cx.kv`). */
   readonly name: Name
-  /** Of this contract, that the plugin was written for: {@link API_VERSION}. Default 1, which is the only one so far. */
-  readonly apiVersion?: number
   /** The ops and what each carries. Parsed on every emit, so that matcher and serializer see only valid events. */
   readonly events: E
   /** What a trigger may filter on. Strict. Parsed when a trigger is written and when the index is built. */
   readonly filter: F
   /** Version of the trigger event, from 1. Stored with each row; `upcast` reads older ones. */
   readonly version: number
-  /** Folder of forward-only `.sql` files, run on this source's own line after core's. */
-  readonly migrations?: URL
   /**
    * Where a trigger is filed. Called once per trigger when an index is built. Pure.
    * Sound with `keysOf`: whenever `matches` is true, the two have a key in common. Not promised the other way.
+   * Default for the two, which come together: one key for all triggers, and `matches` decides about each of them.
    */
-  keys(filter: z.output<F>): readonly string[]
+  keys?(filter: z.output<F>): readonly string[]
   /** Where triggers are looked up. Called once per emit. Pure. */
-  keysOf(event: EventOf<E>): readonly string[]
+  keysOf?(event: EventOf<E>): readonly string[]
   /** Decides among the candidates that share a key. Called once per candidate and emit. Pure: no I/O, no clock. */
   matches(args: { event: EventOf<E>; filter: z.output<F> }): boolean
   /**
@@ -122,13 +115,6 @@ export interface EventSource<
    * and emits nothing. A stored value is matched as the event that tells of it: `{ collection, key, value }`.
    */
   readonly erase?: Readonly<Record<string, ((batch: ErasureBatch) => Promise<ErasedBatch>) | 'no payload'>>
-  /**
-   * Called by `bus.start()`, before anything is dispatched: for a source that makes events happen by itself. Rejects to
-   * keep the bus from starting.
-   */
-  start?(host: SourceHost<E>): Promise<void>
-  /** Called by `bus.stop()`, before dispatch ends. */
-  stop?(): Promise<void>
   /** The source's verbs, mounted at `cx[name]`. Called at most once per call context; the verbs may do I/O. */
   api(context: SourceContext<E>): Api
 }
@@ -199,13 +185,8 @@ export interface SourceRequests<E extends EventSchemas = EventSchemas> {
   isAnswered(event: EventInput<E>): Promise<boolean>
 }
 
-/** What a source that acts by itself is handed when the bus starts; works until the bus has stopped. */
+/** A source in the hands of its own plugin, which makes events happen by itself: `PluginHost.source`. */
 export interface SourceHost<E extends EventSchemas = EventSchemas> {
-  readonly log: Logger
-  /** pg-boss on the bus's database, in the schema `<schema of the bus>_boss`; started when it is first asked for. */
-  boss(): Promise<PgBoss>
-  /** Runs one statement by itself, over all apps. */
-  run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
   /**
    * As a verb is called by the service itself, for one app. What is emitted is attributed to `caller`, the id that a verb's own
    * context named (`SourceContext.caller`). Default, and null: the service. Never an id that a sender wrote.
@@ -278,10 +259,10 @@ export interface SharedWrite<E extends EventSchemas, Item, Result> {
    * Writes all of them, sorted by app and key, and answers for each by position. Called again, for each item by itself, where
    * it throws for several.
    */
-  write(
-    tx: SharedTransaction<E>,
-    items: readonly { readonly app: string; readonly item: Item }[],
-  ): Promise<readonly Result[]>
+  write(args: {
+    readonly tx: SharedTransaction<E>
+    readonly items: readonly { readonly app: string; readonly item: Item }[]
+  }): Promise<readonly Result[]>
   /**
    * The same as one statement, into which core puts the emit: one round trip, which commits. Taken outside of a caller's transaction,
    * unless a trigger that matches is `ordered` or somebody holds a lock that it needs; `write` is called then, and always without it.

@@ -1,5 +1,5 @@
 /**
- * The target contract: a plugin that runs a delivery. A trigger names its target as `{ type, …config }`.
+ * The target contract: what a plugin can have run. A trigger names its target as `{ type, …config }`.
  */
 import type { Logger } from 'pino'
 import type { z } from 'zod'
@@ -11,8 +11,6 @@ import type { Audience } from './audience.ts'
 export interface Target<Type extends string = string, C extends z.ZodType = z.ZodType> {
   /** Unique among the targets of a bus: `function`, `webhook`, … */
   readonly type: Type
-  /** Of this contract, that the plugin was written for: `API_VERSION`. Default 1, which is the only one so far. */
-  readonly apiVersion?: number
   /** The rest of a trigger's `target`. Strict. Parsed when a trigger is written, and again for each delivery's plan. */
   readonly config: C
   /**
@@ -27,16 +25,12 @@ export interface Target<Type extends string = string, C extends z.ZodType = z.Zo
     readonly log: Logger
   }): Promise<Verdict | void> | Verdict | void
   /** Whether this process can run the config now. Shown with a trigger as `unresolved`; never refuses one. */
-  resolves?(config: z.output<C>, where: { readonly app: string }): boolean
+  resolves?(args: { readonly config: z.output<C>; readonly app: string }): boolean
   /**
    * For whom the service opened this target with this config: who, beside the service and administrators, may register triggers with it,
    * and in whose name it runs. Asked when a trigger is written, and again for each batch of deliveries. Pure. Default the service alone.
    */
-  triggersFor?(config: z.output<C>, where: { readonly app: string }): Audience
-  /** Called once by `bus.start()`, before anything is claimed. */
-  start?(): Promise<void>
-  /** Called once by `bus.stop()`, after the last delivery. */
-  stop?(): Promise<void>
+  triggersFor?(args: { readonly config: z.output<C>; readonly app: string }): Audience
 }
 
 /** Infers a target's types from its definition; returns it unchanged. */
@@ -49,5 +43,5 @@ export type AnyTarget = Target<string, any>
 
 /** To whom a trigger's target is open. */
 export function audienceOfTarget(target: AnyTarget, { type: _type, ...config }: TargetSpec, app: string): Audience {
-  return target.triggersFor?.(config, { app }) ?? 'service'
+  return target.triggersFor?.({ config, app }) ?? 'service'
 }

@@ -199,11 +199,11 @@ async function resolveEach(
   tx: pg.ClientBase,
 ): Promise<readonly (ResolvedPrincipal | undefined)[]> {
   try {
-    return await resolver.resolve(keys, tx)
+    return await resolver.resolve({ principals: keys, on: tx })
   } catch (error) {
     // The bus's own asked Postgres, which is away.
     if (resolver instanceof AdminPrincipalResolver) throw error
-    const each = await Promise.allSettled(keys.map((key) => resolver.resolve([key], tx)))
+    const each = await Promise.allSettled(keys.map((key) => resolver.resolve({ principals: [key], on: tx })))
     return each.map((settled) => (settled.status === 'fulfilled' ? settled.value[0] : undefined))
   }
 }

@@ -11,6 +11,6 @@ export function memoryInboxes(): InboxResolver {
       open.set(address, listener)
       return { address, hearing: true, close: async () => void open.delete(address) }
     },
-    tell: (address, requestIds) => open.get(address)?.onReplies(requestIds),
+    tell: ({ address, requestIds }) => open.get(address)?.onReplies(requestIds),
   }
 }

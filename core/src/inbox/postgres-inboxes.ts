@@ -60,7 +60,7 @@ export function postgresInboxes({ sql, pool, connection, log }: PostgresInboxesO
         close: () => listening.stop(),
       }
     },
-    tell(address, requestIds) {
+    tell({ address, requestIds }) {
       if (own?.address === address) return own.listener.onReplies(requestIds)
       const notifier = notifierOf(address)
       for (const id of requestIds) {

@@ -24,5 +24,5 @@ export interface InboxResolver {
    */
   open(listener: InboxListener): OpenInbox
   /** Called after the commit of the replies. Never throws, and is not awaited: a lost hint costs one poll interval. */
-  tell(address: string, requestIds: readonly string[]): void
+  tell(args: { readonly address: string; readonly requestIds: readonly string[] }): void
 }

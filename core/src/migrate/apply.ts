@@ -24,7 +24,8 @@ export async function applyLine(client: pg.Client, schema: string, line: LoadedL
       await apply(client, schema, line.name, migration)
     }
   } catch (cause) {
-    const where = current === undefined ? line.path : `${current.name}.sql${lineOf(cause, current, schema)}`
+    const where =
+      current === undefined ? 'before its first file' : `${current.name}.sql${lineOf(cause, current, schema)}`
     const { message } = cause as { readonly message?: unknown }
     const sqlState = sqlStateOf(cause)
     const waitedFor =

@@ -1,18 +1,15 @@
-/**
- * A migration line: a folder of numbered, forward-only `.sql` files. Core has one, and so has each plugin with tables.
- */
+/** A migration line: numbered, forward-only SQL. Core has one, and so has each plugin with tables. */
 import { createHash } from 'node:crypto'
-import { readFile, readdir } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import type { Migrations } from '../contract/plugin.ts'
 import { OutbusError } from '../errors.ts'
 import { directivesOf } from './directives.ts'
 import type { Directives } from './directives.ts'
 
 export interface MigrationLine {
-  /** `core`, or the source's name. Its bookkeeping table is `migrations_<name>`. */
+  /** `core`, or the plugin's name. Its bookkeeping table is `migrations_<name>`. */
   readonly name: string
-  /** The folder of its files: `0001_create_outbox.sql`, `0002_…`, without gaps. Hidden files are ignored. */
-  readonly directory: URL
+  /** `0001_create_outbox`, `0002_…`, without gaps. */
+  readonly migrations: Migrations
 }
 
 export interface Migration {
@@ -28,71 +25,48 @@ export interface Migration {
 
 export interface LoadedLine {
   readonly name: string
-  readonly path: string
   /** By number, from 1, without gaps; at least one. */
   readonly migrations: readonly Migration[]
 }
 
-/** The rule for a source's name, because it becomes part of a table's name. */
+/** The rule for a plugin's name, because it becomes part of a table's name. */
 const LINE_NAME = /^[a-z][a-z0-9_]{0,39}$/
-const FILE_NAME = /^(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.sql$/
+const MIGRATION_NAME = /^(\d{4})_[a-z0-9]+(_[a-z0-9]+)*$/
 
-export async function loadLines(lines: readonly MigrationLine[]): Promise<LoadedLine[]> {
+export function loadLines(lines: readonly MigrationLine[]): LoadedLine[] {
   const seen = new Set<string>()
   for (const { name } of lines) {
     if (!LINE_NAME.test(name))
-      refuse(name, 'a migration line is named like a source: lower case, at most 40 characters')
+      refuse(name, 'a migration line is named in lower case, with at most 40 of a-z, 0-9 and _', 'rename the plugin')
     if (seen.has(name)) refuse(name, 'two migration lines have this name')
     seen.add(name)
   }
-  return Promise.all(lines.map(loadLine))
+  return lines.map(loadLine)
 }
 
-async function loadLine({ name, directory }: MigrationLine): Promise<LoadedLine> {
-  const path = fileURLToPath(directory)
-  const files = await filesIn(name, path)
-  if (files.length === 0)
-    refuse(name, `its folder ${path} has no migrations`, 'is it among the "files" of its package.json?')
-  for (const file of files) {
-    if (!FILE_NAME.test(file))
-      refuse(name, `${JSON.stringify(file)} is not a name for a migration`, 'like 0001_create_outbox.sql')
+function loadLine({ name, migrations }: MigrationLine): LoadedLine {
+  const names = Object.keys(migrations).toSorted()
+  if (names.length === 0) refuse(name, 'it has no migrations', 'leave migrations out where there are none')
+  for (const each of names) {
+    if (!MIGRATION_NAME.test(each))
+      refuse(name, `${JSON.stringify(each)} is not a name for a migration`, 'like 0001_create_outbox')
   }
-  const numbers = files.map((file) => Number(file.slice(0, 4)))
+  const numbers = names.map((each) => Number(each.slice(0, 4)))
   for (const [index, number] of numbers.entries()) {
     if (number === index + 1) continue
-    if (number === numbers[index - 1]) refuse(name, `${files[index - 1]} and ${files[index]} have the same number`)
-    refuse(name, `${String(index + 1).padStart(4, '0')} is missing before ${files[index]}`)
+    if (number === numbers[index - 1]) refuse(name, `${names[index - 1]} and ${names[index]} have the same number`)
+    refuse(name, `${String(index + 1).padStart(4, '0')} is missing before ${names[index]}`)
   }
-  const migrations = await Promise.all(
-    files.map(async (file, index) => {
-      const text = (await readFile(new URL(file, withSlash(directory)), 'utf8')).replaceAll('\r\n', '\n')
-      return {
-        name: file.slice(0, -'.sql'.length),
-        number: index + 1,
-        text,
-        directives: directivesOf(text, (said) =>
-          refuse(name, `${file}: ${JSON.stringify(said)} is nothing that a migration says`, 'see docs/upgrades.md'),
-        ),
-        sha256: createHash('sha256').update(text).digest('hex'),
-      }
-    }),
+  return { name, migrations: names.map((each, index) => loadMigration(name, each, index + 1, migrations[each])) }
+}
+
+function loadMigration(line: string, name: string, number: number, given: string | undefined): Migration {
+  if (typeof given !== 'string') refuse(line, `${name} is no text`, 'migrations are SQL by name')
+  const text = given.replaceAll('\r\n', '\n')
+  const directives = directivesOf(text, (said) =>
+    refuse(line, `${name}: ${JSON.stringify(said)} is nothing that a migration says`, 'see docs/upgrades.md'),
   )
-  return { name, path, migrations }
-}
-
-async function filesIn(line: string, path: string): Promise<string[]> {
-  try {
-    return (await readdir(path)).filter((file) => !file.startsWith('.')).toSorted()
-  } catch (cause) {
-    throw new OutbusError('plugin.invalid', `migration line ${line}: its folder ${path} cannot be read`, {
-      path: 'migrations',
-      cause,
-    })
-  }
-}
-
-function withSlash(directory: URL): URL {
-  return directory.pathname.endsWith('/') ? directory : new URL(`${directory.href}/`)
+  return { name, number, text, directives, sha256: createHash('sha256').update(text).digest('hex') }
 }
 
 function refuse(line: string, problem: string, hint?: string): never {

@@ -1,8 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { withClient } from '@outbus/test-kit/connections'
 import { useTestDatabase } from '@outbus/test-kit/vitest'
@@ -22,11 +19,10 @@ const B: Files = { '0002_b.sql': 'create table {schema}.b (id int);\ninsert into
 const WAITS_FOR_THE_LOCK = `query like 'select l.pid, pg_catalog.max(a.usename)%'`
 const C: Files = { '0003_c.sql': 'create table {schema}.c (id int);\n' }
 
-async function line(name: string, files: Files) {
-  const path = await mkdtemp(join(tmpdir(), 'outbus-migrations-'))
-  onTestFinished(() => rm(path, { recursive: true }))
-  for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text)
-  return { name, directory: pathToFileURL(`${path}/`) }
+/** The line whose migrations these files are. */
+function line(name: string, files: Files) {
+  const named = Object.entries(files).map(([file, text]) => [file.replace(/\.sql$/, ''), text])
+  return { name, migrations: Object.fromEntries(named) as Files }
 }
 
 /** A database of the test's own, and the two functions on it. */
@@ -37,8 +33,8 @@ async function setUp(schema = 'outbus') {
   return {
     db,
     rows,
-    migrate: async (...lines: Awaited<ReturnType<typeof line>>[]) => migrate({ connection, schema, lines }),
-    check: async (...lines: Awaited<ReturnType<typeof line>>[]) => checkSchema({ db: db.pool, schema, lines }),
+    migrate: async (...lines: ReturnType<typeof line>[]) => migrate({ connection, schema, lines }),
+    check: async (...lines: ReturnType<typeof line>[]) => checkSchema({ db: db.pool, schema, lines }),
     tables: async (of = schema) =>
       (await rows<string>(`select tablename as t from pg_tables where schemaname = '${of}' order by 1`)).map(
         (row) => row['t'],
@@ -58,7 +54,7 @@ async function until(pool: pg.Pool, condition: string, sessions = 1): Promise<nu
 
 it('G17: of ten processes that migrate at once one applies, and none fails', async () => {
   const { db, tables, check } = await setUp()
-  const core = await line('core', { ...A, ...B, ...C })
+  const core = line('core', { ...A, ...B, ...C })
   // None may begin before all of them have found work to do: until then the lock is the test's, as of a program of before.
   const holder = await db.pool.connect()
   await holder.query('select pg_advisory_lock(hashtextextended($1, 0))', [lockName('outbus')])
@@ -68,7 +64,7 @@ it('G17: of ten processes that migrate at once one applies, and none fails', asy
       PROCESS,
       db.url,
       'outbus',
-      core.directory.href,
+      JSON.stringify(core.migrations),
     ])
     return (JSON.parse(stdout) as AppliedLine[])[0]?.applied
   })
@@ -86,19 +82,19 @@ it('G17: a process killed inside a file leaves nothing of that file, and the nex
   const slow = {
     '0002_b.sql': 'create table {schema}.b (id int);\nselect pg_sleep(60);\ninsert into {schema}.b values (1);\n',
   }
-  const core = await line('core', { ...A, ...slow })
+  const core = line('core', { ...A, ...slow })
   const child = execFile(process.execPath, [
     '--conditions=outbus-source',
     PROCESS,
     db.url,
     'outbus',
-    core.directory.href,
+    JSON.stringify(core.migrations),
   ])
   const backend = await until(db.pool, `wait_event = 'PgSleep'`)
   child.kill('SIGKILL')
   // What Postgres would find out for itself after the sleep.
   await db.pool.query('select pg_terminate_backend($1)', [backend])
-  const whole = await line('core', { ...A, ...B })
+  const whole = line('core', { ...A, ...B })
   expect(await migrate(whole)).toEqual([{ line: 'core', applied: ['0002_b'] }])
   expect(await tables()).toContain('b')
 }, 60_000)
@@ -106,28 +102,28 @@ it('G17: a process killed inside a file leaves nothing of that file, and the nex
 it('G17: whoever loses the migration lock inside a file ends there and leaves nothing of that file', async () => {
   const { db, rows, tables, migrate } = await setUp()
   const slow = { '0002_b.sql': 'create table {schema}.b (id int);\nselect pg_sleep(60);\n' }
-  const refused = migrate(await line('core', { ...A, ...slow })).catch((error: unknown) => error)
+  const refused = migrate(line('core', { ...A, ...slow })).catch((error: unknown) => error)
   const backend = await until(db.pool, `wait_event = 'PgSleep'`)
   await rows(`select pg_terminate_backend(pid) from pg_locks
     where relation = 'outbus.migration_checksums'::regclass and mode = 'ShareUpdateExclusiveLock'`)
   expect(await refused).toMatchObject({ code: 'migration.failed', path: 'core/0002_b.sql' })
   // What Postgres would find out for itself after the sleep.
   await db.pool.query('select pg_terminate_backend($1)', [backend])
-  expect(await migrate(await line('core', { ...A, ...B }))).toEqual([{ line: 'core', applied: ['0002_b'] }])
+  expect(await migrate(line('core', { ...A, ...B }))).toEqual([{ line: 'core', applied: ['0002_b'] }])
   expect(await tables()).toContain('b')
 }, 60_000)
 
 it('G17: a file that fails leaves the ones before it, names itself and its line, and is taken up again', async () => {
   const { rows, tables, migrate, check } = await setUp()
   const broken = { '0002_b.sql': 'create table {schema}.b (id int);\n\ninsert into {schema}.nowhere values (1);\n' }
-  await expect(migrate(await line('core', { ...A, ...broken, ...C }))).rejects.toMatchObject({
+  await expect(migrate(line('core', { ...A, ...broken, ...C }))).rejects.toMatchObject({
     message: 'migration line core: 0002_b.sql:3: relation "outbus.nowhere" does not exist',
     code: 'migration.failed',
     sqlState: '42P01',
     cause: { code: '42P01' },
   })
   expect(await tables()).toEqual(['a', 'migration_checksums', 'migrations_core'])
-  const core = await line('core', { ...A, ...B, ...C })
+  const core = line('core', { ...A, ...B, ...C })
   await expect(check(core)).rejects.toMatchObject({ code: 'schema.outdated' })
   expect(await migrate(core)).toEqual([{ line: 'core', applied: ['0002_b', '0003_c'] }])
   expect(await rows('select count(*)::int as n from outbus.b')).toEqual([{ n: 1 }])
@@ -137,8 +133,8 @@ it('G17: a file that fails leaves the ones before it, names itself and its line,
 
 it('refuses a file that was changed after it was applied, and names line and file', async () => {
   const { migrate, check, tables } = await setUp()
-  await migrate(await line('core', A))
-  const changed = await line('core', { '0001_a.sql': 'create table {schema}.a (id bigint);\n', ...B })
+  await migrate(line('core', A))
+  const changed = line('core', { '0001_a.sql': 'create table {schema}.a (id bigint);\n', ...B })
   const refusal = {
     code: 'migration.changed',
     path: 'core/0001_a.sql',
@@ -148,7 +144,7 @@ it('refuses a file that was changed after it was applied, and names line and fil
   }
   await expect(migrate(changed)).rejects.toMatchObject(refusal)
   await expect(check(changed)).rejects.toMatchObject(refusal)
-  const renamed = await line('core', { '0001_other.sql': A['0001_a.sql'] ?? '' })
+  const renamed = line('core', { '0001_other.sql': A['0001_a.sql'] ?? '' })
   await expect(check(renamed)).rejects.toMatchObject({
     code: 'migration.changed',
     message: expect.stringContaining('is now 0001_other'),
@@ -160,8 +156,8 @@ it('G17: an older program refuses a newer schema, says both versions, and touche
   const { migrate, check, tables } = await setUp()
   const kv = { '0001_kv.sql': 'create table {schema}.kv (id int);' }
   const newer = { ...kv, '0002_more.sql': 'create table {schema}.more (id int);' }
-  await migrate(await line('core', A), await line('kv', newer))
-  const older = [await line('core', { ...A, ...B }), await line('kv', kv)] as const
+  await migrate(line('core', A), line('kv', newer))
+  const older = [line('core', { ...A, ...B }), line('kv', kv)] as const
   const refusal = {
     code: 'schema.newer',
     message: expect.stringContaining(
@@ -177,26 +173,26 @@ it('G17: an older program starts beside migrations that all let it, and beside n
   const { migrate, check, rows } = await setUp()
   const says = (form: string, table: string) =>
     `-- outbus: older processes ${form}\ncreate table {schema}.${table} (id int);\n`
-  const older = await line('core', A)
+  const older = line('core', A)
   const additive = { ...A, '0002_b.sql': says('may run and start', 'b'), '0003_c.sql': says('may run and start', 'c') }
-  await migrate(await line('core', additive))
+  await migrate(line('core', additive))
   await check(older)
   expect(await migrate(older)).toEqual([{ line: 'core', applied: [] }])
   // A file that it has is compared as ever.
-  await expect(check(await line('core', { '0001_a.sql': 'select 1;\n' }))).rejects.toMatchObject({
+  await expect(check(line('core', { '0001_a.sql': 'select 1;\n' }))).rejects.toMatchObject({
     code: 'migration.changed',
   })
   expect(await rows('select older_processes from outbus.migration_checksums order by name')).toEqual(
     [null, 'may run and start', 'may run and start'].map((said) => ({ older_processes: said })),
   )
-  await migrate(await line('core', { ...additive, '0004_d.sql': says('may run', 'd') }))
+  await migrate(line('core', { ...additive, '0004_d.sql': says('may run', 'd') }))
   await expect(check(older)).rejects.toMatchObject({
     code: 'schema.newer',
     message: expect.stringContaining('the database is at 0004_d, and this program knows no further than 0001_a'),
     hint: expect.stringContaining('0004_d does not let older ones start'),
   })
   await migrate(
-    await line('core', {
+    line('core', {
       ...additive,
       '0004_d.sql': says('may run', 'd'),
       '0005_e.sql': says('may run and start', 'e'),
@@ -207,11 +203,11 @@ it('G17: an older program starts beside migrations that all let it, and beside n
 
 it('G17: a ledger of a program that kept nothing of older processes is read, and its migrations let none start', async () => {
   const { db, migrate, check } = await setUp()
-  await migrate(await line('core', { ...A, ...B }))
+  await migrate(line('core', { ...A, ...B }))
   await db.pool.query('alter table outbus.migration_checksums drop column older_processes')
-  await check(await line('core', { ...A, ...B }))
-  await expect(check(await line('core', A))).rejects.toMatchObject({ code: 'schema.newer' })
-  expect(await migrate(await line('core', { ...A, ...B, ...C }))).toEqual([{ line: 'core', applied: ['0003_c'] }])
+  await check(line('core', { ...A, ...B }))
+  await expect(check(line('core', A))).rejects.toMatchObject({ code: 'schema.newer' })
+  expect(await migrate(line('core', { ...A, ...B, ...C }))).toEqual([{ line: 'core', applied: ['0003_c'] }])
 })
 
 it('G17: a migration that older processes must not run beside waits for them to be stopped', async () => {
@@ -219,9 +215,9 @@ it('G17: a migration that older processes must not run beside waits for them to 
   const first = {
     '0001_a.sql': 'create table {schema}.dispatchers (id int, seen_at timestamptz not null default now());\n',
   }
-  await migrate(await line('core', first))
+  await migrate(line('core', first))
   await db.pool.query('insert into outbus.dispatchers values (1)')
-  const core = await line('core', {
+  const core = line('core', {
     ...first,
     '0002_b.sql': '-- outbus: older processes must stop\ncreate table {schema}.b (id int);\n',
   })
@@ -236,8 +232,8 @@ it('G17: a migration that older processes must not run beside waits for them to 
 
 it("keeps a plugin's line apart: its own numbers, added later, gone again", async () => {
   const { rows, migrate, check } = await setUp()
-  const core = await line('core', { ...A, ...B })
-  const kv = await line('kv', { '0001_kv.sql': 'create table {schema}.kv (id int);' })
+  const core = line('core', { ...A, ...B })
+  const kv = line('kv', { '0001_kv.sql': 'create table {schema}.kv (id int);' })
   await migrate(core)
   await expect(check(core, kv)).rejects.toMatchObject({
     code: 'schema.outdated',
@@ -258,7 +254,7 @@ it("keeps a plugin's line apart: its own numbers, added later, gone again", asyn
 
 it('keeps two schemas of one database apart, and leaves the connection settings and public alone', async () => {
   const { db, tables, migrate: migrateShop, check } = await setUp('shop_bus')
-  const core = await line('core', { ...A, ...B })
+  const core = line('core', { ...A, ...B })
   const other = { connection: { connectionString: db.url }, schema: 'user', lines: [core] }
   const [shop, user] = await Promise.all([migrateShop(core), migrate(other)])
   expect(shop).toEqual([{ line: 'core', applied: ['0001_a', '0002_b'] }])
@@ -271,7 +267,7 @@ it('keeps two schemas of one database apart, and leaves the connection settings 
 
 it('runs a file without transaction statement by statement, even while another process waits for the lock', async () => {
   const { db, rows, migrate } = await setUp()
-  const core = await line('core', {
+  const core = line('core', {
     ...A,
     '0002_index.sql': `-- outbus: no transaction
 drop index concurrently if exists {schema}.a_id;
@@ -279,7 +275,7 @@ create index concurrently a_id on {schema}.a (id);
 `,
   })
   // A transaction that CREATE INDEX CONCURRENTLY has to wait for, so that the second migrator surely finds the lock taken.
-  await migrate(await line('core', A))
+  await migrate(line('core', A))
   const holder = await db.pool.connect()
   await holder.query('begin')
   await holder.query('insert into outbus.a values (1)')
@@ -305,11 +301,11 @@ drop index concurrently if exists {schema}.a_id;
 create index concurrently a_id on {schema}.a (id);
 `,
   }
-  await migrate(await line('core', A))
+  await migrate(line('core', A))
   const holder = await db.pool.connect()
   await holder.query('begin isolation level repeatable read')
   const { rows: holding } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid')
-  const core = await line('core', { ...A, ...held })
+  const core = line('core', { ...A, ...held })
   await expect(migrate(core)).rejects.toMatchObject({
     code: 'migration.failed',
     sqlState: '55P03',
@@ -329,16 +325,16 @@ drop index concurrently if exists {schema}.a_id;
 create index concurrently a_id on {schema}.a (id);
 `,
   }
-  await migrate(await line('core', { ...A, ...concurrently }))
+  await migrate(line('core', { ...A, ...concurrently }))
   const marks = () => rows('select name from outbus.migrations_core order by id')
   expect(await marks()).toEqual([{ name: '0001_a' }, { name: '0002_index' }])
   // Killed between its two pieces of bookkeeping, which were not yet one transaction.
   await db.pool.query(`delete from outbus.migrations_core where name = '0002_index'`)
-  const whole = await line('core', { ...A, ...concurrently, ...C })
+  const whole = line('core', { ...A, ...concurrently, ...C })
   expect(await migrate(whole)).toEqual([{ line: 'core', applied: ['0003_c'] }])
   expect(await marks()).toEqual(['0001_a', '0002_index', '0003_c'].map((name) => ({ name })))
   await db.pool.query(`delete from outbus.migrations_core where name = '0001_a'`)
-  const more = await line('core', { ...A, ...concurrently, ...C, '0004_d.sql': 'create table {schema}.d (id int);' })
+  const more = line('core', { ...A, ...concurrently, ...C, '0004_d.sql': 'create table {schema}.d (id int);' })
   await expect(migrate(more)).rejects.toMatchObject({
     code: 'migration.failed',
     message: expect.stringContaining('migrations_core has 0002_index, and not 0001_a before it'),
@@ -347,7 +343,7 @@ create index concurrently a_id on {schema}.a (id);
 
 it('tells a schema that is missing from one that has never been migrated', async () => {
   const { db, check, migrate: migrateOutbus } = await setUp()
-  const core = await line('core', A)
+  const core = line('core', A)
   await expect(check(core)).rejects.toMatchObject({
     code: 'schema.missing',
     message: expect.stringContaining('pass migrate: true'),
@@ -371,7 +367,7 @@ it('needs no right on the database where the schema exists, and none but SELECT 
   const url = new URL(db.url)
   url.username = role
   url.password = 'x'
-  const core = await line('core', A)
+  const core = line('core', A)
   const asRole = { connection: { connectionString: url.href }, schema: 'outbus', lines: [core] }
 
   await expect(migrate(asRole)).rejects.toMatchObject({
@@ -387,13 +383,13 @@ it('needs no right on the database where the schema exists, and none but SELECT 
 
 it('gives up on a lock that a table is held by, rather than stopping everybody behind it', async () => {
   const { db, migrate } = await setUp()
-  await migrate(await line('core', A))
+  await migrate(line('core', A))
   const quick = { '0002_alter.sql': `set local lock_timeout = '50ms';\nalter table {schema}.a add column name text;` }
   const holder = await db.pool.connect()
   await holder.query('begin')
   await holder.query('select from outbus.a')
-  await expect(migrate(await line('core', { ...A, ...quick }))).rejects.toMatchObject({ cause: { code: '55P03' } })
+  await expect(migrate(line('core', { ...A, ...quick }))).rejects.toMatchObject({ cause: { code: '55P03' } })
   await holder.query('rollback')
   holder.release()
-  expect(await migrate(await line('core', { ...A, ...quick }))).toEqual([{ line: 'core', applied: ['0002_alter'] }])
+  expect(await migrate(line('core', { ...A, ...quick }))).toEqual([{ line: 'core', applied: ['0002_alter'] }])
 })

@@ -65,7 +65,7 @@ export async function migrate(options: {
   readonly log?: Pick<Logger, 'info'>
 }): Promise<AppliedLine[]> {
   const schema = assertSchemaName(options.schema)
-  const lines = await loadLines(options.lines)
+  const lines = loadLines(options.lines)
   // The application's own time limits do not fit an index on a large table.
   const client = new BusClient({ ...options.connection, ownSession: true, statement_timeout: 0 })
   // The current or next statement reports a lost connection; without a listener it would end the process.
@@ -111,7 +111,7 @@ export async function checkSchema(options: {
       hint,
     })
   }
-  const pending = (await loadLines(options.lines)).flatMap((line) =>
+  const pending = loadLines(options.lines).flatMap((line) =>
     pendingOf(line, ledger).map(({ name }) => `${line.name}/${name}`),
   )
   if (pending.length === 0) return

@@ -309,9 +309,9 @@ async function writeOn(
     lanes = bothLanes(lanes, written.lanes)
     return written.results
   }
-  const run: Parameters<AnyWrite['write']>[0]['run'] = (stated, parameters) =>
+  const run: Parameters<AnyWrite['write']>[0]['tx']['run'] = (stated, parameters) =>
     calls.during(stage, tx, () => sql.run(tx satisfies Queryable, stated, parameters))
-  const results = await write.write({ run, emit }, itemsOf(group))
+  const results = await write.write({ tx: { run, emit }, items: itemsOf(group) })
   assertOneForEach(results, group)
   return { results, lanes }
 }

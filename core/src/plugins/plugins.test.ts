@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Plugins } from './plugins.ts'
+import { definePlugin } from '../contract/plugin.ts'
+import type { AnyPlugin } from '../contract/plugin.ts'
 import { defineSource } from '../contract/source.ts'
 import { defineTarget } from '../contract/target.ts'
 
@@ -18,8 +20,11 @@ const source = (name: string) =>
   })
 const target = (type: string) => defineTarget({ type, config: z.strictObject({}), run: () => {} })
 
-test('a plugin is found by its name; an unknown one is refused with the nearest', () => {
-  const plugins = new Plugins([source('kv'), source('docs')], [target('webhook')])
+test('a source or target is found by its name; an unknown one is refused with the nearest', () => {
+  const plugins = new Plugins([
+    definePlugin({ name: 'stores', sources: [source('kv'), source('docs')] }),
+    definePlugin({ name: 'sends', targets: [target('webhook')] }),
+  ])
   expect(plugins.source('kv').name).toBe('kv')
   expect(() => plugins.source('doc')).toThrow(
     expect.objectContaining({ code: 'source.unknown', hint: 'did you mean "docs"?' }),
@@ -30,9 +35,25 @@ test('a plugin is found by its name; an unknown one is refused with the nearest'
 })
 
 describe('refused at start, by name', () => {
-  const broken = (part: object) => [{ ...source('mine'), ...part }] as never
-  test.for<[what: string, sources: never, error: object]>([
-    ['two of one name', [source('mine'), source('mine')] as never, { code: 'plugin.duplicate_name' }],
+  const broken = (part: object) => [{ name: 'mine', sources: [{ ...source('mine'), ...part }] }] as never
+  const plugin = (part: object) => [{ name: 'mine', sources: [source('mine')], ...part }] as never
+  test.for<[what: string, plugins: readonly AnyPlugin[], error: object]>([
+    [
+      'two sources of one name',
+      [definePlugin({ name: 'mine', sources: [source('mine'), source('mine')] })],
+      { code: 'plugin.duplicate_name', message: expect.stringContaining('two sources') },
+    ],
+    [
+      'two plugins of one name',
+      [definePlugin({ name: 'mine', sources: [] }), definePlugin({ name: 'mine', targets: [] })],
+      { code: 'plugin.duplicate_name', message: expect.stringContaining('two plugins') },
+    ],
+    ['a plugin without a name', plugin({ name: undefined }), { code: 'plugin.invalid', path: 'name' }],
+    ['sources that are no list', plugin({ sources: source('mine') }), { code: 'plugin.invalid', path: 'sources' }],
+    ['a start that is no function', plugin({ start: {} }), { code: 'plugin.invalid', path: 'start' }],
+    ['a folder of migrations', plugin({ migrations: './sql' }), { code: 'plugin.invalid', path: 'migrations' }],
+    ['keys without keysOf', broken({ keysOf: undefined }), { code: 'plugin.invalid', path: 'keysOf' }],
+    ['keysOf without keys', broken({ keys: undefined }), { code: 'plugin.invalid', path: 'keys' }],
     ['a reserved name', broken({ name: 'emit' }), { code: 'plugin.reserved_name' }],
     ['a name in capitals', broken({ name: 'Mine' }), { code: 'plugin.invalid', path: 'name' }],
     ['no name', broken({ name: undefined }), { code: 'plugin.invalid', path: 'name' }],
@@ -43,11 +64,10 @@ describe('refused at start, by name', () => {
     ['an op of its own that is none', broken({ ownOps: ['nope'] }), { code: 'plugin.invalid', path: 'ownOps' }],
     ['ops of its own that are no list', broken({ ownOps: 'said' }), { code: 'plugin.invalid', path: 'ownOps' }],
     ['version 0', broken({ version: 0 }), { code: 'plugin.invalid', path: 'version' }],
-    ['a folder that is no URL', broken({ migrations: './sql' }), { code: 'plugin.invalid', path: 'migrations' }],
     ['nothing at all', [null] as never, { code: 'plugin.invalid' }],
     [
       'written for another contract',
-      broken({ apiVersion: 2 }),
+      plugin({ apiVersion: 2 }),
       { code: 'plugin.api_version', message: expect.stringMatching(/"mine".*version 2.*version 1/) },
     ],
     [
@@ -55,12 +75,12 @@ describe('refused at start, by name', () => {
       broken({ orderinKey: () => '' }),
       { code: 'plugin.invalid', path: 'orderinKey', hint: 'did you mean "orderingKey"?' },
     ],
-  ])('%s', ([, sources, error]) => {
-    expect(() => new Plugins(sources, [])).toThrow(expect.objectContaining(error))
+  ])('%s', ([, plugins, error]) => {
+    expect(() => new Plugins(plugins)).toThrow(expect.objectContaining(error))
   })
 
   test('a target that cannot run', () => {
-    expect(() => new Plugins([], [{ ...target('mine'), run: undefined } as never])).toThrow(
+    expect(() => new Plugins([], { targets: [{ ...target('mine'), run: undefined } as never] })).toThrow(
       expect.objectContaining({ code: 'plugin.invalid', path: 'run', message: expect.stringContaining('"mine"') }),
     )
   })

@@ -83,7 +83,7 @@ export class Access {
 
   /** Called in the registering transaction, after {@link assert}: from then on the principal is known. */
   async register({ app, principal }: CallScope, on: Queryable): Promise<void> {
-    if (principal !== undefined) await this.#resolver.register?.({ app, id: principal.id }, on)
+    if (principal !== undefined) await this.#resolver.register?.({ principal: { app, id: principal.id }, on })
   }
 
   /** How far a listing reaches: undefined for everybody's, otherwise the principal whose own is meant. */
@@ -181,10 +181,7 @@ export class Access {
     const { app, principal, boundBy = [] } = scope
     if (principal === undefined) return [undefined]
     const ids = [principal, ...boundBy].map(({ id }) => id)
-    const known = await this.#resolver.resolve(
-      ids.map((id) => ({ app, id })),
-      on,
-    )
+    const known = await this.#resolver.resolve({ principals: ids.map((id) => ({ app, id })), on })
     return ids.map((id, i) => {
       const resolved = known[i] ?? this.#newcomer(scope, id, action)
       if (resolved === undefined) throw refused(`principal ${JSON.stringify(id)} is not known`, id)

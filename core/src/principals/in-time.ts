@@ -53,15 +53,17 @@ export class AnswersInTime {
   resolver(resolver: PrincipalResolver): PrincipalResolver {
     if (resolver instanceof AdminPrincipalResolver) return resolver
     return {
-      resolve: async (principals, on) => {
+      resolve: async ({ principals, on }) => {
         const late = principals.map(aboutPrincipal).find(({ key }) => this.#isUnanswered(key))
         if (late !== undefined) throw this.#late(late)
         const [first] = principals
         if (principals.length === 1 && first !== undefined)
-          return this.about(aboutPrincipal(first), () => resolver.resolve(principals, on))
-        const resolved = await this.#inTime(resolver.resolve(principals, on))
+          return this.about(aboutPrincipal(first), () => resolver.resolve({ principals, on }))
+        const resolved = await this.#inTime(resolver.resolve({ principals, on }))
         if (resolved !== LATE) return resolved
-        const each = principals.map(async (one) => this.about(aboutPrincipal(one), () => resolver.resolve([one], on)))
+        const each = principals.map(async (one) =>
+          this.about(aboutPrincipal(one), () => resolver.resolve({ principals: [one], on })),
+        )
         return (await Promise.all(each)).map(([one]) => one)
       },
     }

@@ -22,12 +22,15 @@ export interface PrincipalResolver {
    * - for emits and verbs of sources, about once a second for a principal, but each time in a transaction or with
    *   `cx.as`.
    */
-  resolve(asked: readonly PrincipalKey[], on: Queryable): Promise<readonly (ResolvedPrincipal | undefined)[]>
+  resolve(args: {
+    readonly principals: readonly PrincipalKey[]
+    readonly on: Queryable
+  }): Promise<readonly (ResolvedPrincipal | undefined)[]>
   /**
    * A principal registers a trigger, as it may, in the transaction `on`. Never called for a removed one. Default: it
    * must be there already.
    */
-  register?(principal: PrincipalKey, on: Queryable): Promise<void>
+  register?(args: { readonly principal: PrincipalKey; readonly on: Queryable }): Promise<void>
 }
 
 export function toPrincipal(row: PrincipalRow | undefined): ResolvedPrincipal | undefined {
@@ -44,12 +47,15 @@ export class AdminPrincipalResolver implements PrincipalResolver {
     this.#sql = sql
   }
 
-  async resolve(asked: readonly PrincipalKey[], on: Queryable): Promise<(ResolvedPrincipal | undefined)[]> {
-    const rows = await this.#sql.run(on, resolvePrincipals, [asked.map(({ app }) => app), asked.map(({ id }) => id)])
-    return asked.map(({ app, id }) => toPrincipal(rows.find((row) => row.app_id === app && row.id === id)))
+  async resolve({ principals, on }: Parameters<PrincipalResolver['resolve']>[0]) {
+    const rows = await this.#sql.run(on, resolvePrincipals, [
+      principals.map(({ app }) => app),
+      principals.map(({ id }) => id),
+    ])
+    return principals.map(({ app, id }) => toPrincipal(rows.find((row) => row.app_id === app && row.id === id)))
   }
 
-  async register({ app, id }: PrincipalKey, on: Queryable): Promise<void> {
-    await this.#sql.run(on, registerPrincipal, [app, id])
+  async register({ principal, on }: { readonly principal: PrincipalKey; readonly on: Queryable }): Promise<void> {
+    await this.#sql.run(on, registerPrincipal, [principal.app, principal.id])
   }
 }

@@ -1,5 +1,4 @@
 /** Runs the files of `migrations/roles`, with names for the placeholders in braces. */
-import { readFile } from 'node:fs/promises'
 import { roleStatements } from '@outbus/migrations'
 import type pg from 'pg'
 import { z } from 'zod'
@@ -18,7 +17,8 @@ export async function runRoleStatements(
   file: string,
   names: Readonly<Record<string, string | readonly string[]>>,
 ): Promise<void> {
-  let text = await readFile(new URL(`${file}.sql`, roleStatements), 'utf8')
+  let text = roleStatements[file]
+  if (text === undefined) throw new Error(`there are no statements ${file} in migrations/roles`)
   for (const [placeholder, name] of Object.entries(names))
     text = text.replaceAll(
       `{${placeholder}}`,

@@ -1,5 +1,6 @@
 /** Says which clauses of a trigger's filter an event fails. */
 import { reasonOf } from '../contract/thrown.ts'
+import { keysOfEvent, keysOfFilter } from '../contract/ask-source.ts'
 import type { JsonValue } from '../contract/json.ts'
 import { nested } from '../patterns/nested.ts'
 import { withinSteps } from '../patterns/steps.ts'
@@ -52,7 +53,7 @@ function askedOf(source: AnySource, event: { op: string }): Asked {
   let content: { readonly value: JsonValue | undefined } | undefined
   return {
     event,
-    keys: new Set(source.keysOf(event)),
+    keys: new Set(keysOfEvent(source, event)),
     content: () => (content ??= { value: contentOf(source, event) }).value,
   }
 }
@@ -119,7 +120,7 @@ function matches(source: AnySource, asked: Asked, filter: unknown): boolean | un
   const parsed = source.filter.safeParse(filter)
   if (!parsed.success) return undefined
   return (
-    source.keys(parsed.data).some((key) => asked.keys.has(key)) &&
+    keysOfFilter(source, parsed.data).some((key) => asked.keys.has(key)) &&
     contentMatches(source, asked, parsed.data) &&
     source.matches({ event: asked.event, filter: parsed.data })
   )

@@ -1,5 +1,5 @@
 /** One trigger in an index: its filter as the source reads it, and the keys under which it is filed. */
-import { askSource, KEYS } from '../contract/ask-source.ts'
+import { KEYS, keysOfFilter } from '../contract/ask-source.ts'
 import type { CompiledPattern } from '../patterns/pattern.ts'
 import { isCompiledPattern } from '../patterns/pattern.ts'
 import type { LoadedTriggerRow } from '../sql/triggers/load-triggers.ts'
@@ -62,7 +62,7 @@ export class FiledTrigger implements IndexedTrigger {
     let isAnywhere = false
     try {
       this.filter = source.filter.parse(row.filter)
-      this.keys = unique(askSource(source, 'keys', () => source.keys(this.filter), KEYS))
+      this.keys = unique(keysOfFilter(source, this.filter))
       this.pattern = source.content === undefined ? undefined : patternOf(this.filter)
     } catch (error) {
       // One version of the plugin may refuse what another stored. Throwing here would fail every source.

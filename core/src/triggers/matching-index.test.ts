@@ -64,6 +64,17 @@ test('every trigger that matches is found, each once, whatever it is filed under
   )
 })
 
+test('a source without keys has one shelf, and matches decides about every trigger on it', () => {
+  const { keys: _keys, keysOf: _keysOf, ...rest } = letters
+  const unfiled: AnySource = rest
+  const stored = [row(0, { any: 'a' }), row(1, { any: 'bc' }), row(2, { any: 'x' })]
+  const index = new MatchingIndex('app', '1', stored, new Map([['letters', unfiled]]))
+  expect(index.match(unfiled, { op: 'said', letters: 'ab' } as { op: string }).map(({ id }) => id)).toEqual([
+    't0',
+    't1',
+  ])
+})
+
 test('an app without triggers has none that match', () => {
   expect(match([{ ...row(0, {}), id: null }], 'a')).toEqual([])
 })

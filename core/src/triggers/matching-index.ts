@@ -6,7 +6,7 @@
  * files, which only the newer epoch then uses. So one more trigger costs one trigger, not all.
  */
 import { withinSteps } from '../patterns/steps.ts'
-import { askSource, CONTENT, KEYS, RANK, YES_OR_NO } from '../contract/ask-source.ts'
+import { askSource, CONTENT, keysOfEvent, RANK, YES_OR_NO } from '../contract/ask-source.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
 import type { JsonValue } from '../contract/json.ts'
 import { nested } from '../patterns/nested.ts'
@@ -203,7 +203,7 @@ class EventLookup implements Lookup {
   constructor(source: AnySource, event: { op: string }) {
     this.#source = source
     this.#event = event
-    this.keys = askSource(source, 'keysOf', () => source.keysOf(event), KEYS)
+    this.keys = keysOfEvent(source, event)
   }
 
   content(): JsonValue | undefined {

@@ -4,7 +4,7 @@
  */
 import { v7 as uuidv7 } from 'uuid'
 import type { z } from 'zod'
-import { askSource, KEYS } from '../contract/ask-source.ts'
+import { keysOfFilter } from '../contract/ask-source.ts'
 import type { Change, Changed, MakeChange } from '../audit/auditor.ts'
 import type { CallScope } from '../contract/scope.ts'
 import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
@@ -478,7 +478,9 @@ export class TriggerRegistry implements Triggers {
     const { type, ...config } = spec
     const target = this.#plugins.targets.get(type)
     try {
-      return target !== undefined && (target.resolves === undefined || target.resolves(config, this.#scope))
+      return (
+        target !== undefined && (target.resolves === undefined || target.resolves({ config, app: this.#scope.app }))
+      )
     } catch {
       // Another version of the target wrote it, and this one cannot resolve it.
       return false
@@ -539,7 +541,7 @@ function encodeFilter(source: AnySource, filter: unknown): { readonly filter: st
   const parsed: unknown = parseWith(source.filter, filter, { code: 'trigger.invalid', what, path: 'filter' })
   assertSaysSomething(filter, { code: 'trigger.invalid', what, path: 'filter' })
   // A source that cannot give keys fails here, not at each emit from then on.
-  const keys = askSource(source, 'keys', () => source.keys(parsed), KEYS)
+  const keys = keysOfFilter(source, parsed)
   const text = JSON.stringify(keys)
   return { filter: encodeJson(filter, { path: 'filter' }), keys: text.length > MAX_KEYS_CHARACTERS ? 'null' : text }
 }

@@ -1,6 +1,6 @@
 /**
- * Paths into JSON for `redact`, an erasure's `path` and changed members. A path that begins with `$` means what it
- * means to Postgres in lax mode. A step into a list goes to each entry, and anything else is a list of one. Pure.
+ * Paths into JSON for `redact` and an erasure's `path`. A path that begins with `$` means what it means to Postgres in
+ * lax mode. A step into a list goes to each entry, and anything else is a list of one. Pure.
  */
 import { OutbusError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
@@ -17,22 +17,12 @@ export interface JsonPath {
 /** The deepest JSON that core takes. */
 const MAX_STEPS = 64
 const MAX_CHARACTERS = 1_000
-const QUOTED = String.raw`"(?:[^"\\]|\\.)*"`
-
 /**
- * The text of a regular expression for one member. A member is its name, or a JSON string if the name is empty or has a
- * dot or a quote. `excluded`: other characters that need the string.
+ * The text of a regular expression for one member. A member is its name, or a JSON string. Filters, wildcards and quotes
+ * of other path languages are no names here: `$.*` must not be a member named `*`.
  */
-export function memberPattern(excluded = ''): string {
-  return `(?:[^."${excluded}]+|${QUOTED})`
-}
-
-export function writeMember(name: string): string {
-  return name === '' || /[."]/.test(name) ? JSON.stringify(name) : name
-}
-
-// Filters, wildcards and quotes of other path languages are no names here: `$.*` must not be a member named `*`.
-const STEP = new RegExp(String.raw`\.(${memberPattern(String.raw`\s\[\](){}*?@$'`)})|\[(\*|0|[1-9]\d{0,6})\]`, 'suy')
+const MEMBER = String.raw`(?:[^."\s\[\](){}*?@$']+|"(?:[^"\\]|\\.)*")`
+const STEP = new RegExp(String.raw`\.(${MEMBER})|\[(\*|0|[1-9]\d{0,6})\]`, 'suy')
 
 const HINT = 'members, [*] and [n] after a $: $.card, $.items[*].iban, $.lines[0], $."a.b"'
 

@@ -51,13 +51,6 @@ export const abortSignalSchema = z.custom<AbortSignal>((value) => {
   return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function'
 }, 'is an AbortSignal')
 
-/** True also of another implementation, such as jsdom's. Whatever reads a file by it uses these members too. */
-export function isUrl(value: unknown): value is URL {
-  if (typeof value !== 'object' || value === null) return false
-  const url = value as Partial<URL>
-  return typeof url.href === 'string' && typeof url.protocol === 'string' && typeof url.pathname === 'string'
-}
-
 /** True also of another realm's errors. Never throws. */
 export function isError(value: unknown): value is Error {
   return types.isNativeError(value)

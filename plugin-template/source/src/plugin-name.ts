@@ -1,7 +1,9 @@
 /** Entries by topic. A source plugin with nothing more to it than a source plugin needs. */
-import { assertName, defineSource, nameSchema, readJson } from '@outbus/core'
-import type { EmitResult, ErasedBatch, JsonValue } from '@outbus/core'
+import type { EmitResult } from '@outbus/core'
+import { assertName, definePlugin, defineSource, nameSchema, readJson } from '@outbus/core/plugin'
+import type { ErasedBatch, JsonValue } from '@outbus/core/plugin'
 import { z } from 'zod'
+import { migrations } from './migrations.ts'
 import { eraseEntries } from './sql/erase-entries.ts'
 import { insertEntry } from './sql/insert-entry.ts'
 
@@ -11,11 +13,9 @@ export interface PluginNameApi {
 }
 
 export function pluginName() {
-  return defineSource({
+  const source = defineSource({
     name: 'plugin_name',
-    apiVersion: 1,
     version: 1,
-    migrations: new URL('../migrations/', import.meta.url),
 
     // What can happen, and what each op carries. Strict, so that a misspelt member is refused and not dropped.
     events: {
@@ -56,4 +56,5 @@ export function pluginName() {
       },
     }),
   })
+  return definePlugin({ name: 'plugin_name', apiVersion: 1, migrations, sources: [source] })
 }

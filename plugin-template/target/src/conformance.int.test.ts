@@ -3,14 +3,14 @@ import { expect, test } from 'vitest'
 import { pluginName } from './index.ts'
 
 const lines: string[] = []
-const target = pluginName({
+const plugin = pluginName({
   send: (line) => {
     if (line.includes('"label":"nowhere"')) throw new Error('no such place')
     lines.push(line)
   },
 })
 
-describeTarget(target, { configs: [{ label: 'here' }], badConfigs: [{ label: '' }], failing: { label: 'nowhere' } })
+describeTarget(plugin, { configs: [{ label: 'here' }], badConfigs: [{ label: '' }], failing: { label: 'nowhere' } })
 
 test('a line has the label, the delivery and its event', () => {
   const [first = ''] = lines

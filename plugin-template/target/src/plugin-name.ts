@@ -1,5 +1,6 @@
 /** One line of JSON for each delivery. A target plugin with nothing more to it than a target plugin needs. */
-import { DeliveryFailure, defineTarget } from '@outbus/core'
+import { DeliveryFailure } from '@outbus/core'
+import { definePlugin, defineTarget } from '@outbus/core/plugin'
 import { z } from 'zod'
 
 export interface PluginNameOptions {
@@ -8,9 +9,8 @@ export interface PluginNameOptions {
 }
 
 export function pluginName({ send = (line) => void process.stdout.write(`${line}\n`) }: PluginNameOptions = {}) {
-  return defineTarget({
+  const target = defineTarget({
     type: 'plugin-name',
-    apiVersion: 1,
 
     // The rest of a trigger's `target`. Strict, so that a misspelt member is refused when the trigger is created.
     config: z.strictObject({ label: z.string().min(1) }),
@@ -29,4 +29,5 @@ export function pluginName({ send = (line) => void process.stdout.write(`${line}
       }
     },
   })
+  return definePlugin({ name: 'plugin_name', apiVersion: 1, targets: [target] })
 }

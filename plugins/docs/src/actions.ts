@@ -1,5 +1,5 @@
 /** What the `Authorizer` is asked about the verbs. */
-import { EMIT_OPTIONS_RESOURCE } from '@outbus/core'
+import { EMIT_OPTIONS_RESOURCE } from '@outbus/core/plugin'
 
 const document = { collection: 'the collection', id: 'of the document' }
 

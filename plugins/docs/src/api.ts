@@ -1,20 +1,20 @@
 /** The verbs at `cx.docs`. Every mutation and the rows of its triggers commit together, in the caller's transaction when there is one. */
 import { randomUUID } from 'node:crypto'
+import { isOutbusError, OutbusError } from '@outbus/core'
+import type { EmitOptions, EmitResult } from '@outbus/core'
 import {
   assertSaysSomething,
   decodeCursor,
   emitOptionFacts,
   emitOptionsSchema,
   encodeCursor,
-  isOutbusError,
-  OutbusError,
   pageLimit,
   pageSchema,
   parseWith,
   readJson,
   toPage,
-} from '@outbus/core'
-import type { EmitOptions, EmitResult, JsonObject, SourceContext, SourceTransaction } from '@outbus/core'
+} from '@outbus/core/plugin'
+import type { JsonObject, SourceContext, SourceTransaction } from '@outbus/core/plugin'
 import { z } from 'zod'
 import { changedPaths } from './changed-paths.ts'
 import type { DocsApi, DocsChangeOptions, DocsInsertOptions, DocsWritten, StoredDocument } from './docs-api.ts'

@@ -4,8 +4,9 @@
  * object. Pure.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { memberPattern, OutbusError, takeSteps, writeMember } from '@outbus/core'
-import type { JsonObject, JsonValue } from '@outbus/core'
+import { OutbusError } from '@outbus/core'
+import { takeSteps } from '@outbus/core/plugin'
+import type { JsonObject, JsonValue } from '@outbus/core/plugin'
 import { isObject } from './is-object.ts'
 
 /**
@@ -22,7 +23,8 @@ export function changedPaths(
   return paths.list.toSorted((a, b) => (a < b ? -1 : 1))
 }
 
-const STEP = memberPattern()
+/** A member: its name, or a JSON string where the name has a dot or a quote in it, or is empty. */
+const STEP = String.raw`(?:[^."]+|"(?:[^"\\]|\\.)*")`
 const PATH = new RegExp(`^${STEP}(?:\\.${STEP})*$`, 'su')
 
 /** A part of a path is made and looked up. */
@@ -121,4 +123,9 @@ function tooLarge({ maxCharacters }: Paths): OutbusError {
 
 function own(object: JsonObject, name: string): JsonValue | undefined {
   return Object.hasOwn(object, name) ? object[name] : undefined
+}
+
+/** A member as a path has it. */
+function writeMember(name: string): string {
+  return name === '' || /[."]/.test(name) ? JSON.stringify(name) : name
 }

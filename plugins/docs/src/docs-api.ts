@@ -1,5 +1,6 @@
 /** What `cx.docs` is: its verbs, what they take and what they answer. */
-import type { EmitOptions, JsonObject, Page, PageOptions } from '@outbus/core'
+import type { EmitOptions, Page } from '@outbus/core'
+import type { JsonObject, PageOptions } from '@outbus/core/plugin'
 
 export interface StoredDocument {
   readonly id: string

@@ -6,10 +6,10 @@ import { docs } from './index.ts'
 import type { DocsEvent, DocsOptions } from './index.ts'
 
 async function setUp(options: DocsOptions = {}, maxEventBytes = 262_144) {
-  const db = await useTestDatabase({ sources: [docs(options)] })
+  const db = await useTestDatabase({ plugins: [docs(options)] })
   const bus = await createBus({
     database: db.url,
-    sources: [docs(options)],
+    plugins: [docs(options)],
     migrate: true,
     app: 'shop',
     maxEventBytes,

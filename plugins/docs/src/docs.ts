@@ -1,11 +1,13 @@
 /** A document store on Postgres whose every mutation is an event that says what changed, emitted in the same transaction. */
-import { defineSource, orderingKeyOf, OutbusError, readAudiences } from '@outbus/core'
-import type { SourceAudiences } from '@outbus/core'
+import { OutbusError } from '@outbus/core'
+import { definePlugin, defineSource, orderingKeyOf, readAudiences } from '@outbus/core/plugin'
+import type { SourceAudiences } from '@outbus/core/plugin'
 import { docsActions } from './actions.ts'
 import { docsApi } from './api.ts'
 import { docsErasure } from './erasure.ts'
 import type { Carry, DocsEvent } from './events.ts'
 import { carrying, docsContent, docsEvents, docsFilter, docsKeys, docsKeysOf, docsMatches } from './events.ts'
+import { migrations } from './migrations.ts'
 
 export interface DocsOptions extends SourceAudiences {
   /** Which contents an event carries to its targets; filters see both. Default `both`. */
@@ -23,7 +25,7 @@ export function docs({ carry = 'both', ...audiences }: DocsOptions = {}) {
       hint,
     })
   }
-  return defineSource({
+  const source = defineSource({
     name: 'docs',
     ...readAudiences(audiences, 'docs'),
     actions: docsActions,
@@ -31,7 +33,6 @@ export function docs({ carry = 'both', ...audiences }: DocsOptions = {}) {
     version: 1,
     events: docsEvents,
     filter: docsFilter,
-    migrations: new URL('../migrations/', import.meta.url),
     keys: docsKeys,
     keysOf: docsKeysOf,
     matches: docsMatches,
@@ -40,4 +41,5 @@ export function docs({ carry = 'both', ...audiences }: DocsOptions = {}) {
     orderingKey: ({ collection, id }) => orderingKeyOf([collection, id]),
     api: docsApi,
   })
+  return definePlugin({ name: 'docs', apiVersion: 1, migrations, sources: [source] })
 }

@@ -1,5 +1,5 @@
 /** How documents that are about somebody are erased. No event tells of it. */
-import type { ErasedBatch, ErasureBatch } from '@outbus/core'
+import type { ErasedBatch, ErasureBatch } from '@outbus/core/plugin'
 import { eraseDocuments } from './sql/erase-documents.ts'
 
 export const docsErasure = {

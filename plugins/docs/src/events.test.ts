@@ -1,4 +1,4 @@
-import type { JsonObject } from '@outbus/core'
+import type { JsonObject } from '@outbus/core/plugin'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { changedPaths, isPath, PathIndex } from './changed-paths.ts'

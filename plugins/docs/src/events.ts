@@ -1,6 +1,6 @@
 /** What happens to documents, and what a trigger may filter on. */
-import { assertKey, assertName, keySchema, nameSchema, patternSchema } from '@outbus/core'
-import type { JsonObject } from '@outbus/core'
+import { assertKey, assertName, keySchema, nameSchema, patternSchema } from '@outbus/core/plugin'
+import type { JsonObject } from '@outbus/core/plugin'
 import { z } from 'zod'
 import { isPath, PathIndex } from './changed-paths.ts'
 

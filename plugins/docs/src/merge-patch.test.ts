@@ -1,4 +1,4 @@
-import type { JsonValue } from '@outbus/core'
+import type { JsonValue } from '@outbus/core/plugin'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { mergePatch } from './merge-patch.ts'

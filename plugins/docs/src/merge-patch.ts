@@ -1,5 +1,5 @@
 /** RFC 7396: members of the patch replace or, where null, remove; objects are merged, lists replaced as a whole. Pure. */
-import type { JsonObject, JsonValue } from '@outbus/core'
+import type { JsonObject, JsonValue } from '@outbus/core/plugin'
 import { isObject } from './is-object.ts'
 
 export function mergePatch(target: JsonValue | undefined, patch: JsonValue): JsonValue {

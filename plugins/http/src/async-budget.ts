@@ -1,5 +1,5 @@
 /** How much of what nobody waits for a listener takes: a bucket of bytes that fills up within a minute. */
-import { clock } from '@outbus/core'
+import { clock } from '@outbus/core/plugin'
 
 const MINUTE_MS = 60_000
 /** A row, its reply and their indexes are not free, however little a request says. */

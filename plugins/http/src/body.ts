@@ -1,6 +1,7 @@
 /** From the bytes of a request to JSON. */
-import { encodeJson, isOutbusError, OutbusError } from '@outbus/core'
-import type { JsonValue } from '@outbus/core'
+import { isOutbusError, OutbusError } from '@outbus/core'
+import { encodeJson } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 import { visit } from 'jsonc-parser'
 
 export interface Body {

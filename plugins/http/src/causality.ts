@@ -8,8 +8,9 @@
  * `outbus-causality.v1.<t>.<the first header>`, by a key that both sides share.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { OutbusError } from '@outbus/core'
 import type { Causality } from '@outbus/core'
-import { clock, OutbusError, parseWith } from '@outbus/core'
+import { clock, parseWith } from '@outbus/core/plugin'
 import { z } from 'zod'
 
 export const CAUSALITY_HEADER = 'outbus-causality'

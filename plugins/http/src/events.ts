@@ -1,6 +1,6 @@
 /** What an HTTP request is as an event, and what a route may filter on. */
-import { patternSchema } from '@outbus/core'
-import type { JsonValue } from '@outbus/core'
+import { patternSchema } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 import { z } from 'zod'
 import type { Params } from './route.ts'
 import { matchRoute, parseRoute, rankOf, segmentsOf } from './route.ts'

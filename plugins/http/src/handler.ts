@@ -1,14 +1,8 @@
 /** From a request to an event, and from its reply to a response. For any server that speaks `fetch`. */
-import type {
-  ContextOptions,
-  EventInput,
-  Reply,
-  RequestOptions,
-  SourceRequests,
-  SubmitOptions,
-  SubmittedRequest,
-} from '@outbus/core'
-import { clock, isOutbusError, OutbusError, parseWith } from '@outbus/core'
+import { isOutbusError, OutbusError } from '@outbus/core'
+import type { ContextOptions, Reply, RequestOptions, SubmitOptions, SubmittedRequest } from '@outbus/core'
+import { clock, parseWith } from '@outbus/core/plugin'
+import type { EventInput, SourceRequests } from '@outbus/core/plugin'
 import { z } from 'zod'
 import { AsyncBudget } from './async-budget.ts'
 import { BodyNotThere, isCoded, readBody } from './body.ts'

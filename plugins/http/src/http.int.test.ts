@@ -11,10 +11,10 @@ import { causalityHeaders, http, httpHandler, httpListener, respond } from './in
 import type { HttpHandlerOptions, HttpRequestEvent } from './index.ts'
 
 async function setUp(options: HttpHandlerOptions = {}, dispatch: Record<string, number> = {}) {
-  const db = await useTestDatabase({ sources: [http()] })
+  const db = await useTestDatabase({ plugins: [http()] })
   const bus = await createBus({
     database: db.url,
-    sources: [http()],
+    plugins: [http()],
     app: 'shop',
     migrate: true,
     dispatch,
@@ -390,7 +390,7 @@ test('routes that are none are refused when they are registered', async () => {
 })
 
 test('a client hears that the service is away, and nothing of the database behind it', async () => {
-  const away = await createBus({ database: 'postgres://ada:pa55@127.0.0.1:1/db', sources: [http()], app: 'shop' })
+  const away = await createBus({ database: 'postgres://ada:pa55@127.0.0.1:1/db', plugins: [http()], app: 'shop' })
   onTestFinished(() => away.stop({ graceMs: 0 }))
   const response = await httpHandler(away)(new Request('http://localhost/a'))
   expect([response.status, await response.json()]).toEqual([

@@ -1,5 +1,5 @@
-import { audienceSchema, defineSource, parseWith } from '@outbus/core'
 import type { Audience } from '@outbus/core'
+import { audienceSchema, definePlugin, defineSource, parseWith } from '@outbus/core/plugin'
 import { z } from 'zod'
 import type { HttpRequestEvent } from './events.ts'
 import { apiWith } from './requests.ts'
@@ -21,7 +21,7 @@ const optionsSchema = z.strictObject({ routesFor: audienceSchema().exactOptional
  */
 export function http(options: HttpSourceOptions = {}) {
   const { routesFor = 'service' } = parseWith(optionsSchema, options, { code: 'options.invalid', what: 'http' })
-  return defineSource({
+  const source = defineSource({
     name: 'http',
     triggersFor: routesFor,
     // Requests are emitted by the listener. `cx.http` has no verbs.
@@ -41,4 +41,5 @@ export function http(options: HttpSourceOptions = {}) {
     bind: ({ event, filter }): HttpRequestEvent => ({ ...event, params: { ...paramsOf(event.path, filter) } }),
     api: ({ requests }) => apiWith(requests),
   })
+  return definePlugin({ name: 'http', apiVersion: 1, sources: [source] })
 }

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { parseWith } from '@outbus/core'
+import { parseWith } from '@outbus/core/plugin'
 import { z } from 'zod'
 import type { HttpBus, HttpHandlerOptions } from './handler.ts'
 import { handlerOptions, httpHandler } from './handler.ts'

@@ -1,5 +1,5 @@
 /** How a listener asks for what arrives: as the code of the source, which alone requests its events for principals. */
-import type { SourceRequests } from '@outbus/core'
+import type { SourceRequests } from '@outbus/core/plugin'
 import type { httpEvents } from './events.ts'
 
 type HttpRequests = SourceRequests<typeof httpEvents>

@@ -1,7 +1,8 @@
 /** From a reply to a response. */
+import { FAILURE_KINDS, OutbusError, reply } from '@outbus/core'
 import type { ErrorCode, FailureKind, Reply, Verdict } from '@outbus/core'
-import { FAILURE_KINDS, OutbusError, parseWith, reply } from '@outbus/core'
-import type { JsonValue } from '@outbus/core'
+import { parseWith } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 import { z } from 'zod'
 import type { HeaderValues } from './response-headers.ts'
 import { headerProblem, responseHeaders } from './response-headers.ts'

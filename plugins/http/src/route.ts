@@ -3,7 +3,7 @@
  * be empty). Segments are compared decoded, all but `%2F` and `%5C`: a separator that was sent encoded stays so. A slash at the
  * end makes no difference. Pure.
  */
-import { takeSteps } from '@outbus/core'
+import { takeSteps } from '@outbus/core/plugin'
 
 export type Segment =
   | { readonly kind: 'literal'; readonly text: string }

@@ -1,5 +1,5 @@
 /** What the `Authorizer` is asked about the verbs. */
-import { EMIT_OPTIONS_RESOURCE } from '@outbus/core'
+import { EMIT_OPTIONS_RESOURCE } from '@outbus/core/plugin'
 
 const entry = { collection: 'the collection', key: 'the key' }
 

@@ -1,28 +1,25 @@
 /** The verbs at `cx.kv`. Every mutation and the rows of its triggers commit together, in the caller's transaction when there is one. */
+import { isOutbusError, OutbusError } from '@outbus/core'
+import type { EmitOptions, EmitResult, Page } from '@outbus/core'
 import {
   decodeCursor,
   emitOptionFacts,
   emitOptionsSchema,
   encodeCursor,
-  isOutbusError,
-  OutbusError,
   pageLimit,
   pageSchema,
   parseWith,
   readJson,
   toPage,
-} from '@outbus/core'
+} from '@outbus/core/plugin'
 import type {
-  EmitOptions,
-  EmitResult,
   JsonValue,
-  Page,
   PageOptions,
   SharedWrite,
   SourceContext,
   SourceTransaction,
   WrittenRow,
-} from '@outbus/core'
+} from '@outbus/core/plugin'
 import { z } from 'zod'
 import { assertCollection, assertEntryKey } from './events.ts'
 import type { kvEvents } from './events.ts'
@@ -223,7 +220,7 @@ const parametersOf = (items: readonly { readonly app: string; readonly item: Put
 /** A `set` of whatever is there: what several callers ask for at once is one statement and one commit. */
 const putOne: SharedWrite<typeof kvEvents, PutItem, KvWritten> = {
   key: (item) => addressOf(item),
-  async write(tx, items) {
+  async write({ tx, items }) {
     const versions = versionsOf(await tx.run(putEntries.plain, parametersOf(items)))
     const events = items.map(({ item }, i) => ({ ...item.event, version: versions[i] as number }))
     const emitted = await tx.emit(

@@ -1,5 +1,5 @@
 /** How entries that are about somebody are erased. No event tells of it. */
-import type { ErasedBatch, ErasureBatch } from '@outbus/core'
+import type { ErasedBatch, ErasureBatch } from '@outbus/core/plugin'
 import { eraseEntries } from './sql/erase-entries.ts'
 
 export const kvErasure = {

@@ -1,6 +1,6 @@
 /** What happens in a store, and what a trigger may filter on. */
-import { assertKey, assertName, keySchema, nameSchema, patternSchema } from '@outbus/core'
-import type { JsonValue } from '@outbus/core'
+import { assertKey, assertName, keySchema, nameSchema, patternSchema } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 import { z } from 'zod'
 import { isGlob, matchesGlob } from './glob.ts'
 

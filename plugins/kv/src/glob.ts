@@ -1,5 +1,5 @@
 /** Globs over names: `*` stands for any run of characters, also none; `?` for exactly one. No escapes, no brackets. */
-import { takeSteps } from '@outbus/core'
+import { takeSteps } from '@outbus/core/plugin'
 
 export function isGlob(pattern: string): boolean {
   return pattern.includes('*') || pattern.includes('?')

@@ -7,10 +7,10 @@ import { expect, onTestFinished, test } from 'vitest'
 import { kv } from './index.ts'
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv()] })
+  const db = await useTestDatabase({ plugins: [kv()] })
   const bus = await createBus({
     database: db.url,
-    sources: [kv()],
+    plugins: [kv()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

@@ -1,15 +1,16 @@
 /** A key-value store on Postgres whose every mutation is an event, emitted in the same transaction. */
-import { defineSource, orderingKeyOf, readAudiences } from '@outbus/core'
-import type { SourceAudiences } from '@outbus/core'
+import { definePlugin, defineSource, orderingKeyOf, readAudiences } from '@outbus/core/plugin'
+import type { SourceAudiences } from '@outbus/core/plugin'
 import { kvActions } from './actions.ts'
 import { kvApi } from './api.ts'
 import { kvErasure } from './erasure.ts'
 import type { KvEvent } from './events.ts'
 import { kvContent, kvEvents, kvFilter, kvMatches } from './events.ts'
 import { kvKeys, kvKeysOf } from './filing.ts'
+import { migrations } from './migrations.ts'
 
 export function kv(options: SourceAudiences = {}) {
-  return defineSource({
+  const source = defineSource({
     name: 'kv',
     ...readAudiences(options, 'kv'),
     actions: kvActions,
@@ -17,7 +18,6 @@ export function kv(options: SourceAudiences = {}) {
     version: 1,
     events: kvEvents,
     filter: kvFilter,
-    migrations: new URL('../migrations/', import.meta.url),
     keys: kvKeys,
     keysOf: kvKeysOf,
     matches: kvMatches,
@@ -27,4 +27,5 @@ export function kv(options: SourceAudiences = {}) {
     orderingKey: ({ collection, key }) => orderingKeyOf([collection, key]),
     api: kvApi,
   })
+  return definePlugin({ name: 'kv', apiVersion: 1, migrations, sources: [source] })
 }

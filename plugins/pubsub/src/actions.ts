@@ -1,5 +1,5 @@
 /** What the `Authorizer` is asked about the verbs: `publishMany` asks `publish` about each. */
-import { EMIT_OPTIONS_RESOURCE } from '@outbus/core'
+import { EMIT_OPTIONS_RESOURCE } from '@outbus/core/plugin'
 
 export const pubsubActions = {
   publish: { resource: { topic: 'the topic', message: 'what is published', ...EMIT_OPTIONS_RESOURCE } },

@@ -1,6 +1,8 @@
 /** The verbs at `cx.pubsub`. */
-import { emitOptionFacts, emitOptionsSchema, isOutbusError, parseWith, readJson } from '@outbus/core'
-import type { EmitOptions, EmitResult, SourceContext } from '@outbus/core'
+import { isOutbusError } from '@outbus/core'
+import type { EmitOptions, EmitResult } from '@outbus/core'
+import { emitOptionFacts, emitOptionsSchema, parseWith, readJson } from '@outbus/core/plugin'
+import type { SourceContext } from '@outbus/core/plugin'
 import { z } from 'zod'
 import type { pubsubEvents } from './events.ts'
 

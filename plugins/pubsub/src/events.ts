@@ -1,6 +1,6 @@
 /** What is published, and what a trigger may subscribe to. */
-import type { JsonValue } from '@outbus/core'
-import { patternSchema } from '@outbus/core'
+import { patternSchema } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 import { z } from 'zod'
 import { subscriptionProblem, topicProblem } from './topic.ts'
 

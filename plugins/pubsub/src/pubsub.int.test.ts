@@ -6,10 +6,10 @@ import { pubsub } from './index.ts'
 import type { PubsubEvent } from './index.ts'
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [pubsub()] })
+  const db = await useTestDatabase({ plugins: [pubsub()] })
   const bus = await createBus({
     database: db.url,
-    sources: [pubsub()],
+    plugins: [pubsub()],
     migrate: true,
     app: 'shop',
     log: pino({ level: 'silent' }),

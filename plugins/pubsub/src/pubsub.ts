@@ -1,6 +1,6 @@
 /** Hierarchical topics: what is published reaches every subscription that matches, whatever their number. */
-import { defineSource, readAudiences } from '@outbus/core'
-import type { SourceAudiences } from '@outbus/core'
+import { definePlugin, defineSource, readAudiences } from '@outbus/core/plugin'
+import type { SourceAudiences } from '@outbus/core/plugin'
 import { pubsubActions } from './actions.ts'
 import { pubsubApi } from './api.ts'
 import type { PubsubEvent } from './events.ts'
@@ -8,7 +8,7 @@ import { pubsubEvents, pubsubFilter } from './events.ts'
 import { keysOfSubscription, keysOfTopic, subscriptionMatches } from './topic.ts'
 
 export function pubsub(options: SourceAudiences = {}) {
-  return defineSource({
+  const source = defineSource({
     name: 'pubsub',
     ...readAudiences(options, 'pubsub'),
     actions: pubsubActions,
@@ -24,4 +24,5 @@ export function pubsub(options: SourceAudiences = {}) {
     orderingKey: ({ topic }) => topic,
     api: pubsubApi,
   })
+  return definePlugin({ name: 'pubsub', apiVersion: 1, sources: [source] })
 }

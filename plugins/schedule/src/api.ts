@@ -1,5 +1,6 @@
 /** The verbs at `cx.schedule`. A schedule is a row, written in the caller's transaction when there is one. */
 import { randomUUID } from 'node:crypto'
+import type { Page } from '@outbus/core'
 import {
   abortSignalSchema,
   assertName,
@@ -14,8 +15,8 @@ import {
   parseWith,
   quotaExceeded,
   toPage,
-} from '@outbus/core'
-import type { JsonValue, Page, PageOptions, SourceContext, SourceTransaction } from '@outbus/core'
+} from '@outbus/core/plugin'
+import type { JsonValue, PageOptions, SourceContext, SourceTransaction } from '@outbus/core/plugin'
 import { z } from 'zod'
 import type { scheduleEvents } from './events.ts'
 import { calculator, previews } from './calculator.ts'

@@ -1,6 +1,7 @@
 /** The thread of calculator.ts. */
 import { parentPort } from 'node:worker_threads'
-import { clock, isOutbusError } from '@outbus/core'
+import { isOutbusError } from '@outbus/core'
+import { clock } from '@outbus/core/plugin'
 import type { Question, Said } from './calculator.ts'
 import { assertRecurrence, handOver, preview } from './recurrence.ts'
 

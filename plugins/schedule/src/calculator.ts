@@ -8,7 +8,7 @@
  *     └──────ended◀──────┘
  */
 import { Worker } from 'node:worker_threads'
-import { clock } from '@outbus/core'
+import { clock } from '@outbus/core/plugin'
 import { ScheduleError } from './errors.ts'
 import type { HandOver, Recurrence } from './recurrence.ts'
 import { Turns } from './turns.ts'

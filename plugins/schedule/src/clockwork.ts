@@ -7,8 +7,9 @@
  */
 import { createHash } from 'node:crypto'
 import { types } from 'node:util'
-import { clock, isOutbusError } from '@outbus/core'
-import type { SourceHost } from '@outbus/core'
+import { isOutbusError } from '@outbus/core'
+import { clock } from '@outbus/core/plugin'
+import type { PluginHost, SourceHost } from '@outbus/core/plugin'
 import type { JobWithMetadata, PgBoss, Schedule } from 'pg-boss'
 import type { scheduleEvents } from './events.ts'
 import { calculator } from './calculator.ts'
@@ -46,25 +47,38 @@ export interface ClockworkOptions {
   readonly syncMs: number
 }
 
+type Host = Pick<PluginHost, 'log' | 'boss' | 'run'>
+
 export class Clockwork {
-  readonly #host: SourceHost<typeof scheduleEvents>
+  readonly #host: Host
+  readonly #source: SourceHost<typeof scheduleEvents>
   readonly #boss: PgBoss
   readonly #timer: NodeJS.Timeout
   #syncing: Promise<void> = Promise.resolve()
   #rounds = 0
 
-  private constructor(host: SourceHost<typeof scheduleEvents>, boss: PgBoss, { syncMs }: ClockworkOptions) {
+  private constructor(
+    host: Host,
+    source: SourceHost<typeof scheduleEvents>,
+    boss: PgBoss,
+    { syncMs }: ClockworkOptions,
+  ) {
     this.#host = host
+    this.#source = source
     this.#boss = boss
     this.#timer = clock.setInterval(() => {
       this.#syncing = this.#syncing.then(() => this.#sync())
     }, syncMs)
   }
 
-  static async start(host: SourceHost<typeof scheduleEvents>, options: ClockworkOptions): Promise<Clockwork> {
+  static async start(
+    host: Host,
+    source: SourceHost<typeof scheduleEvents>,
+    options: ClockworkOptions,
+  ): Promise<Clockwork> {
     const boss = await host.boss()
     await boss.createQueue(QUEUE, QUEUE_OPTIONS)
-    const clockwork = new Clockwork(host, boss, options)
+    const clockwork = new Clockwork(host, source, boss, options)
     await clockwork.#sync()
     const work = {
       pollingIntervalSeconds: 1,
@@ -132,7 +146,8 @@ export class Clockwork {
 
   /** So that it is in nobody's way, and in the logs once a minute, when all are compared. A change of it is looked at as any other. */
   async #setAside({ id, app_id: app, revision, now }: ChangedRow, because: unknown): Promise<void> {
-    const { run, aside } = this.#host
+    const { run } = this.#host
+    const { aside } = this.#source
     try {
       await this.#boss.unschedule(QUEUE, id)
       const again = isoText(new Date(now.getTime() + ASIDE_MS))
@@ -156,7 +171,7 @@ export class Clockwork {
     }
     // One that has come to its end, and was not changed, stays with pg-boss, which may still have to say what was missed.
     await this.#host.run(settleChange, [id, revision, told?.until === undefined ? null : isoText(told.until), null])
-    if (row.set_aside) await this.#host.aside.takeBack(app, id)
+    if (row.set_aside) await this.#source.aside.takeBack(app, id)
   }
 
   /** Where one fails the others are fired all the same. All are tried again then, and those that were emitted are not emitted again. */
@@ -177,17 +192,17 @@ export class Clockwork {
     } catch (error) {
       if (!isUnreadable(error)) throw error
       await this.#host.run(markProblem, [id, problemOf(error)])
-      await this.#host.aside.put(app, id, error)
+      await this.#source.aside.put(app, id, error)
       return
     }
     if (row.problem === null) return
     await this.#host.run(markProblem, [id, null])
-    await this.#host.aside.takeBack(app, id)
+    await this.#source.aside.takeBack(app, id)
   }
 
   async #fire({ id: jobId, createdOn }: JobWithMetadata, row: ScheduleRow): Promise<void> {
     // For whoever set it: what somebody asked for later is no more the service's than what was asked for at once.
-    const cx = this.#host.context(row.app_id, { caller: row.caller })
+    const cx = this.#source.context(row.app_id, { caller: row.caller })
     // What is a principal's own is asked about as if it was set now. What the service set on behalf of a principal needs only one that stands.
     if (row.owner !== null && row.owner === row.caller) await cx.authorize('set', asSet(row), row.owner)
     const occurredAt = await occurrenceAt(row, createdOn)

@@ -1,5 +1,5 @@
 /** How schedules whose data is about somebody are erased. */
-import type { ErasedBatch, ErasureBatch } from '@outbus/core'
+import type { ErasedBatch, ErasureBatch } from '@outbus/core/plugin'
 import { eraseSchedules } from './sql/erase-schedules.ts'
 
 const FIRST = '00000000-0000-0000-0000-000000000000'

@@ -1,4 +1,4 @@
-import { defineErrors } from '@outbus/core'
+import { defineErrors } from '@outbus/core/plugin'
 
 /** What the schedule source refuses. docs/reference/errors.md is made of the comments. */
 export const ScheduleError = defineErrors('schedule', [

@@ -1,6 +1,6 @@
 /** What a schedule makes happen, and what a trigger may filter on. */
-import { nameSchema, patternSchema } from '@outbus/core'
-import type { JsonValue } from '@outbus/core'
+import { nameSchema, patternSchema } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 import { z } from 'zod'
 
 /**

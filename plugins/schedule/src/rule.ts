@@ -1,5 +1,4 @@
 /** What is read of a recurrence before it is calculated: its zone, and its text for a clock without a zone. Pure. */
-import { isCalendarDay } from '@outbus/core'
 import { isZone, localAt, place } from './wall-clock.ts'
 
 export interface ReadRecurrence {
@@ -134,6 +133,12 @@ function timeOf(text: string): number | undefined {
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59)
     throw new Error(`${text} is at no time of the day`)
   return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second))
+}
+
+function isCalendarDay(year: number, month: number, day: number): boolean {
+  const date = new Date(0)
+  date.setUTCFullYear(year, month - 1, day)
+  return year >= 1 && date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === day
 }
 
 /** A time as RFC 5545 writes it. */

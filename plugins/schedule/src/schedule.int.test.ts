@@ -10,11 +10,11 @@ import { schedule } from './index.ts'
 const EVERY_MINUTE = '* * * * *'
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [schedule()] })
+  const db = await useTestDatabase({ plugins: [schedule()] })
   const make = async (migrate = false) => {
     const bus = await createBus({
       database: db.url,
-      sources: [schedule({ syncMs: 100 })],
+      plugins: [schedule({ syncMs: 100 })],
       app: 'shop',
       migrate,
       log: pino({ level: 'silent' }),

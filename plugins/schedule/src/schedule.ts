@@ -1,6 +1,6 @@
 /** Cron and RRULE schedules: time as an event source. pg-boss keeps the time, the outbox does the rest. */
-import { defineSource, readAudiences } from '@outbus/core'
-import type { SourceAudiences } from '@outbus/core'
+import { definePlugin, defineSource, readAudiences } from '@outbus/core/plugin'
+import type { SourceAudiences } from '@outbus/core/plugin'
 import { scheduleActions } from './actions.ts'
 import { scheduleApi } from './api.ts'
 import { Clockwork } from './clockwork.ts'
@@ -14,6 +14,7 @@ import {
   scheduleKeysOf,
   scheduleMatches,
 } from './events.ts'
+import { migrations } from './migrations.ts'
 
 export interface ScheduleSourceOptions extends SourceAudiences {
   /** How often a dispatching process looks for schedules that were set or deleted, in ms. Default 5,000. */
@@ -21,8 +22,7 @@ export interface ScheduleSourceOptions extends SourceAudiences {
 }
 
 export function schedule({ syncMs = 5_000, ...audiences }: ScheduleSourceOptions = {}) {
-  let clockwork: Clockwork | undefined
-  return defineSource({
+  const source = defineSource({
     name: 'schedule',
     ...readAudiences(audiences, 'schedule'),
     actions: scheduleActions,
@@ -31,17 +31,23 @@ export function schedule({ syncMs = 5_000, ...audiences }: ScheduleSourceOptions
     events: scheduleEvents,
     ownOps: ['fired'],
     filter: scheduleFilter,
-    migrations: new URL('../migrations/', import.meta.url),
     keys: scheduleKeys,
     keysOf: scheduleKeysOf,
     matches: scheduleMatches,
     content: scheduleContent,
     serialize: (event): ScheduleEvent => event,
     orderingKey: (event) => event.schedule,
+    api: scheduleApi,
+  })
+  let clockwork: Clockwork | undefined
+  return definePlugin({
+    name: 'schedule',
+    apiVersion: 1,
+    migrations,
+    sources: [source],
     start: async (host) => {
-      clockwork = await Clockwork.start(host, { syncMs })
+      clockwork = await Clockwork.start(host, host.source('schedule'), { syncMs })
     },
     stop: async () => clockwork?.stop(),
-    api: scheduleApi,
   })
 }

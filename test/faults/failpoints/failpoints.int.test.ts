@@ -17,9 +17,9 @@ const RETRY = { strategy: 'constant', maxAttempts: 3, baseDelayMs: 10, jitter: '
 const CHARGED = new Set<Failpoint>(['after-note', 'in-handler', 'after-effect', 'before-commit'])
 
 async function setUp(more: object = {}) {
-  const db = await useTestDatabase({ sources: [kv(), asks] })
+  const db = await useTestDatabase({ plugins: [kv(), asks] })
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: db.url, sources: [kv(), asks], migrate: true, app: 'shop', log })
+  const bus = await createBus({ database: db.url, plugins: [kv(), asks], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const cx = bus.context()
   const of = { source: 'kv', filter: { collection: 'jobs' }, target: { type: 'function', name: 'work' } } as const

@@ -12,7 +12,7 @@ import type { SubjectSettings } from '../settings.ts'
 import { registerHandlers } from './handlers.ts'
 import type { Order } from '../supervisor.ts'
 import { reportForbidden } from './rights.ts'
-import { loadSources } from './sources.ts'
+import { loadPlugins } from './sources.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as SubjectSettings
 const failpoints = installFailpoints()
@@ -30,7 +30,7 @@ subscribe(OUTCOME_CHANNEL, (message) => {
 const bus = await createBus({
   database: settings.url,
   schema: SCHEMA,
-  sources: loadSources(),
+  plugins: loadPlugins(),
   dispatch: DISPATCH,
   retention: false,
   history: 'off',

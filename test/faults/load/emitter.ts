@@ -11,7 +11,7 @@ import { EMIT_LOOPS, EMIT_PAUSE_MS, SCHEMA } from '../settings.ts'
 import type { SubjectSettings } from '../settings.ts'
 import { Operations } from './operations.ts'
 import { reportForbidden } from './rights.ts'
-import { loadSources } from './sources.ts'
+import { loadPlugins } from './sources.ts'
 
 const settings = JSON.parse(process.argv[2] as string) as SubjectSettings
 if (settings.mutant !== undefined) installMutant(settings.mutant)
@@ -23,7 +23,7 @@ const pool = openPool({ connectionString: settings.url, max: EMIT_LOOPS, connect
 const bus = await createBus({
   database: settings.url,
   schema: SCHEMA,
-  sources: loadSources(),
+  plugins: loadPlugins(),
   log: pino({ level: 'warn' }, pino.destination({ fd: 2, sync: true })),
 })
 

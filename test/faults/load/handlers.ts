@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { reply } from '@outbus/core'
-import type { Bus, DeadLetterEvent, HandlerArgs, Verdict } from '@outbus/core'
+import type { Bus, DeadLetterEvent, HandlerArgs, SourcesOf, Verdict } from '@outbus/core'
 import type { KvEvent } from '@outbus/kv'
 import type { PubsubEvent } from '@outbus/pubsub'
 import type { Begin } from '../history/records.ts'
@@ -10,10 +10,10 @@ import type { Reporter } from '../history/reporter.ts'
 import type { Failpoint } from '../failpoints/names.ts'
 import { fateOf } from './fate.ts'
 import { emitLate, emitLoop } from './loop.ts'
-import type { loadSources, Question } from './sources.ts'
+import type { loadPlugins, Question } from './sources.ts'
 import { OWN } from './triggers.ts'
 
-export type LoadBus = Bus<ReturnType<typeof loadSources>[number]>
+export type LoadBus = Bus<SourcesOf<ReturnType<typeof loadPlugins>[number]>>
 type Cx = ReturnType<LoadBus['context']>
 type Args<Event> = HandlerArgs<Event, Cx>
 

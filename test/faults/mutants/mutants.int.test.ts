@@ -26,9 +26,9 @@ const WORK = {
 } as const
 
 async function setUp() {
-  const db = await useTestDatabase({ sources: [kv(), asks] })
+  const db = await useTestDatabase({ plugins: [kv(), asks] })
   const log = pino({ level: 'silent' })
-  const bus = await createBus({ database: db.url, sources: [kv(), asks], migrate: true, app: 'shop', log })
+  const bus = await createBus({ database: db.url, plugins: [kv(), asks], migrate: true, app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
   const cx = bus.context()
   await cx.triggers.create(WORK)

@@ -18,7 +18,7 @@ export function migratingOptions(url: string, schema: string) {
   return {
     database: url,
     schema,
-    sources: [kv(), docs()],
+    plugins: [kv(), docs()],
     migrate: true,
     retention: false,
     log: pino({ level: 'silent' }),

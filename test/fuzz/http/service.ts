@@ -29,10 +29,10 @@ process.on('warning', (warning) => {
   if (warning.name !== 'ExperimentalWarning') problem(`a warning: ${warning.message}`)
 })
 
-const sources = [http(), kv()] as const
+const plugins = [http(), kv()] as const
 const bus = await createBus({
   database: process.argv[2] as string,
-  sources,
+  plugins,
   migrate: true,
   log: pino({ level: 'silent' }),
 })

@@ -6,7 +6,7 @@ const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
 // Without a listener, an idle connection that Postgres ends would end this process.
 pool.on('error', (error) => console.error(error.message))
 await pool.query('create table if not exists orders (id text primary key, total integer)')
-const bus = await createBus({ database: pool, sources: [pubsub()], app: 'shop', migrate: true })
+const bus = await createBus({ database: pool, plugins: [pubsub()], app: 'shop', migrate: true })
 
 // A trigger: for which events, and what to run.
 const mailed = Promise.withResolvers<string>()

@@ -9,7 +9,7 @@ import type { Asking } from './requests.ts'
 const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
 const bus = await createBus({
   ...databaseOptions(settings.url),
-  sources: [asks],
+  plugins: [asks],
   app: 'shop',
   log: pino({ level: 'silent' }),
 })

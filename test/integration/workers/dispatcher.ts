@@ -32,7 +32,7 @@ const log = pino(
 )
 const bus = await createBus({
   ...databaseOptions(settings.url),
-  sources: [kv()],
+  plugins: [kv()],
   dispatch: settings.dispatch ?? {},
   log,
 })

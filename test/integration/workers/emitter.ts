@@ -8,7 +8,7 @@ import type { WorkerSettings } from './protocol.ts'
 const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
 const bus = await createBus({
   ...databaseOptions(settings.url),
-  sources: [kv()],
+  plugins: [kv()],
   app: 'shop',
   log: pino({ level: 'silent' }),
 })

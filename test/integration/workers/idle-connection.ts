@@ -11,7 +11,7 @@ import pino from 'pino'
 const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'] })
 const lines: string[] = []
 const log = pino({ level: 'warn', base: null }, { write: (line) => void lines.push(line) })
-const bus = await createBus({ database: pool, sources: [kv()], app: 'shop', migrate: true, log })
+const bus = await createBus({ database: pool, plugins: [kv()], app: 'shop', migrate: true, log })
 await bus.kv.set('a', 'before', 1)
 // Not `once` of node:events: that listens to `error`, which is what is tried here.
 const removed = new Promise((resolve) => pool.once('remove', resolve))

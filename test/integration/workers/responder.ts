@@ -9,7 +9,7 @@ import type { WorkerSettings } from './protocol.ts'
 const settings = JSON.parse(process.argv[2] as string) as WorkerSettings
 const bus = await createBus({
   ...databaseOptions(settings.url),
-  sources: [asks],
+  plugins: [asks],
   dispatch: settings.dispatch ?? {},
   log: pino({ level: 'silent' }),
 })

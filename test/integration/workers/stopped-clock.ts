@@ -11,7 +11,7 @@ import { databaseOptions } from './database-options.ts'
 const lines: string[] = []
 const bus = await createBus({
   ...databaseOptions(process.env['DATABASE_URL'] as string),
-  sources: [kv()],
+  plugins: [kv()],
   app: 'shop',
   log: pino({ level: 'error', base: null }, { write: (line) => void lines.push(line) }),
 })

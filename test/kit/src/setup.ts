@@ -6,13 +6,14 @@
  * - `OUTBUS_TEST_POOLER=pgbouncer`: it goes through one.
  */
 import type * as core from '@outbus/core'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import type pg from 'pg'
 import { inject, vi } from 'vitest'
 import { urlAs } from './logins.ts'
 import { grantTestRoles } from './roles.ts'
 import type * as _context from './vitest.ts'
 
-type Options = core.BusOptions<readonly core.AnySource[]>
+type Options = core.BusOptions<readonly AnyPlugin[]>
 
 vi.mock('@outbus/core', async (original) => {
   const actual = await original<typeof core>()

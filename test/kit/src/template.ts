@@ -1,8 +1,7 @@
-/** A database with core's schema and that of some sources, made once a server and copied for each test. */
+/** A database with core's schema and that of some plugins, made once a server and copied for each test. */
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
 import { createBus } from '@outbus/core'
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import { coreMigrations } from '@outbus/migrations'
 import pino from 'pino'
 import { withClient } from './connections.ts'
@@ -11,15 +10,15 @@ const made = new Map<string, Promise<string>>()
 
 /**
  * Its name, which says what its migrations are: another process with the same ones uses the same template. What is wrong with the
- * sources or their migrations is what `createBus` says of it, each time anew.
+ * plugins or their migrations is what `createBus` says of it, each time anew.
  */
-export async function templateWith(serverUrl: string, sources: readonly AnySource[]): Promise<string> {
+export async function templateWith(serverUrl: string, plugins: readonly AnyPlugin[]): Promise<string> {
   // Whose migrations cannot be read has no template yet, and need not have one: they are createBus's to refuse.
-  const hash = await hashOf(sources).catch(() => randomBytes(8).toString('hex'))
+  const hash = hashOf(plugins) ?? randomBytes(8).toString('hex')
   const name = `outbus_template_${hash}`
   let making = made.get(serverUrl + name)
   if (making === undefined) {
-    making = make(serverUrl, name, hash, sources)
+    making = make(serverUrl, name, hash, plugins)
     made.set(serverUrl + name, making)
     // It may be another reason the next time, or none: a server that was restarted, a migration that was mended.
     making.catch(() => made.delete(serverUrl + name))
@@ -28,21 +27,24 @@ export async function templateWith(serverUrl: string, sources: readonly AnySourc
   return name
 }
 
-async function hashOf(sources: readonly AnySource[]): Promise<string> {
+/** Undefined where it is no plugins. */
+function hashOf(plugins: readonly AnyPlugin[]): string | undefined {
   const hash = createHash('sha256')
-  const lines = [
-    ['core', coreMigrations] as const,
-    ...sources.map(({ name, migrations }) => [name, migrations] as const),
-  ]
-  for (const [line, folder] of lines) {
-    if (folder === undefined) continue
-    for (const file of (await readdir(folder)).toSorted((a, b) => (a < b ? -1 : 1)))
-      hash.update(`${line}/${file}\n`).update(await readFile(new URL(file, folder)))
+  try {
+    const lines = [
+      ['core', coreMigrations] as const,
+      ...plugins.map(({ name, migrations }) => [name, migrations] as const),
+    ]
+    for (const [line, migrations = {}] of lines)
+      for (const [name, text] of Object.entries(migrations).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+        hash.update(`${line}/${name}\n`).update(text)
+    return hash.digest('hex').slice(0, 16)
+  } catch {
+    return undefined
   }
-  return hash.digest('hex').slice(0, 16)
 }
 
-async function make(serverUrl: string, name: string, hash: string, sources: readonly AnySource[]): Promise<string> {
+async function make(serverUrl: string, name: string, hash: string, plugins: readonly AnyPlugin[]): Promise<string> {
   return withClient({ connectionString: serverUrl }, async (client) => {
     // One of several processes makes it, the others wait.
     await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [hash])
@@ -54,7 +56,7 @@ async function make(serverUrl: string, name: string, hash: string, sources: read
     const url = new URL(serverUrl)
     url.pathname = `/${unfinished}`
     try {
-      const bus = await createBus({ database: url.href, sources, migrate: true, log: pino({ level: 'silent' }) })
+      const bus = await createBus({ database: url.href, plugins, migrate: true, log: pino({ level: 'silent' }) })
       await bus.stop()
     } catch (error) {
       // Nobody would ever take it up again where its name is of chance.

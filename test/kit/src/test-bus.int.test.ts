@@ -1,9 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { useTestBus } from './test-bus.ts'
 import { things } from './testing/things.ts'
 import { testServerUrl, useTestClient } from './vitest.ts'
@@ -11,7 +7,7 @@ import { testServerUrl, useTestClient } from './vitest.ts'
 const added = (name: string, detail: unknown = null) => ({ op: 'added', name, detail }) as never
 
 test('what is emitted is found whether it was dispatched or not, and what was not is said to be missing', async () => {
-  const { cx, capture, expectEmitted, emitted, drain } = await useTestBus({ sources: [things()] })
+  const { cx, capture, expectEmitted, emitted, drain } = await useTestBus({ plugins: [things()] })
   await capture('things', { name: 'ada' })
   await cx.emit('things', added('ada', 1))
   await cx.emit('things', added('bob', 2))
@@ -25,7 +21,7 @@ test('what is emitted is found whether it was dispatched or not, and what was no
 })
 
 test('what is delayed, or waits for its retry, is drained once the clock has moved', async () => {
-  const { bus, cx, drain, clock } = await useTestBus({ sources: [things()] })
+  const { bus, cx, drain, clock } = await useTestBus({ plugins: [things()] })
   const attempts: number[] = []
   const retry = { strategy: 'constant', maxAttempts: 2, baseDelayMs: 60_000, jitter: 'none' } as const
   await bus.on(
@@ -50,7 +46,7 @@ test('what is delayed, or waits for its retry, is drained once the clock has mov
 })
 
 test('a dedupe key is free again once the clock has passed its window', async () => {
-  const { cx, capture, clock } = await useTestBus({ sources: [things()] })
+  const { cx, capture, clock } = await useTestBus({ plugins: [things()] })
   await capture('things')
   const options = { dedupeKey: 'k', dedupeWindowMs: 60_000 }
   const emit = async () => (await cx.emit('things', added('ada'), options)).duplicate
@@ -60,38 +56,34 @@ test('a dedupe key is free again once the clock has passed its window', async ()
 })
 
 test('what does not end is said to be left', async () => {
-  const { bus, cx, drain } = await useTestBus({ sources: [things()] })
+  const { bus, cx, drain } = await useTestBus({ plugins: [things()] })
   await bus.on('endless', 'things', {} as never, () => new Promise<void>(() => {}))
   await cx.emit('things', added('ada'))
   await expect(drain({ timeoutMs: 300 })).rejects.toThrow(/not drained.*1 left.*"endless"/)
 })
 
 test('each has a database of its own', async () => {
-  const [one, other] = [await useTestBus({ sources: [things()] }), await useTestBus({ sources: [things()] })]
+  const [one, other] = [await useTestBus({ plugins: [things()] }), await useTestBus({ plugins: [things()] })]
   await (one.cx as unknown as { things: { add(name: string): Promise<void> } }).things.add('ada')
   expect((await other.db.pool.query('select from outbus.things')).rowCount).toBe(0)
   expect((await one.db.pool.query('select from outbus.things')).rowCount).toBe(1)
 })
 
-test('what is wrong with the sources is said by createBus', async () => {
-  await expect(useTestBus({ sources: [null] as never })).rejects.toMatchObject({
+test('what is wrong with the plugins is said by createBus', async () => {
+  await expect(useTestBus({ plugins: [null] as never })).rejects.toMatchObject({
     name: 'OutbusError',
     code: 'plugin.invalid',
   })
-  const migrations = new URL('testing/nowhere/', import.meta.url)
-  await expect(useTestBus({ sources: [things({ migrations })] })).rejects.toMatchObject({ name: 'OutbusError' })
+  const migrations = new URL('testing/nowhere/', import.meta.url) as never
+  await expect(useTestBus({ plugins: [things({}, migrations)] })).rejects.toMatchObject({ name: 'OutbusError' })
 })
 
 test('a template that could not be made is made once nothing is in its way', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'outbus-kit-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  const migrations = pathToFileURL(`${folder}/`)
   // The same migrations, which fail as long as the server has no such role.
   const role = `kit_${randomBytes(4).toString('hex')}`
   const text = `create table {schema}.things (app_id text not null, name text not null);
     select 1 / count(*) from pg_roles where rolname = '${role}';`
-  await writeFile(join(folder, '0001_create_things.sql'), text)
-  const make = () => useTestBus({ sources: [things({ migrations })] })
+  const make = () => useTestBus({ plugins: [things({}, { '0001_create_things': text })] })
   await expect(make()).rejects.toThrow('division by zero')
   const admin = await useTestClient(testServerUrl())
   try {

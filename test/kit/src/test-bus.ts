@@ -1,14 +1,15 @@
 /** A bus for the tests of a plugin: a database of its own, dispatch when it is asked for, and a clock that can be moved. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createBus, OUTCOME_CHANNEL } from '@outbus/core'
-import type { AnySource, Bus, BusOptions, Context, OutcomeMessage } from '@outbus/core'
+import type { Bus, BusOptions, Context, OutcomeMessage, SourcesOf } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import pino from 'pino'
 import { expect } from 'vitest'
 import { templateWith } from './template.ts'
 import type { UsedTestDatabase } from './vitest.ts'
 import { testServerUrl, useTestDatabase, whenDone } from './vitest.ts'
 
-export type TestBusOptions<S extends readonly AnySource[]> = Omit<BusOptions<S>, 'database' | 'migrate' | 'schema'>
+export type TestBusOptions<P extends readonly AnyPlugin[]> = Omit<BusOptions<P>, 'database' | 'migrate' | 'schema'>
 
 export interface TestBus<S extends AnySource = AnySource> {
   readonly bus: Bus<S>
@@ -45,13 +46,13 @@ order by id`
 const HEARD_WITHIN_MS = 250
 
 /** In less than 200 ms, but for the first of its kind on a server. Ends with the test, or with the file outside of one. */
-export async function useTestBus<const S extends readonly AnySource[] = []>(
-  options: TestBusOptions<S> = {},
-): Promise<TestBus<S[number]>> {
-  const template = await templateWith(testServerUrl(), options.sources ?? [])
+export async function useTestBus<const P extends readonly AnyPlugin[] = []>(
+  options: TestBusOptions<P> = {},
+): Promise<TestBus<SourcesOf<P[number]>>> {
+  const template = await templateWith(testServerUrl(), options.plugins ?? [])
   const db = await useTestDatabase({ template })
   const app = options.app ?? 'test'
-  const bus = await createBus<S>({
+  const bus = await createBus<P>({
     retention: false,
     log: pino({ level: 'silent' }),
     ...options,

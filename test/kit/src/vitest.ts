@@ -1,5 +1,5 @@
 /** What test files import. The server comes from `global-setup.ts`, one for each vitest project. */
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import type pg from 'pg'
 import { afterAll, inject, onTestFinished, TestRunner } from 'vitest'
 import { openClient, openPool } from './connections.ts'
@@ -32,11 +32,11 @@ export interface UsedTestDatabase {
 
 export interface UseTestDatabaseOptions extends CreateTestDatabaseOptions {
   /**
-   * The sources of the bus that is to come. The database is a copy of one that a bus with them has migrated, made once a
+   * The plugins of the bus that is to come. The database is a copy of one that a bus with them has migrated, made once a
    * server, so that `migrate: true` finds nothing left to do. Not for tests of migrating, and without effect where
    * `OUTBUS_TEST_ROLES` has the migrator migrate. Default: an empty database.
    */
-  readonly sources?: readonly AnySource[]
+  readonly plugins?: readonly AnyPlugin[]
 }
 
 /** Kinds of server that this project starts for itself. */
@@ -61,10 +61,10 @@ afterAll(endTestFile)
  * `const db = await useTestDatabase()`, or in a `beforeAll`, it is dropped when the file is over; called inside a test
  * or a `beforeEach`, when the test is.
  */
-export async function useTestDatabase({ sources, ...options }: UseTestDatabaseOptions = {}): Promise<UsedTestDatabase> {
+export async function useTestDatabase({ plugins, ...options }: UseTestDatabaseOptions = {}): Promise<UsedTestDatabase> {
   const serverUrl = inject('postgresUrl')
-  if (sources !== undefined && !process.env['OUTBUS_TEST_ROLES'])
-    options = { template: await templateWith(serverUrl, sources), ...options }
+  if (plugins !== undefined && !process.env['OUTBUS_TEST_ROLES'])
+    options = { template: await templateWith(serverUrl, plugins), ...options }
   // In memory a copy of files takes half the time of one by the log, and its drop a quarter. Elsewhere it costs two checkpoints.
   if (OF_OUR_OWN.has(inject('postgresKind'))) options = { strategy: 'file_copy', ...options }
   const database = await createTestDatabase(serverUrl, options)

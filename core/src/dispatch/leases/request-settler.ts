@@ -83,10 +83,7 @@ export class RequestSettler {
     const waiting = rows.filter((row) => !row.abandoned && row.reply_to !== KEPT)
     for (const [address, group] of Map.groupBy(waiting, (row) => row.reply_to)) {
       try {
-        this.#inboxes.tell(
-          address,
-          group.map((row) => row.request_id),
-        )
+        this.#inboxes.tell({ address, requestIds: group.map((row) => row.request_id) })
       } catch (error) {
         // A foreign program may write any address; the other inboxes are told all the same.
         this.#log.debug({ err: error }, 'an inbox was not told of its reply')

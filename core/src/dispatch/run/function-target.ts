@@ -62,8 +62,8 @@ export function functionTarget(functions: FunctionRegistry): AnyTarget {
   return defineTarget({
     type: 'function',
     config: z.strictObject({ name: nameSchema('trigger.invalid') }),
-    resolves: ({ name }, { app }) => functions.get(app, name) !== undefined,
-    triggersFor: ({ name }, { app }) => functions.audienceOf(app, name),
+    resolves: ({ config: { name }, app }) => functions.get(app, name) !== undefined,
+    triggersFor: ({ config: { name }, app }) => functions.audienceOf(app, name),
     run({ delivery, config }) {
       const handler = functions.get(delivery.app, config.name)
       if (handler === undefined)

@@ -51,7 +51,7 @@ async function resolveGroups(
   const { resolver, mayRun } = rules
   const keys = keysOf(groups)
   try {
-    const resolved = await resolver.resolve([...keys.values()], on)
+    const resolved = await resolver.resolve({ principals: [...keys.values()], on })
     const places = new Map([...keys.keys()].map((name, i) => [name, resolved[i]]))
     // In parallel: an authorizer that is silent about several costs one wait.
     await Promise.all(groups.map((group) => decide(group, places, mayRun)))

@@ -12,7 +12,7 @@ const ONE = '00000000-0000-4000-8000-000000000001'
 const OTHER = '00000000-0000-4000-8000-000000000002'
 
 test('a note is answered with the ids that another one names with the same attempt, and with no other (G7)', async () => {
-  const { pool, url } = await useTestDatabase({ sources: [] })
+  const { pool, url } = await useTestDatabase({ plugins: [] })
   const bus = await createBus({ database: url, migrate: true, log: pino({ level: 'silent' }) })
   await bus.stop()
   const sql = new Sql('outbus', true)

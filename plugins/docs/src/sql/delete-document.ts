@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: docs.delete, under the lock of lock-document. */
 export const deleteDocument = statement<[appId: string, collection: string, id: string], never>(

@@ -1,5 +1,5 @@
-import { statement } from '@outbus/core'
-import type { JsonObject } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
+import type { JsonObject } from '@outbus/core/plugin'
 
 export interface DocumentRow {
   readonly id: string

@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: docs.insert. No row where the id is taken. */
 export const insertDocument = statement<

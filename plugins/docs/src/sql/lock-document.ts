@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 import { DOCUMENT_COLUMNS } from './get-document.ts'
 import type { DocumentRow } from './get-document.ts'
 

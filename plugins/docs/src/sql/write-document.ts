@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: docs.update and replace, under the lock of lock-document. */
 export const writeDocument = statement<

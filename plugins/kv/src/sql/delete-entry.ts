@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: kv.delete. Answers with the version that was deleted. */
 export const deleteEntry = statement<

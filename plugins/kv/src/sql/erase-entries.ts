@@ -1,5 +1,5 @@
-import { erasedBatch, payloadMatches, statement } from '@outbus/core'
-import type { ErasedBatch, PayloadPattern } from '@outbus/core'
+import { erasedBatch, payloadMatches, statement } from '@outbus/core/plugin'
+import type { ErasedBatch, PayloadPattern } from '@outbus/core/plugin'
 
 /** Caller: bus.apps.eraseData. By the primary key; an entry is matched as the event that tells of it. */
 export const eraseEntries = statement<

@@ -1,5 +1,5 @@
-import { statement } from '@outbus/core'
-import type { JsonValue } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 
 export interface EntryRow {
   readonly key: string

@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: kv.set with ifVersion 0: only if the key is not there. No row: it is. */
 export const insertEntry = statement<

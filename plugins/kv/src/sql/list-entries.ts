@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 import type { EntryRow } from './get-entry.ts'
 
 /** Caller: kv.list. By key, from `atLeast` (inclusive) and after `after`, up to `below` (exclusive): one range of the primary key. */

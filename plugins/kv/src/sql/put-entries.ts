@@ -1,4 +1,4 @@
-import { writeStatement } from '@outbus/core'
+import { writeStatement } from '@outbus/core/plugin'
 
 export type PutParameters = [
   apps: readonly string[],

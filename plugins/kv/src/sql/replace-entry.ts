@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: kv.set with ifVersion: only over that version. No row: it is another one, or gone. */
 export const replaceEntry = statement<

@@ -1,5 +1,5 @@
-import { erasedBatch, payloadMatches, statement } from '@outbus/core'
-import type { ErasedBatch, PayloadPattern } from '@outbus/core'
+import { erasedBatch, payloadMatches, statement } from '@outbus/core/plugin'
+import type { ErasedBatch, PayloadPattern } from '@outbus/core/plugin'
 
 /**
  * Caller: bus.apps.eraseData. A schedule is matched as the event that it fires, and deleted as by its verb: its row stays, without its data,

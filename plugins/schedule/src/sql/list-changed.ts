@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 import type { RecurrenceRow } from './schedule-row.ts'
 
 export interface ChangedRow extends RecurrenceRow {

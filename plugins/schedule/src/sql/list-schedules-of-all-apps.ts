@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 import type { ChangedRow } from './list-changed.ts'
 import { CHANGED_COLUMNS } from './list-changed.ts'
 

@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Callers: schedule.set and schedule.delete, before they read what they change: one at a time in an app. The lock of `schedule_put` too. */
 export const lockSchedules = statement<[appId: string], never>(

@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: Clockwork, of a schedule whose event could not be emitted, and of one whose event could be again. */
 export const markProblem = statement<[id: string, problem: string | null], never>(

@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 import type { ScheduleRow } from './schedule-row.ts'
 import { SCHEDULE_COLUMNS } from './schedule-row.ts'
 

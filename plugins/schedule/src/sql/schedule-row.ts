@@ -1,4 +1,4 @@
-import type { JsonValue } from '@outbus/core'
+import type { JsonValue } from '@outbus/core/plugin'
 
 /** What is calculated of a schedule. */
 export interface RecurrenceRow {

@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /**
  * Caller: Clockwork, once pg-boss knows: unless it was changed again meanwhile. A deleted one is gone with that. `lookAgainAt` null:

@@ -25,7 +25,7 @@ function say(line: BusLine): void {
 
 const bus = await createBus({
   database: settings.url,
-  sources: [kv(), asks],
+  plugins: [kv(), asks],
   dispatch: settings.dispatch ?? {},
   log: pino(
     { level: 'warn' },

@@ -6,7 +6,7 @@ import { bookings } from './src/index.ts'
 const database = process.env['DATABASE_URL'] ?? (await startPostgres('embedded')).url
 await using bus = await createBus({
   database,
-  sources: [bookings()],
+  plugins: [bookings()],
   app: 'hotel',
   migrate: true,
 })

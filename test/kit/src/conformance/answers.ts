@@ -1,7 +1,7 @@
 /** Whether two answers of a verb say the same, where some of what is in them is never the same twice. */
 import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isPlainObject } from '@outbus/core'
+import { isPlainObject } from '@outbus/core/plugin'
 
 /** So long a clock needs to be seen to have moved. */
 const CLOCK_MOVES_MS = 5

@@ -1,7 +1,8 @@
 /** A verb that writes does all of it or nothing, and says what it did: by an event. */
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import type { AnySamples, Call } from './calls.ts'
 import { callsOf, intercepted, outcomeOf, reasonOf, upTo } from './calls.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems } from './samples.ts'
 import { Spy, watchedBy } from './spy.ts'
 import { busWith, changedTables, contents, freshApp } from './tested.ts'
@@ -11,10 +12,11 @@ import type { TestBus } from '../test-bus.ts'
 const MAX_STEPS = 20
 
 /** Each verb that writes, without a caller's transaction: it emits, and when any step of it fails nothing is left. */
-export async function checkAtomicity(source: AnySource, samples: AnySamples): Promise<Problems> {
+export async function checkAtomicity(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
   const spy = new Spy()
-  const watched = watchedBy(spy, source)
-  const tested = await busWith(watched, samples)
+  const watching = watchedBy(spy, plugin)
+  const watched = sourceOf(watching)
+  const tested = await busWith(watching, samples)
   const problems: Problems = []
   const quiet = new Set<string>(samples.quiet ?? [])
   for (const verb of quiet)

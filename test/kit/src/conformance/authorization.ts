@@ -1,19 +1,22 @@
 /** Checks on a real Postgres: each verb asks the authorizer before it does anything, by its own name. */
 import { isOutbusError } from '@outbus/core'
-import type { AccessRequest, AnySource } from '@outbus/core'
+import type { AccessRequest } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import { useTestBus } from '../test-bus.ts'
 import type { AnySamples } from './calls.ts'
 import { callsOf, outcomeOf, reasonOf, upTo, verbsAt } from './calls.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems } from './samples.ts'
 import { changedTables, contents } from './tested.ts'
 
 /** Nobody allows it anything. */
 const STRANGER = 'stranger'
 
-export async function checkAuthorization(source: AnySource, samples: AnySamples): Promise<Problems> {
+export async function checkAuthorization(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
   const asked: AccessRequest[] = []
   const tested = await useTestBus({
-    sources: [source],
+    plugins: [plugin],
     app: 'test',
     authorizer: {
       allows: (request) => {

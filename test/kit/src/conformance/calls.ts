@@ -1,6 +1,7 @@
 /** How the kit calls the verbs of a source: as the author's samples do, with one verb in the kit's own hands. */
 import { types } from 'node:util'
-import type { AnySource, Context } from '@outbus/core'
+import type { Context } from '@outbus/core'
+import type { AnySource } from '@outbus/core/plugin'
 import type { SourceSamples } from './samples.ts'
 
 export type AnySamples = SourceSamples<AnySource>

@@ -1,16 +1,12 @@
 /** The check of the kit for erasure catches rows that do not say whose they are, and lets through those that go with others. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { statement } from '@outbus/core'
-import type { AnySource, SourceContext } from '@outbus/core'
-import { expect, onTestFinished, test } from 'vitest'
-import { samples, things } from '../testing/things.ts'
+import { statement } from '@outbus/core/plugin'
+import type { AnyPlugin, AnySource, SourceContext } from '@outbus/core/plugin'
+import { expect, test } from 'vitest'
+import { samples, things, THINGS } from '../testing/things.ts'
 import type { ThingsContext } from '../testing/things.ts'
 import { checkErasure, checkErasureOfData } from './erasure.ts'
+import { sourceOf } from './parts.ts'
 
-const THINGS = `create table {schema}.things (app_id text not null, name text not null, primary key (app_id, name));\n`
 const addBoth = statement<[appId: string, name: string], never>(
   'testing_add_both',
   `with thing as (insert into {schema}.things (app_id, name) values ($1, $2) returning app_id, name)
@@ -18,20 +14,15 @@ insert into {schema}.notes (owner, name) select app_id, name from thing`,
 )
 
 /** What `add` writes, it writes to two tables. */
-async function withNotes(notes: string): Promise<AnySource> {
-  const folder = await mkdtemp(join(tmpdir(), 'outbus-erasure-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  await writeFile(join(folder, '0001_create_things.sql'), THINGS + notes)
-  const kept = things({ migrations: pathToFileURL(`${folder}/`) })
+function withNotes(notes: string, broken: Partial<AnySource> = {}): AnyPlugin {
+  const kept = sourceOf(things())
   const add = (context: ThingsContext) => (name: string) =>
     context.transaction(async (tx) => {
       await tx.run(addBoth, [context.app, name])
       await tx.emit([{ op: 'added', name, detail: null }])
     })
-  return {
-    ...kept,
-    api: (context: SourceContext) => ({ ...(kept.api(context) as object), add: add(context as never) }),
-  }
+  const api = (context: SourceContext) => ({ ...(kept.api(context) as object), add: add(context as never) })
+  return things({ api, ...broken }, { '0001_create_things': THINGS + notes })
 }
 
 test.for<[what: string, notes: string, problems: readonly unknown[]]>([
@@ -52,13 +43,12 @@ alter table {schema}.things add foreign key (app_id, name) references {schema}.n
     [],
   ],
 ])('%s', async ([, notes, problems]) => {
-  const source = await withNotes(notes)
-  expect(await checkErasure(source, samples)).toEqual(problems)
+  expect(await checkErasure(withNotes(notes), samples)).toEqual(problems)
 })
 
 test('a table that the source says nothing of is named, and so is none that it says has no payload', async () => {
-  const source = await withNotes('create table {schema}.notes (app_id text, name text);\n')
-  expect(await checkErasureOfData(source, samples)).toEqual([expect.stringContaining('does not know notes')])
-  const said: AnySource = { ...source, erase: { notes: 'no payload', things: 'no payload' } }
+  const notes = 'create table {schema}.notes (app_id text, name text);\n'
+  expect(await checkErasureOfData(withNotes(notes), samples)).toEqual([expect.stringContaining('does not know notes')])
+  const said = withNotes(notes, { erase: { notes: 'no payload', things: 'no payload' } })
   expect(await checkErasureOfData(said, samples)).toEqual([])
 })

@@ -1,9 +1,10 @@
 /** Check on a real Postgres: an app that is erased has left nothing in the tables of the source. */
 import { createBus } from '@outbus/core'
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import pino from 'pino'
 import type { AnySamples } from './calls.ts'
 import { callsOf, outcomeOf } from './calls.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems } from './samples.ts'
 import { busWith, changedTables, contents, freshApp } from './tested.ts'
 
@@ -11,8 +12,9 @@ import { busWith, changedTables, contents, freshApp } from './tested.ts'
 const OUTLIVES = 'audit'
 
 /** Two apps call every verb that writes; one is erased; the tables are as the other one left them. */
-export async function checkErasure(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const tested = await busWith(source, samples)
+export async function checkErasure(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const tested = await busWith(plugin, samples)
   const { pool, adminUrl } = tested.db
   const write = async ({ verbs }: Awaited<ReturnType<typeof freshApp>>) => {
     // Another check tells what a verb throws.
@@ -23,7 +25,7 @@ export async function checkErasure(source: AnySource, samples: AnySamples): Prom
   const erased = await freshApp(tested, source, samples.filters)
   await write(erased)
   // As the owner of the tables, who may.
-  await using owner = await createBus({ database: adminUrl, sources: [source], log: pino({ level: 'silent' }) })
+  await using owner = await createBus({ database: adminUrl, plugins: [plugin], log: pino({ level: 'silent' }) })
   await owner.apps.erase(erased.app)
   return changedTables(before, await contents(pool))
     .filter((table) => table !== OUTLIVES)
@@ -34,11 +36,12 @@ export async function checkErasure(source: AnySource, samples: AnySamples): Prom
 }
 
 /** A bus with the source alone says of each of its tables how an erasure of somebody's data goes through it. */
-export async function checkErasureOfData(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const tested = await busWith(source, samples)
+export async function checkErasureOfData(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const tested = await busWith(plugin, samples)
   await using owner = await createBus({
     database: tested.db.adminUrl,
-    sources: [source],
+    plugins: [plugin],
     log: pino({ level: 'silent' }),
   })
   const where = { contains: { outbus: 'nobody is called so' } }

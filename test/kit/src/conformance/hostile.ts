@@ -1,8 +1,9 @@
 /** What nobody should store, and what the verbs make of it. */
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import type { TestBus } from '../test-bus.ts'
 import type { AnySamples, Call } from './calls.ts'
 import { callsOf, intercepted, outcomeOf, upTo } from './calls.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems } from './samples.ts'
 import { isPlain } from './plain.ts'
 import { databaseErrorIn } from './refusals.ts'
@@ -46,8 +47,9 @@ export const BAD_VALUES: readonly Hostile[] = [
  * Each thing that a sample gives a verb, and what is in it, replaced by each of what is hostile: taken, or refused with an
  * `OutbusError` that is not what Postgres said, before anything is written. And what the author says is bad: refused.
  */
-export async function checkBadWrites(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const tested = await busWith(source, samples)
+export async function checkBadWrites(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const tested = await busWith(plugin, samples)
   const problems: Problems = []
   for (const entry of callsOf(samples.writes)) problems.push(...(await hostileTo(source, tested, entry)))
   for (const entry of callsOf(samples.badWrites)) problems.push(...(await badWrite(source, tested, entry)))

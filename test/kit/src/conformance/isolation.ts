@@ -1,19 +1,21 @@
 /** Checks on a real Postgres: nothing crosses apps. */
 import { isDeepStrictEqual } from 'node:util'
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import type { TestBus } from '../test-bus.ts'
 import { differs, differsNow, shapeOf, twice } from './answers.ts'
 import type { AnySamples, Call, Outcome } from './calls.ts'
 import { callsOf, intercepted, outcomeOf, reasonOf, upTo, verbsAt } from './calls.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems } from './samples.ts'
 import { shown } from './samples.ts'
 import { busWith, changedTables, contentsOfOthers, freshApp } from './tested.ts'
 
 /** What one app writes, another neither gets nor sees. */
-export async function checkIsolation(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const { bus, cx, db } = await busWith(source, samples)
+export async function checkIsolation(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const { bus, cx, db } = await busWith(plugin, samples)
   // Where nobody has ever written.
-  const untouched = await busWith(source, samples)
+  const untouched = await busWith(plugin, samples)
   const other = bus.context({ app: 'other' })
   const problems = new Set<string>()
   const asks = callsOf(samples.reads).map(([read, call]) => {
@@ -43,9 +45,10 @@ export async function checkIsolation(source: AnySource, samples: AnySamples): Pr
 }
 
 /** No verb changes or shows what is another app's: where others have the same data, and where it is given what theirs is known by. */
-export async function checkForeignData(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const shared = await busWith(source, samples)
-  const alone = await busWith(source, samples)
+export async function checkForeignData(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const shared = await busWith(plugin, samples)
+  const alone = await busWith(plugin, samples)
   const problems: Problems = []
   for (const entry of callsOf(samples.writes)) problems.push(...(await writesOf(source, { shared, alone }, entry)))
   for (const entry of callsOf(samples.reads)) problems.push(...(await readsOf(source, { shared, alone }, entry)))

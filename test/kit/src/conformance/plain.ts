@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { isPlainObject } from '@outbus/core'
+import { isPlainObject } from '@outbus/core/plugin'
 
 /** Objects and arrays that are data, and nothing's instances. */
 export function isPlain(value: unknown): value is object {

@@ -1,5 +1,6 @@
 /** Checks that need no database: what the samples say, and what the schemas take. */
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
+import { sourceOf } from './parts.ts'
 import type { Problems, SourceSamples } from './samples.ts'
 import { shown } from './samples.ts'
 
@@ -23,7 +24,8 @@ export function parsedSamples(source: AnySource, samples: SourceSamples<AnySourc
 }
 
 /** The samples themselves: they have to say something, or every other check passes without having looked. */
-export function checkSamples(source: AnySource, samples: SourceSamples<AnySource>): Problems {
+export function checkSamples(plugin: AnyPlugin, samples: SourceSamples<AnySource>): Problems {
+  const source = sourceOf(plugin)
   const problems: Problems = []
   for (const event of samples.events as readonly ServiceEvent[])
     if (parseEvent(source, event) === undefined) problems.push(`the sample ${shown(event)} is refused by its schema`)
@@ -58,7 +60,8 @@ export function decides(source: AnySource, event: ServiceEvent, filter: unknown)
 }
 
 /** A misspelt member is refused, not dropped in silence. */
-export function checkStrictness(source: AnySource, samples: SourceSamples<AnySource>): Problems {
+export function checkStrictness(plugin: AnyPlugin, samples: SourceSamples<AnySource>): Problems {
+  const source = sourceOf(plugin)
   const problems = new Set<string>()
   for (const event of samples.events as readonly ServiceEvent[])
     if (parseEvent(source, { ...event, unknownMember: 1 }) !== undefined)

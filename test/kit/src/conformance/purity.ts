@@ -1,17 +1,18 @@
 /** What the pure members of a source answer: the same, whenever they are asked, and nothing is changed by asking. */
 import { isDeepStrictEqual, types } from 'node:util'
-import { encodeJson } from '@outbus/core'
-import type { AnySource } from '@outbus/core'
+import { encodeJson } from '@outbus/core/plugin'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import { reasonOf } from './calls.ts'
 import { freeze, saysFrozen } from './plain.ts'
 import type { ServiceEvent } from './pure.ts'
 import { parsedSamples } from './pure.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems, SourceSamples } from './samples.ts'
 import { shown } from './samples.ts'
 import { Watch } from './watch.ts'
 
 const PURE = {
-  keysOf: (source: AnySource, event: ServiceEvent) => source.keysOf(event),
+  keysOf: (source: AnySource, event: ServiceEvent) => source.keysOf?.(event),
   serialize: (source: AnySource, event: ServiceEvent) => source.serialize(event),
   content: (source: AnySource, event: ServiceEvent) => source.content?.(event),
   orderingKey: (source: AnySource, event: ServiceEvent) => source.orderingKey?.(event),
@@ -19,7 +20,7 @@ const PURE = {
 const PURE_WITH_FILTER = {
   matches: (source: AnySource, event: ServiceEvent, filter: unknown) => source.matches({ event, filter }),
   rank: (source: AnySource, event: ServiceEvent, filter: unknown) => source.rank?.({ event, filter }),
-  keys: (source: AnySource, _event: ServiceEvent, filter: unknown) => source.keys(filter),
+  keys: (source: AnySource, _event: ServiceEvent, filter: unknown) => source.keys?.(filter),
   bind: (source: AnySource, event: ServiceEvent, filter: unknown) =>
     source.bind?.({ event: freeze(source.serialize(event)), filter }),
 }
@@ -29,7 +30,8 @@ const HOUR_MS = 3_600_000
 const CLOCKS_AHEAD_MS = [0, 0, 29 * HOUR_MS, (7 * 365 * 24 + 5) * HOUR_MS]
 
 /** Asked again and again, on frozen arguments, with the clock moved: the same answer, and nobody looked at the clock. */
-export function checkPurity(source: AnySource, samples: SourceSamples<AnySource>): Problems {
+export function checkPurity(plugin: AnyPlugin, samples: SourceSamples<AnySource>): Problems {
+  const source = sourceOf(plugin)
   const problems = new Set<string>()
   const { events, filters } = parsedSamples(source, samples)
   using watch = new Watch()
@@ -74,7 +76,8 @@ function askAgain(
 }
 
 /** Older trigger events are read, and what comes of them is JSON: what the author says, where he says it. */
-export function checkUpcast(source: AnySource, samples: SourceSamples<AnySource>): Problems {
+export function checkUpcast(plugin: AnyPlugin, samples: SourceSamples<AnySource>): Problems {
+  const source = sourceOf(plugin)
   const { older = [] } = samples
   if (source.version === 1) return older.length === 0 ? [] : ['version 1 has no older one: leave `older` out']
   if (source.upcast === undefined) return [`version ${source.version} has no upcast: rows in flight would fail`]

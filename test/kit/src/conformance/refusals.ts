@@ -1,8 +1,9 @@
 /** A verb says in words of its own what Postgres refuses: a unique violation means something, and only the plugin knows what. */
 import { isOutbusError } from '@outbus/core'
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin } from '@outbus/core/plugin'
 import type { AnySamples } from './calls.ts'
 import { callsOf, outcomeOf, reasonOf, upTo } from './calls.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems } from './samples.ts'
 import type { TestBus } from '../test-bus.ts'
 import { busWith, freshApp } from './tested.ts'
@@ -27,8 +28,9 @@ async function openConnections({ cx }: TestBus): Promise<void> {
 const OF_CONSTRAINT = /^23/
 
 /** Each verb that writes, asked for the same twice, and by several callers at once. */
-export async function checkRefusals(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const tested = await busWith(source, samples)
+export async function checkRefusals(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const tested = await busWith(plugin, samples)
   const problems = new Set<string>()
   for (const entry of callsOf(samples.writes)) {
     const [verb] = entry

@@ -1,5 +1,5 @@
 /** What an author says of a plugin, so that the kit can try it. */
-import type { AnySource, EventInput } from '@outbus/core'
+import type { AnySource, EventInput } from '@outbus/core/plugin'
 import type { z } from 'zod'
 
 /** The verbs of a source. */
@@ -11,6 +11,8 @@ export type VerbCalls<S extends AnySource> = {
 }
 
 export interface SourceSamples<S extends AnySource> {
+  /** The name of the source that these are samples of, where the plugin brings several. */
+  readonly source?: S['name']
   /** At least one for each op. Some are matched by some of the filters, some are not. */
   readonly events: readonly EventInput<S['events']>[]
   /** As a trigger states them. */

@@ -1,12 +1,16 @@
 /** Whatever matches has a key in common, or the index would pass it by; over the samples and what can be made of them. */
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import fc from 'fast-check'
 import type { ServiceEvent } from './pure.ts'
 import { decides, parseEvent, parseFilter } from './pure.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems, SourceSamples } from './samples.ts'
 import { shown } from './samples.ts'
 import type { Place } from './variants.ts'
 import { baseOf, KINDS, placesOf, relatedOf, textsIn, variants } from './variants.ts'
+
+/** Where every trigger is filed and every event is looked up, where the source says nothing of it. */
+const ONE_SHELF = ['']
 
 type Pair = readonly [event: ServiceEvent, filter: unknown]
 
@@ -15,7 +19,8 @@ const MIXED_RUNS = 2_000
 /** Pairs that have the same in one place of each, or nearly: longer, composed otherwise, with a sign at the end, one more. */
 const RELATED_RUNS = 8_000
 
-export function checkSoundness(source: AnySource, samples: SourceSamples<AnySource>): Problems {
+export function checkSoundness(plugin: AnyPlugin, samples: SourceSamples<AnySource>): Problems {
+  const source = sourceOf(plugin)
   const problems: Problems = []
   const isSound = ([event, filter]: Pair) => {
     const problem = problemOf(source, event, filter)
@@ -37,9 +42,9 @@ function problemOf(source: AnySource, event: ServiceEvent, filter: unknown): str
   if (parsedEvent === undefined || parsedFilter === undefined) return undefined
   let member = 'keys'
   try {
-    const keys = source.keys(parsedFilter.filter)
+    const keys = source.keys?.(parsedFilter.filter) ?? ONE_SHELF
     member = 'keysOf'
-    const found = source.keysOf(parsedEvent)
+    const found = source.keysOf?.(parsedEvent) ?? ONE_SHELF
     member = 'matches'
     if (decides(source, parsedEvent, parsedFilter.filter) !== true || found.some((key) => keys.includes(key)))
       return undefined

@@ -1,5 +1,5 @@
 /** The conformance kit for sources: one call in a test file, one test for each thing that the contract promises. */
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import { describe, expect, test } from 'vitest'
 import { checkAtomicity } from './atomicity.ts'
 import { checkAuthorization } from './authorization.ts'
@@ -7,13 +7,14 @@ import { checkErasure, checkErasureOfData } from './erasure.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
 import { checkSamples, checkStrictness } from './pure.ts'
+import { sourceOf, trying } from './parts.ts'
 import { checkPurity, checkUpcast } from './purity.ts'
 import type { Problems, SourceSamples } from './samples.ts'
 import { checkRefusals } from './refusals.ts'
 import { checkSoundness } from './soundness.ts'
 import { checkBadInput, checkMigrations, checkRoundTrip, checkTransactions } from './stored.ts'
 
-type Check = (source: AnySource, samples: SourceSamples<AnySource>) => Problems | Promise<Problems>
+type Check = (plugin: AnyPlugin, samples: SourceSamples<AnySource>) => Problems | Promise<Problems>
 
 /** By what is promised when it passes. */
 export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
@@ -37,11 +38,18 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
   'a verb says in its own words what Postgres refuses': checkRefusals,
 }
 
-/** `plugin`: the source, as it is given to `createBus`. Needs the kit's global setup, for a Postgres. */
-export function describeSource<S extends AnySource>(plugin: S, samples: SourceSamples<S>): void {
-  describe(`source ${plugin.name} keeps the contract`, () => {
+/**
+ * `plugin`: as it is given to `createBus`. Tries its source; of several, the one that `samples.source` names. Needs the kit's global
+ * setup, for a Postgres.
+ */
+export function describeSource<S extends AnySource>(
+  plugin: AnyPlugin & { readonly sources?: readonly S[] },
+  samples: SourceSamples<S>,
+): void {
+  const tried = trying(plugin, 'sources', samples.source)
+  describe(`source ${sourceOf(tried).name} keeps the contract`, () => {
     test.for(Object.entries(SOURCE_CHECKS))('%s', async ([, check]) => {
-      expect(await check(plugin, samples as unknown as SourceSamples<AnySource>)).toEqual([])
+      expect(await check(tried, samples as unknown as SourceSamples<AnySource>)).toEqual([])
     })
   })
 }

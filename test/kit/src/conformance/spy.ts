@@ -1,6 +1,14 @@
 /** A source whose verbs are watched: what they ask of their context, and what becomes of them when that fails. */
 import { OutbusError } from '@outbus/core'
-import type { AnySource, EventSchemas, SharedTransaction, SourceContext, SourceTransaction } from '@outbus/core'
+import type {
+  AnyPlugin,
+  AnySource,
+  EventSchemas,
+  SharedTransaction,
+  SourceContext,
+  SourceTransaction,
+} from '@outbus/core/plugin'
+import { sourceOf, withSource } from './parts.ts'
 
 export class Spy {
   /** What the verb asked for since `watch`, in order. */
@@ -33,7 +41,7 @@ export class Spy {
       transaction: (work) => context.transaction((tx) => work(this.#transaction(tx))),
       // Without `atOnce`, which is no steps.
       together: ({ key, write }, item) =>
-        context.together({ key, write: (tx, items) => write(this.#shared(tx), items) }, item),
+        context.together({ key, write: ({ tx, items }) => write({ tx: this.#shared(tx), items }) }, item),
     }
   }
 
@@ -56,8 +64,9 @@ export class Spy {
   }
 }
 
-export function watchedBy(spy: Spy, source: AnySource): AnySource {
+export function watchedBy(spy: Spy, plugin: AnyPlugin): AnyPlugin {
+  const source = sourceOf(plugin)
   const api = (context: SourceContext): object => source.api(spy.context(context)) as object
   // Inherits everything else, whatever the source is an instance of.
-  return Object.create(source, { api: { value: api, enumerable: true } }) as AnySource
+  return withSource(plugin, Object.create(source, { api: { value: api, enumerable: true } }) as AnySource)
 }

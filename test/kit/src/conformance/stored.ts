@@ -1,23 +1,25 @@
 /** Checks on a real Postgres: what a source writes, for whom, and what is left when it is rolled back. */
 import { isDeepStrictEqual } from 'node:util'
-import { createBus, encodeJson, isOutbusError, withTransaction } from '@outbus/core'
-import type { AnySource } from '@outbus/core'
+import { createBus, isOutbusError, withTransaction } from '@outbus/core'
+import { encodeJson } from '@outbus/core/plugin'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import pino from 'pino'
 import { useTestDatabase } from '../vitest.ts'
 import type { AnySamples } from './calls.ts'
 import { callsOf, reasonOf, verbsAt } from './calls.ts'
 import { BAD_VALUES } from './hostile.ts'
 import type { ServiceEvent } from './pure.ts'
+import { sourceOf } from './parts.ts'
 import type { Problems } from './samples.ts'
 import { shown } from './samples.ts'
 import { busWith, contents } from './tested.ts'
 
 /** Ten buses migrate at once, and once more, and all of them find the schema that they need. */
-export async function checkMigrations(source: AnySource): Promise<Problems> {
+export async function checkMigrations(plugin: AnyPlugin): Promise<Problems> {
   const db = await useTestDatabase()
   const problems: Problems = []
   const migrateAndStop = async () => {
-    const bus = await createBus({ database: db.adminUrl, sources: [source], log: pino({ level: 'silent' }) })
+    const bus = await createBus({ database: db.adminUrl, plugins: [plugin], log: pino({ level: 'silent' }) })
     try {
       await bus.migrate()
       await bus.checkSchema()
@@ -33,8 +35,9 @@ export async function checkMigrations(source: AnySource): Promise<Problems> {
 }
 
 /** What a handler receives is what `serialize` gave. */
-export async function checkRoundTrip(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const { cx, emitted } = await busWith(source, samples)
+export async function checkRoundTrip(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const { cx, emitted } = await busWith(plugin, samples)
   const problems: Problems = []
   for (const event of samples.events as readonly ServiceEvent[]) {
     const before = (await emitted()).length
@@ -50,8 +53,9 @@ export async function checkRoundTrip(source: AnySource, samples: AnySamples): Pr
 }
 
 /** Each verb that writes, in a transaction that is rolled back: the database is as it was. */
-export async function checkTransactions(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const { cx, db } = await busWith(source, samples)
+export async function checkTransactions(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const { cx, db } = await busWith(plugin, samples)
   const problems: Problems = []
   const named = new Set([...callsOf(samples.writes), ...callsOf(samples.reads)].map(([verb]) => verb))
   for (const verb of Object.keys(verbsAt(cx, source)))
@@ -84,8 +88,9 @@ export async function checkTransactions(source: AnySource, samples: AnySamples):
 const ROLL_BACK = new Error('rolled back')
 
 /** Each member of each event, made bad: refused with a code and a path, or as harmless as any other; never an error of Postgres. */
-export async function checkBadInput(source: AnySource, samples: AnySamples): Promise<Problems> {
-  const { cx, db } = await busWith(source, samples)
+export async function checkBadInput(plugin: AnyPlugin, samples: AnySamples): Promise<Problems> {
+  const source = sourceOf(plugin)
+  const { cx, db } = await busWith(plugin, samples)
   const problems = new Set<string>()
   const rows = async () => (await db.pool.query('select from outbus.outbox')).rowCount
   for (const event of samples.events as readonly ServiceEvent[]) {

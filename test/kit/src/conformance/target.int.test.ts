@@ -1,7 +1,7 @@
 /** Each check of the kit for targets catches the target that it is there for. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { defineTarget } from '@outbus/core'
-import type { AnyTarget } from '@outbus/core'
+import { definePlugin, defineTarget } from '@outbus/core/plugin'
+import type { AnyPlugin, AnyTarget } from '@outbus/core/plugin'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { describeTarget, TARGET_CHECKS } from './target.ts'
@@ -13,17 +13,17 @@ const config = z.strictObject({
   wait: z.boolean().default(false),
   at: z.array(z.string()).default([]),
 })
-const post = (broken: Partial<AnyTarget> = {}): AnyTarget => ({
-  ...defineTarget({
-    type: 'post',
-    config,
-    run: async ({ config: { fail, wait }, signal }) => {
-      if (fail) throw new Error('no')
-      if (wait) await sleep(60_000, undefined, { signal })
-    },
-  }),
-  ...broken,
+const posting = defineTarget({
+  type: 'post',
+  config,
+  run: async ({ config: { fail, wait }, signal }) => {
+    if (fail) throw new Error('no')
+    if (wait) await sleep(60_000, undefined, { signal })
+  },
 })
+/** The plugin, of whose target some members are others. */
+const post = (broken: Partial<AnyTarget> = {}): AnyPlugin =>
+  definePlugin({ name: 'post', targets: [{ ...posting, ...broken } as AnyTarget] })
 const samples = {
   configs: [{ to: 'a' }],
   badConfigs: [{}, { to: '' }],
@@ -104,7 +104,7 @@ test('there is a broken target for each check', () => {
 })
 
 test('what has to be said is asked for by the types', () => {
-  type Posted = TargetSamples<ReturnType<typeof defineTarget<'post', typeof config>>>
+  type Posted = TargetSamples<typeof posting>
   const configs = [{ to: 'a' }]
   const said: Posted[] = [
     { configs, badConfigs: [{}], failing: { to: 'a', fail: true } },

@@ -1,11 +1,14 @@
 /** The conformance kit for targets. */
-import { defineSource, isOutbusError } from '@outbus/core'
-import type { AnyTarget, Delivery, OutcomeMessage } from '@outbus/core'
+import { isOutbusError } from '@outbus/core'
+import type { OutcomeMessage } from '@outbus/core'
+import { definePlugin, defineSource } from '@outbus/core/plugin'
+import type { AnyPlugin, AnyTarget, Delivery } from '@outbus/core/plugin'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { types } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { reasonOf } from './calls.ts'
+import { targetOf, trying, withTarget } from './parts.ts'
 import { freeze, saysFrozen } from './plain.ts'
 import { useTestBus } from '../test-bus.ts'
 import type { Problems } from './samples.ts'
@@ -18,6 +21,8 @@ interface Samples<C> {
   readonly badConfigs: readonly unknown[]
   /** One with which a run goes on for longer than a moment: it has to end within two seconds of its signal's abort. */
   readonly slow?: C
+  /** The type of the target that these are samples of, where the plugin brings several. */
+  readonly target?: string
   /** What is delivered. Default `{ hello: 'world' }`. */
   readonly event?: unknown
 }
@@ -28,32 +33,37 @@ type Failing<C> = { readonly failing: C } | { readonly failing: 'none'; readonly
 export type TargetSamples<T extends AnyTarget> = Samples<z.input<T['config']>> & Failing<z.input<T['config']>>
 
 type AnySamples = TargetSamples<AnyTarget>
-type Check = (target: AnyTarget, samples: AnySamples) => Promise<Problems>
+type Check = (plugin: AnyPlugin, samples: AnySamples) => Promise<Problems>
 
-const probe = defineSource({
+const probe = definePlugin({
   name: 'probe',
-  version: 1,
-  events: { sent: z.strictObject({ event: z.unknown() }) },
-  filter: z.strictObject({}),
-  keys: () => [''],
-  keysOf: () => [''],
-  matches: () => true,
-  serialize: ({ event }) => event as string,
-  api: () => ({}),
+  sources: [
+    defineSource({
+      name: 'probe',
+      version: 1,
+      events: { sent: z.strictObject({ event: z.unknown() }) },
+      filter: z.strictObject({}),
+      keys: () => [''],
+      keysOf: () => [''],
+      matches: () => true,
+      serialize: ({ event }) => event as string,
+      api: () => ({}),
+    }),
+  ],
 })
 
 interface Settings {
   readonly timeoutMs?: number
 }
 
-async function deliver(target: AnyTarget, config: unknown, samples: AnySamples, settings: Settings = {}) {
+async function deliver(plugin: AnyPlugin, config: unknown, samples: AnySamples, settings: Settings = {}) {
   const { event = { hello: 'world' } } = samples
-  const tested = await useTestBus({ sources: [probe], targets: [target] })
+  const tested = await useTestBus({ plugins: [probe, plugin] })
   await tested.cx.triggers.create({
     name: 'probe',
     source: 'probe',
     filter: {},
-    target: { type: target.type, ...(config as object) },
+    target: { type: targetOf(plugin).type, ...(config as object) },
     retry: { strategy: 'constant', maxAttempts: 2, baseDelayMs: 3_600_000, jitter: 'none' },
     ...settings,
   })
@@ -63,15 +73,15 @@ async function deliver(target: AnyTarget, config: unknown, samples: AnySamples, 
 
 type Run = AnyTarget['run']
 
-/** The target, whose runs go through `run`. */
-function runBy(target: AnyTarget, run: Run): AnyTarget {
+/** The plugin, whose target's runs go through `run`. */
+function runBy(plugin: AnyPlugin, run: Run): AnyPlugin {
   // Inherits everything else, whatever the target is an instance of.
-  return Object.create(target, { run: { value: run, enumerable: true } }) as AnyTarget
+  return withTarget(plugin, Object.create(targetOf(plugin), { run: { value: run, enumerable: true } }) as AnyTarget)
 }
 
 const kindsOf = (outcomes: readonly OutcomeMessage[]) => outcomes.map(({ outcome }) => outcome.kind)
 
-const checkRuns: Check = async (target, samples) => {
+const checkRuns: Check = async (plugin, samples) => {
   const problems: Problems = []
   if (samples.configs.length === 0) problems.push('there is no sample of a configuration')
   for (const config of samples.configs) {
@@ -80,26 +90,26 @@ const checkRuns: Check = async (target, samples) => {
       freeze(args.config)
       freeze(args.delivery.event)
       try {
-        return await target.run(args)
+        return await targetOf(plugin).run(args)
       } catch (error) {
         if (saysFrozen(error)) problems.push(`with ${shown(config)} it changes what it is given: ${reasonOf(error)}`)
         throw error
       }
     }
-    const { drain } = await deliver(runBy(target, onFrozen), config, samples)
+    const { drain } = await deliver(runBy(plugin, onFrozen), config, samples)
     const kinds = kindsOf(await drain())
     if (kinds.join() !== 'done') problems.push(`a delivery with ${shown(config)} came to ${kinds.join() || 'nothing'}`)
   }
   return problems
 }
 
-const checkConfig: Check = async (target, samples) => {
+const checkConfig: Check = async (plugin, samples) => {
   const problems: Problems = []
   const { badConfigs = [] } = samples as Partial<AnySamples>
   if (badConfigs.length === 0) problems.push('there is no sample of a configuration that is refused: badConfigs')
   const misspelt = samples.configs.map((config) => ({ ...(config as object), unknownMember: 1 }))
   for (const config of [...misspelt, ...badConfigs]) {
-    const error: unknown = await deliver(target, config, samples).then(
+    const error: unknown = await deliver(plugin, config, samples).then(
       () => undefined,
       (thrown: unknown) => thrown,
     )
@@ -110,12 +120,12 @@ const checkConfig: Check = async (target, samples) => {
   return problems
 }
 
-const checkFailure: Check = async (target, samples) => {
+const checkFailure: Check = async (plugin, samples) => {
   const { failing, whyNone } = samples as { readonly failing?: unknown; readonly whyNone?: string }
   if (failing === undefined)
     return ['there is no sample of a configuration that fails: failing, or failing: "none" and whyNone']
   if (failing === 'none') return whyNone?.trim() ? [] : ['failing is "none": whyNone says why no delivery can fail']
-  const { drain, clock, cx } = await deliver(target, failing, samples)
+  const { drain, clock, cx } = await deliver(plugin, failing, samples)
   const first = kindsOf(await drain())
   await clock.advance(3_600_000)
   const second = kindsOf(await drain())
@@ -131,7 +141,7 @@ const ENDS_WITHIN_MS = 2_000
 const SLOW_TIMEOUT_MS = 200
 const STARTS_WITHIN_MS = 5_000
 
-const checkSignal: Check = async (target, samples) => {
+const checkSignal: Check = async (plugin, samples) => {
   const { slow } = samples
   if (slow === undefined) return []
   const started = Promise.withResolvers<void>()
@@ -142,13 +152,13 @@ const checkSignal: Check = async (target, samples) => {
     started.resolve()
     args.signal.addEventListener('abort', () => aborted.resolve(), { once: true })
     try {
-      return await target.run(args)
+      return await targetOf(plugin).run(args)
     } finally {
       isOver = true
       over.resolve()
     }
   }
-  const { bus } = await deliver(runBy(target, watched), slow, samples, { timeoutMs: SLOW_TIMEOUT_MS })
+  const { bus } = await deliver(runBy(plugin, watched), slow, samples, { timeoutMs: SLOW_TIMEOUT_MS })
   await bus.start()
   const patience = new AbortController()
   const after = (ms: number) => sleep(ms, undefined, { signal: patience.signal }).catch(() => {})
@@ -175,12 +185,12 @@ function noting(delivery: Delivery, read: Set<PropertyKey>): Delivery {
   })
 }
 
-const checkKey: Check = async (target, samples) => {
+const checkKey: Check = async (plugin, samples) => {
   const problems: Problems = []
   for (const config of samples.configs) {
     const read = new Set<PropertyKey>()
-    const noted: Run = (args) => target.run({ ...args, delivery: noting(args.delivery, read) })
-    const { drain } = await deliver(runBy(target, noted), config, samples)
+    const noted: Run = (args) => targetOf(plugin).run({ ...args, delivery: noting(args.delivery, read) })
+    const { drain } = await deliver(runBy(plugin, noted), config, samples)
     await drain()
     if (read.has('deliveryId') && !read.has('idempotencyKey'))
       problems.push(
@@ -200,11 +210,18 @@ export const TARGET_CHECKS: Readonly<Record<string, Check>> = {
   'where a delivery is told apart outside, it is by its idempotencyKey': checkKey,
 }
 
-/** `plugin`: the target, as it is given to `createBus`. Needs the kit's global setup, for a Postgres. */
-export function describeTarget<T extends AnyTarget>(plugin: T, samples: TargetSamples<T>): void {
-  describe(`target ${plugin.type} keeps the contract`, () => {
+/**
+ * `plugin`: as it is given to `createBus`. Tries its target; of several, the one that `samples.target` names. Needs the kit's global
+ * setup, for a Postgres.
+ */
+export function describeTarget<T extends AnyTarget>(
+  plugin: AnyPlugin & { readonly targets?: readonly T[] },
+  samples: TargetSamples<T>,
+): void {
+  const tried = trying(plugin, 'targets', samples.target)
+  describe(`target ${targetOf(tried).type} keeps the contract`, () => {
     test.for(Object.entries(TARGET_CHECKS))('%s', async ([, check]) => {
-      expect(await check(plugin, samples as AnySamples)).toEqual([])
+      expect(await check(tried, samples as AnySamples)).toEqual([])
     })
   })
 }

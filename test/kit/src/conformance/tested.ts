@@ -1,14 +1,15 @@
 /** What the checks on a real Postgres stand on: a bus, apps, and what the tables hold. */
-import type { AnySource } from '@outbus/core'
+import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import { useTestBus } from '../test-bus.ts'
 import type { TestBus } from '../test-bus.ts'
 import type { AnySamples } from './calls.ts'
 import { verbsAt } from './calls.ts'
+import { sourceOf } from './parts.ts'
 
-/** A bus with the source, and a trigger of its own for each sample of a filter. */
-export async function busWith(source: AnySource, samples: AnySamples, app = 'test'): Promise<TestBus> {
-  const tested: TestBus = await useTestBus({ sources: [source], app })
-  for (const filter of samples.filters) await tested.capture(source.name, filter)
+/** A bus with the plugin, and a trigger of its own for each sample of a filter. */
+export async function busWith(plugin: AnyPlugin, samples: AnySamples, app = 'test'): Promise<TestBus> {
+  const tested: TestBus = await useTestBus({ plugins: [plugin], app })
+  for (const filter of samples.filters) await tested.capture(sourceOf(plugin).name, filter)
   return tested
 }
 

@@ -1,6 +1,7 @@
 /** Each check of the kit for verbs catches the verb that it is there for, and lets through the one that only looks like it. */
-import { isOutbusError, OutbusError, statement } from '@outbus/core'
-import type { AnySource, SourceContext } from '@outbus/core'
+import { isOutbusError, OutbusError } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
+import type { AnyPlugin, AnySource, SourceContext } from '@outbus/core/plugin'
 import { describe, expect, test } from 'vitest'
 import { withClient } from '../connections.ts'
 import { addThing, listThingsOfAll, removeThing, samples, things } from '../testing/things.ts'
@@ -10,20 +11,19 @@ import { checkAtomicity } from './atomicity.ts'
 import { checkAuthorization } from './authorization.ts'
 import { checkBadWrites } from './hostile.ts'
 import { checkForeignData, checkIsolation } from './isolation.ts'
+import { sourceOf } from './parts.ts'
 import { checkRefusals } from './refusals.ts'
 import type { SourceSamples } from './samples.ts'
 import { checkTransactions } from './stored.ts'
 
-type Check = (source: AnySource, samples: SourceSamples<AnySource>) => Promise<string[]>
+type Check = (plugin: AnyPlugin, samples: SourceSamples<AnySource>) => Promise<string[]>
 type Verbs = Partial<Record<string, (name: string) => unknown>>
 
 /** `things`, some of whose verbs are others. */
-function thingsWith(verbs: (context: ThingsContext) => Verbs): AnySource {
-  const kept = things()
-  return {
-    ...kept,
-    api: (context: SourceContext) => ({ ...(kept.api(context) as object), ...verbs(context as never) }),
-  }
+function thingsWith(verbs: (context: ThingsContext) => Verbs, broken: Partial<AnySource> = {}): AnyPlugin {
+  const kept = sourceOf(things())
+  const api = (context: SourceContext) => ({ ...(kept.api(context) as object), ...verbs(context as never) })
+  return things({ api, ...broken })
 }
 
 const whereAmI = statement<[], { database: string; port: number }>(
@@ -65,10 +65,8 @@ const reads = { list: (api: ThingsApi) => api.list() }
 const readAny = { list: (api: { list(name: string): Promise<unknown> }) => api.list('ada') }
 
 describe('of verbs that do not ask', () => {
-  const named = (verbs: (context: ThingsContext) => Verbs): AnySource => ({
-    ...thingsWith(verbs),
-    actions: { add: { resource: {} }, list: { resource: {} } },
-  })
+  const named = (verbs: (context: ThingsContext) => Verbs) =>
+    thingsWith(verbs, { actions: { add: { resource: {} }, list: { resource: {} } } })
   const given = { ...samples, reads } as unknown as SourceSamples<AnySource>
 
   test('the kit catches the one that its source says asks, and one that writes before it asks', async () => {

@@ -1,6 +1,6 @@
 /** A source that keeps the contract, whose parts a test breaks one at a time. */
-import { defineErrors, defineSource, nameSchema, patternSchema, statement } from '@outbus/core'
-import type { AnySource, JsonValue, SourceContext } from '@outbus/core'
+import { defineErrors, definePlugin, defineSource, nameSchema, patternSchema, statement } from '@outbus/core/plugin'
+import type { AnyPlugin, AnySource, Migrations, JsonValue, SourceContext } from '@outbus/core/plugin'
 import { z } from 'zod'
 import type { SourceSamples } from '../conformance/samples.ts'
 
@@ -22,20 +22,25 @@ export const listThingsOfAll = statement<[], { name: string }>(
   'select name from {schema}.things order by name',
 )
 
-const events = {
+export const events = {
   added: z.strictObject({ name: nameSchema(), detail: z.custom<JsonValue>(() => true) }),
   gone: z.strictObject({}),
 }
 
 const ThingsError = defineErrors('things', ['taken'])
 
-export function things(broken: Partial<AnySource> = {}): AnySource {
+export const THINGS = `create table {schema}.things (app_id text not null, name text not null, primary key (app_id, name));\n`
+
+/** The plugin, of whose source some members are others. */
+export function things(
+  broken: Partial<AnySource> = {},
+  migrations: Migrations = { '0001_create_things': THINGS },
+): AnyPlugin {
   const kept = defineSource({
     name: 'things',
     version: 1,
     events,
     filter: z.strictObject({ name: nameSchema().optional(), pattern: patternSchema().optional() }),
-    migrations: new URL('migrations/', import.meta.url),
     erase: { things: 'no payload' },
     keys: ({ name }) => [name ?? 'any'],
     keysOf: (event) => (event.op === 'added' ? ['any', event.name] : ['any']),
@@ -62,7 +67,7 @@ export function things(broken: Partial<AnySource> = {}): AnySource {
       list: () => context.run(listThings, [context.app]),
     }),
   })
-  return { ...kept, ...broken }
+  return definePlugin({ name: 'things', migrations, sources: [{ ...kept, ...broken }] })
 }
 
 export type ThingsContext = SourceContext<typeof events>

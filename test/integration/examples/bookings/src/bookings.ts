@@ -1,8 +1,11 @@
 /** Entries by topic. A source plugin with nothing more to it than a source plugin needs. */
-import { assertName, defineSource, nameSchema, OutbusError, patternSchema, readJson } from '@outbus/core'
-import type { EmitResult, ErasedBatch, JsonValue } from '@outbus/core'
+import { OutbusError } from '@outbus/core'
+import type { EmitResult } from '@outbus/core'
+import { assertName, definePlugin, defineSource, nameSchema, patternSchema, readJson } from '@outbus/core/plugin'
+import type { ErasedBatch, JsonValue } from '@outbus/core/plugin'
 import { z } from 'zod'
 import { BookingsError } from './errors.ts'
+import { migrations } from './migrations.ts'
 import { deleteEntry } from './sql/delete-entry.ts'
 import { eraseEntries } from './sql/erase-entries.ts'
 import { insertEntry } from './sql/insert-entry.ts'
@@ -20,11 +23,9 @@ export interface BookingsApi {
 const entry = z.strictObject({ id: z.string(), topic: nameSchema(), body: z.custom<JsonValue>(() => true) })
 
 export function bookings() {
-  return defineSource({
+  const source = defineSource({
     name: 'bookings',
-    apiVersion: 1,
     version: 1,
-    migrations: new URL('../migrations/', import.meta.url),
 
     // What can happen, and what each op carries.
     events: { written: entry, removed: entry },
@@ -97,4 +98,5 @@ export function bookings() {
       },
     }),
   })
+  return definePlugin({ name: 'bookings', apiVersion: 1, migrations, sources: [source] })
 }

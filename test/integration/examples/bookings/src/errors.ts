@@ -1,4 +1,4 @@
-import { defineErrors } from '@outbus/core'
+import { defineErrors } from '@outbus/core/plugin'
 
 /** What core has no word for. */
 export const BookingsError = defineErrors('bookings', ['taken'])

@@ -1,5 +1,5 @@
-import { statement } from '@outbus/core'
-import type { JsonValue } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
+import type { JsonValue } from '@outbus/core/plugin'
 
 /** Caller: bookings.remove. No row where there is no such entry in the app. */
 export const deleteEntry = statement<[appId: string, id: string], { topic: string; body: JsonValue }>(

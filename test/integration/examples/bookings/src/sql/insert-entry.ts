@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: bookings.write. */
 export const insertEntry = statement<[appId: string, topic: string, body: string], { id: string }>(

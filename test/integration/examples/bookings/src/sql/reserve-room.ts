@@ -1,4 +1,4 @@
-import { statement } from '@outbus/core'
+import { statement } from '@outbus/core/plugin'
 
 /** Caller: bookings.reserve. No row where the room is taken: that is an answer, and not an error of Postgres. */
 export const reserveRoom = statement<[appId: string, room: string], { room: string }>(

@@ -1,0 +1,32 @@
+/** The target: one line of JSON for each delivery. */
+import { DeliveryFailure } from '@outbus/core'
+import { defineTarget } from '@outbus/core/plugin'
+import { z } from 'zod'
+
+export interface LineOptions {
+  /** Takes one line, without its end. Default: to standard output. */
+  readonly send?: (line: string) => Promise<void> | void
+}
+
+export function lines({ send = (line) => void process.stdout.write(`${line}\n`) }: LineOptions = {}) {
+  return defineTarget({
+    type: 'plugin-name',
+
+    // The rest of a trigger's `target`. Strict, so that a misspelt member is refused when the trigger is created.
+    config: z.strictObject({ label: z.string().min(1) }),
+
+    // One attempt. Returning nothing is done, a throw is a failure; a DeliveryFailure says of which kind.
+    async run({ delivery, config }) {
+      const line = JSON.stringify({
+        label: config.label,
+        idempotencyKey: delivery.idempotencyKey,
+        event: delivery.event,
+      })
+      try {
+        await send(line)
+      } catch (cause) {
+        throw new DeliveryFailure('unavailable', 'the line could not be sent', { cause })
+      }
+    },
+  })
+}

@@ -1,5 +1,0 @@
-create table {schema}.things (
-  app_id text not null,
-  name text not null,
-  primary key (app_id, name)
-);
