@@ -104,20 +104,6 @@ test('the hand-over is fenced in: the lane that waits is its one door', () => {
   expect([...new Set(doors)]).toEqual(['dispatch/batches/lane.ts'])
 })
 
-test('no name is at both doors: services find theirs in index.ts, authors of plugins what they need beside it in plugin.ts', () => {
-  const namesOf = (door: string) => {
-    const text = readFileSync(join(CORE, door), 'utf8')
-    const listed = [...text.matchAll(/^export (?:type )?\{([^}]*)\} from/gm)].flatMap(([, names = '']) =>
-      names.split(','),
-    )
-    return listed.map((name) => name.trim()).filter((name) => name !== '')
-  }
-  const services = namesOf('index.ts')
-  const authors = new Set(namesOf('plugin.ts'))
-  expect(services.length).toBeGreaterThan(50)
-  expect(services.filter((name) => authors.has(name))).toEqual([])
-})
-
 test(`the root of core/src has at most ${MOST_FILES_AT_THE_ROOT} files, and sql/ has its statements in rooms`, () => {
   expect(files.filter((file) => !file.includes('/')).length).toBeLessThanOrEqual(MOST_FILES_AT_THE_ROOT)
   expect(files.filter((file) => /^sql\/[^/]+$/.test(file))).toEqual([])

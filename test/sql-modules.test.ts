@@ -1,4 +1,4 @@
-/** What the packages of this repository carry along as SQL is what their `.sql` files say. `npm run sql-modules` writes the modules. */
+/** The SQL modules of this repository say what its `.sql` files say. `npm run sql-modules` writes them. */
 import { sqlModule } from '@outbus/test-kit/sql-module'
 import { expect, test } from 'vitest'
 

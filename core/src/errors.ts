@@ -172,7 +172,7 @@ export const ERROR_CODES = [
    * Fix: mend the plugin. `path` names the member.
    */
   'plugin.invalid',
-  /** Two plugins have one name. Fix: give one of them another name. */
+  /** Two plugins, sources or targets of a bus have one name. Fix: give one of them another name. */
   'plugin.duplicate_name',
   /** A source is named as a member of the context is. Fix: give it another name. */
   'plugin.reserved_name',

@@ -1,4 +1,4 @@
-// Made of the .sql files, which are what is edited: `npm test -- -u` makes it anew, and a test compares the two.
+// Made of the .sql files, which are what is edited. `npm test -- -u` makes it anew, and a test compares.
 export const coreMigrations: Readonly<Record<string, string>> = {
   '0001_create_bus': `-- Triggers: who wants which events, and what is to run for them.
 create table {schema}.triggers (

@@ -1,4 +1,4 @@
-// Made of the .sql files, which are what is edited: `npm test -- -u` makes it anew, and a test compares the two.
+// Made of the .sql files, which are what is edited. `npm test -- -u` makes it anew, and a test compares.
 export const roleStatements: Readonly<Record<string, string>> = {
   boss: `-- pg-boss keeps time in a schema of its own, from the dispatcher's processes; \`grantRoles\` installs it, so that they need not
 -- be able to create schemas. What its functions create and drop belongs to features that the bus does not use.

@@ -1,6 +1,7 @@
 /**
- * `npm run check:scaffold`: a source, a target and a plugin with both, untouched, as their author would have them. Within a fresh clone of this
- * repository: tested. Of their own, outside of it, from packed tarballs: installed, tested and built. Needs the npm registry.
+ * `npm run check:scaffold`: a source, a target and a plugin with both, untouched, as their author would have them.
+ * Within a fresh clone of this repository they are tested. Outside of it, from packed tarballs, they are installed,
+ * tested and built. Needs the npm registry.
  */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'

@@ -65,8 +65,8 @@ function newPlugin(...parameters: string[]) {
 const inTsconfig = (name: string) =>
   readFileSync(join(repository, 'tsconfig.json'), 'utf8').split(`"plugins/${name}"`).length - 1
 
-test('a name that has one of the template in it becomes its package name', () => {
-  expect(newPlugin('plugin-name-three', '--kind', 'target')).toMatchObject({ status: 0, stderr: '' })
+test.for(['target', 'both'])('a name that has one of the template %s in it becomes its package name', (kind) => {
+  expect(newPlugin('plugin-name-three', '--kind', kind)).toMatchObject({ status: 0, stderr: '' })
   const manifest = readFileSync(join(repository, 'plugins/plugin-name-three/package.json'), 'utf8')
   expect(JSON.parse(manifest)).toMatchObject({ name: '@outbus/plugin-name-three' })
 })

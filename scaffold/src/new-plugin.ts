@@ -1,4 +1,6 @@
-/** `npm run new-plugin -- <name> [--kind source|target|both] [--out folder]`: asks for what is missing, on a terminal. */
+/**
+ * `npm run new-plugin -- <name> [--kind source|target|both] [--out folder]`: asks for what is missing, on a terminal.
+ */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'

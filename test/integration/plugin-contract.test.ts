@@ -142,7 +142,7 @@ describe('start and stop', () => {
     expect(seen).toContain('good stopped')
   })
 
-  test('plugins start in their order; all stop in the reverse before any is closed, and the last delivery is between', async () => {
+  test('plugins start in order; in the reverse all stop, the last delivery runs, and all are closed', async () => {
     const seen: string[] = []
     const begun = Promise.withResolvers<void>()
     const running = Promise.withResolvers<void>()

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { DELIVERY_STATES } from '../../core/src/contract/delivery-state.ts'
 import { emitOptionsSchema } from '../../core/src/contract/emit-options.ts'
 import { FAILURE_KINDS } from '../../core/src/contract/failure-kinds.ts'
+import type { AnyPlugin } from '../../core/src/contract/plugin.ts'
 import { DEFAULT_QUOTAS, quotasSchema } from '../../core/src/contract/quotas.ts'
 import type { AnySource } from '../../core/src/contract/source.ts'
 import { dispatchSchema } from '../../core/src/dispatch/options.ts'
@@ -20,7 +21,7 @@ import { handlerOptions } from '../../plugins/http/src/handler.ts'
 import { code, table, wrapped } from './markdown.ts'
 import { propertiesOf, schemaOf } from './schema.ts'
 import type { Known } from './shapes.ts'
-import { declarationBlock, fileOf, resultTable, schemaTable, shapeOf } from './shapes.ts'
+import { declarationBlock, fileOf, filesOf, resultTable, schemaTable, shapeOf } from './shapes.ts'
 import { readSource, SOURCES } from './source-files.ts'
 import {
   declarationIn,
@@ -133,12 +134,11 @@ interface DocumentedSource {
   readonly folder: string
 }
 
-/** What the functions of plugins make: sources, or plugins that bring sources. */
-const MADE: readonly object[] = [kv(), docs(), pubsub(), http(), schedule()]
+const PLUGINS: readonly AnyPlugin[] = [kv(), docs(), pubsub(), http(), schedule()]
 
-const PLUGINS: readonly DocumentedSource[] = MADE.flatMap(
-  (made) => ('sources' in made ? made.sources : [made]) as readonly AnySource[],
-).map((source) => ({ source, folder: `plugins/${source.name}/src` }))
+const DOCUMENTED: readonly DocumentedSource[] = PLUGINS.flatMap(({ name, sources = [] }) =>
+  sources.map((source) => ({ source, folder: `plugins/${name}/src` })),
+)
 
 function sourcesPage(): Page {
   return {
@@ -147,7 +147,7 @@ function sourcesPage(): Page {
     lists: 'their events, what handlers receive, filters, verbs and options',
     about: `For whoever writes a trigger or calls a source. \`cx.emit\` takes an event as the tables of events have it, with its
 \`op\`: \`cx.emit('kv', { op: 'set', … })\`. Mostly the verbs of the source emit it.`,
-    sections: [...PLUGINS.map(pluginSection), deadLetterSection()],
+    sections: [...DOCUMENTED.map(sourceSection), deadLetterSection()],
   }
 }
 
@@ -156,7 +156,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   HttpHandlerOptions: { properties: propertiesOf(schemaOf(z.strictObject(handlerOptions))) },
 }
 
-function pluginSection({ source, folder }: DocumentedSource): Section {
+function sourceSection({ source, folder }: DocumentedSource): Section {
   const { name } = source
   const text = readSource(`${folder}/events.ts`)
   const fromIndex = exportedTypes(`${folder}/index.ts`)
@@ -371,8 +371,11 @@ function nothing(): never {
   throw new Error('the interface is not there')
 }
 
-/** Names of options that core's index exports. */
-export function exportedOptions(): readonly string[] {
-  const index = SOURCES.filter((file) => /^core\/src\/(?:index|plugin)\.ts$/.test(file))
-  return index.flatMap((file) => exportedTypes(file)).filter((name) => /(?:Options|Filter)$/.test(name))
+/** Names of options that the doors of core export, or that a type at a door mentions. */
+export function optionsWithinReach(): readonly string[] {
+  const doors = SOURCES.filter((file) => /^core\/src\/(?:index|plugin)\.ts$/.test(file))
+  const texts = doors
+    .flatMap((door) => exportedTypes(door))
+    .flatMap((type) => [type, ...filesOf(type, CORE).map((file) => declarationIn(readSource(file), type) ?? '')])
+  return [...new Set(texts.flatMap((text) => text.match(/\b\w+(?:Options|Filter)\b/g) ?? []))]
 }

@@ -37,7 +37,8 @@ export function fileOf(name: string, folder: string): string {
   return file
 }
 
-function filesOf(name: string, folder: string): readonly string[] {
+/** Every file of `folder` that declares an interface or a type of this name. */
+export function filesOf(name: string, folder: string): readonly string[] {
   const declares = new RegExp(`^(?:export )?(?:interface|type) ${name}\\b`, 'm')
   return SOURCES.filter((file) => file.startsWith(folder) && declares.test(readSource(file)))
 }

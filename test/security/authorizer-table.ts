@@ -1,12 +1,12 @@
 /** `docs/authorizer.md`, made of the table of actions in core and of the `actions` of the sources. `--check` compares it. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { CORE_ACTIONS } from '@outbus/core/plugin'
 import type { AnyPlugin, AnySource } from '@outbus/core/plugin'
 import { docs } from '@outbus/docs'
 import { http } from '@outbus/http'
 import { kv } from '@outbus/kv'
 import { pubsub } from '@outbus/pubsub'
 import { schedule } from '@outbus/schedule'
+import { CORE_ACTIONS } from '../../core/src/contract/actions.ts'
 
 export const AUTHORIZER_PAGE = new URL('../../docs/authorizer.md', import.meta.url)
 const BEGIN = '<!-- the tables below are made by `npm run docs:authorizer` -->'

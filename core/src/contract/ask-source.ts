@@ -59,15 +59,15 @@ export function askSource<T>(source: AnySource, member: string, ask: () => unkno
   throw sourceFailed(source, member, `${member} returned ${nameOf(answer)}`, `${member} has to return ${what}`)
 }
 
-/** Where the triggers of a source are filed that gives no keys: all of them under one. */
-const ONE_SHELF: readonly string[] = ['']
+/** A source that gives no keys has all of its triggers filed under this one. */
+const ONE_KEY: readonly string[] = ['']
 
 export function keysOfFilter(source: AnySource, filter: unknown): readonly string[] {
-  return source.keys === undefined ? ONE_SHELF : askSource(source, 'keys', () => source.keys?.(filter), KEYS)
+  return source.keys === undefined ? ONE_KEY : askSource(source, 'keys', () => source.keys?.(filter), KEYS)
 }
 
 export function keysOfEvent(source: AnySource, event: { readonly op: string }): readonly string[] {
-  return source.keysOf === undefined ? ONE_SHELF : askSource(source, 'keysOf', () => source.keysOf?.(event), KEYS)
+  return source.keysOf === undefined ? ONE_KEY : askSource(source, 'keysOf', () => source.keysOf?.(event), KEYS)
 }
 
 export function sourceFailed(

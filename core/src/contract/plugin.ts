@@ -3,8 +3,8 @@
  *
  *   createBus({ plugins: [kv(), webhook()] })
  *
- * A *plugin* brings *sources* (what can happen), *targets* (what can be run), or both. It has one line of migrations for all of its
- * tables, and one start and one stop.
+ * A *plugin* brings *sources* (what can happen), *targets* (what can be run), or both. It has one line of migrations
+ * for all of its tables, and one start and one stop.
  */
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
@@ -12,34 +12,36 @@ import type { AnySource, SourceHost, SourceNamed } from './source.ts'
 import type { Statement } from './statement.ts'
 import type { AnyTarget } from './target.ts'
 
-/** Of this contract. A bus refuses a plugin that was written for another one. */
+/** The version of this contract. A bus refuses a plugin that was written for another one. */
 export const API_VERSION = 1
 
 /**
- * Forward-only SQL by name, such as `{ '0001_create_entries': 'create table {schema}.entries (…)' }`. Numbered from 0001 without gaps.
- * A migration that was released never changes.
+ * Forward-only SQL by name, such as `{ '0001_create_entries': 'create table {schema}.entries (…)' }`. The names are
+ * numbered from 0001 without gaps. A migration that was released never changes.
  */
 export type Migrations = Readonly<Record<string, string>>
 
 export interface Plugin<S extends AnySource = AnySource, T extends AnyTarget = AnyTarget> {
   /** Unique among the plugins of a bus; lower case. Names its line of migrations, and the plugin in errors and logs. */
   readonly name: string
-  /** Of this contract, that the plugin was written for: {@link API_VERSION}. Default 1, which is the only one so far. */
+  /**
+   * The version of this contract that the plugin was written for: {@link API_VERSION}. Default 1, the only one so far.
+   */
   readonly apiVersion?: number
   /** What can happen. Default nothing. */
   readonly sources?: readonly S[]
   /** What can be run. Default nothing. */
   readonly targets?: readonly T[]
-  /** Of the plugin's tables; applied by `bus.migrate()` after core's. Default none. */
+  /** They make the plugin's tables. `bus.migrate()` applies them after core's. Default none. */
   readonly migrations?: Migrations
   /**
-   * Called by `bus.start()`, before anything is dispatched, in the order in which the plugins are installed. May do I/O. Rejects to
-   * keep the bus from starting: the plugins that have started are stopped and closed again.
+   * Called by `bus.start()`, before anything is dispatched, in the order in which the plugins are installed. May do
+   * I/O. Rejects to keep the bus from starting: the plugins that have started are stopped and closed again.
    */
   start?(host: PluginHost<S>): Promise<void>
   /**
-   * Called first by `bus.stop()` of a bus that was started, in the reverse order. The plugin makes nothing happen by itself any more.
-   * What it emits until it resolves is written; deliveries still run.
+   * Called first by `bus.stop()` of a bus that was started, in the reverse order. The plugin makes nothing happen by
+   * itself any more. What it emits until it resolves is written; deliveries still run.
    */
   stop?(): Promise<void>
   /** Called after the last delivery, in the reverse order: closes what deliveries needed. */
@@ -70,7 +72,7 @@ export function definePlugin<S extends AnySource = never, T extends AnyTarget = 
 
 /** A plugin with whatever it brings. */
 export interface AnyPlugin extends Omit<Plugin, 'start'> {
-  // oxlint-disable-next-line typescript/no-explicit-any -- a host knows the plugin's own sources: only `any` takes every one
+  // oxlint-disable-next-line typescript/no-explicit-any -- a host knows its plugin's own sources: `any` takes every one
   start?(host: any): Promise<void>
 }
 

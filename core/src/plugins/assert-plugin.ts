@@ -1,4 +1,4 @@
-/** What a plugin has to be, its sources and its targets: one that does not fit is refused by name before anything runs. */
+/** What a plugin, its sources and its targets have to be. One that does not fit is refused by name. */
 import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
 import { OutbusError, quoted } from '../errors.ts'
 import { API_VERSION } from '../contract/plugin.ts'
@@ -116,7 +116,7 @@ export function assertPlugin(plugin: AnyPlugin): void {
       hint: "such as { '0001_create_entries': 'create table …' }",
     })
   }
-  // It has its place in the contract, and nothing reads it yet.
+  // The contract keeps the name for what is to come. Until something reads it, it must not be taken for working.
   if ('operations' in plugin)
     throw new OutbusError('plugin.invalid', `${named}: operations is kept for a later version of the contract`, {
       path: 'operations',
@@ -147,9 +147,10 @@ function assertObject(value: unknown, what: string): void {
 
 function assertApiVersion(named: string, { apiVersion = 1 }: { readonly apiVersion?: unknown }): void {
   if (apiVersion === API_VERSION) return
+  const version = typeof apiVersion === 'number' ? apiVersion : quoted(apiVersion)
   throw new OutbusError(
     'plugin.api_version',
-    `${named} was written for version ${typeof apiVersion === 'number' ? apiVersion : quoted(apiVersion)} of the plugin contract; this is version ${API_VERSION}`,
+    `${named} was written for version ${version} of the plugin contract; this is version ${API_VERSION}`,
     { path: 'apiVersion', received: apiVersion, hint: 'install the version of the plugin that fits this @outbus/core' },
   )
 }
@@ -168,25 +169,31 @@ function assertMembers(named: string, plugin: object, members: readonly string[]
 
 /** What a source may be called: it is mounted at `cx[name]`. */
 export function assertSourceName(name: unknown): asserts name is string {
+  assertNameOfSource(name, '')
+}
+
+/** `said`: what the message begins with. */
+function assertNameOfSource(name: unknown, said: string): asserts name is string {
   if (typeof name !== 'string' || !SOURCE_NAME.test(name)) {
     throw new OutbusError(
       'plugin.invalid',
-      'a source name is lower case, starts with a letter, at most 40 of a-z, 0-9 and _',
+      `${said}a source name is lower case, starts with a letter, at most 40 of a-z, 0-9 and _`,
       { path: 'name', received: name },
     )
   }
   if (RESERVED_SOURCES.has(name)) {
-    throw new OutbusError('plugin.reserved_name', `the source name ${JSON.stringify(name)} is reserved`, {
+    throw new OutbusError('plugin.reserved_name', `${said}the source name ${JSON.stringify(name)} is reserved`, {
       path: 'name',
       received: name,
     })
   }
 }
 
-export function assertSource(source: AnySource): void {
-  assertObject(source, 'a source is an object made by defineSource')
-  assertSourceName(source.name)
-  const named = `source ${JSON.stringify(source.name)}`
+/** `by`: who brings it, such as `plugin "kv"`. */
+export function assertSource(source: AnySource, by: string): void {
+  assertObject(source, `${by}: a source is an object made by defineSource`)
+  assertNameOfSource(source.name, `${by}: `)
+  const named = `${by}: source ${JSON.stringify(source.name)}`
   for (const member of ['matches', 'serialize', 'api'] as const) assertFunction(source[member], named, member)
   for (const member of ['keys', 'keysOf', 'content', 'upcast', 'orderingKey', 'bind', 'rank'] as const)
     if (source[member] !== undefined) assertFunction(source[member], named, member)
@@ -194,7 +201,7 @@ export function assertSource(source: AnySource): void {
     const missing = source.keys === undefined ? 'keys' : 'keysOf'
     throw new OutbusError('plugin.invalid', `${named}: ${missing} is missing: keys and keysOf come together`, {
       path: missing,
-      hint: 'leave both out for one shelf, or say where a trigger is filed and where it is looked up',
+      hint: 'leave both out to file all triggers under one key, or give both',
     })
   }
   for (const [table, erase] of Object.entries(source.erase ?? {}))
@@ -223,19 +230,17 @@ export function assertSource(source: AnySource): void {
   assertMembers(named, source, SOURCE_MEMBERS)
 }
 
-export function assertTarget(target: AnyTarget): void {
-  assertObject(target, 'a target is an object made by defineTarget')
+/** `by`: who brings it, such as `plugin "webhook"`. */
+export function assertTarget(target: AnyTarget, by: string): void {
+  assertObject(target, `${by}: a target is an object made by defineTarget`)
   if (typeof target.type !== 'string' || !TARGET_TYPE.test(target.type)) {
     throw new OutbusError(
       'plugin.invalid',
-      'a target type is lower case, starts with a letter, at most 40 of a-z, 0-9, - and _',
-      {
-        path: 'type',
-        received: target.type,
-      },
+      `${by}: a target type is lower case, starts with a letter, at most 40 of a-z, 0-9, - and _`,
+      { path: 'type', received: target.type },
     )
   }
-  const named = `target ${JSON.stringify(target.type)}`
+  const named = `${by}: target ${JSON.stringify(target.type)}`
   assertFunction(target.run, named, 'run')
   for (const member of ['resolves', 'triggersFor'] as const)
     if (target[member] !== undefined) assertFunction(target[member], named, member)

@@ -41,12 +41,34 @@ describe('refused at start, by name', () => {
     [
       'two sources of one name',
       [definePlugin({ name: 'mine', sources: [source('mine'), source('mine')] })],
-      { code: 'plugin.duplicate_name', message: expect.stringContaining('two sources') },
+      {
+        code: 'plugin.duplicate_name',
+        message: expect.stringContaining('two sources are named "mine": plugin "mine"'),
+      },
+    ],
+    [
+      'one source in two plugins',
+      [definePlugin({ name: 'a', sources: [source('mine')] }), definePlugin({ name: 'b', sources: [source('mine')] })],
+      {
+        code: 'plugin.duplicate_name',
+        message: expect.stringContaining('two sources are named "mine": plugin "a" and plugin "b"'),
+      },
+    ],
+    [
+      "a target of core's own type",
+      [definePlugin({ name: 'mine', targets: [target('function')] })],
+      {
+        code: 'plugin.duplicate_name',
+        message: expect.stringContaining('two targets are named "function": core and plugin "mine"'),
+      },
     ],
     [
       'two plugins of one name',
       [definePlugin({ name: 'mine', sources: [] }), definePlugin({ name: 'mine', targets: [] })],
-      { code: 'plugin.duplicate_name', message: expect.stringContaining('two plugins') },
+      {
+        code: 'plugin.duplicate_name',
+        message: expect.stringContaining('two plugins are named "mine": plugin "mine"'),
+      },
     ],
     ['a plugin without a name', plugin({ name: undefined }), { code: 'plugin.invalid', path: 'name' }],
     ['sources that are no list', plugin({ sources: source('mine') }), { code: 'plugin.invalid', path: 'sources' }],
@@ -56,8 +78,20 @@ describe('refused at start, by name', () => {
     ['keysOf without keys', broken({ keys: undefined }), { code: 'plugin.invalid', path: 'keys' }],
     ['a reserved name', broken({ name: 'emit' }), { code: 'plugin.reserved_name' }],
     ['a name in capitals', broken({ name: 'Mine' }), { code: 'plugin.invalid', path: 'name' }],
-    ['no name', broken({ name: undefined }), { code: 'plugin.invalid', path: 'name' }],
-    ['no matcher', broken({ matches: undefined }), { code: 'plugin.invalid', path: 'matches' }],
+    [
+      'no name',
+      broken({ name: undefined }),
+      { code: 'plugin.invalid', path: 'name', message: expect.stringContaining('plugin "mine": a source name') },
+    ],
+    [
+      'no matcher',
+      broken({ matches: undefined }),
+      {
+        code: 'plugin.invalid',
+        path: 'matches',
+        message: expect.stringContaining('plugin "mine": source "mine": matches'),
+      },
+    ],
     ['no filter', broken({ filter: {} }), { code: 'plugin.invalid', path: 'filter' }],
     ['no events', broken({ events: {} }), { code: 'plugin.invalid', path: 'events' }],
     ['an event without a schema', broken({ events: { said: {} } }), { code: 'plugin.invalid', path: 'events.said' }],
@@ -65,6 +99,15 @@ describe('refused at start, by name', () => {
     ['ops of its own that are no list', broken({ ownOps: 'said' }), { code: 'plugin.invalid', path: 'ownOps' }],
     ['version 0', broken({ version: 0 }), { code: 'plugin.invalid', path: 'version' }],
     ['nothing at all', [null] as never, { code: 'plugin.invalid' }],
+    [
+      'a target that cannot run',
+      [{ name: 'mine', targets: [{ ...target('sends'), run: undefined }] }] as never,
+      {
+        code: 'plugin.invalid',
+        path: 'run',
+        message: expect.stringContaining('plugin "mine": target "sends": run'),
+      },
+    ],
     [
       'written for another contract',
       plugin({ apiVersion: 2 }),
@@ -76,12 +119,6 @@ describe('refused at start, by name', () => {
       { code: 'plugin.invalid', path: 'orderinKey', hint: 'did you mean "orderingKey"?' },
     ],
   ])('%s', ([, plugins, error]) => {
-    expect(() => new Plugins(plugins)).toThrow(expect.objectContaining(error))
-  })
-
-  test('a target that cannot run', () => {
-    expect(() => new Plugins([], { targets: [{ ...target('mine'), run: undefined } as never] })).toThrow(
-      expect.objectContaining({ code: 'plugin.invalid', path: 'run', message: expect.stringContaining('"mine"') }),
-    )
+    expect(() => new Plugins(plugins, { targets: [target('function')] })).toThrow(expect.objectContaining(error))
   })
 })

@@ -1,4 +1,4 @@
-/** What the plugins of one bus bring, checked once when it is made: a plugin that does not fit is named before anything runs. */
+/** What the plugins of one bus bring, checked once when the bus is made. One that does not fit is refused by name. */
 import { assertPlugin, assertSource, assertTarget } from './assert-plugin.ts'
 import { deadLetterSource } from './dead-letter-source.ts'
 import { DEAD_LETTER_SOURCE } from '../contract/dead-letter.ts'
@@ -22,25 +22,29 @@ export class Plugins {
   /** `targets`: core's own. `redact`: of the options. */
   constructor(
     plugins: readonly AnyPlugin[],
-    { targets = [], redact }: { readonly targets?: readonly AnyTarget[]; readonly redact?: unknown } = {},
+    { targets: ofCore = [], redact }: { readonly targets?: readonly AnyTarget[]; readonly redact?: unknown } = {},
   ) {
-    this.installed = [...byName('plugin', plugins, (plugin) => plugin.name, assertPlugin).values()]
-    const ofAll = <T>(given: (plugin: AnyPlugin) => readonly T[] | undefined) =>
-      this.installed.flatMap((plugin) => given(plugin) ?? [])
-    const sources = byName(
-      'source',
-      ofAll(({ sources }) => sources),
-      (source) => source.name,
-      assertSource,
-    )
+    const installed = new Named<AnyPlugin>('plugin')
+    const sources = new Named<AnySource>('source')
+    const targets = new Named<AnyTarget>('target')
+    for (const target of ofCore) targets.add(target.type, target, 'core')
+    for (const plugin of plugins) {
+      assertPlugin(plugin)
+      const by = `plugin ${JSON.stringify(plugin.name)}`
+      installed.add(plugin.name, plugin, by)
+      for (const source of plugin.sources ?? []) {
+        assertSource(source, by)
+        sources.add(source.name, source, by)
+      }
+      for (const target of plugin.targets ?? []) {
+        assertTarget(target, by)
+        targets.add(target.type, target, by)
+      }
+    }
+    this.installed = [...installed.values()]
     // Core's own, and always there.
     this.sources = sources.set(DEAD_LETTER_SOURCE, deadLetterSource)
-    this.targets = byName(
-      'target',
-      [...targets, ...ofAll(({ targets }) => targets)],
-      (target) => target.type,
-      assertTarget,
-    )
+    this.targets = targets
     if (redact !== undefined) this.#redactions = readRedactions(redact, (name, at) => this.source(name, at))
   }
 
@@ -77,23 +81,27 @@ export function hintOf(name: string, known: readonly string[]): { hint?: string 
   return known.length === 0 ? {} : { hint: `known: ${known.join(', ')}` }
 }
 
-function byName<T>(
-  kind: string,
-  given: readonly T[],
-  nameOf: (one: T) => string,
-  assert: (one: T) => void,
-): Map<string, T> {
-  const named = new Map<string, T>()
-  for (const one of given) {
-    assert(one)
-    const name = nameOf(one)
-    if (named.has(name)) {
-      throw new OutbusError('plugin.duplicate_name', `two ${kind}s are named ${JSON.stringify(name)}`, {
+/** Things of one kind by name. Two of one name are refused, with the plugins that bring them. */
+class Named<T> extends Map<string, T> {
+  readonly #kind: string
+  readonly #broughtBy = new Map<string, string>()
+
+  constructor(kind: string) {
+    super()
+    this.#kind = kind
+  }
+
+  /** `by`: who brings it, such as `plugin "kv"`. */
+  add(name: string, one: T, by: string): void {
+    const other = this.#broughtBy.get(name)
+    if (other !== undefined) {
+      const both = other === by ? by : `${other} and ${by}`
+      throw new OutbusError('plugin.duplicate_name', `two ${this.#kind}s are named ${JSON.stringify(name)}: ${both}`, {
         received: name,
         hint: 'give one of them another name',
       })
     }
-    named.set(name, one)
+    this.#broughtBy.set(name, by)
+    this.set(name, one)
   }
-  return named
 }

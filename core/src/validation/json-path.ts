@@ -18,8 +18,8 @@ export interface JsonPath {
 const MAX_STEPS = 64
 const MAX_CHARACTERS = 1_000
 /**
- * The text of a regular expression for one member. A member is its name, or a JSON string. Filters, wildcards and quotes
- * of other path languages are no names here: `$.*` must not be a member named `*`.
+ * The text of a regular expression for one member. A member is its name, or a JSON string. Filters, wildcards and
+ * quotes of other path languages are no names here: `$.*` must not be a member named `*`.
  */
 const MEMBER = String.raw`(?:[^."\s\[\](){}*?@$']+|"(?:[^"\\]|\\.)*")`
 const STEP = new RegExp(String.raw`\.(${MEMBER})|\[(\*|0|[1-9]\d{0,6})\]`, 'suy')

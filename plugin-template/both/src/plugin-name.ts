@@ -1,4 +1,4 @@
-/** Entries by topic, and lines of JSON: a plugin with a source and a target, and nothing more to it than such a plugin needs. */
+/** Entries by topic, and lines of JSON. A plugin with a source and a target, and no more than such a plugin needs. */
 import { definePlugin } from '@outbus/core/plugin'
 import { entries } from './entries.ts'
 import { lines } from './lines.ts'

@@ -1,4 +1,4 @@
-// Made of the .sql files, which are what is edited: `npm test -- -u` makes it anew, and a test compares the two.
+// Made of the .sql files, which are what is edited. `npm test -- -u` makes it anew, and a test compares.
 export const migrations: Readonly<Record<string, string>> = {
   '0001_create_entries': `create table {schema}.plugin_name_entries (
   id bigint generated always as identity primary key,

@@ -1,4 +1,4 @@
-// Made of the .sql files, which are what is edited: `npm test -- -u` makes it anew, and a test compares the two.
+// Made of the .sql files, which are what is edited. `npm test -- -u` makes it anew, and a test compares.
 export const migrations: Readonly<Record<string, string>> = {
   '0001_create_documents': `-- Drawn for every write, so that a document which was deleted and inserted again never has a version that it had before.
 create sequence {schema}.docs_version_sequence;

@@ -1,4 +1,4 @@
-// Made of the .sql files, which are what is edited: `npm test -- -u` makes it anew, and a test compares the two.
+// Made of the .sql files, which are what is edited. `npm test -- -u` makes it anew, and a test compares.
 export const migrations: Readonly<Record<string, string>> = {
   '0001_create_kv_entries': `-- Drawn for every write, so that a key which was deleted and set again never has a version that it had before:
 -- a writer who read the old entry cannot overwrite the new one.

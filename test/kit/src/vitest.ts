@@ -32,8 +32,8 @@ export interface UsedTestDatabase {
 
 export interface UseTestDatabaseOptions extends CreateTestDatabaseOptions {
   /**
-   * The plugins of the bus that is to come. The database is a copy of one that a bus with them has migrated, made once a
-   * server, so that `migrate: true` finds nothing left to do. Not for tests of migrating, and without effect where
+   * The plugins of the bus that is to come. The database is a copy of one that a bus with them has migrated. It is made
+   * once a server, so that `migrate: true` finds nothing left to do. Not for tests of migrating, and without effect where
    * `OUTBUS_TEST_ROLES` has the migrator migrate. Default: an empty database.
    */
   readonly plugins?: readonly AnyPlugin[]

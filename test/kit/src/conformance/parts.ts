@@ -26,15 +26,13 @@ export function withTarget(plugin: AnyPlugin, target: AnyTarget): AnyPlugin {
 
 /** The plugin, whose source of that name is the one that is tried. */
 export function trying(plugin: AnyPlugin, kind: 'sources' | 'targets', name: string | undefined): AnyPlugin {
-  const parts = [...(plugin[kind] ?? [])]
-  const called = (part: AnySource | AnyTarget) => ('type' in part ? part.type : part.name)
-  const at = name === undefined ? 0 : parts.findIndex((part) => called(part) === name)
-  const [tried] = parts.splice(at, 1)
-  if (at === -1 || tried === undefined || (name === undefined && parts.length > 0))
-    throw new Error(
-      `the plugin ${plugin.name} brings ${parts.map(called).join(', ') || 'none'}: say which one is tried`,
-    )
-  return replaced(plugin, kind, [tried, ...parts])
+  const parts: readonly (AnySource | AnyTarget)[] = plugin[kind] ?? []
+  const names = parts.map((part) => ('type' in part ? part.type : part.name))
+  const at = name === undefined ? 0 : names.indexOf(name)
+  const tried = parts[at]
+  if (tried === undefined || (name === undefined && parts.length > 1))
+    throw new Error(`the plugin ${plugin.name} brings ${names.join(', ') || 'none'}: say which one is tried`)
+  return replaced(plugin, kind, [tried, ...parts.toSpliced(at, 1)])
 }
 
 function withParts(plugin: AnyPlugin, kind: 'sources' | 'targets', first: AnySource | AnyTarget): AnyPlugin {

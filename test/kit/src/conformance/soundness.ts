@@ -9,8 +9,8 @@ import { shown } from './samples.ts'
 import type { Place } from './variants.ts'
 import { baseOf, KINDS, placesOf, relatedOf, textsIn, variants } from './variants.ts'
 
-/** Where every trigger is filed and every event is looked up, where the source says nothing of it. */
-const ONE_SHELF = ['']
+/** Where the source gives no keys, every trigger is filed and every event is looked up under this one. */
+const ONE_KEY = ['']
 
 type Pair = readonly [event: ServiceEvent, filter: unknown]
 
@@ -42,9 +42,9 @@ function problemOf(source: AnySource, event: ServiceEvent, filter: unknown): str
   if (parsedEvent === undefined || parsedFilter === undefined) return undefined
   let member = 'keys'
   try {
-    const keys = source.keys?.(parsedFilter.filter) ?? ONE_SHELF
+    const keys = source.keys?.(parsedFilter.filter) ?? ONE_KEY
     member = 'keysOf'
-    const found = source.keysOf?.(parsedEvent) ?? ONE_SHELF
+    const found = source.keysOf?.(parsedEvent) ?? ONE_KEY
     member = 'matches'
     if (decides(source, parsedEvent, parsedFilter.filter) !== true || found.some((key) => keys.includes(key)))
       return undefined

@@ -39,8 +39,8 @@ export const SOURCE_CHECKS: Readonly<Record<string, Check>> = {
 }
 
 /**
- * `plugin`: as it is given to `createBus`. Tries its source; of several, the one that `samples.source` names. Needs the kit's global
- * setup, for a Postgres.
+ * `plugin`: as it is given to `createBus`. Tries its source; of several, the one that `samples.source` names. Needs the
+ * kit's global setup, for a Postgres.
  */
 export function describeSource<S extends AnySource>(
   plugin: AnyPlugin & { readonly sources?: readonly S[] },

@@ -211,8 +211,8 @@ export const TARGET_CHECKS: Readonly<Record<string, Check>> = {
 }
 
 /**
- * `plugin`: as it is given to `createBus`. Tries its target; of several, the one that `samples.target` names. Needs the kit's global
- * setup, for a Postgres.
+ * `plugin`: as it is given to `createBus`. Tries its target; of several, the one that `samples.target` names. Needs the
+ * kit's global setup, for a Postgres.
  */
 export function describeTarget<T extends AnyTarget>(
   plugin: AnyPlugin & { readonly targets?: readonly T[] },

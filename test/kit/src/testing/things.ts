@@ -29,7 +29,12 @@ export const events = {
 
 const ThingsError = defineErrors('things', ['taken'])
 
-export const THINGS = `create table {schema}.things (app_id text not null, name text not null, primary key (app_id, name));\n`
+export const THINGS = `create table {schema}.things (
+  app_id text not null,
+  name text not null,
+  primary key (app_id, name)
+);
+`
 
 /** The plugin, of whose source some members are others. */
 export function things(
