@@ -42,7 +42,7 @@ function rowsOf(source: AnySource, filters: readonly unknown[]): StoredTrigger[]
   }))
 }
 
-/** Of the plugin's only source. */
+/** The plugin has one source. */
 export function sourceOf({ sources = [] }: AnyPlugin): AnySource {
   return sources[0] as AnySource
 }

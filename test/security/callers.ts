@@ -11,7 +11,7 @@ import { watchOutcomes } from '../integration/workers/outcomes.ts'
 
 interface CallersOptions {
   readonly principals?: PrincipalResolver
-  /** Beside those with the sources. */
+  /** The bus has these beside every plugin of the repository. */
   readonly more?: readonly AnyPlugin[]
 }
 

@@ -84,7 +84,7 @@ class Line {
   #waiting: Waiting[] = []
   readonly #paused = new Map<Waiting, NodeJS.Timeout>()
   #inFlight: Promise<void> | undefined
-  /** Of the group before, as long as groups follow at once. */
+  /** The connection of the group before, while groups follow at once. */
   readonly #kept = new KeptConnection()
   /** Emits of apps that were just refused go one by one, beside the queue. */
   readonly #apart: Waiting[] = []

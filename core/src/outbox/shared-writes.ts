@@ -104,7 +104,7 @@ class Line {
   readonly #atOnce: AtOnce | undefined
   #waiting: Asked[] = []
   #inFlight: Promise<void> | undefined
-  /** Of the group before, as long as groups follow at once. */
+  /** The connection of the group before, while groups follow at once. */
   readonly #kept = new KeptConnection()
   /** By key. */
   readonly #alone = new Map<string, Promise<void>>()

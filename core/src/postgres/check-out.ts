@@ -94,4 +94,14 @@ function hear(client: pg.ClientBase): void {
   if (client.listenerCount('error', heardElsewhere) === 0) client.on('error', heardElsewhere)
 }
 
-function heardElsewhere(): void {}
+const lost = new WeakSet<object>()
+
+/** The next query reports the loss, or a pool closes the connection. */
+function heardElsewhere(this: object): void {
+  lost.add(this)
+}
+
+/** Whether a connection was lost after it was checked out, though its last answer came. */
+export function isLost(client: object): boolean {
+  return lost.has(client)
+}

@@ -23,7 +23,7 @@ import {
   wasRefused,
   wasRefusedByDriver,
 } from './postgres-errors.ts'
-import { checkOut, elsewhereIfReadOnly, isPool } from './check-out.ts'
+import { checkOut, elsewhereIfReadOnly, isLost, isPool } from './check-out.ts'
 import { ask } from './ask.ts'
 import { beginOn, commitOn, rollbackOn } from './transactions.ts'
 import { Sql } from './statement.ts'
@@ -94,7 +94,7 @@ export class DatabaseCalls {
    * for the next one: whoever brings it calls {@link giveBack} in the end.
    */
   async borrow<T>(work: (client: pg.PoolClient) => Promise<T>, kept?: KeptConnection): Promise<T> {
-    const borrowed = kept?.take() ?? (await this.#borrow())
+    const borrowed = this.#takeFrom(kept) ?? (await this.#borrow())
     const { client } = borrowed
     try {
       const result = await work(client)
@@ -105,6 +105,15 @@ export class DatabaseCalls {
       this.#release(borrowed, !(await isUsable(client, error)))
       throw await this.#explained(error)
     }
+  }
+
+  /** What was lost meanwhile, or cut as the grace ended, is given back. */
+  #takeFrom(kept: KeptConnection | undefined): Borrowed | undefined {
+    const borrowed = kept?.take()
+    if (borrowed === undefined) return undefined
+    if (!this.#options.over.aborted && !isLost(borrowed.client)) return borrowed
+    this.#release(borrowed)
+    return undefined
   }
 
   giveBack(kept: KeptConnection): void {

@@ -22,7 +22,7 @@ function setUp({ keeps = true } = {}) {
   })
   const kept = new KeptConnection()
   const borrow = () => calls.borrow(async (client) => client, kept)
-  return { pool, calls, kept, borrow, released }
+  return { pool, over, calls, kept, borrow, released }
 }
 
 test('calls that follow each other have one connection, which goes back in the end', async () => {
@@ -63,4 +63,22 @@ test('a connection whose call failed goes back, and the next call has another', 
   await expect(failed).rejects.toThrow('no')
   expect(released).toEqual([false])
   expect(await borrow()).not.toBe(first)
+})
+
+test('a connection that was lost during a call is not used again, though its answer came', async () => {
+  const { calls, kept, borrow, released } = setUp()
+  const first = await calls.borrow(async (client) => {
+    client.emit('error', new Error('terminating connection'))
+    return client
+  }, kept)
+  expect(await borrow()).not.toBe(first)
+  expect(released).toEqual([false])
+})
+
+test('once the grace of a stop is over, a call is refused and does not use the connection that was kept', async () => {
+  const { over, borrow, released } = setUp()
+  await borrow()
+  over.abort()
+  await expect(borrow()).rejects.toMatchObject({ code: 'bus.stopped' })
+  expect(released).toEqual([false])
 })
