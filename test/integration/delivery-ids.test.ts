@@ -52,7 +52,7 @@ test('an emit says the ids of its rows: one trigger, several, none', async () =>
 })
 
 test.for<[what: string, triggers: readonly object[], options: object]>([
-  ['alike events', [{}, {}], {}],
+  ['uniform events', [{}, {}], {}],
   ['events with a priority', [{}, {}], { priority: 'high' }],
   ['delayed events', [{}], { delayMs: 60_000 }],
   ['an ordered trigger', [{ ordered: true }, {}], {}],
@@ -69,11 +69,11 @@ test.for<[what: string, triggers: readonly object[], options: object]>([
   )
   expect(results.map(({ deliveries }) => deliveries)).toEqual([triggers.length, 1, triggers.length, 0, triggers.length])
   await expectRows(...results)
-  const alike = await cx.emitMany(
+  const uniform = await cx.emitMany(
     'topics',
     Array.from({ length: 50 }, () => said()),
   )
-  await expectRows(...alike)
+  await expectRows(...uniform)
   const grouped = await Promise.all(
     Array.from({ length: 40 }, (_, i) => (i % 3 === 0 ? cx.emit('topics', said('b')) : cx.emit('topics', said()))),
   )

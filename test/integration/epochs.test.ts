@@ -91,7 +91,7 @@ type Write = (process: Process, collection: string) => Promise<unknown>
 
 const WAYS: readonly (readonly [how: string, write: Write])[] = [
   ['one event', ({ cx }, collection) => cx.emit('kv', eventOf(collection))],
-  ['several that are alike', ({ cx }, collection) => cx.emitMany('kv', [eventOf(collection), eventOf(collection)])],
+  ['several that are uniform', ({ cx }, collection) => cx.emitMany('kv', [eventOf(collection), eventOf(collection)])],
   ['several that are not', ({ cx }, collection) => cx.emitMany('kv', [eventOf('kept1'), eventOf(collection)])],
   ['one with a priority', ({ cx }, collection) => cx.emit('kv', eventOf(collection), { priority: 'high' })],
   ['one with a dedupe key', ({ cx }, collection) => cx.emit('kv', eventOf(collection), { dedupeKey: 'd' })],

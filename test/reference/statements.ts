@@ -4,8 +4,8 @@
  */
 import { eraseByBlocks, eraseByIndex, countRows } from '../../core/src/sql/apps/erase-rows.ts'
 import { listAppNames } from '../../core/src/sql/apps/list-apps.ts'
-import { emitAlikeWriting } from '../../core/src/sql/emit/emit-alike.ts'
-import { emitRowsWriting } from '../../core/src/sql/emit/emit-rows.ts'
+import { emitUniformWithWrite } from '../../core/src/sql/emit/emit-uniform.ts'
+import { emitRowsWithWrite } from '../../core/src/sql/emit/emit-rows.ts'
 import { CALLED_TABLES, eraseCallers } from '../../core/src/sql/privacy/erase-callers.ts'
 import { putEntries } from '../../plugins/kv/src/sql/put-entries.ts'
 import { SOURCES } from './source-files.ts'
@@ -31,8 +31,8 @@ interface Text {
 
 /** What functions make: of each one call for each form of its statement. */
 const MADE: Readonly<Record<string, Readonly<Record<string, Text>>>> = {
-  emitAlikeWriting: { 'emitAlikeWriting(putEntries)': emitAlikeWriting(putEntries) },
-  emitRowsWriting: { 'emitRowsWriting(putEntries)': emitRowsWriting(putEntries) },
+  emitUniformWithWrite: { 'emitUniformWithWrite(putEntries)': emitUniformWithWrite(putEntries) },
+  emitRowsWithWrite: { 'emitRowsWithWrite(putEntries)': emitRowsWithWrite(putEntries) },
   eraseByIndex: { "eraseByIndex('kv_entries')": eraseByIndex('kv_entries') },
   eraseByBlocks: { "eraseByBlocks('kv_entries')": eraseByBlocks('kv_entries') },
   countRows: { "countRows('kv_entries')": countRows('kv_entries') },

@@ -14,12 +14,12 @@ import { untilDatabaseSays } from '../integration/workers/outcomes.ts'
 // Test files share their modules: this one loads them anew, and leaves none that goes by its mock.
 vi.hoisted(() => vi.resetModules())
 /** What is 10 s for an application. */
-vi.mock('../../core/src/postgres/patience.ts', async (original) => ({
+vi.mock('../../core/src/postgres/lock-timeouts.ts', async (original) => ({
   ...(await original<object>()),
-  LONGEST_WAIT: '300ms',
+  DEFAULT_LOCK_TIMEOUT: '300ms',
 }))
 afterAll(() => {
-  vi.doUnmock('../../core/src/postgres/patience.ts')
+  vi.doUnmock('../../core/src/postgres/lock-timeouts.ts')
   vi.resetModules()
 })
 
@@ -80,10 +80,10 @@ test('a stranger who holds every advisory lock of an ordering key holds up no em
 
 test('an ordered emit in a caller’s transaction does not wait for ever for another transaction', async () => {
   const { db, cx, refusal } = await held()
-  const { LONGEST_WAIT } = await vi.importActual<object & { LONGEST_WAIT: string }>(
-    '../../core/src/postgres/patience.ts',
+  const { DEFAULT_LOCK_TIMEOUT } = await vi.importActual<object & { DEFAULT_LOCK_TIMEOUT: string }>(
+    '../../core/src/postgres/lock-timeouts.ts',
   )
-  expect(LONGEST_WAIT).toBe('10s')
+  expect(DEFAULT_LOCK_TIMEOUT).toBe('10s')
   await expect(withTransaction(db.pool, (tx) => cx.with(tx).emit('kv', EVENT))).rejects.toMatchObject(refusal)
 })
 

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
-import { duplicateOf, emitted, idsByEvent, idsOfAlike } from './delivery-ids.ts'
+import { duplicateOf, emitted, idsByEvent, idsOfUniform } from './delivery-ids.ts'
 
 test('ids that are neighbours are counted on from the first, also beyond what a number holds', () => {
-  expect(idsOfAlike('7', 2)(1, 2, 'e')).toEqual(['9', '10'])
-  expect(idsOfAlike('9007199254740993', 2)(3, 2, 'e')).toEqual(['9007199254740999', '9007199254741000'])
+  expect(idsOfUniform('7', 2)(1, 2, 'e')).toEqual(['9', '10'])
+  expect(idsOfUniform('9007199254740993', 2)(3, 2, 'e')).toEqual(['9007199254740999', '9007199254741000'])
 })
 
 test('others are cut out of the list, event by event', () => {
-  const idsOf = idsOfAlike('{1,3,4,9,12,13}', 2)
+  const idsOf = idsOfUniform('{1,3,4,9,12,13}', 2)
   expect([0, 1, 2].map((place) => idsOf(place, 2, 'e'))).toEqual([
     ['1', '3'],
     ['4', '9'],
@@ -21,7 +21,7 @@ test('of events that differ they are found by the id of the event', () => {
 })
 
 test('where nothing was written there are none', () => {
-  expect([idsOfAlike(null, 2)(0, 2, 'e'), idsByEvent(null)(0, 1, 'e'), duplicateOf('e').deliveryIds]).toEqual([
+  expect([idsOfUniform(null, 2)(0, 2, 'e'), idsByEvent(null)(0, 1, 'e'), duplicateOf('e').deliveryIds]).toEqual([
     [],
     [],
     [],

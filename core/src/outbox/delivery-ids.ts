@@ -13,10 +13,10 @@ const READ_AT_ONCE = 16
 const NO_IDS: readonly string[] = Object.freeze([])
 
 /**
- * For alike events with `triggers` rows each. `ids` is the first of consecutive ids, or a Postgres array of all, event
+ * For uniform events with `triggers` rows each. `ids` is the first of consecutive ids, or a Postgres array of all, event
  * by event.
  */
-export function idsOfAlike(ids: string | null, triggers: number): DeliveryIds {
+export function idsOfUniform(ids: string | null, triggers: number): DeliveryIds {
   if (ids === null) return () => NO_IDS
   if (!ids.startsWith('{')) {
     const first = Number(ids)

@@ -16,7 +16,7 @@ vi.mock('../time/clock.ts', async (original) => ({
   },
 }))
 
-/** How long a try waits inside Postgres: PATIENCE. */
+/** How long a try waits inside Postgres: SHARED_LOCK_TIMEOUT. */
 const TRY_MS = 20
 
 const keyed = (key: string) => ({ app: 'shop', source: { name: 's' }, dedupeKey: key }) as unknown as PreparedEvent
@@ -26,7 +26,7 @@ function setUp() {
   const held = new OutbusError('database.refused', 'lock timeout', { sqlState: '55P03' })
   let tries = 0
   const emitter = {
-    isApart: () => false,
+    isOverQuota: () => false,
     load: () => undefined,
     write: async (events: readonly PreparedEvent[]) => {
       if (!events.some(({ dedupeKey }) => dedupeKey === 'held')) return { results: events, lanes: {} }

@@ -115,7 +115,7 @@ class Line {
   #enqueue(waiting: Waiting): void {
     const { emitter } = this.#options
     const [first] = waiting.events
-    if (first !== undefined && emitter.isApart(first.app)) return this.#goApart(waiting)
+    if (first !== undefined && emitter.isOverQuota(first.app)) return this.#goApart(waiting)
     this.#waiting.push(waiting)
     this.#inFlight ??= this.#drain()
   }

@@ -9,7 +9,7 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { Lent } from '../wake/wake-up.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
-import { emitAlike } from '../sql/emit/emit-alike.ts'
+import { emitUniform } from '../sql/emit/emit-uniform.ts'
 import { emitNoted } from '../sql/emit/emit-noted.ts'
 import { emitOne } from '../sql/emit/emit-one.ts'
 import { emitRows, emitRowsWaiting } from '../sql/emit/emit-rows.ts'
@@ -18,7 +18,7 @@ import { findDedupeKey } from '../sql/emit/find-dedupe-key.ts'
 import { readEpochs } from '../sql/emit/read-epochs.ts'
 import type { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
-import type { EmitsWriting } from '../sql/emit/emits-writing.ts'
+import type { EmitsWithWrite } from '../sql/emit/emits-with-write.ts'
 import type { WrittenRow } from '../sql/emit/write-statement.ts'
 import type { Admission, Refusal } from '../quotas/admission.ts'
 import type { RootBudgets } from '../quotas/root-budgets.ts'
@@ -26,27 +26,27 @@ import type { IndexCache } from '../triggers/index-cache.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
-import { alikeParameters, areAlike, notedParameters, oneParameters } from './alike.ts'
+import { uniformParameters, areUniform, notedParameters, oneParameters } from './uniform.ts'
 import type { DeliveryIds } from './delivery-ids.ts'
-import { duplicateOf, emitted, idsByEvent, idsOfAlike } from './delivery-ids.ts'
+import { duplicateOf, emitted, idsByEvent, idsOfUniform } from './delivery-ids.ts'
 import type { EmitResult } from '../contract/emit-options.ts'
 import type { FanOut } from './fan-out.ts'
 import { emitParameters, fanOut, plainParameters } from './fan-out.ts'
-import { Loops } from './loops.ts'
+import { CycleWarnings } from './cycle-warnings.ts'
 import { nextTurn } from '../time/end-of-tick.ts'
 import type { Held } from './lock-timeout.ts'
 import { isLockTimeout, lockTimeout } from './lock-timeout.ts'
-import { PATIENCE } from '../postgres/patience.ts'
+import { SHARED_LOCK_TIMEOUT } from '../postgres/lock-timeouts.ts'
 import type { PreparedEvent } from './prepare.ts'
 import type { Indexes, Unmatchable } from './emit-indexes.ts'
 import { EmitIndexes, matchAll, matchOrError } from './emit-indexes.ts'
-import { standInsByDedupeKey } from './stand-ins.ts'
+import { firstsByDedupeKey } from './first-by-dedupe-key.ts'
 import { firstRefused, refusalOf, Unmatched } from './unmatched.ts'
 
 /** Only an app whose triggers change all the time needs a second round. */
 const MAX_ROUNDS = 100
 
-export interface Writing extends EmitsWriting {
+export interface Writing extends EmitsWithWrite {
   readonly parameters: readonly unknown[]
 }
 
@@ -94,21 +94,22 @@ export interface EmitterOptions {
 
 interface EmitHow {
   readonly transactional: boolean
-  readonly impatient: boolean
+  /** How long the statement waits for a lock. Null: as `lock_timeout` of the session says, else 10 s. */
+  readonly lockTimeout: string | null
 }
 
 export class Emitter {
   readonly #sql: Sql
   readonly #indexes: EmitIndexes
   readonly #options: EmitterOptions
-  readonly #loops: Loops
+  readonly #cycles: CycleWarnings
   readonly #unmatched: Unmatched
 
   constructor(sql: Sql, indexes: IndexCache, options: EmitterOptions) {
     this.#sql = sql
     this.#indexes = new EmitIndexes(sql, indexes)
     this.#options = options
-    this.#loops = new Loops(options.log)
+    this.#cycles = new CycleWarnings(options.log)
     this.#unmatched = new Unmatched(options.log)
   }
 
@@ -143,8 +144,8 @@ export class Emitter {
   }
 
   /** Whether the app was just refused for its quotas. Then its emits go alone, and nobody waits for them. */
-  isApart(app: string): boolean {
-    return this.#options.admission.isApart(app)
+  isOverQuota(app: string): boolean {
+    return this.#options.admission.isOverQuota(app)
   }
 
   /** A refusal that is certain, since the database has just refused the app. Decided in memory. */
@@ -224,7 +225,7 @@ export class Emitter {
   /**
    * Writes all rows of all events on `on`, or none.
    * - `transactional`: the caller's commit makes the rows visible, so no lane of this process is woken before.
-   * - `impatient`: refuses rather than wait for a lock (55P03).
+   * - `lockTimeout`: how long to wait for a lock before the refusal (55P03). Null: as the session says, else 10 s.
    * - `accepted`: the quotas were checked before.
    * - `onLeftOut`: hears of an app that its quotas refused after another app's events were written.
    */
@@ -233,32 +234,32 @@ export class Emitter {
     on: Queryable,
     {
       transactional,
-      impatient = !transactional,
+      lockTimeout = transactional ? null : SHARED_LOCK_TIMEOUT,
       accepted = false,
       onLeftOut,
     }: {
       readonly transactional: boolean
-      readonly impatient?: boolean
+      readonly lockTimeout?: string | null
       readonly accepted?: boolean
       readonly onLeftOut?: (app: string) => void
     },
   ): Promise<Written> {
-    const standIns = standInsByDedupeKey(events)
+    const firsts = firstsByDedupeKey(events)
     const written = new Map<PreparedEvent, EmitResult>()
-    let left = events.filter((event, i) => standIns[i] === event)
+    let left = events.filter((event, i) => firsts[i] === event)
     // Another index may come with other quotas.
     let ask = !accepted
     let lanes = NO_LANES
     for (let round = 0; left.length > 0; round++) {
       if (round === MAX_ROUNDS) throw changingWithoutEnd()
-      const how = { transactional, impatient, ask }
+      const how = { transactional, lockTimeout, ask }
       const { again, for: writtenFor, ask: askAgain } = await this.#writeRound(left, on, how, written)
       left = again
       ask = askAgain && !accepted
       lanes = bothLanes(lanes, writtenFor)
     }
     const results = events.map((event, i) => {
-      const first = standIns[i] as PreparedEvent
+      const first = firsts[i] as PreparedEvent
       const result = written.get(first)
       if (result === undefined) onLeftOut?.(event.app)
       return first === event || result === undefined ? (result as EmitResult) : duplicateOf(result.eventId)
@@ -289,8 +290,8 @@ export class Emitter {
   }
 
   /**
-   * Sends the statement for alike events, outside a transaction, before this returns. Undefined: nothing was sent,
-   * since the events are not alike or an index is missing. Resolves to undefined if the triggers had changed, and
+   * Sends the statement for uniform events, outside a transaction, before this returns. Undefined: nothing was sent,
+   * since the events are not uniform or an index is missing. Resolves to undefined if the triggers had changed, and
    * nothing was written. Wakes the lane that lends, and notifies nobody.
    */
   send(events: readonly PreparedEvent[], lent: Lent): Promise<EmitResult[] | undefined> | undefined {
@@ -304,8 +305,8 @@ export class Emitter {
     // What has to ask the database first goes another way.
     if (this.#options.admission.refusalOf(events, matched, quotasOf) !== undefined) return undefined
     if (this.#options.roots.charge(events, matched, quotasOf) !== undefined) return undefined
-    if (!areAlike(events, matched)) return undefined
-    this.#loops.warn(events, matched)
+    if (!areUniform(events, matched)) return undefined
+    this.#cycles.warn(events, matched)
     const written = this.#sendTo(lent, events, triggers, indexes)
     return written.then((idsOf) => {
       if (idsOf === undefined) return undefined
@@ -323,7 +324,7 @@ export class Emitter {
     const [event] = events as readonly [PreparedEvent]
     const [trigger] = triggers as readonly [IndexedTrigger]
     if (events.length > 1 || triggers.length > 1) {
-      const written = this.#sendAlike(events, triggers, indexes, lent.on, null)
+      const written = this.#sendUniform(events, triggers, indexes, lent.on, null)
       lent.wake()
       return written
     }
@@ -331,7 +332,7 @@ export class Emitter {
     const sent = this.#sql.run(lent.on, emitNoted, notedParameters(event, trigger, epoch, lent.note()))
     const emitting = sent.then(([row]) => row?.id)
     lent.wake(emitting)
-    return emitting.then((id) => (id === undefined ? undefined : idsOfAlike(id, 1)))
+    return emitting.then((id) => (id === undefined ? undefined : idsOfUniform(id, 1)))
   }
 
   /**
@@ -357,7 +358,7 @@ export class Emitter {
       }
       const charging = this.#charge(events, matched, indexes, on)
       if (charging !== undefined) await charging
-      this.#loops.warn(events, matched)
+      this.#cycles.warn(events, matched)
       const written = await this.#runWriting(events, matched, indexes, writing, on)
       if (written === undefined) return undefined
       if (written.stale === null) {
@@ -376,20 +377,23 @@ export class Emitter {
     events: readonly PreparedEvent[],
     matched: readonly IndexedTrigger[][],
     indexes: Indexes,
-    { alike, rows, parameters }: Writing,
+    { uniform, rows, parameters }: Writing,
     on: Queryable,
   ) {
-    if (areAlike(events, matched)) {
+    if (areUniform(events, matched)) {
       const [{ app }] = events as readonly [PreparedEvent]
       const { epoch } = indexes.get(app) as MatchingIndex
-      const own = alikeParameters(events, matched[0] ?? [], epoch, this.#channelToTell(false))
-      const [row] = await this.#sql.run(on, alike, [...own, PATIENCE, ...parameters])
-      return row && { ...row, idsOf: idsOfAlike(row.ids, countOf(matched, 0)), for: NO_LANES }
+      const own = uniformParameters(events, matched[0] ?? [], epoch, this.#channelToTell(false))
+      const [row] = await this.#sql.run(on, uniform, [...own, SHARED_LOCK_TIMEOUT, ...parameters])
+      return row && { ...row, idsOf: idsOfUniform(row.ids, countOf(matched, 0)), for: NO_LANES }
     }
     const pairs = fanOut(events, matched)
     if (pairs.deduped || pairs.ordered) return undefined
-    const own = this.#rowsParameters(events, pairs, indexes, { transactional: false, impatient: true })
-    const [row] = await this.#sql.run(on, rows, [...plainParameters(own), PATIENCE, ...parameters])
+    const own = this.#rowsParameters(events, pairs, indexes, {
+      transactional: false,
+      lockTimeout: SHARED_LOCK_TIMEOUT,
+    })
+    const [row] = await this.#sql.run(on, rows, [...plainParameters(own), SHARED_LOCK_TIMEOUT, ...parameters])
     return row && { ...row, idsOf: idsByEvent(row.ids), for: lanesOf(pairs) }
   }
 
@@ -417,7 +421,7 @@ export class Emitter {
       return { ...(await this.#withoutRefused(refusal, events, indexes, on, written)), for: NO_LANES }
     const charging = this.#charge(events, matched, indexes, on)
     if (charging !== undefined) await charging
-    this.#loops.warn(events, matched)
+    this.#cycles.warn(events, matched)
     const { stale, fresh, idsOf, for: writtenFor } = await this.#runStatement(events, matched, indexes, on, how)
     await this.#indexes.makeLatest(stale, on)
     const again: PreparedEvent[] = []
@@ -447,15 +451,15 @@ export class Emitter {
     on: Queryable,
     how: EmitHow,
   ): Promise<RoundWritten & { readonly for: WrittenFor }> {
-    if ((matched[0] ?? []).length > 0 && areAlike(events, matched))
-      return { ...(await this.#runAlike(events, matched, indexes, on, how.transactional)), for: NO_LANES }
+    if ((matched[0] ?? []).length > 0 && areUniform(events, matched))
+      return { ...(await this.#runUniform(events, matched, indexes, on, how.transactional)), for: NO_LANES }
     const pairs = fanOut(events, matched)
     if (pairs.pairEvents.length === 0 && !pairs.deduped)
       return { stale: await this.#indexes.staleOf(indexes, on), fresh: NONE, idsOf: idsByEvent(null), for: NO_LANES }
     const parameters = this.#rowsParameters(events, pairs, indexes, how)
     const rows: EmitRow[] =
       pairs.deduped || pairs.ordered
-        ? await this.#runWaiting(on, parameters, how.impatient)
+        ? await this.#runWaiting(on, parameters, how.lockTimeout)
         : await this.#sql.run(on, emitRows, plainParameters(parameters))
     const row = rows[0] as EmitRow
     return {
@@ -466,10 +470,10 @@ export class Emitter {
     }
   }
 
-  #runWaiting(on: Queryable, parameters: WaitingEmitParameters, impatient: boolean): Promise<EmitRow[]> {
+  #runWaiting(on: Queryable, parameters: WaitingEmitParameters, lockTimeout: string | null): Promise<EmitRow[]> {
     const run = () => this.#sql.run(on, emitRowsWaiting, parameters)
-    // The sender of an impatient statement handles the refusal.
-    return impatient ? run() : this.waitingFor(OF_AN_EMIT, run)
+    // Whoever sets a lock timeout handles the refusal.
+    return lockTimeout === null ? this.waitingFor(OF_AN_EMIT, run) : run()
   }
 
   /** In place of a lock timeout, `work` rejects with an error that names who may hold the lock. */
@@ -485,7 +489,7 @@ export class Emitter {
     return lockTimeout(cause, held, this.#sql, this.#options.pool)
   }
 
-  async #runAlike(
+  async #runUniform(
     events: readonly PreparedEvent[],
     matched: readonly (readonly IndexedTrigger[])[],
     indexes: Indexes,
@@ -494,7 +498,7 @@ export class Emitter {
   ): Promise<RoundWritten> {
     const channel = this.#channelToTell(transactional)
     const [triggers] = matched as readonly [IndexedTrigger[]]
-    const idsOf = await this.#sendAlike(events, triggers, indexes, on, channel)
+    const idsOf = await this.#sendUniform(events, triggers, indexes, on, channel)
     if (idsOf !== undefined) return { stale: new Map(), fresh: NONE, idsOf }
     const { app } = events[0] as PreparedEvent
     // Nothing was written, even if the epochs are equal by now: the index may come from a transaction that has
@@ -504,7 +508,7 @@ export class Emitter {
   }
 
   /** Undefined: nothing was written, since the app's epoch has changed. */
-  async #sendAlike(
+  async #sendUniform(
     events: readonly PreparedEvent[],
     triggers: readonly IndexedTrigger[],
     indexes: Indexes,
@@ -516,23 +520,23 @@ export class Emitter {
     const { epoch } = indexes.get(event.app) as MatchingIndex
     if (events.length === 1 && trigger !== undefined && another === undefined) {
       const written = await this.#sql.run(on, emitOne, oneParameters(event, trigger, epoch, channel))
-      return written[0] && idsOfAlike(written[0].id, 1)
+      return written[0] && idsOfUniform(written[0].id, 1)
     }
-    const [row] = await this.#sql.run(on, emitAlike, alikeParameters(events, triggers, epoch, channel))
-    return row?.stale === null ? idsOfAlike(row.ids, triggers.length) : undefined
+    const [row] = await this.#sql.run(on, emitUniform, uniformParameters(events, triggers, epoch, channel))
+    return row?.stale === null ? idsOfUniform(row.ids, triggers.length) : undefined
   }
 
   #rowsParameters(
     events: readonly PreparedEvent[],
     pairs: FanOut,
     indexes: Indexes,
-    { transactional, impatient }: { readonly transactional: boolean; readonly impatient: boolean },
+    { transactional, lockTimeout }: EmitHow,
   ): WaitingEmitParameters {
     // Callers wake the lane of requests, but not that of limited triggers.
     const forLanes = pairs.batched || pairs.ordered || pairs.single
     const dueNow = forLanes && events.some((event) => event.delayMs === 0 && event.runAt === null)
     const channel = dueNow ? this.#channelToTell(transactional) : null
-    return emitParameters(events, indexes, pairs, channel, impatient ? PATIENCE : null)
+    return emitParameters(events, indexes, pairs, channel, lockTimeout)
   }
 
   /** Null if a dispatcher of this process needs no NOTIFY. */

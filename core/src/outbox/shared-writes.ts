@@ -18,23 +18,23 @@ import { beginOn } from '../postgres/transactions.ts'
 import { OutbusError } from '../errors.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
 import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../contract/source.ts'
-import type { EmitsWriting } from '../sql/emit/emits-writing.ts'
-import { emitsWriting } from '../sql/emit/emits-writing.ts'
+import type { EmitsWithWrite } from '../sql/emit/emits-with-write.ts'
+import { emitsWithWrite } from '../sql/emit/emits-with-write.ts'
 import type { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
 import type { EmitOptions, EmitResult } from '../contract/emit-options.ts'
 import type { Emitter, WrittenFor } from './emitter.ts'
 import { bothLanes, NO_LANES } from './emitter.ts'
 import { endOfTick, nextTurn } from '../time/end-of-tick.ts'
-import { PATIENCE } from '../postgres/patience.ts'
+import { SHARED_LOCK_TIMEOUT } from '../postgres/lock-timeouts.ts'
 import type { PreparedEvent } from './prepare.ts'
 import { mayRefuse } from './unmatched.ts'
 import type { Redaction } from '../plugins/redaction.ts'
 
 /** The groups of 256 concurrent callers fit; more would make one caller wait long. */
 const MAX_GROUP = 256
-/** The transaction waits for a lock as long as an emit does. */
-const IMPATIENTLY = [`lock_timeout = '${PATIENCE}'`]
+/** A shared transaction waits for a lock as long as an emit does. */
+const SETTINGS = [`lock_timeout = '${SHARED_LOCK_TIMEOUT}'`]
 
 /** Whose app it is, and how its events are prepared. */
 export interface Asker {
@@ -58,7 +58,7 @@ type AnyWrite = SharedWrite<EventSchemas, unknown, unknown>
 
 interface AtOnce {
   readonly write: WriteAtOnce<EventSchemas, unknown, unknown>
-  readonly statements: EmitsWriting
+  readonly statements: EmitsWithWrite
 }
 
 export interface SharedWritesSurroundings {
@@ -88,7 +88,7 @@ export class SharedWrites {
     await calls.during('within', tx, () => assertAccepted(tx, write, { asker, item }, emitter))
     // A later refusal would leave the write in the transaction.
     const accepted = write.atOnce !== undefined
-    const how = { impatient: false, accepted, stage: 'within' } as const
+    const how = { lockTimeout: null, accepted, stage: 'within' } as const
     const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, how)
     return results[0]
   }
@@ -117,7 +117,7 @@ class Line {
     const { atOnce } = write
     // What only the statement knows cannot be redacted.
     if (atOnce !== undefined && redaction?.reaches(atOnce.late) !== true)
-      this.#atOnce = { write: atOnce, statements: emitsWriting(atOnce.statement) }
+      this.#atOnce = { write: atOnce, statements: emitsWithWrite(atOnce.statement) }
   }
 
   ask(asker: Asker, item: unknown): Promise<unknown> {
@@ -151,7 +151,7 @@ class Line {
     const later: Asked[] = []
     for (const asked of this.#waiting) {
       const { key, asker } = asked
-      if (emitter.isApart(asker.app) && !group.has(key) && !this.#alone.has(key)) this.#goApart(asked)
+      if (emitter.isOverQuota(asker.app) && !group.has(key) && !this.#alone.has(key)) this.#goApart(asked)
       else if (group.size < MAX_GROUP && !group.has(key) && !this.#alone.has(key)) group.set(key, asked)
       else later.push(asked)
     }
@@ -161,7 +161,7 @@ class Line {
 
   async #flush(group: readonly Asked[]): Promise<void> {
     try {
-      const results = await this.#commit(group, { impatient: true, kept: this.#kept })
+      const results = await this.#commit(group, { lockTimeout: SHARED_LOCK_TIMEOUT, kept: this.#kept })
       for (const [i, { resolve }] of group.entries()) resolve(results[i])
     } catch (error) {
       if (group.length === 1 ? isHeld(error) : mayBeRepeated(error)) for (const asked of group) void this.#redo(asked)
@@ -196,29 +196,30 @@ class Line {
     }
     const ask = (on: Queryable) => assertAccepted(on, this.#write, asked, emitter)
     // The check comes before the transaction, which would write and then roll back.
-    const accepted = emitter.isApart(asked.asker.app)
+    const accepted = emitter.isOverQuota(asked.asker.app)
       ? await calls.borrow((on) => calls.during('reading', on, () => ask(on)))
       : false
-    return this.#commit([asked], { impatient: false, accepted })
+    return this.#commit([asked], { lockTimeout: null, accepted })
   }
 
   async #commit(
     group: readonly Asked[],
     {
-      impatient,
+      lockTimeout,
       accepted = false,
       kept,
-    }: { readonly impatient: boolean; readonly accepted?: boolean; readonly kept?: KeptConnection },
+    }: { readonly lockTimeout: string | null; readonly accepted?: boolean; readonly kept?: KeptConnection },
   ): Promise<readonly unknown[]> {
     const { calls, onWritten } = this.#around
     const atOnce = this.#atOnce
     const write = async (on: pg.PoolClient) => {
       // After a wait for a lock, the triggers of that moment count: this takes two statements.
-      const written = impatient && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, this.#around) : undefined
+      const written =
+        lockTimeout !== null && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, this.#around) : undefined
       if (written !== undefined) return written
-      const how = { impatient, accepted, stage: 'writing' } as const
+      const how = { lockTimeout, accepted, stage: 'writing' } as const
       const work = () => writeOn(on, this.#write, group, this.#around, how)
-      return calls.transactionOn(on, work, (tx) => beginOn(tx, impatient ? IMPATIENTLY : []))
+      return calls.transactionOn(on, work, (tx) => beginOn(tx, lockTimeout === null ? [] : SETTINGS))
     }
     const { results, lanes } = await elsewhereIfReadOnly(() => calls.borrow(write, kept))
     onWritten(lanes)
@@ -249,7 +250,7 @@ async function assertAccepted(
 
 /** A certain refusal: the database has just refused the app. */
 function refusedAtOnce({ atOnce }: AnyWrite, { asker, item }: Asking, emitter: Emitter): OutbusError | undefined {
-  if (atOnce === undefined || !emitter.isApart(asker.app)) return undefined
+  if (atOnce === undefined || !emitter.isOverQuota(asker.app)) return undefined
   const { event, options } = atOnce.event(item)
   return emitter.refusedAtOnce([asker.prepare(event, options, atOnce.late)])
 }
@@ -293,10 +294,10 @@ async function writeOn(
   group: readonly Asking[],
   { sql, calls, emitter }: Pick<SharedWritesSurroundings, 'sql' | 'calls' | 'emitter'>,
   {
-    impatient,
+    lockTimeout,
     accepted,
     stage,
-  }: { readonly impatient: boolean; readonly accepted: boolean; readonly stage: 'writing' | 'within' },
+  }: { readonly lockTimeout: string | null; readonly accepted: boolean; readonly stage: 'writing' | 'within' },
 ): Promise<WrittenItems> {
   let lanes = NO_LANES
   const emit = async (
@@ -304,7 +305,7 @@ async function writeOn(
     options: readonly (EmitOptions | undefined)[] = [],
   ): Promise<EmitResult[]> => {
     const prepared = events.map((event, i) => (group[i] as (typeof group)[0]).asker.prepare(event, options[i]))
-    const how = { transactional: true, impatient, accepted }
+    const how = { transactional: true, lockTimeout, accepted }
     const written = await calls.during(stage, tx, () => emitter.write(prepared, tx, how))
     lanes = bothLanes(lanes, written.lanes)
     return written.results

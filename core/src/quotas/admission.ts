@@ -17,7 +17,7 @@ const OF_HANDLERS = 2
 /** The most UTF-8 bytes of a UTF-16 unit. */
 const MOST_BYTES_A_UNIT = 3
 /** How long a refused app stays out of groups, and how long its refusal is not verified again. */
-const APART_MS = 1_000
+const OVER_QUOTA_MS = 1_000
 const SURE_MS = 100
 const MAX_APPS = 10_000
 
@@ -137,8 +137,8 @@ export class Admission {
   }
 
   /** Whether the app was refused a moment ago: nobody shall wait, or be written again, for its next refusal. */
-  isApart(app: string): boolean {
-    return this.#refusedAt.size > 0 && this.#wasRefusedWithin(app, APART_MS)
+  isOverQuota(app: string): boolean {
+    return this.#refusedAt.size > 0 && this.#wasRefusedWithin(app, OVER_QUOTA_MS)
   }
 
   /** Whether the database need not be asked again. */

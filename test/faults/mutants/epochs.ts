@@ -1,9 +1,9 @@
 /** Emits by the index that this process has, whatever epoch the database says. */
-import { emitAlike } from '../../../core/src/sql/emit/emit-alike.ts'
+import { emitUniform } from '../../../core/src/sql/emit/emit-uniform.ts'
 import { emitNoted } from '../../../core/src/sql/emit/emit-noted.ts'
 import { emitOne } from '../../../core/src/sql/emit/emit-one.ts'
 import { emitRows, emitRowsWaiting } from '../../../core/src/sql/emit/emit-rows.ts'
-import { emitsWriting } from '../../../core/src/sql/emit/emits-writing.ts'
+import { emitsWithWrite } from '../../../core/src/sql/emit/emits-with-write.ts'
 import { readEpochs } from '../../../core/src/sql/emit/read-epochs.ts'
 import { IndexCache } from '../../../core/src/triggers/index-cache.ts'
 import { putEntries } from '../../../plugins/kv/src/sql/put-entries.ts'
@@ -12,7 +12,7 @@ import type { Edit } from './edit-sql.ts'
 import { editStatements } from './edit-sql.ts'
 
 /** What `kv.set` is. */
-const SET = emitsWriting(putEntries)
+const SET = emitsWithWrite(putEntries)
 
 const UNCHECKED: readonly Edit[] = [
   ...[emitRows, emitRowsWaiting, SET.rows].map((of) => ({
@@ -21,8 +21,8 @@ const UNCHECKED: readonly Edit[] = [
     by: `where coalesce(e.content_id, '0') <> x.epoch and false`,
   })),
   ...[
-    { of: emitAlike, times: 1 },
-    { of: SET.alike, times: 3 },
+    { of: emitUniform, times: 1 },
+    { of: SET.uniform, times: 3 },
   ].flatMap(({ of, times }) => [
     { of, times, replace: '(select epoch from seen) = $2::text', by: '(select epoch from seen) is not null' },
     { of, replace: 'where epoch <> $2::text', by: 'where epoch <> $2::text and false' },

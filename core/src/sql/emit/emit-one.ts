@@ -28,7 +28,7 @@ export type InsertOneParameters = [
 
 /**
  * Caller: Emitter, for one event without options that matches one trigger, as most emits of a lone caller do. Without
- * arrays to unpack it costs Postgres half of `emit_alike`. No row: the epoch differed.
+ * arrays to unpack it costs Postgres half of `emit_uniform`. No row: the epoch differed.
  */
 export const emitOne = statement<
   [

@@ -85,12 +85,12 @@ export const emitRows = statement<EmitParameters, EmitRow>(
 select (select json_object_agg(app_id, epoch) from stale) as stale, ${NOTIFIED('$22', '$25')}, ${IDS}`,
 )
 
-/** As `emitAlikeWriting`. */
-export function emitRowsWriting(write: WriteTexts): WritingStatement<EmitParameters> {
-  const current = `(select lock_timeout from patience) is not null and not exists (select from stale)`
+/** As `emitUniformWithWrite`. */
+export function emitRowsWithWrite(write: WriteTexts): WritingStatement<EmitParameters> {
+  const current = `(select lock_timeout from lock_wait) is not null and not exists (select from stale)`
   return statement(
     `emit_rows_${write.name}`,
-    `with ${STALE}, patience as materialized (
+    `with ${STALE}, lock_wait as materialized (
   select set_config('lock_timeout', $27, true) as lock_timeout
 ), ${writtenWithin(write, { after: 27, ids: '$9', current })}, ${written({ events: EVENTS, event: withLate('e.event'), beside: BESIDE })}
 select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${NOTIFIED('$22', '$25')}, ${IDS}`,

@@ -1,5 +1,5 @@
 /** How a statement limits its waits for rows of other transactions. */
-import { LONGEST_WAIT } from '../../postgres/patience.ts'
+import { DEFAULT_LOCK_TIMEOUT } from '../../postgres/lock-timeouts.ts'
 
 /**
  * The expression `lock_wait`. Every part that waits has the condition {@link WAITS_BOUNDED}, so that `lock_timeout` is
@@ -8,7 +8,7 @@ import { LONGEST_WAIT } from '../../postgres/patience.ts'
 export function lockWait(given = 'null::text'): string {
   return `lock_wait as materialized (
   select current_setting('lock_timeout') as before, set_config('lock_timeout',
-    coalesce(${given}, case current_setting('lock_timeout') when '0' then '${LONGEST_WAIT}' else current_setting('lock_timeout') end), true) as lock_timeout
+    coalesce(${given}, case current_setting('lock_timeout') when '0' then '${DEFAULT_LOCK_TIMEOUT}' else current_setting('lock_timeout') end), true) as lock_timeout
 )`
 }
 

@@ -30,9 +30,9 @@ export function writeStatement<Parameters extends readonly unknown[]>(
   return { name, ctes, rows, plain: statement(name, `with ${ctes.replaceAll(CURRENT, 'true')}\n${rows}`) }
 }
 
-/** `patience` is the lock timeout, and `write` the write's own parameters. */
+/** `write`: the write's own parameters. */
 export type WritingStatement<EmitParameters extends readonly unknown[]> = Statement<
-  [...EmitParameters, patience: string, ...write: unknown[]],
+  [...EmitParameters, lockTimeout: string, ...write: unknown[]],
   EmitRow & { readonly late: readonly WrittenRow['late'][] | null }
 >
 

@@ -41,7 +41,7 @@ export function notesAround(low: string, high: string): string {
  *
  * A note of `emit_noted` does not count while its lane holds its lock, because the row is not claimed yet. Any login
  * could hold that lock, so it counts only for one that may dispatch. `not isempty(overlap)` is always true, and reads
- * the locks for such notes only. The bounds of `attempt` are for the planner, as in `emit_alike`.
+ * the locks for such notes only. The bounds of `attempt` are for the planner, as in `emit_uniform`.
  */
 export const writeNote = statement<
   [

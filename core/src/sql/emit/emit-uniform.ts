@@ -6,7 +6,7 @@ import type { WritingStatement } from './write-statement.ts'
 import type { WriteTexts } from '../../contract/write-texts.ts'
 import { BESIDE, LATE, withLate, writtenWithin } from './write-statement.ts'
 
-type AlikeParameters = [
+type UniformParameters = [
   appId: string,
   expectedEpoch: string,
   eventIds: ArrayText,
@@ -59,8 +59,8 @@ function written(event: string, beside = ''): string {
  * The bounds of `n` exclude nothing: they tell the planner to expect few rows. Expecting a thousand per array, it
  * planned anew each time, which was half of the statement's time.
  */
-export const emitAlike = statement<AlikeParameters, EmitRow>(
-  'emit_alike',
+export const emitUniform = statement<UniformParameters, EmitRow>(
+  'emit_uniform',
   `with seen as materialized (
   select ${SEEN}
 ), ${written('e.event')}
@@ -68,12 +68,12 @@ select ${STALE}, ${NOTIFIED_OF_WRITTEN}, ${IDS} from written`,
 )
 
 /**
- * `emit_alike` with a source's own write before it. If the index is stale, nothing is written. The members of each
+ * `emit_uniform` with a source's own write before it. If the index is stale, nothing is written. The members of each
  * item's `late` are appended to its event.
  */
-export function emitAlikeWriting(write: WriteTexts): WritingStatement<AlikeParameters> {
+export function emitUniformWithWrite(write: WriteTexts): WritingStatement<UniformParameters> {
   return statement(
-    `emit_alike_${write.name}`,
+    `emit_uniform_${write.name}`,
     `with seen as materialized (
   select ${SEEN}, set_config('lock_timeout', $16, true) as lock_timeout
 ), ${writtenWithin(write, { after: 16, ids: '$3', current: CURRENT })}, ${written(withLate('e.event::text'), BESIDE)}

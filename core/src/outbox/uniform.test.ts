@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { AnySource } from '../contract/source.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { IN_BATCHES, LIMITED } from '../sql/emit/single.ts'
-import { areAlike } from './alike.ts'
+import { areUniform } from './uniform.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 const source = { name: 's', version: 1 } as AnySource
@@ -36,10 +36,10 @@ const trigger = (id: string, more: object = {}) =>
   ({ id, ordered: false, single: IN_BATCHES, ...more }) as IndexedTrigger
 const [t, u] = [trigger('t'), trigger('u')]
 
-test('events without options that the same triggers match are alike, also those of one handler', () => {
-  expect(areAlike([plain], [[t]])).toBe(true)
+test('events without options that the same triggers match are uniform, also those of one handler', () => {
+  expect(areUniform([plain], [[t]])).toBe(true)
   expect(
-    areAlike(
+    areUniform(
       [plain, another],
       [
         [t, u],
@@ -47,10 +47,10 @@ test('events without options that the same triggers match are alike, also those 
       ],
     ),
   ).toBe(true)
-  expect(areAlike([plain, another], [[], []])).toBe(true)
+  expect(areUniform([plain, another], [[], []])).toBe(true)
   const caused = { depth: 2, rootId: 'r', chain: '["x"]', traceContext: 'tc' }
   expect(
-    areAlike(
+    areUniform(
       [
         { ...plain, ...caused },
         { ...another, ...caused },
@@ -75,7 +75,7 @@ test.for<[what: string, event: Partial<PreparedEvent>]>([
   ['another chain', { chain: '["t"]' }],
   ['another trace', { traceContext: 'tc' }],
 ])('they are not with %s', ([, event]) => {
-  expect(areAlike([plain, { ...another, ...event }], [[t], [t]])).toBe(false)
+  expect(areUniform([plain, { ...another, ...event }], [[t], [t]])).toBe(false)
 })
 
 test.for<[what: string, matched: IndexedTrigger[][]]>([
@@ -84,5 +84,5 @@ test.for<[what: string, matched: IndexedTrigger[][]]>([
   ['one of them is ordered', Array.from({ length: 2 }, () => [trigger('t', { ordered: true })])],
   ['one of them is limited', Array.from({ length: 2 }, () => [trigger('t', { single: LIMITED })])],
 ])('nor where %s', ([, matched]) => {
-  expect(areAlike([plain, another], matched)).toBe(false)
+  expect(areUniform([plain, another], matched)).toBe(false)
 })

@@ -1,7 +1,7 @@
 import type { PreparedEvent } from './prepare.ts'
 
 /** Maps each event to the first of the batch with the same dedupe key, since a statement may take a key once. */
-export function standInsByDedupeKey(events: readonly PreparedEvent[]): PreparedEvent[] {
+export function firstsByDedupeKey(events: readonly PreparedEvent[]): PreparedEvent[] {
   const firsts = new Map<string, PreparedEvent>()
   return events.map((event) => {
     if (event.dedupeWindowMs === null) return event

@@ -6,7 +6,7 @@ import type { PreparedEvent } from './prepare.ts'
 /** Each of so many is warned of once. */
 const MAX_REMEMBERED = 10_000
 
-export class Loops {
+export class CycleWarnings {
   readonly #log: Logger
   readonly #known = new Set<string>()
 

@@ -1,6 +1,6 @@
-/** Alike events: they match the same triggers, and differ only in their ids and in what they carry. Pure. */
+/** Uniform events: they match the same triggers, and differ only in their ids and their content. Pure. */
 import { jsonArray, plainArray } from '../postgres/arrays.ts'
-import type { emitAlike } from '../sql/emit/emit-alike.ts'
+import type { emitUniform } from '../sql/emit/emit-uniform.ts'
 import type { EmittedNote } from '../wake/wake-up.ts'
 import type { emitNoted } from '../sql/emit/emit-noted.ts'
 import type { emitOne, InsertOneParameters } from '../sql/emit/emit-one.ts'
@@ -9,8 +9,8 @@ import { IN_BATCHES } from '../sql/emit/single.ts'
 import { wakesOf } from '../postgres/wake-up-channel.ts'
 import type { PreparedEvent } from './prepare.ts'
 
-/** Whether the events are alike, and all their rows go in batches. */
-export function areAlike(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): boolean {
+/** Whether the events are uniform, and all their rows go in batches. */
+export function areUniform(events: readonly PreparedEvent[], matched: readonly (readonly IndexedTrigger[])[]): boolean {
   const [first] = events
   const [triggers] = matched
   if (first === undefined || triggers === undefined) return false
@@ -62,12 +62,12 @@ export function notedParameters(
   return [...insertParameters(event, trigger, epoch), laneId, lock, left]
 }
 
-export function alikeParameters(
+export function uniformParameters(
   events: readonly PreparedEvent[],
   triggers: readonly IndexedTrigger[],
   epoch: string,
   channel: string | null,
-): NonNullable<(typeof emitAlike)['types']>['parameters'] {
+): NonNullable<(typeof emitUniform)['types']>['parameters'] {
   const first = events[0] as PreparedEvent
   return [
     first.app,
@@ -100,7 +100,7 @@ function insertParameters(event: PreparedEvent, trigger: IndexedTrigger, epoch: 
   ]
 }
 
-/** What the rows of alike events share. */
+/** What the rows of uniform events share. */
 function carried(event: PreparedEvent) {
   return [event.depth, rootOf(event), event.chain, event.traceContext, event.caller] as const
 }
