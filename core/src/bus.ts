@@ -290,11 +290,12 @@ export class CoreBus<S extends AnySource = AnySource> {
     this.#lifecycle.endWith(grace.over)
     // An emit on the connection of a lane is one that the dispatcher waits for.
     queue.endWith(grace.over)
+    writes.endWith(grace.over)
     // Handlers that are still running may emit; everybody else may not.
     await dispatcher.stop(grace.over)
     this.#lifecycle.stopping = true
-    await queue.settled(grace.over)
-    await Promise.race([writes.settled(), aborted(grace.over)])
+    await queue.settled()
+    await writes.settled()
     await inbox.close(grace.over)
     if (wasStarted === true) await endPlugins(this.#plugins, 'close', grace.over, log)
     await timekeeper.stop(grace.over)

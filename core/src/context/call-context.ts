@@ -29,7 +29,7 @@ import type { EmitOptions, EmitResult } from '../contract/emit-options.ts'
 import type { EmitQueue } from '../outbox/emit-queue.ts'
 import type { Emitter, WrittenFor } from '../outbox/emitter.ts'
 import { bothLanes, NO_LANES } from '../outbox/emitter.ts'
-import type { Asker, SharedWrites } from '../outbox/shared-writes.ts'
+import type { SharedWrites, Writer } from '../outbox/shared-writes.ts'
 import type { PreparedEvent, PrepareExtras, PrepareLimits } from '../outbox/prepare.ts'
 import { pathOfEvent, prepareEvent } from '../outbox/prepare.ts'
 import type { Plugins } from '../plugins/plugins.ts'
@@ -407,7 +407,7 @@ abstract class BaseContext implements CoreContext {
       together: async <Item, Result>(write: SharedWrite<EventSchemas, Item, Result>, item: Item): Promise<Result> => {
         const { writes } = this.#around
         await assertStanding()
-        const asker: Asker = {
+        const writer: Writer = {
           app: this.app,
           redaction: this.#around.plugins.redactionOf(source.name),
           prepare: (event, options, late) => this.#prepare(source.name, event, options, { late }),
@@ -415,10 +415,10 @@ abstract class BaseContext implements CoreContext {
         const anyWrite = write as SharedWrite<EventSchemas, unknown, unknown>
         if (this.#tx !== undefined) {
           assertTransaction(this.#tx)
-          return (await writes.within(this.#tx, anyWrite, asker, item)) as Result
+          return (await writes.within(this.#tx, anyWrite, writer, item)) as Result
         }
         this.#around.assertOpen()
-        return (await writes.ask(anyWrite, asker, item)) as Result
+        return (await writes.write(anyWrite, writer, item)) as Result
       },
       transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
         await assertStanding()

@@ -82,3 +82,22 @@ test('two writes of one commit wake the lanes of both', () => {
     single: true,
   })
 })
+
+test('an app over a quota whose filter cannot be read is not refused from memory, and the call goes on', () => {
+  const indexes = {
+    latest: () => ({
+      epoch: '1',
+      match: () => {
+        throw new Error('a filter that cannot be read')
+      },
+    }),
+  }
+  const emitter = new Emitter({} as Sql, indexes as unknown as IndexCache, {
+    log: {} as Logger,
+    channel: 'c',
+    localDispatcherIsIdle: () => false,
+    roots: {} as RootBudgets,
+    admission: { isSure: () => true } as unknown as Admission,
+  })
+  expect(emitter.refusedAtOnce([event('shop')])).toBeUndefined()
+})

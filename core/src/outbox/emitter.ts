@@ -153,7 +153,10 @@ export class Emitter {
     const { admission } = this.#options
     const indexes = this.#indexes.latest(events)
     if (indexes === undefined || !events.every(({ app }) => admission.isSure(app))) return undefined
-    const refusal = this.#refusalOf(events, matchAll(events, indexes), indexes)
+    const matched = matchOrError(events, indexes)
+    // What cannot be matched may be another refusal, or none by now.
+    if (!Array.isArray(matched)) return undefined
+    const refusal = this.#refusalOf(events, matched, indexes)
     return refusal && admission.refuse(refusal, false)
   }
 

@@ -1,22 +1,14 @@
 /**
- * Groups the writes of a source's verbs outside a caller's transaction: what is asked for while one transaction is in
- * flight shares the next one. That takes one statement where the write allows it (`atOnce`), else four. A lone write
- * goes at once.
+ * The writes of a source's verbs, in groups outside a caller's transaction. A group takes one statement where the write
+ * allows it (`atOnce`), else four.
  *
- *   idle ──ask──▶ in flight ──done, others waiting──▶ in flight
- *    ▲                │
- *    └──────done──────┘
- *
- * A failed group is redone one by one, so that nobody fails or waits for a neighbour. Writes of one key stay in order,
- * and groups are sorted against deadlocks between processes.
+ * Writes of one key stay in order, and groups are sorted against deadlocks between processes.
  */
 import type pg from 'pg'
-import { KeptConnection, mayBeRepeated } from '../postgres/database-calls.ts'
 import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import { elsewhereIfReadOnly } from '../postgres/check-out.ts'
 import { beginOn } from '../postgres/transactions.ts'
 import { OutbusError } from '../errors.ts'
-import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
 import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../contract/source.ts'
 import type { EmitsWithWrite } from '../sql/emit/emits-with-write.ts'
 import { emitsWithWrite } from '../sql/emit/emits-with-write.ts'
@@ -25,7 +17,8 @@ import type { Queryable } from '../postgres/queryable.ts'
 import type { EmitOptions, EmitResult } from '../contract/emit-options.ts'
 import type { Emitter, WrittenFor } from './emitter.ts'
 import { bothLanes, NO_LANES } from './emitter.ts'
-import { endOfTick, nextTurn } from '../time/end-of-tick.ts'
+import type { GroupedWrites, NextGroup, Waiting } from './group-commit.ts'
+import { GroupCommit } from './group-commit.ts'
 import { SHARED_LOCK_TIMEOUT } from '../postgres/lock-timeouts.ts'
 import type { PreparedEvent } from './prepare.ts'
 import { mayRefuse } from './unmatched.ts'
@@ -37,23 +30,23 @@ const MAX_GROUP = 256
 const SETTINGS = [`lock_timeout = '${SHARED_LOCK_TIMEOUT}'`]
 
 /** Whose app it is, and how its events are prepared. */
-export interface Asker {
+export interface Writer {
   readonly app: string
   readonly redaction: Redaction | undefined
   prepare(event: EventInput<EventSchemas>, options: EmitOptions | undefined, late?: readonly string[]): PreparedEvent
 }
 
-interface Asking {
-  readonly asker: Asker
+interface Item {
+  readonly writer: Writer
   readonly item: unknown
 }
 
-interface Asked extends Asking {
+/** An item in a group. */
+interface KeyedItem extends Item {
   readonly key: string
-  resolve(result: unknown): void
-  reject(error: unknown): void
 }
 
+type ItemCall = Waiting<KeyedItem, unknown>
 type AnyWrite = SharedWrite<EventSchemas, unknown, unknown>
 
 interface AtOnce {
@@ -61,174 +54,141 @@ interface AtOnce {
   readonly statements: EmitsWithWrite
 }
 
-export interface SharedWritesSurroundings {
+export interface SharedWritesOptions {
   readonly sql: Sql
   readonly calls: DatabaseCalls
   readonly emitter: Emitter
+  /** Rows were written, and no lane has been woken. */
   onWritten(lanes: WrittenFor): void
 }
 
 export class SharedWrites {
-  readonly #around: SharedWritesSurroundings
-  readonly #lines = new Map<AnyWrite, Line>()
+  readonly #options: SharedWritesOptions
+  readonly #groups = new Map<AnyWrite, GroupCommit<KeyedItem, unknown>>()
+  #over: AbortSignal | undefined
 
-  constructor(around: SharedWritesSurroundings) {
-    this.#around = around
+  constructor(options: SharedWritesOptions) {
+    this.#options = options
   }
 
-  ask(write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
-    let line = this.#lines.get(write)
-    if (line === undefined) this.#lines.set(write, (line = new Line(write, asker, this.#around)))
-    return line.ask(asker, item)
+  write(write: AnyWrite, writer: Writer, item: unknown): Promise<unknown> {
+    let group = this.#groups.get(write)
+    if (group === undefined) this.#groups.set(write, (group = this.#newGroup(write, writer)))
+    return group.add({ writer, item, key: `${writer.app}\n${write.key(item)}` })
+  }
+
+  #newGroup(write: AnyWrite, writer: Writer): GroupCommit<KeyedItem, unknown> {
+    const group = new GroupCommit<KeyedItem, unknown>(
+      new GroupedItems(write, writer, this.#options),
+      this.#options.calls,
+    )
+    if (this.#over !== undefined) group.endWith(this.#over)
+    return group
   }
 
   /** Writes in the caller's transaction, which nobody shares. */
-  async within(tx: pg.ClientBase, write: AnyWrite, asker: Asker, item: unknown): Promise<unknown> {
-    const { calls, emitter } = this.#around
-    await calls.during('within', tx, () => assertAccepted(tx, write, { asker, item }, emitter))
+  async within(tx: pg.ClientBase, write: AnyWrite, writer: Writer, item: unknown): Promise<unknown> {
+    const { calls, emitter } = this.#options
+    await calls.during('within', tx, () => assertAccepted(tx, write, { writer, item }, emitter))
     // A later refusal would leave the write in the transaction.
     const accepted = write.atOnce !== undefined
     const how = { lockTimeout: null, accepted, stage: 'within' } as const
-    const { results } = await writeOn(tx, write, [{ asker, item }], this.#around, how)
+    const { results } = await writeOn(tx, write, [{ writer, item }], this.#options, how)
     return results[0]
   }
 
+  /** When `over` aborts, what was not sent is refused, and what is in flight is not awaited any longer. */
+  endWith(over: AbortSignal): void {
+    this.#over = over
+    for (const group of this.#groups.values()) group.endWith(over)
+  }
+
+  /** Resolves when every write is answered, at the latest when the signal of {@link endWith} aborts. */
   async settled(): Promise<void> {
-    await Promise.all([...this.#lines.values()].map((line) => line.settled()))
+    await Promise.all([...this.#groups.values()].map((group) => group.settled()))
   }
 }
 
-class Line {
+class GroupedItems implements GroupedWrites<KeyedItem, unknown> {
   readonly #write: AnyWrite
-  readonly #around: SharedWritesSurroundings
+  readonly #options: SharedWritesOptions
   readonly #atOnce: AtOnce | undefined
-  #waiting: Asked[] = []
-  #inFlight: Promise<void> | undefined
-  /** The connection of the group before, while groups follow at once. */
-  readonly #kept = new KeptConnection()
-  /** By key. */
-  readonly #alone = new Map<string, Promise<void>>()
-  /** Writes of apps that were just refused go one by one. */
-  #lastApart: Promise<void> = Promise.resolve()
 
-  constructor(write: AnyWrite, { redaction }: Asker, around: SharedWritesSurroundings) {
+  constructor(write: AnyWrite, { redaction }: Writer, options: SharedWritesOptions) {
     this.#write = write
-    this.#around = around
+    this.#options = options
     const { atOnce } = write
     // What only the statement knows cannot be redacted.
     if (atOnce !== undefined && redaction?.reaches(atOnce.late) !== true)
       this.#atOnce = { write: atOnce, statements: emitsWithWrite(atOnce.statement) }
   }
 
-  ask(asker: Asker, item: unknown): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ asker, item, key: `${asker.app}\n${this.#write.key(item)}`, resolve, reject })
-      this.#inFlight ??= this.#drain()
-    })
-  }
-
-  async settled(): Promise<void> {
-    while (this.#inFlight !== undefined || this.#alone.size > 0)
-      await Promise.all([this.#inFlight, ...this.#alone.values()])
-  }
-
-  async #drain(): Promise<void> {
-    for (;;) {
-      // Writes of the same tick go together, also of callers that were just answered.
-      await endOfTick()
-      const group = this.#nextGroup()
-      if (group.length === 0) break
-      await this.#flush(group)
-    }
-    this.#around.calls.giveBack(this.#kept)
-    this.#inFlight = undefined
-  }
-
   /** Of two writes of one key, the second goes after the first. */
-  #nextGroup(): Asked[] {
-    const { emitter } = this.#around
-    const group = new Map<string, Asked>()
-    const later: Asked[] = []
-    for (const asked of this.#waiting) {
-      const { key, asker } = asked
-      if (emitter.isOverQuota(asker.app) && !group.has(key) && !this.#alone.has(key)) this.#goApart(asked)
-      else if (group.size < MAX_GROUP && !group.has(key) && !this.#alone.has(key)) group.set(key, asked)
-      else later.push(asked)
+  next(waiting: ItemCall[], beside: ReadonlySet<ItemCall>): NextGroup<ItemCall> {
+    if (waiting.length <= 1 && beside.size === 0) return { group: waiting, later: [] }
+    const group = new Map<string, ItemCall>()
+    const later: ItemCall[] = []
+    const keysBeside = new Set(Array.from(beside, ({ write: { key } }) => key))
+    for (const call of waiting) {
+      const { key } = call.write
+      if (group.size < MAX_GROUP && !group.has(key) && !keysBeside.has(key)) group.set(key, call)
+      else later.push(call)
     }
-    this.#waiting = later
-    return [...group.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    return { group: [...group.values()].toSorted((a, b) => (a.write.key < b.write.key ? -1 : 1)), later }
   }
 
-  async #flush(group: readonly Asked[]): Promise<void> {
-    try {
-      const results = await this.#commit(group, { lockTimeout: SHARED_LOCK_TIMEOUT, kept: this.#kept })
-      for (const [i, { resolve }] of group.entries()) resolve(results[i])
-    } catch (error) {
-      if (group.length === 1 ? isHeld(error) : mayBeRepeated(error)) for (const asked of group) void this.#redo(asked)
-      else for (const { reject } of group) reject(error)
+  isOverQuota({ writer }: KeyedItem): boolean {
+    return this.#options.emitter.isOverQuota(writer.app)
+  }
+
+  refusedAtOnce({ writer, item }: KeyedItem): OutbusError | undefined {
+    const { atOnce } = this.#write
+    if (atOnce === undefined) return undefined
+    const { event, options } = atOnce.event(item)
+    return this.#options.emitter.refusedAtOnce([writer.prepare(event, options, atOnce.late)])
+  }
+
+  async write(group: readonly ItemCall[], on: pg.PoolClient): Promise<readonly unknown[]> {
+    const { calls, emitter, onWritten } = this.#options
+    const items = group.map(({ write }) => write)
+    // After a wait for a lock, the triggers of that moment count: this takes two statements.
+    const atOnce = this.#atOnce && (await writeAtOnce(on, this.#atOnce, items, this.#options))
+    if (atOnce !== undefined) {
+      onWritten(atOnce.lanes)
+      return atOnce.results
     }
-  }
-
-  /** Goes apart from the line, for whatever lock it needs: only writes of the same key wait for that. */
-  #redo(asked: Asked, after: Promise<void> = Promise.resolve()): Promise<void> {
-    const done = after
-      .then(() => this.#commitAlone(asked))
-      .then(([result]) => asked.resolve(result), asked.reject)
-      .finally(() => {
-        this.#alone.delete(asked.key)
-        this.#inFlight ??= this.#drain()
-      })
-    this.#alone.set(asked.key, done)
-    return done
-  }
-
-  /** An app that is over a quota and keeps asking gets one connection of the pool. */
-  #goApart(asked: Asked): void {
-    this.#lastApart = this.#redo(asked, this.#lastApart)
-  }
-
-  async #commitAlone(asked: Asked): Promise<readonly unknown[]> {
-    const { emitter, calls } = this.#around
-    const refused = refusedAtOnce(this.#write, asked, emitter)
-    if (refused !== undefined) {
-      await nextTurn()
-      throw refused
-    }
-    const ask = (on: Queryable) => assertAccepted(on, this.#write, asked, emitter)
+    const [first] = items
     // The check comes before the transaction, which would write and then roll back.
-    const accepted = emitter.isOverQuota(asked.asker.app)
-      ? await calls.borrow((on) => calls.during('reading', on, () => ask(on)))
-      : false
-    return this.#commit([asked], { lockTimeout: null, accepted })
+    const accepted =
+      first !== undefined &&
+      items.length === 1 &&
+      emitter.isOverQuota(first.writer.app) &&
+      (await calls.during('reading', on, () => assertAccepted(on, this.#write, first, emitter)))
+    return this.#inTransaction(items, on, SHARED_LOCK_TIMEOUT, accepted)
   }
 
-  async #commit(
-    group: readonly Asked[],
-    {
-      lockTimeout,
-      accepted = false,
-      kept,
-    }: { readonly lockTimeout: string | null; readonly accepted?: boolean; readonly kept?: KeptConnection },
+  /** Waits for whatever lock it needs, on a connection of its own. */
+  writeOnceUnlocked(item: KeyedItem): Promise<unknown> {
+    const write = (on: pg.PoolClient) => this.#inTransaction([item], on, null, false)
+    return elsewhereIfReadOnly(() => this.#options.calls.borrow(write)).then(([result]) => result)
+  }
+
+  async #inTransaction(
+    items: readonly Item[],
+    on: pg.PoolClient,
+    lockTimeout: string | null,
+    accepted: boolean,
   ): Promise<readonly unknown[]> {
-    const { calls, onWritten } = this.#around
-    const atOnce = this.#atOnce
-    const write = async (on: pg.PoolClient) => {
-      // After a wait for a lock, the triggers of that moment count: this takes two statements.
-      const written =
-        lockTimeout !== null && atOnce !== undefined ? await writeAtOnce(on, atOnce, group, this.#around) : undefined
-      if (written !== undefined) return written
-      const how = { lockTimeout, accepted, stage: 'writing' } as const
-      const work = () => writeOn(on, this.#write, group, this.#around, how)
-      return calls.transactionOn(on, work, (tx) => beginOn(tx, lockTimeout === null ? [] : SETTINGS))
-    }
-    const { results, lanes } = await elsewhereIfReadOnly(() => calls.borrow(write, kept))
+    const { calls, onWritten } = this.#options
+    const how = { lockTimeout, accepted, stage: 'writing' } as const
+    const { results, lanes } = await calls.transactionOn(
+      on,
+      () => writeOn(on, this.#write, items, this.#options, how),
+      (tx) => beginOn(tx, lockTimeout === null ? [] : SETTINGS),
+    )
     onWritten(lanes)
     return results
   }
-}
-
-function isHeld(error: unknown): boolean {
-  return sqlStateOf(error) === SQL_STATE.lockNotAvailable
 }
 
 /**
@@ -238,21 +198,14 @@ function isHeld(error: unknown): boolean {
 async function assertAccepted(
   on: Queryable,
   { atOnce }: AnyWrite,
-  { asker, item }: Asking,
+  { writer, item }: Item,
   emitter: Emitter,
 ): Promise<boolean> {
   if (atOnce === undefined) return false
   const { event, options } = atOnce.event(item)
-  if (!mayRefuse(options) && !emitter.isInDoubt(asker.app, 1)) return false
-  await emitter.assertAccepted([asker.prepare(event, options, atOnce.late)], on)
+  if (!mayRefuse(options) && !emitter.isInDoubt(writer.app, 1)) return false
+  await emitter.assertAccepted([writer.prepare(event, options, atOnce.late)], on)
   return true
-}
-
-/** A certain refusal: the database has just refused the app. */
-function refusedAtOnce({ atOnce }: AnyWrite, { asker, item }: Asking, emitter: Emitter): OutbusError | undefined {
-  if (atOnce === undefined || !emitter.isOverQuota(asker.app)) return undefined
-  const { event, options } = atOnce.event(item)
-  return emitter.refusedAtOnce([asker.prepare(event, options, atOnce.late)])
 }
 
 interface WrittenItems {
@@ -264,12 +217,12 @@ interface WrittenItems {
 async function writeAtOnce(
   on: pg.ClientBase,
   { write, statements }: AtOnce,
-  group: readonly Asking[],
-  { calls, emitter }: Pick<SharedWritesSurroundings, 'calls' | 'emitter'>,
+  group: readonly Item[],
+  { calls, emitter }: Pick<SharedWritesOptions, 'calls' | 'emitter'>,
 ): Promise<WrittenItems | undefined> {
-  const prepared = group.map(({ asker, item }) => {
+  const prepared = group.map(({ writer, item }) => {
     const { event, options } = write.event(item)
-    return asker.prepare(event, options, write.late)
+    return writer.prepare(event, options, write.late)
   })
   const parameters = write.parameters(itemsOf(group))
   const loading = emitter.load(prepared, on)
@@ -291,8 +244,8 @@ async function writeAtOnce(
 async function writeOn(
   tx: pg.ClientBase,
   write: AnyWrite,
-  group: readonly Asking[],
-  { sql, calls, emitter }: Pick<SharedWritesSurroundings, 'sql' | 'calls' | 'emitter'>,
+  group: readonly Item[],
+  { sql, calls, emitter }: Pick<SharedWritesOptions, 'sql' | 'calls' | 'emitter'>,
   {
     lockTimeout,
     accepted,
@@ -304,7 +257,7 @@ async function writeOn(
     events: readonly EventInput<EventSchemas>[],
     options: readonly (EmitOptions | undefined)[] = [],
   ): Promise<EmitResult[]> => {
-    const prepared = events.map((event, i) => (group[i] as (typeof group)[0]).asker.prepare(event, options[i]))
+    const prepared = events.map((event, i) => (group[i] as (typeof group)[0]).writer.prepare(event, options[i]))
     const how = { transactional: true, lockTimeout, accepted }
     const written = await calls.during(stage, tx, () => emitter.write(prepared, tx, how))
     lanes = bothLanes(lanes, written.lanes)
@@ -317,11 +270,11 @@ async function writeOn(
   return { results, lanes }
 }
 
-function itemsOf(group: readonly Asking[]) {
-  return group.map(({ asker: { app }, item }) => ({ app, item }))
+function itemsOf(group: readonly Item[]) {
+  return group.map(({ writer: { app }, item }) => ({ app, item }))
 }
 
-function assertOneForEach(results: unknown, group: readonly Asking[]): void {
+function assertOneForEach(results: unknown, group: readonly Item[]): void {
   if (Array.isArray(results) && results.length === group.length) return
   throw new OutbusError('source.failed', 'a shared write has to answer with a result for each of its items', {
     path: 'write',

@@ -403,11 +403,3 @@ async function isUsable(client: pg.PoolClient, error: unknown): Promise<boolean>
 }
 
 const LOST: ReadonlySet<string> = new Set<ErrorCode>(['emit.outcome_unknown', 'database.unreachable', 'bus.stopped'])
-
-/**
- * Whether a group may be repeated one by one. After a refusal nothing was written, and one of the group may be at
- * fault. After anything else something may have been written.
- */
-export function mayBeRepeated(error: unknown): boolean {
-  return isOutbusError(error) && !LOST.has(error.code)
-}
