@@ -8,8 +8,9 @@ import type { Queryable } from '../postgres/queryable.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import type { IndexCache } from '../triggers/index-cache.ts'
 import { IN_BATCHES, LIMITED } from '../sql/emit/single.ts'
-import { bothLanes, Emitter, NO_LANES } from './emitter.ts'
+import { Emitter } from './emitter.ts'
 import type { PreparedEvent } from './prepare.ts'
+import { bothLanes, NO_LANES } from './written.ts'
 
 const event = (app: string): PreparedEvent => ({
   app,

@@ -4,7 +4,7 @@ import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { fanOut } from './fan-out.ts'
 import type { PreparedEvent } from './prepare.ts'
 
-const event = (dedupeKey: string | null = null) => ({ dedupeKey }) as PreparedEvent
+const event = () => ({ replyTo: null }) as PreparedEvent
 const TRIGGERS = Array.from({ length: 5 }, (_, i) => ({ id: `t${i}` }) as IndexedTrigger)
 
 test('every pair of event and matching trigger once, and each trigger sent once', () => {
@@ -20,9 +20,4 @@ test('every pair of event and matching trigger once, and each trigger sent once'
       expect(new Set(triggers).size).toBe(triggers.length)
     }),
   )
-})
-
-test('one event with a dedupe key makes the whole statement look for it', () => {
-  expect(fanOut([event(), event('k')], [[], []]).deduped).toBe(true)
-  expect(fanOut([event()], [[]]).deduped).toBe(false)
 })

@@ -10,8 +10,6 @@ export interface FanOut {
   readonly pairEvents: number[]
   readonly pairTriggers: number[]
   readonly triggers: readonly IndexedTrigger[]
-  /** Some event takes a dedupe key. */
-  readonly deduped: boolean
   /** Some row is of an `ordered` trigger. */
   readonly ordered: boolean
   /** Some row is taken one by one. */
@@ -38,7 +36,6 @@ export function fanOut(events: readonly PreparedEvent[], matched: readonly (read
     pairEvents,
     pairTriggers,
     triggers: [...numbers.keys()],
-    deduped: events.some((event) => event.dedupeKey !== null),
     ordered: someDelivery((trigger) => trigger.ordered),
     single:
       someDelivery((trigger) => trigger.single !== IN_BATCHES) ||

@@ -12,29 +12,43 @@ import type { Sql } from '../postgres/statement.ts'
 /** Every connection of the pool may be in use, perhaps by the transaction that failed. */
 const ANSWER_WITHIN_MS = 1_000
 
-/** What the call needs and another transaction may hold. */
-export type Held =
-  | 'an ordering key or dedupe key of this emit'
-  | 'the dedupe key of this call'
-  | 'a dead letter or an ordering key of this replay'
+export const OF_AN_EMIT = 'an ordering key or dedupe key of this emit'
 
-/** `cause`: Postgres's error (55P03). The call's transaction has failed, so the pool is asked. */
-export async function lockTimeout(
-  cause: unknown,
-  held: Held,
-  sql: Sql,
-  pool: pg.Pool | undefined,
-): Promise<OutbusError> {
-  const holders = pool === undefined ? '' : await holdersFor(sql, pool)
-  return new OutbusError('emit.lock_timeout', `another transaction holds ${held} and does not end${holders}`, {
-    cause,
-    sqlState: SQL_STATE.lockNotAvailable,
-    hint: 'end that session, or try again: set lock_timeout in the transaction to wait longer than 10 s',
-  })
+/** What the call needs and another transaction may hold. */
+export type Held = typeof OF_AN_EMIT | 'the dedupe key of this call' | 'a dead letter or an ordering key of this replay'
+
+export class LockTimeouts {
+  readonly #sql: Sql
+  readonly #pool: pg.Pool | undefined
+
+  /** `pool`: asked who holds a lock that timed out. */
+  constructor(sql: Sql, pool: pg.Pool | undefined) {
+    this.#sql = sql
+    this.#pool = pool
+  }
+
+  /** In place of a lock timeout, `work` rejects with an error that names who may hold the lock. */
+  async waitingFor<T>(held: Held, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw isLockTimeout(error) ? await this.errorOf(error, held) : error
+    }
+  }
+
+  /** `cause`: Postgres's error (55P03). The call's transaction has failed, so the pool is asked. */
+  async errorOf(cause: unknown, held: Held): Promise<OutbusError> {
+    const holders = this.#pool === undefined ? '' : await holdersFor(this.#sql, this.#pool)
+    return new OutbusError('emit.lock_timeout', `another transaction holds ${held} and does not end${holders}`, {
+      cause,
+      sqlState: SQL_STATE.lockNotAvailable,
+      hint: 'end that session, or try again: set lock_timeout in the transaction to wait longer than 10 s',
+    })
+  }
 }
 
 /** Also recognises the error within an `OutbusError` of the bus. */
-export function isLockTimeout(error: unknown): boolean {
+function isLockTimeout(error: unknown): boolean {
   return sqlStateOf(error) === SQL_STATE.lockNotAvailable && !isOutbusError(error, 'emit.lock_timeout')
 }
 

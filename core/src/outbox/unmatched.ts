@@ -13,8 +13,6 @@ import type { PreparedEvent } from './prepare.ts'
 /** How many apps, sources and ops are logged once; later ones are only counted. */
 const MAX_TOLD = 10_000
 
-type Matched = readonly (readonly unknown[])[]
-
 /** The first event that is refused for its matching triggers. */
 export function firstRefused(
   events: readonly PreparedEvent[],
@@ -75,13 +73,7 @@ export class Unmatched {
     return this.#count
   }
 
-  note(events: readonly PreparedEvent[], matched: Matched): void {
-    events.forEach((event, i) => {
-      if (matched[i]?.length === 0) this.noteOne(event)
-    })
-  }
-
-  noteOne({ app, source, event: { op }, replyTo }: PreparedEvent): void {
+  note({ app, source, event: { op }, replyTo }: PreparedEvent): void {
     // The caller of a request hears that nobody is there, and a dead letter needs no handler.
     if (replyTo !== null || source.name === DEAD_LETTER_SOURCE) return
     this.#count++

@@ -1,0 +1,20 @@
+/** What an emit has written. */
+import type { EmitResult } from '../contract/emit-options.ts'
+
+/** Lanes, other than those of batches, that rows were written for. Whoever commits the rows then wakes them. */
+export interface WrittenFor {
+  readonly ordered: boolean
+  readonly single: boolean
+}
+
+export interface Written {
+  /** By the position of the event. */
+  readonly results: EmitResult[]
+  readonly lanes: WrittenFor
+}
+
+export const NO_LANES: WrittenFor = { ordered: false, single: false }
+
+export function bothLanes(one: WrittenFor, other: WrittenFor): WrittenFor {
+  return { ordered: one.ordered || other.ordered, single: one.single || other.single }
+}
