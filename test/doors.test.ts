@@ -74,9 +74,9 @@ test('@outbus/core/plugin, for authors of plugins: types', () => {
     "40:
     AnyPlugin AnySource AnyTarget CallScope CodeOf Delivery EmitOptionFacts ErasedBatch ErasureBatch
     EventInput EventOf EventSchemas EventSource JsonObject JsonValue Migrations OutbusErrorDetails
-    PageOptions Pattern PayloadPattern Plugin PluginErrors PluginHost Reservation SharedTransaction
-    SharedWrite SourceAudiences SourceChange SourceContext SourceHost SourceRequests SourceTransaction
-    Statement Target TriggerEvent VerbAction WriteAtOnce WriteStatement WriteTexts WrittenRow"
+    PageOptions Pattern PayloadPattern Plugin PluginErrors PluginHost Reservation SharedPart
+    SharedResult SharedWrite SourceAudiences SourceChange SourceContext SourceHost SourceRequests SourceTransaction
+    Statement Target TriggerEvent VerbAction WriteStatement WriteTexts WrittenRow"
   `)
 })
 

@@ -194,6 +194,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         sql: c.resolve(T.sql),
         calls: c.resolve(T.calls),
         emitter: c.resolve(T.emitter),
+        redactionOf: (source) => c.resolve(T.plugins).redactionOf(source),
         onWritten: (lanes) => wakeLanes(c, lanes),
       }),
   )

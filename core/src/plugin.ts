@@ -9,7 +9,8 @@ export type {
   EventSchemas,
   EventSource,
   Reservation,
-  SharedTransaction,
+  SharedPart,
+  SharedResult,
   SharedWrite,
   SourceChange,
   SourceContext,
@@ -18,7 +19,6 @@ export type {
   SourceTransaction,
   TriggerEvent,
   VerbAction,
-  WriteAtOnce,
 } from './contract/source.ts'
 export { defineTarget } from './contract/target.ts'
 export type { AnyTarget, Target } from './contract/target.ts'
@@ -27,8 +27,7 @@ export { assertSourceName } from './plugins/assert-plugin.ts'
 export { statement } from './postgres/statement.ts'
 export type { Statement } from './contract/statement.ts'
 export { writeStatement } from './sql/emit/write-statement.ts'
-export type { WriteStatement, WrittenRow } from './sql/emit/write-statement.ts'
-export type { WriteTexts } from './contract/write-texts.ts'
+export type { WriteStatement, WriteTexts, WrittenRow } from './contract/write-statement.ts'
 export { orderingKeyOf } from './validation/ordering-key.ts'
 export { EMIT_OPTIONS_RESOURCE, emitOptionsSchema } from './contract/emit-options.ts'
 export type { EmitOptionFacts } from './contract/emit-options.ts'

@@ -1,7 +1,8 @@
 /** Verbs that many call at once: one transaction for several, and nobody fails or waits for a neighbour. */
-import { createBus, OutbusError } from '@outbus/core'
-import { definePlugin, defineSource } from '@outbus/core/plugin'
-import type { SharedWrite } from '@outbus/core/plugin'
+import { createBus } from '@outbus/core'
+import type { Context } from '@outbus/core'
+import { definePlugin, defineSource, writeStatement } from '@outbus/core/plugin'
+import type { AnyPlugin, AnySource, SharedWrite, WriteStatement } from '@outbus/core/plugin'
 import { kv } from '@outbus/kv'
 import { useTestDatabase, useTestPool } from '@outbus/test-kit/vitest'
 import pino from 'pino'
@@ -10,7 +11,7 @@ import { z } from 'zod'
 import { putEntries } from '../../plugins/kv/src/sql/put-entries.ts'
 
 const target = { type: 'function', name: 'f' }
-const events = { put: z.strictObject({ key: z.string() }) }
+const events = { put: z.strictObject({ key: z.string(), version: z.int() }) }
 
 async function setUp() {
   const db = await useTestDatabase({ plugins: [kv()] })
@@ -212,26 +213,67 @@ test('what a group writes is what each would write by itself in a transaction of
   for (const [i, { version }] of together.entries()) expect(version).toBeLessThan(alone[i]?.version ?? 0)
 })
 
-test('a source that fails to say what came of a write has written it once', async () => {
+/** The plugin, whose source tells of each question. */
+function watched(plugin: AnyPlugin, onAsked: (question: string) => void): AnyPlugin {
+  const [source] = plugin.sources as [AnySource]
+  const questions = ['serialize', 'orderingKey', 'keysOf', 'matches', 'content'] as const
+  const members = Object.fromEntries(
+    questions.map((question) => {
+      const ask = (...args: unknown[]): unknown => {
+        onAsked(question)
+        return Reflect.apply(source[question] as () => unknown, source, args)
+      }
+      return [question, { value: ask, enumerable: true }]
+    }),
+  )
+  return Object.create(plugin, { sources: { value: [Object.create(source, members)], enumerable: true } }) as AnyPlugin
+}
+
+test.for([
+  ['outside of a transaction', {}],
+  ['where a trigger is ordered', { ordered: true }],
+] as const)('a write %s prepares its event once, and asks the source each question once', async ([, options]) => {
+  const db = await useTestDatabase({ plugins: [kv()] })
+  const asked: string[] = []
+  const plugin = watched(kv(), (question) => asked.push(question))
+  const log = pino({ level: 'silent' })
+  const bus = await createBus({ database: db.url, plugins: [plugin], app: 'shop', log })
+  onTestFinished(() => bus.stop({ graceMs: 0 }))
+  const cx = bus.context() as Context<ReturnType<typeof kv>['sources'][0]>
+  await cx.triggers.create({ name: 't', source: 'kv', filter: {}, target, ...options })
+  await cx.kv.set('c', 'warm', 0)
+  asked.length = 0
+  const { version } = await cx.kv.set('c', 'k', 1)
+  const prepared = asked.filter((question) => question === 'serialize' || question === 'orderingKey')
+  expect(prepared).toEqual(['serialize', 'orderingKey'])
+  const { rows } = await db.pool.query<{ event: unknown }>('select event from outbus.outbox order by id desc limit 1')
+  expect(rows).toEqual([{ event: { op: 'set', collection: 'c', key: 'k', value: 1, version } }])
+})
+
+test('an event that is too large with its version is refused before anything is written', async () => {
+  const { bus, db } = await setUp()
+  await bus.context().triggers.create({ name: 't', source: 'kv', filter: {}, target })
+  const sizeOf = (value: string) =>
+    JSON.stringify({ op: 'set', collection: 'c', key: 'k', value, version: Number.MAX_SAFE_INTEGER }).length
+  const fits = 'x'.repeat(262_144 - sizeOf(''))
+  const refusal = { code: 'payload.too_large', limit: 262_144 }
+  await expect(bus.kv.set('c', 'k', `${fits}x`)).rejects.toMatchObject(refusal)
+  expect((await db.pool.query('select from outbus.kv_entries')).rowCount).toBe(0)
+  await bus.kv.set('c', 'k', fits)
+})
+
+/** A source whose verb writes by `statement`, and emits what kv would not. */
+async function setUpPuts(statement: WriteStatement) {
   const { db } = await setUp()
-  const broken = new OutbusError('source.failed', 'no result')
-  const write: SharedWrite<typeof events, { key: string }, unknown> = {
-    key: ({ key }) => key,
-    write: () => Promise.reject(broken),
-    atOnce: {
-      statement: putEntries,
-      parameters: (items) => [
-        items.map(({ app }) => app),
-        items.map(() => 'c'),
-        items.map(({ item }) => item.key),
-        items.map(() => '1'),
-      ],
-      late: [],
-      event: ({ key }) => ({ event: { op: 'put', key }, options: undefined }),
-      result: () => {
-        throw broken
-      },
-    },
+  const write: SharedWrite<{ key: string }> = {
+    statement,
+    parameters: (items) => [
+      items.map(({ app }) => app),
+      items.map(() => 'c'),
+      items.map(({ item }) => item.key),
+      items.map(() => '1'),
+    ],
+    generated: ['version'],
   }
   const puts = definePlugin({
     name: 'puts',
@@ -241,24 +283,41 @@ test('a source that fails to say what came of a write has written it once', asyn
         version: 1,
         events,
         filter: z.strictObject({}),
-        keys: () => ['any'],
-        keysOf: () => ['any'],
         matches: () => true,
-        serialize: ({ key }) => ({ key }),
-        api: (context) => ({ put: (key: string) => context.together(write, { key }) }),
+        serialize: ({ key, version }) => ({ key, version }),
+        api: (context) => ({
+          put: (key: string) => {
+            const event = { op: 'put' as const, key, version: Number.MAX_SAFE_INTEGER }
+            return context.together(write, { item: { key }, key, event })
+          },
+        }),
       }),
     ],
   })
   const log = pino({ level: 'silent' })
   const bus = await createBus({ database: db.url, plugins: [kv(), puts], app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
-  const cx = bus.context()
+  return { db, cx: bus.context() }
+}
+
+test('what the statement generates is answered, and is in the event', async () => {
+  const { db, cx } = await setUpPuts(putEntries)
   await cx.triggers.create({ name: 'p', source: 'puts', filter: {}, target })
-  const answers = await Promise.allSettled([cx.puts.put('a'), cx.puts.put('b')])
-  expect(answers.map((answer) => answer.status === 'rejected' && (answer.reason as Error).cause)).toEqual([
-    broken,
-    broken,
-  ])
-  const { rows } = await db.pool.query("select event->>'key' as key from outbus.outbox order by key")
-  expect(rows).toEqual([{ key: 'a' }, { key: 'b' }])
+  const answers = await Promise.all([cx.puts.put('a'), cx.puts.put('b')])
+  const { rows } = await db.pool.query("select event from outbus.outbox order by event->>'key'")
+  const versions = answers.map(({ generated }) => generated['version'])
+  expect(versions).toEqual([expect.any(Number), expect.any(Number)])
+  expect(rows).toEqual(['a', 'b'].map((key, i) => ({ event: { key, version: versions[i] } })))
 })
+
+test.for([{}, { ordered: true }])(
+  'a statement that answers for too few items is refused, and nothing is written (trigger: %j)',
+  async (options) => {
+    const { ctes, rows } = putEntries
+    const { db, cx } = await setUpPuts(writeStatement('put_too_few', { ctes, rows: `${rows} where put.key <> 'b'` }))
+    await cx.triggers.create({ name: 'p', source: 'puts', filter: {}, target, ...options })
+    const [a, b] = await Promise.allSettled([cx.puts.put('a'), cx.puts.put('b')])
+    expect([a.status, b.status]).toEqual(['fulfilled', 'rejected'])
+    expect((await db.pool.query('select key from outbus.kv_entries')).rows).toEqual([{ key: 'a' }])
+  },
+)

@@ -30,7 +30,7 @@ import type { EmitQueue } from '../outbox/emit-queue.ts'
 import type { Emitter } from '../outbox/emitter.ts'
 import type { WrittenFor } from '../outbox/written.ts'
 import { bothLanes, NO_LANES } from '../outbox/written.ts'
-import type { SharedWrites, Writer } from '../outbox/shared-writes.ts'
+import type { SharedWrites } from '../outbox/shared-writes.ts'
 import type { PreparedEvent, PrepareExtras, PrepareLimits } from '../outbox/prepare.ts'
 import { pathOfEvent, prepareEvent } from '../outbox/prepare.ts'
 import type { Plugins } from '../plugins/plugins.ts'
@@ -52,6 +52,8 @@ import type {
   AnySource,
   EventInput,
   EventSchemas,
+  SharedPart,
+  SharedResult,
   SharedWrite,
   SourceContext,
   SourceTransaction,
@@ -405,21 +407,22 @@ abstract class BaseContext implements CoreContext {
         submit: (event, options) => this.#submit(source.name, event, options, 'source'),
         isAnswered: async (event) => (await this.#answering(source.name, event, 'source')) !== undefined,
       },
-      together: async <Item, Result>(write: SharedWrite<EventSchemas, Item, Result>, item: Item): Promise<Result> => {
+      together: async <Item>(
+        write: SharedWrite<Item>,
+        { item, key, event, options }: SharedPart<EventSchemas, Item>,
+      ): Promise<SharedResult> => {
         const { writes } = this.#around
-        await assertStanding()
-        const writer: Writer = {
-          app: this.app,
-          redaction: this.#around.plugins.redactionOf(source.name),
-          prepare: (event, options, late) => this.#prepare(source.name, event, options, { late }),
-        }
-        const anyWrite = write as SharedWrite<EventSchemas, unknown, unknown>
+        // Prepared once: the group has this event.
+        const prepared = this.#prepare(source.name, event, options, { generated: write.generated })
+        if (later !== undefined || this.#scope.boundBy !== undefined) await assertStanding()
+        const part = { item, key: `${this.app}\n${key}`, event: prepared, stated: prepared.text }
+        const anyWrite = write as SharedWrite<unknown>
         if (this.#tx !== undefined) {
           assertTransaction(this.#tx)
-          return (await writes.within(this.#tx, anyWrite, writer, item)) as Result
+          return writes.within(this.#tx, anyWrite, part)
         }
         this.#around.assertOpen()
-        return (await writes.write(anyWrite, writer, item)) as Result
+        return writes.write(anyWrite, part)
       },
       transaction: async <T>(work: (tx: SourceTransaction) => Promise<T>): Promise<T> => {
         await assertStanding()

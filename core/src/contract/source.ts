@@ -16,7 +16,7 @@ import type { ErasureBatch, ErasedBatch } from './erasure.ts'
 import type { Quotas } from './quotas.ts'
 import type { Audience } from './audience.ts'
 import type { Statement } from './statement.ts'
-import type { WriteTexts } from './write-texts.ts'
+import type { WriteStatement } from './write-statement.ts'
 
 /** What a target receives: any JSON value. */
 export type TriggerEvent = JsonValue
@@ -155,11 +155,12 @@ export interface SourceContext<E extends EventSchemas = EventSchemas> {
    */
   transaction<T>(work: (tx: SourceTransaction<E>) => Promise<T>): Promise<T>
   /**
-   * Writes `item` with what else this process is asked to write by the same `write` meanwhile: one transaction, one commit, after
-   * which each caller has its own result; in the caller's transaction, where there is one, by itself. For verbs that are called
-   * often by themselves: alone, each would pay for a commit.
+   * Writes the item and emits its event, with what else this process is asked to write by the same `write` meanwhile: one
+   * statement and one commit, after which each caller has its own answer. In the caller's transaction, where there is one, by
+   * itself. For verbs that are called often by themselves: alone, each would pay for a commit. Refuses what `check` refuses
+   * before anything is written.
    */
-  together<Item, Result>(write: SharedWrite<E, Item, Result>, item: Item): Promise<Result>
+  together<Item>(write: SharedWrite<Item>, part: SharedPart<E, Item>): Promise<SharedResult>
   /** Largest trigger event, in bytes of JSON: the bus's `maxEventBytes`. */
   readonly maxEventBytes: number
   /** Quotas of the app as they are now, for a verb that counts what is its own: `quotaExceeded` makes its refusal. One read. */
@@ -251,44 +252,39 @@ export interface SourceChange {
   readonly after?: unknown
 }
 
-/** What many callers do in one transaction. Made once, not for each call: callers of the same object go together. */
-export interface SharedWrite<E extends EventSchemas, Item, Result> {
-  /** What the item writes, such as a row's address. Two of one app with the same never share a transaction. Pure. */
-  key(item: Item): string
+/**
+ * What many callers write in one statement. Made once, not for each call: callers of the same object go together. Its functions
+ * are pure.
+ */
+export interface SharedWrite<Item> {
   /**
-   * Writes all of them, sorted by app and key, and answers for each by position. Called again, for each item by itself, where
-   * it throws for several.
+   * Made by `writeStatement`. Core puts the emit of the events into it: one round trip, which commits. In a caller's transaction
+   * the statement goes first and the emit after it. So it does where a trigger that matches is `ordered` or a lock is held.
    */
-  write(args: {
-    readonly tx: SharedTransaction<E>
-    readonly items: readonly { readonly app: string; readonly item: Item }[]
-  }): Promise<readonly Result[]>
-  /**
-   * The same as one statement, into which core puts the emit: one round trip, which commits. Taken outside of a caller's transaction,
-   * unless a trigger that matches is `ordered` or somebody holds a lock that it needs; `write` is called then, and always without it.
-   */
-  readonly atOnce?: WriteAtOnce<E, Item, Result>
-}
-
-/** Of a `SharedWrite`. All of its members are pure. */
-export interface WriteAtOnce<E extends EventSchemas, Item, Result> {
-  readonly statement: WriteTexts
-  /** Of the statement. */
+  readonly statement: WriteStatement
+  /** Of the statement, for items sorted by app and key. */
   parameters(items: readonly { readonly app: string; readonly item: Item }[]): readonly unknown[]
   /**
-   * Members of the trigger event that only the statement knows, which `event` gives any valid value. What is asked of the source
+   * Members of the trigger event that only the statement knows: it answers with them for each item. What is asked of the source
    * about the event (`keysOf`, `matches`, `content`, `orderingKey`) must not depend on them.
    */
-  readonly late: readonly string[]
-  event(item: Item): { readonly event: EventInput<E>; readonly options: EmitOptions | undefined }
-  /** `late`: what the statement answered for the item. */
-  result(args: { readonly emitted: EmitResult; readonly late: Readonly<Record<string, unknown>> }): Result
+  readonly generated: readonly string[]
 }
 
-export interface SharedTransaction<E extends EventSchemas> {
-  run<P extends readonly unknown[], Row>(statement: Statement<P, Row>, parameters: P): Promise<Row[]>
-  /** One event for each item, by position, each emitted by whoever asked for the item. All in one statement. */
-  emit(events: readonly EventInput<E>[], options?: readonly (EmitOptions | undefined)[]): Promise<EmitResult[]>
+/** What one call writes and emits: its part of a `SharedWrite`. */
+export interface SharedPart<E extends EventSchemas, Item> {
+  readonly item: Item
+  /** What the item writes, such as a row's address. Two of one app with the same key never share a statement. */
+  readonly key: string
+  /** With the longest values that `generated` members can have: the event is measured with these. */
+  readonly event: EventInput<E>
+  readonly options?: EmitOptions | undefined
+}
+
+export interface SharedResult {
+  readonly emitted: EmitResult
+  /** What the statement answered for the item. */
+  readonly generated: Readonly<Record<string, unknown>>
 }
 
 /** Infers a source's types from its definition; returns it unchanged. */

@@ -9,7 +9,7 @@ import { emitUniform } from '../sql/emit/emit-uniform.ts'
 import type { EmitsWithWrite } from '../sql/emit/emits-with-write.ts'
 import type { EmitRow, WaitingEmitParameters } from '../sql/emit/parameters.ts'
 import { readEpochs } from '../sql/emit/read-epochs.ts'
-import type { WrittenRow } from '../sql/emit/write-statement.ts'
+import type { WrittenRow } from '../contract/write-statement.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
@@ -48,8 +48,8 @@ export interface StatementWritten {
 }
 
 export interface StatementWrittenWithWrite extends StatementWritten {
-  /** Of each item, by position. */
-  readonly late: readonly WrittenRow['late'][]
+  /** By the position of the event. */
+  readonly generated: readonly WrittenRow['generated'][]
 }
 
 export interface EmitStatementsOptions {
@@ -123,16 +123,16 @@ export class EmitStatements {
         const { epoch } = indexes.get(app) as MatchingIndex
         const own = uniformParameters(events, triggers, epoch, this.#channelToTell(false))
         const [row] = await this.#sql.run(on, uniform, [...own, SHARED_LOCK_TIMEOUT, ...parameters])
-        const { stale, ids, late } = row as NonNullable<typeof row>
+        const { stale, ids, generated } = row as NonNullable<typeof row>
         const idsOf = idsOfUniform(ids, triggers.length)
-        return { stale: staleOf(stale), fresh: NONE, idsOf, lanes: NO_LANES, late: late ?? [] }
+        return { stale: staleOf(stale), fresh: NONE, idsOf, lanes: NO_LANES, generated: generated ?? [] }
       }
       case 'rows': {
         const pairs = fanOut(events, matched)
         const how = { transactional: false, lockTimeout: SHARED_LOCK_TIMEOUT }
         const own = plainParameters(this.#rowsParameters(events, pairs, indexes, how))
         const [row] = await this.#sql.run(on, rows, [...own, SHARED_LOCK_TIMEOUT, ...parameters])
-        return { ...writtenRows(row as EmitRow, pairs), late: row?.late ?? [] }
+        return { ...writtenRows(row as EmitRow, pairs), generated: row?.generated ?? [] }
       }
       default:
         return undefined

@@ -12,7 +12,7 @@ import { OutbusError } from '../errors.ts'
 import { findDedupeKey } from '../sql/emit/find-dedupe-key.ts'
 import type { Sql } from '../postgres/statement.ts'
 import type { Queryable } from '../postgres/queryable.ts'
-import type { WrittenRow } from '../sql/emit/write-statement.ts'
+import type { WrittenRow } from '../contract/write-statement.ts'
 import type { IndexCache } from '../triggers/index-cache.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { chooseStatement } from './choose-statement.ts'
@@ -195,11 +195,11 @@ export class Emitter {
    * Writes a source's own rows and all outbox rows in one statement, which commits by itself outside a transaction, and
    * waits for no lock (55P03). Undefined: nothing was written, since these events cannot go this way.
    */
-  async writeAtOnce(
+  async writeTogether(
     events: readonly PreparedEvent[],
     write: OwnWrite,
     on: Queryable,
-  ): Promise<(Written & { readonly late: readonly WrittenRow['late'][] }) | undefined> {
+  ): Promise<(Written & { readonly generated: readonly WrittenRow['generated'][] }) | undefined> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const indexes = await this.#indexes.of(events, on)
       const matched = this.#checks.match(events, indexes, on)
@@ -217,10 +217,10 @@ export class Emitter {
       this.#cycles.warn(events, matched)
       const written = await this.#statements.runWithWrite(events, matched, indexes, write, on)
       if (written === undefined) return undefined
-      const { stale, idsOf, lanes, late } = written
+      const { stale, idsOf, lanes, generated } = written
       if (stale.size === 0) {
         const results = events.map((event, i) => this.#resultOf(event, countOf(matched, i), i, idsOf))
-        return { results, lanes, late }
+        return { results, lanes, generated }
       }
       await this.#indexes.makeLatest(stale, on)
     }

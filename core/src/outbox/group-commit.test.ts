@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
-import type { EventSchemas, SharedWrite } from '../contract/source.ts'
+import type { SharedWrite } from '../contract/source.ts'
 import { OutbusError } from '../errors.ts'
 import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import type { Sql } from '../postgres/statement.ts'
+import { writeStatement } from '../sql/emit/write-statement.ts'
 import { EmitQueue } from './emit-queue.ts'
 import type { Emitter } from './emitter.ts'
 import type { GroupedWrites, Waiting } from './group-commit.ts'
@@ -166,10 +167,20 @@ test.for([
   [
     'shared writes',
     () => {
-      const writes = new SharedWrites({ sql: {} as Sql, emitter, calls, onWritten: () => undefined })
-      const write: SharedWrite<EventSchemas, unknown, unknown> = { key: String, write: async () => [] }
-      const writer = { app: 'shop', redaction: undefined, prepare: () => ({}) as PreparedEvent }
-      return { line: writes, add: (key: number) => writes.write(write, writer, key) }
+      const writes = new SharedWrites({
+        sql: {} as Sql,
+        emitter,
+        calls,
+        redactionOf: () => undefined,
+        onWritten: () => undefined,
+      })
+      const statement = writeStatement('w', { ctes: 'w as (insert … where {current})', rows: 'select' })
+      const write: SharedWrite<unknown> = { statement, parameters: () => [], generated: [] }
+      const event = { app: 'shop', source: { name: 's' } } as unknown as PreparedEvent
+      return {
+        line: writes,
+        add: (key: number) => writes.write(write, { item: 0, key: `${key}`, event, stated: '{}' }),
+      }
     },
   ],
 ] as const)('a stop whose grace ends refuses the %s that wait for the group in flight', async ([, setUpLine]) => {

@@ -43,8 +43,8 @@ export class PreparedEvent {
   readonly source: AnySource
   readonly event: { op: string }
   readonly eventId: string
-  /** The trigger event as JSON text. */
-  readonly text: string
+  /** The trigger event as JSON text. Without the `generated` members until these are known. */
+  text: string
   readonly priority: number | null
   readonly delayMs: number
   readonly runAt: string | null
@@ -114,8 +114,8 @@ export interface PrepareExtras {
   /** For an event that took its dedupe key before, see `SourceTransaction.reserve`. */
   readonly reservedId?: string | undefined
   readonly reply?: { readonly replyTo: string; readonly timeoutMs: number | null }
-  /** Members of the trigger event that the statement adds. */
-  readonly late?: readonly string[] | undefined
+  /** Members of the trigger event that only a source's statement knows, see `SharedWrite`. */
+  readonly generated?: readonly string[]
   /** The event's place among several. */
   readonly place?: number
 }
@@ -136,15 +136,17 @@ export function prepareEvent(
   options: EmitOptions | undefined,
   extras: PrepareExtras = NO_EXTRAS,
 ): PreparedEvent {
-  const { late } = extras
+  const { generated } = extras
   const source = plugins.source(sourceName)
   const redaction = plugins.redactionOf(source.name)
   const parsed = parseEvent(source, input)
   // Redaction comes first: the source matches, orders and files what is stored.
   const event = redaction === undefined ? parsed : (redaction.of(parsed) as { op: string })
   const triggerEvent = askSource(source, 'serialize', () => source.serialize(event), TRIGGER_EVENT)
-  const serialized = late === undefined ? triggerEvent : without(triggerEvent, late, source)
-  const text = encodeEvent(serialized, redaction, limits)
+  const text =
+    generated === undefined
+      ? encodeEvent(triggerEvent, redaction, limits)
+      : encodeStated(triggerEvent, generated, source, redaction, limits)
   const given =
     options === undefined
       ? NO_OPTIONS
@@ -165,12 +167,34 @@ function encodeEvent(event: unknown, redaction: Redaction | undefined, { maxEven
   return redacted === value ? text : encodeJson(redacted, { maxBytes: maxEventBytes })
 }
 
-function without(event: unknown, members: readonly string[], source: AnySource): object {
-  const carried = typeof event === 'object' && event !== null && members.every((member) => Object.hasOwn(event, member))
-  const left = carried ? Object.entries(event).filter(([member]) => !members.includes(member)) : []
-  if (left.length > 0) return Object.fromEntries(left)
-  const problem = `serialize returned no object with ${members.join(', ')} and something beside`
-  throw sourceFailed(source, 'serialize', problem, 'what is late is a member of the trigger event')
+/** The text without the generated members. It is measured with them. */
+function encodeStated(
+  event: unknown,
+  generated: readonly string[],
+  source: AnySource,
+  redaction: Redaction | undefined,
+  limits: PrepareLimits,
+): string {
+  const entries = typeof event === 'object' && event !== null ? Object.entries(event) : []
+  const stated = entries.filter(([member]) => !generated.includes(member))
+  const others = entries.filter(([member]) => generated.includes(member))
+  const whole = encodeEvent(Object.fromEntries([...stated, ...others]), redaction, limits)
+  const end = encodeEvent(Object.fromEntries(others), redaction, limits)
+  // The generated members are the last ones.
+  if (others.length === generated.length && whole.endsWith(`,${end.slice(1)}`)) return `${whole.slice(0, -end.length)}}`
+  const problem = `serialize returned no object with ${generated.join(', ')} and something beside`
+  throw sourceFailed(source, 'serialize', problem, 'what is generated is a member of the trigger event')
+}
+
+/** `stated`: the text that the event was prepared with. */
+export function fillIn(
+  event: PreparedEvent,
+  stated: string,
+  generated: Readonly<Record<string, unknown>>,
+  redaction: Redaction | undefined,
+): void {
+  const values = encodeJson(redaction === undefined ? generated : redaction.of(generated))
+  event.text = `${stated.slice(0, -1)},${values.slice(1)}`
 }
 
 function parseEvent(source: AnySource, input: unknown): { op: string } {

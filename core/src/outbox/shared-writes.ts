@@ -1,6 +1,6 @@
 /**
- * The writes of a source's verbs, in groups outside a caller's transaction. A group takes one statement where the write
- * allows it (`atOnce`), else four.
+ * The writes of a source's verbs. Outside a caller's transaction they go in groups: the emit is part of the source's
+ * statement where that waits for no other transaction, else the two share a transaction.
  *
  * Writes of one key stay in order, and groups are sorted against deadlocks between processes.
  */
@@ -9,93 +9,85 @@ import type { DatabaseCalls } from '../postgres/database-calls.ts'
 import { elsewhereIfReadOnly } from '../postgres/check-out.ts'
 import { beginOn } from '../postgres/transactions.ts'
 import { OutbusError } from '../errors.ts'
-import type { EventInput, EventSchemas, SharedWrite, WriteAtOnce } from '../contract/source.ts'
+import type { SharedResult, SharedWrite } from '../contract/source.ts'
+import type { WrittenRow } from '../contract/write-statement.ts'
 import type { EmitsWithWrite } from '../sql/emit/emits-with-write.ts'
 import { emitsWithWrite } from '../sql/emit/emits-with-write.ts'
 import type { Sql } from '../postgres/statement.ts'
-import type { Queryable } from '../postgres/queryable.ts'
-import type { EmitOptions, EmitResult } from '../contract/emit-options.ts'
 import type { Emitter } from './emitter.ts'
-import type { WrittenFor } from './written.ts'
-import { bothLanes, NO_LANES } from './written.ts'
 import type { GroupedWrites, NextGroup, Waiting } from './group-commit.ts'
 import { GroupCommit } from './group-commit.ts'
 import { SHARED_LOCK_TIMEOUT } from '../postgres/lock-timeouts.ts'
 import type { PreparedEvent } from './prepare.ts'
-import { mayRefuse } from './unmatched.ts'
+import { fillIn } from './prepare.ts'
+import { isRefusable } from './unmatched.ts'
 import type { Redaction } from '../plugins/redaction.ts'
+import type { WrittenFor } from './written.ts'
 
 /** The groups of 256 concurrent callers fit; more would make one caller wait long. */
 const MAX_GROUP = 256
 /** A shared transaction waits for a lock as long as an emit does. */
 const SETTINGS = [`lock_timeout = '${SHARED_LOCK_TIMEOUT}'`]
 
-/** Whose app it is, and how its events are prepared. */
-export interface Writer {
-  readonly app: string
-  readonly redaction: Redaction | undefined
-  prepare(event: EventInput<EventSchemas>, options: EmitOptions | undefined, late?: readonly string[]): PreparedEvent
-}
-
-interface Item {
-  readonly writer: Writer
+/** What one call writes and emits. */
+export interface PreparedPart {
   readonly item: unknown
-}
-
-/** An item in a group. */
-interface KeyedItem extends Item {
+  /** The app, and the key of the item. */
   readonly key: string
+  readonly event: PreparedEvent
+  /** The text of the event without its generated members. */
+  readonly stated: string
 }
 
-type ItemCall = Waiting<KeyedItem, unknown>
-type AnyWrite = SharedWrite<EventSchemas, unknown, unknown>
-
-interface AtOnce {
-  readonly write: WriteAtOnce<EventSchemas, unknown, unknown>
-  readonly statements: EmitsWithWrite
-}
+type AnyWrite = SharedWrite<unknown>
+type Call = Waiting<PreparedPart, SharedResult>
 
 export interface SharedWritesOptions {
   readonly sql: Sql
   readonly calls: DatabaseCalls
   readonly emitter: Emitter
+  redactionOf(source: string): Redaction | undefined
   /** Rows were written, and no lane has been woken. */
   onWritten(lanes: WrittenFor): void
 }
 
+interface WrittenParts {
+  readonly results: SharedResult[]
+  readonly lanes: WrittenFor
+}
+
 export class SharedWrites {
   readonly #options: SharedWritesOptions
-  readonly #groups = new Map<AnyWrite, GroupCommit<KeyedItem, unknown>>()
+  readonly #groups = new Map<AnyWrite, GroupCommit<PreparedPart, SharedResult>>()
   #over: AbortSignal | undefined
 
   constructor(options: SharedWritesOptions) {
     this.#options = options
   }
 
-  write(write: AnyWrite, writer: Writer, item: unknown): Promise<unknown> {
+  write(write: AnyWrite, part: PreparedPart): Promise<SharedResult> {
     let group = this.#groups.get(write)
-    if (group === undefined) this.#groups.set(write, (group = this.#newGroup(write, writer)))
-    return group.add({ writer, item, key: `${writer.app}\n${write.key(item)}` })
+    if (group === undefined) this.#groups.set(write, (group = this.#newGroup(write, part.event.source.name)))
+    return group.add(part)
   }
 
-  #newGroup(write: AnyWrite, writer: Writer): GroupCommit<KeyedItem, unknown> {
-    const group = new GroupCommit<KeyedItem, unknown>(
-      new GroupedItems(write, writer, this.#options),
-      this.#options.calls,
-    )
+  #newGroup(write: AnyWrite, source: string): GroupCommit<PreparedPart, SharedResult> {
+    const parts = new GroupedParts(write, this.#options.redactionOf(source), this.#options)
+    const group = new GroupCommit(parts, this.#options.calls)
     if (this.#over !== undefined) group.endWith(this.#over)
     return group
   }
 
   /** Writes in the caller's transaction, which nobody shares. */
-  async within(tx: pg.ClientBase, write: AnyWrite, writer: Writer, item: unknown): Promise<unknown> {
-    const { calls, emitter } = this.#options
-    await calls.during('within', tx, () => assertAccepted(tx, write, { writer, item }, emitter))
-    // A later refusal would leave the write in the transaction.
-    const accepted = write.atOnce !== undefined
-    const how = { lockTimeout: null, accepted, stage: 'within' } as const
-    const { results } = await writeOn(tx, write, [{ writer, item }], this.#options, how)
-    return results[0]
+  async within(tx: pg.ClientBase, write: AnyWrite, part: PreparedPart): Promise<SharedResult> {
+    const { calls, emitter, redactionOf } = this.#options
+    const { event } = part
+    // Refused before anything is written, since the caller's transaction may go on without the write.
+    if (isRefusable(event) || emitter.isInDoubt(event.app, 1))
+      await calls.during('within', tx, () => emitter.assertAccepted([event], tx))
+    const how = { lockTimeout: null, accepted: true, stage: 'within' } as const
+    const { results } = await writeOn(tx, write, [part], redactionOf(event.source.name), this.#options, how)
+    return results[0] as SharedResult
   }
 
   /** When `over` aborts, what was not sent is refused, and what is in flight is not awaited any longer. */
@@ -110,25 +102,25 @@ export class SharedWrites {
   }
 }
 
-class GroupedItems implements GroupedWrites<KeyedItem, unknown> {
+class GroupedParts implements GroupedWrites<PreparedPart, SharedResult> {
   readonly #write: AnyWrite
+  readonly #redaction: Redaction | undefined
   readonly #options: SharedWritesOptions
-  readonly #atOnce: AtOnce | undefined
+  readonly #statements: EmitsWithWrite | undefined
 
-  constructor(write: AnyWrite, { redaction }: Writer, options: SharedWritesOptions) {
+  constructor(write: AnyWrite, redaction: Redaction | undefined, options: SharedWritesOptions) {
     this.#write = write
+    this.#redaction = redaction
     this.#options = options
-    const { atOnce } = write
     // What only the statement knows cannot be redacted.
-    if (atOnce !== undefined && redaction?.reaches(atOnce.late) !== true)
-      this.#atOnce = { write: atOnce, statements: emitsWithWrite(atOnce.statement) }
+    if (redaction?.reaches(write.generated) !== true) this.#statements = emitsWithWrite(write.statement)
   }
 
   /** Of two writes of one key, the second goes after the first. */
-  next(waiting: ItemCall[], beside: ReadonlySet<ItemCall>): NextGroup<ItemCall> {
+  next(waiting: Call[], beside: ReadonlySet<Call>): NextGroup<Call> {
     if (waiting.length <= 1 && beside.size === 0) return { group: waiting, later: [] }
-    const group = new Map<string, ItemCall>()
-    const later: ItemCall[] = []
+    const group = new Map<string, Call>()
+    const later: Call[] = []
     const keysBeside = new Set(Array.from(beside, ({ write: { key } }) => key))
     for (const call of waiting) {
       const { key } = call.write
@@ -138,53 +130,64 @@ class GroupedItems implements GroupedWrites<KeyedItem, unknown> {
     return { group: [...group.values()].toSorted((a, b) => (a.write.key < b.write.key ? -1 : 1)), later }
   }
 
-  isOverQuota({ writer }: KeyedItem): boolean {
-    return this.#options.emitter.isOverQuota(writer.app)
+  isOverQuota({ event }: PreparedPart): boolean {
+    return this.#options.emitter.isOverQuota(event.app)
   }
 
-  refusedAtOnce({ writer, item }: KeyedItem): OutbusError | undefined {
-    const { atOnce } = this.#write
-    if (atOnce === undefined) return undefined
-    const { event, options } = atOnce.event(item)
-    return this.#options.emitter.refusedAtOnce([writer.prepare(event, options, atOnce.late)])
+  refusedAtOnce({ event }: PreparedPart): OutbusError | undefined {
+    return this.#options.emitter.refusedAtOnce([event])
   }
 
-  async write(group: readonly ItemCall[], on: pg.PoolClient): Promise<readonly unknown[]> {
-    const { calls, emitter, onWritten } = this.#options
-    const items = group.map(({ write }) => write)
-    // After a wait for a lock, the triggers of that moment count: this takes two statements.
-    const atOnce = this.#atOnce && (await writeAtOnce(on, this.#atOnce, items, this.#options))
-    if (atOnce !== undefined) {
-      onWritten(atOnce.lanes)
-      return atOnce.results
-    }
-    const [first] = items
-    // The check comes before the transaction, which would write and then roll back.
-    const accepted =
-      first !== undefined &&
-      items.length === 1 &&
-      emitter.isOverQuota(first.writer.app) &&
-      (await calls.during('reading', on, () => assertAccepted(on, this.#write, first, emitter)))
-    return this.#inTransaction(items, on, SHARED_LOCK_TIMEOUT, accepted)
+  async write(group: readonly Call[], on: pg.PoolClient): Promise<SharedResult[]> {
+    const parts = group.map(({ write }) => write)
+    const written = this.#statements && (await this.#writeAtOnce(parts, this.#statements, on))
+    if (written === undefined) return this.#writeInTransaction(parts, on, SHARED_LOCK_TIMEOUT)
+    this.#options.onWritten(written.lanes)
+    return written.results
   }
 
   /** Waits for whatever lock it needs, on a connection of its own. */
-  writeOnceUnlocked(item: KeyedItem): Promise<unknown> {
-    const write = (on: pg.PoolClient) => this.#inTransaction([item], on, null, false)
-    return elsewhereIfReadOnly(() => this.#options.calls.borrow(write)).then(([result]) => result)
+  async writeOnceUnlocked(part: PreparedPart): Promise<SharedResult> {
+    const write = (on: pg.PoolClient) => this.#writeInTransaction([part], on, null)
+    const [result] = await elsewhereIfReadOnly(() => this.#options.calls.borrow(write))
+    return result as SharedResult
   }
 
-  async #inTransaction(
-    items: readonly Item[],
+  /** Undefined: nothing was written, since it may have to wait for another transaction. */
+  async #writeAtOnce(
+    parts: readonly PreparedPart[],
+    statements: EmitsWithWrite,
+    on: pg.ClientBase,
+  ): Promise<WrittenParts | undefined> {
+    const { calls, emitter } = this.#options
+    const events = parts.map(({ event, stated }) => {
+      // A transaction that failed may have filled it in.
+      event.text = stated
+      return event
+    })
+    const parameters = this.#write.parameters(itemsOf(parts))
+    const loading = emitter.load(events, on)
+    if (loading !== undefined) await calls.during('reading', on, () => loading)
+    const written = await calls.during('committing', on, () =>
+      emitter.writeTogether(events, { ...statements, parameters }, on),
+    )
+    return written && { results: resultsOf(written.results, written.generated), lanes: written.lanes }
+  }
+
+  async #writeInTransaction(
+    parts: readonly PreparedPart[],
     on: pg.PoolClient,
     lockTimeout: string | null,
-    accepted: boolean,
-  ): Promise<readonly unknown[]> {
-    const { calls, onWritten } = this.#options
+  ): Promise<SharedResult[]> {
+    const { calls, emitter, onWritten } = this.#options
+    const [{ event }] = parts as readonly [PreparedPart]
+    const accepted = parts.length === 1 && emitter.isOverQuota(event.app)
+    // The check comes before the transaction, which would write and then roll back.
+    if (accepted) await calls.during('reading', on, () => emitter.assertAccepted([event], on))
     const how = { lockTimeout, accepted, stage: 'writing' } as const
     const { results, lanes } = await calls.transactionOn(
       on,
-      () => writeOn(on, this.#write, items, this.#options, how),
+      () => writeOn(on, this.#write, parts, this.#redaction, this.#options, how),
       (tx) => beginOn(tx, lockTimeout === null ? [] : SETTINGS),
     )
     onWritten(lanes)
@@ -192,92 +195,50 @@ class GroupedItems implements GroupedWrites<KeyedItem, unknown> {
   }
 }
 
-/**
- * Refuses an item before anything is written, since a caller's transaction may go on without the write. False if
- * nothing known here can refuse the item, or the write does not state its event.
- */
-async function assertAccepted(
-  on: Queryable,
-  { atOnce }: AnyWrite,
-  { writer, item }: Item,
-  emitter: Emitter,
-): Promise<boolean> {
-  if (atOnce === undefined) return false
-  const { event, options } = atOnce.event(item)
-  if (!mayRefuse(options) && !emitter.isInDoubt(writer.app, 1)) return false
-  await emitter.assertAccepted([writer.prepare(event, options, atOnce.late)], on)
-  return true
-}
-
-interface WrittenItems {
-  readonly results: readonly unknown[]
-  readonly lanes: WrittenFor
-}
-
-/** Undefined: nothing was written, and `writeOn` has to do it. */
-async function writeAtOnce(
-  on: pg.ClientBase,
-  { write, statements }: AtOnce,
-  group: readonly Item[],
-  { calls, emitter }: Pick<SharedWritesOptions, 'calls' | 'emitter'>,
-): Promise<WrittenItems | undefined> {
-  const prepared = group.map(({ writer, item }) => {
-    const { event, options } = write.event(item)
-    return writer.prepare(event, options, write.late)
-  })
-  const parameters = write.parameters(itemsOf(group))
-  const loading = emitter.load(prepared, on)
-  if (loading !== undefined) await calls.during('reading', on, () => loading)
-  const written = await calls.during('committing', on, () =>
-    emitter.writeAtOnce(prepared, { ...statements, parameters }, on),
-  )
-  if (written === undefined) return undefined
-  const { results: emitted, lanes, late } = written
-  try {
-    const results = emitted.map((result, i) => write.result({ emitted: result, late: late[i] as (typeof late)[0] }))
-    return { results, lanes }
-  } catch (cause) {
-    // The write is committed. An `OutbusError` would be a refusal, and be written again.
-    throw new Error('what was asked for is written, but its source failed to say what came of it', { cause })
-  }
-}
-
+/** The source's statement, then the emit. */
 async function writeOn(
   tx: pg.ClientBase,
   write: AnyWrite,
-  group: readonly Item[],
+  parts: readonly PreparedPart[],
+  redaction: Redaction | undefined,
   { sql, calls, emitter }: Pick<SharedWritesOptions, 'sql' | 'calls' | 'emitter'>,
-  {
-    lockTimeout,
-    accepted,
-    stage,
-  }: { readonly lockTimeout: string | null; readonly accepted: boolean; readonly stage: 'writing' | 'within' },
-): Promise<WrittenItems> {
-  let lanes = NO_LANES
-  const emit = async (
-    events: readonly EventInput<EventSchemas>[],
-    options: readonly (EmitOptions | undefined)[] = [],
-  ): Promise<EmitResult[]> => {
-    const prepared = events.map((event, i) => (group[i] as (typeof group)[0]).writer.prepare(event, options[i]))
-    const how = { transactional: true, lockTimeout, accepted }
-    const written = await calls.during(stage, tx, () => emitter.write(prepared, tx, how))
-    lanes = bothLanes(lanes, written.lanes)
-    return written.results
-  }
-  const run: Parameters<AnyWrite['write']>[0]['tx']['run'] = (stated, parameters) =>
-    calls.during(stage, tx, () => sql.run(tx satisfies Queryable, stated, parameters))
-  const results = await write.write({ tx: { run, emit }, items: itemsOf(group) })
-  assertOneForEach(results, group)
-  return { results, lanes }
-}
-
-function itemsOf(group: readonly Item[]) {
-  return group.map(({ writer: { app }, item }) => ({ app, item }))
-}
-
-function assertOneForEach(results: unknown, group: readonly Item[]): void {
-  if (Array.isArray(results) && results.length === group.length) return
-  throw new OutbusError('source.failed', 'a shared write has to answer with a result for each of its items', {
-    path: 'write',
+  how: { readonly lockTimeout: string | null; readonly accepted: boolean; readonly stage: 'writing' | 'within' },
+): Promise<WrittenParts> {
+  const { lockTimeout, accepted, stage } = how
+  const rows = await calls.during(stage, tx, () => sql.run(tx, write.statement.plain, write.parameters(itemsOf(parts))))
+  const values = valuesOf(rows, parts, write.generated)
+  const events = parts.map(({ event, stated }, i) => {
+    fillIn(event, stated, values[i] as WrittenRow['generated'], redaction)
+    return event
   })
+  const { results, lanes } = await calls.during(stage, tx, () =>
+    emitter.write(events, tx, { transactional: true, lockTimeout, accepted }),
+  )
+  return { results: resultsOf(results, values), lanes }
+}
+
+function itemsOf(parts: readonly PreparedPart[]) {
+  return parts.map(({ event: { app }, item }) => ({ app, item }))
+}
+
+/** By the position of the part. */
+function valuesOf(
+  rows: readonly WrittenRow[],
+  parts: readonly PreparedPart[],
+  generated: readonly string[],
+): WrittenRow['generated'][] {
+  const values: WrittenRow['generated'][] = []
+  for (const row of rows) values[Number(row.n) - 1] = row.generated
+  for (let i = 0; i < parts.length; i++)
+    if (!generated.every((member) => values[i]?.[member] !== undefined)) throw answersTooLittle(generated)
+  return values
+}
+
+function answersTooLittle(generated: readonly string[]): OutbusError {
+  const message = `the statement of a shared write has to answer with ${generated.join(', ')} for each of its items`
+  return new OutbusError('source.failed', message, { path: 'statement' })
+}
+
+function resultsOf(results: readonly SharedResult['emitted'][], values: readonly WrittenRow['generated'][]) {
+  return results.map((emitted, i) => ({ emitted, generated: values[i] as WrittenRow['generated'] }))
 }

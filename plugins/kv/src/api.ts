@@ -119,11 +119,16 @@ export function kvApi(context: Context): KvApi {
       const asked = context.authorize('set', { collection, key, value, ...emitOptionFacts(emitOptions) })
       if (asked !== undefined) await asked
       // Before anything is written, with the longest version there is.
-      context.check({ ...event, version: Number.MAX_SAFE_INTEGER }, emitOptions)
-      if (ifVersion === undefined && emitOptions.dedupeKey === undefined)
-        return context.together(putOne, { collection, key, text, event, options: emitOptions })
+      const expected = { ...event, version: Number.MAX_SAFE_INTEGER }
+      if (ifVersion === undefined && emitOptions.dedupeKey === undefined) {
+        const item = { collection, key, text }
+        const part = { item, key: addressOf(item), event: expected, options: emitOptions }
+        const { emitted, generated } = await context.together(putOne, part)
+        return { ...emitted, version: Number(generated['version']) }
+      }
+      context.check(expected, emitOptions)
       return context.transaction(async (tx) => {
-        await tx.expectMatch([{ ...event, version: Number.MAX_SAFE_INTEGER }], [emitOptions])
+        await tx.expectMatch([expected], [emitOptions])
         const reservation = await tx.reserve(emitOptions)
         if (reservation.takenBy !== undefined) {
           const [present] = await tx.run(getEntry, [app, collection, key])
@@ -207,35 +212,17 @@ interface PutItem {
   readonly collection: string
   readonly key: string
   readonly text: string
-  readonly event: { readonly op: 'set'; readonly collection: string; readonly key: string; readonly value: JsonValue }
-  readonly options: EmitOptions
 }
 
-const parametersOf = (items: readonly { readonly app: string; readonly item: PutItem }[]) =>
-  putParameters(
-    items.map(({ item }) => item),
-    (i) => (items[i] as { app: string }).app,
-  )
-
 /** A `set` of whatever is there: what several callers ask for at once is one statement and one commit. */
-const putOne: SharedWrite<typeof kvEvents, PutItem, KvWritten> = {
-  key: (item) => addressOf(item),
-  async write({ tx, items }) {
-    const versions = versionsOf(await tx.run(putEntries.plain, parametersOf(items)))
-    const events = items.map(({ item }, i) => ({ ...item.event, version: versions[i] as number }))
-    const emitted = await tx.emit(
-      events,
-      items.map(({ item }) => item.options),
-    )
-    return emitted.map((result, i) => ({ ...result, version: versions[i] as number }))
-  },
-  atOnce: {
-    statement: putEntries,
-    parameters: parametersOf,
-    late: ['version'],
-    event: ({ event, options }) => ({ event: { ...event, version: 0 }, options }),
-    result: ({ emitted, late }) => ({ ...emitted, version: Number(late['version']) }),
-  },
+const putOne: SharedWrite<PutItem> = {
+  statement: putEntries,
+  parameters: (items) =>
+    putParameters(
+      items.map(({ item }) => item),
+      (i) => (items[i] as { app: string }).app,
+    ),
+  generated: ['version'],
 }
 
 function putParameters(
@@ -253,7 +240,7 @@ function putParameters(
 /** By position. */
 function versionsOf(rows: readonly WrittenRow[]): number[] {
   const versions: number[] = []
-  for (const { n, late } of rows) versions[Number(n) - 1] = Number(late['version'])
+  for (const { n, generated } of rows) versions[Number(n) - 1] = Number(generated['version'])
   return versions
 }
 

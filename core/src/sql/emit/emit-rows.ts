@@ -9,9 +9,9 @@ import { LIMITED, LIMITED_TRANSACTIONAL, TRANSACTIONAL } from './single.ts'
 import { IS_IN_LINE, inLine } from './in-line.ts'
 import { AS_BEFORE, lockWait, WAITS_BOUNDED } from './lock-wait.ts'
 import { statement } from '../../postgres/statement.ts'
-import type { WritingStatement } from './write-statement.ts'
-import type { WriteTexts } from '../../contract/write-texts.ts'
-import { BESIDE, LATE, withLate, writtenWithin } from './write-statement.ts'
+import type { WithWriteStatement } from './write-statement.ts'
+import type { WriteTexts } from '../../contract/write-statement.ts'
+import { BESIDE, GENERATED, withGenerated, writtenWithin } from './write-statement.ts'
 import type { EmitParameters, WaitingEmitParameters, EmitRow } from './parameters.ts'
 
 const STALE = `stale as (
@@ -86,14 +86,14 @@ select (select json_object_agg(app_id, epoch) from stale) as stale, ${NOTIFIED('
 )
 
 /** As `emitUniformWithWrite`. */
-export function emitRowsWithWrite(write: WriteTexts): WritingStatement<EmitParameters> {
+export function emitRowsWithWrite(write: WriteTexts): WithWriteStatement<EmitParameters> {
   const current = `(select lock_timeout from lock_wait) is not null and not exists (select from stale)`
   return statement(
     `emit_rows_${write.name}`,
     `with ${STALE}, lock_wait as materialized (
   select set_config('lock_timeout', $27, true) as lock_timeout
-), ${writtenWithin(write, { after: 27, ids: '$9', current })}, ${written({ events: EVENTS, event: withLate('e.event'), beside: BESIDE })}
-select (select json_object_agg(app_id, epoch) from stale) as stale, ${LATE}, ${NOTIFIED('$22', '$25')}, ${IDS}`,
+), ${writtenWithin(write, { after: 27, ids: '$9', current })}, ${written({ events: EVENTS, event: withGenerated('e.event'), beside: BESIDE })}
+select (select json_object_agg(app_id, epoch) from stale) as stale, ${GENERATED}, ${NOTIFIED('$22', '$25')}, ${IDS}`,
   )
 }
 

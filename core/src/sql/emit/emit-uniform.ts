@@ -2,9 +2,9 @@ import type { ArrayText } from '../../postgres/arrays.ts'
 import type { EmitRow } from './parameters.ts'
 import { NOTIFIED } from './emit-rows.ts'
 import { statement } from '../../postgres/statement.ts'
-import type { WritingStatement } from './write-statement.ts'
-import type { WriteTexts } from '../../contract/write-texts.ts'
-import { BESIDE, LATE, withLate, writtenWithin } from './write-statement.ts'
+import type { WithWriteStatement } from './write-statement.ts'
+import type { WriteTexts } from '../../contract/write-statement.ts'
+import { BESIDE, GENERATED, withGenerated, writtenWithin } from './write-statement.ts'
 
 type UniformParameters = [
   appId: string,
@@ -69,14 +69,14 @@ select ${STALE}, ${NOTIFIED_OF_WRITTEN}, ${IDS} from written`,
 
 /**
  * `emit_uniform` with a source's own write before it. If the index is stale, nothing is written. The members of each
- * item's `late` are appended to its event.
+ * item's `generated` are appended to its event.
  */
-export function emitUniformWithWrite(write: WriteTexts): WritingStatement<UniformParameters> {
+export function emitUniformWithWrite(write: WriteTexts): WithWriteStatement<UniformParameters> {
   return statement(
     `emit_uniform_${write.name}`,
     `with seen as materialized (
   select ${SEEN}, set_config('lock_timeout', $16, true) as lock_timeout
-), ${writtenWithin(write, { after: 16, ids: '$3', current: CURRENT })}, ${written(withLate('e.event::text'), BESIDE)}
-select ${STALE}, ${LATE}, ${NOTIFIED_OF_WRITTEN}, ${IDS} from written`,
+), ${writtenWithin(write, { after: 16, ids: '$3', current: CURRENT })}, ${written(withGenerated('e.event::text'), BESIDE)}
+select ${STALE}, ${GENERATED}, ${NOTIFIED_OF_WRITTEN}, ${IDS} from written`,
   )
 }

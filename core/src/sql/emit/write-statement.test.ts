@@ -3,12 +3,12 @@ import { writeStatement, writtenWithin } from './write-statement.ts'
 
 const parts = {
   ctes: 'put as (insert into t select $1, $12 where {current} returning n)',
-  rows: `select n, '{}'::json as late from put where $1 > 0`,
+  rows: `select n, '{}'::json as generated from put where $1 > 0`,
 }
 
 test('by itself it writes whatever the index is', () => {
   expect(writeStatement('w', parts).plain.text).toBe(
-    `with put as (insert into t select $1, $12 where true returning n)\nselect n, '{}'::json as late from put where $1 > 0`,
+    `with put as (insert into t select $1, $12 where true returning n)\nselect n, '{}'::json as generated from put where $1 > 0`,
   )
 })
 

@@ -2,25 +2,14 @@
 import type { EmitRow } from './parameters.ts'
 import { statement } from '../../postgres/statement.ts'
 import type { Statement } from '../../contract/statement.ts'
-import type { WriteTexts } from '../../contract/write-texts.ts'
-
-export interface WrittenRow {
-  /** The item's place, from 1. */
-  readonly n: string
-  /** A JSON object: what is known of the item only once it is written. */
-  readonly late: Readonly<Record<string, unknown>>
-}
-
-export interface WriteStatement<Parameters extends readonly unknown[]> extends WriteTexts {
-  readonly plain: Statement<Parameters, WrittenRow>
-}
+import type { WriteStatement, WriteTexts, WrittenRow } from '../../contract/write-statement.ts'
 
 /** Stands for the emit's condition: nothing is written if an event would be left out. */
 const CURRENT = '{current}'
 
 /**
  * `ctes` stands between `with` and `rows`, and writes only if `{current}`: `insert … select … where {current}`. `rows`
- * selects `n`, the item's place from 1, and `late`, a JSON value.
+ * selects `n`, the item's place from 1, and `generated`, a JSON object.
  */
 export function writeStatement<Parameters extends readonly unknown[]>(
   name: string,
@@ -31,14 +20,14 @@ export function writeStatement<Parameters extends readonly unknown[]>(
 }
 
 /** `write`: the write's own parameters. */
-export type WritingStatement<EmitParameters extends readonly unknown[]> = Statement<
+export type WithWriteStatement<EmitParameters extends readonly unknown[]> = Statement<
   [...EmitParameters, lockTimeout: string, ...write: unknown[]],
-  EmitRow & { readonly late: readonly WrittenRow['late'][] | null }
+  EmitRow & { readonly generated: readonly WrittenRow['generated'][] | null }
 >
 
 /**
- * What a statement of `after` parameters needs for `write`, and `late`: one row with each item's late members at its
- * place. An array, because the planner expected a join to have one row, and chose a nested loop. A missing row fails
+ * What a statement of `after` parameters needs for `write`, and `generated`: one row with each item's generated members
+ * at its place. An array, because the planner expected a join to have one row, and chose a nested loop. A missing row fails
  * the statement (22P02).
  */
 export function writtenWithin(
@@ -48,17 +37,17 @@ export function writtenWithin(
   const shift = (sql: string) => sql.replaceAll(/\$(\d+)/g, (_, number: string) => `$${Number(number) + after}`)
   return `${shift(ctes).replaceAll(CURRENT, current)}, made as (
 ${shift(rows)}
-), late as materialized (
-  select array_agg(late order by n) as rows,
+), generated as materialized (
+  select array_agg(generated order by n) as rows,
     case when count(*) = cardinality(${ids}::uuid[]) then 0 when ${current} then (count(*)::text || ' rows'::text)::integer end as missing
   from made
 )`
 }
 
 /** What the rows join beside `e`. */
-export const BESIDE = '\n  join late on missing = 0'
-export const LATE = '(select array_to_json(rows) from late) as late'
+export const BESIDE = '\n  join generated on missing = 0'
+export const GENERATED = '(select array_to_json(rows) from generated) as generated'
 
-export function withLate(event: string): string {
-  return `left(${event}, -1) || ',' || substr(late.rows[e.n]::text, 2)`
+export function withGenerated(event: string): string {
+  return `left(${event}, -1) || ',' || substr(generated.rows[e.n]::text, 2)`
 }

@@ -21,6 +21,6 @@ export const putEntries = writeStatement<PutParameters>('kv_put_entries', {
   set value = excluded.value, version = nextval('{schema}.kv_version_sequence'), updated_at = clock_timestamp()
   returning app_id, collection, key, version
 )`,
-  rows: `select entry.n, ('{"version":'::text || put.version::text || '}'::text)::json as late
+  rows: `select entry.n, ('{"version":'::text || put.version::text || '}'::text)::json as generated
 from entry join put using (app_id, collection, key)`,
 })

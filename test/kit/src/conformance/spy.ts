@@ -1,13 +1,7 @@
 /** A source whose verbs are watched: what they ask of their context, and what becomes of them when that fails. */
 import { OutbusError } from '@outbus/core'
-import type {
-  AnyPlugin,
-  AnySource,
-  EventSchemas,
-  SharedTransaction,
-  SourceContext,
-  SourceTransaction,
-} from '@outbus/core/plugin'
+import type { EmitResult } from '@outbus/core'
+import type { AnyPlugin, AnySource, SourceContext, SourceTransaction, WrittenRow } from '@outbus/core/plugin'
 import { sourceOf, withSource } from './parts.ts'
 
 export class Spy {
@@ -39,16 +33,15 @@ export class Spy {
       run: (statement, parameters) => this.#step('run', 0, () => context.run(statement, parameters)),
       emit: (event, options) => this.#step('emit', 1, () => context.emit(event, options)),
       transaction: (work) => context.transaction((tx) => work(this.#transaction(tx))),
-      // Without `atOnce`, which is no steps.
-      together: ({ key, write }, item) =>
-        context.together({ key, write: ({ tx, items }) => write({ tx: this.#shared(tx), items }) }, item),
-    }
-  }
-
-  #shared(tx: SharedTransaction<EventSchemas>): SharedTransaction<EventSchemas> {
-    return {
-      run: (statement, parameters) => this.#step('run', 0, () => tx.run(statement, parameters)),
-      emit: (events, options) => this.#step('emit', events.length, () => tx.emit(events, options)),
+      // The same in two steps, of which either may fail.
+      together: (write, { item, event, options }) =>
+        context.transaction(async (given) => {
+          const tx = this.#transaction(given)
+          const [row] = (await tx.run(write.statement.plain, write.parameters([{ app: context.app, item }]))) as [WrittenRow]
+          const events = [{ ...event, ...row.generated }]
+          const [emitted] = (await tx.emit(events, options === undefined ? [] : [options])) as [EmitResult]
+          return { emitted, generated: row.generated }
+        }),
     }
   }
 
