@@ -75,8 +75,8 @@ test('@outbus/core/plugin, for authors of plugins: types', () => {
     AnyPlugin AnySource AnyTarget CallScope CodeOf Delivery EmitOptionFacts ErasedBatch ErasureBatch
     EventInput EventOf EventSchemas EventSource JsonObject JsonValue Migrations OutbusErrorDetails
     PageOptions Pattern PayloadPattern Plugin PluginErrors PluginHost Reservation SharedPart
-    SharedResult SharedWrite SourceAudiences SourceChange SourceContext SourceHost SourceRequests SourceTransaction
-    Statement Target TriggerEvent VerbAction WriteStatement WriteTexts WrittenRow"
+    SharedResult SharedWrite SourceAudiences SourceChange SourceContext SourceHost SourceRequests
+    SourceTransaction Statement Target TriggerEvent VerbAction WriteStatement WriteTexts WrittenRow"
   `)
 })
 

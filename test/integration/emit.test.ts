@@ -128,8 +128,8 @@ test('an emit is planned once, not anew each time, for one trigger and for sever
   )
   // Postgres plans the first five for their parameters.
   expect(rows).toEqual([
-    { name: 'outbus.emit_uniform', planned: '5' },
     { name: 'outbus.emit_one', planned: '5' },
+    { name: 'outbus.emit_uniform', planned: '5' },
   ])
 })
 

@@ -1,6 +1,5 @@
 /** Verbs that many call at once: one transaction for several, and nobody fails or waits for a neighbour. */
 import { createBus } from '@outbus/core'
-import type { Context } from '@outbus/core'
 import { definePlugin, defineSource, writeStatement } from '@outbus/core/plugin'
 import type { AnyPlugin, AnySource, SharedWrite, WriteStatement } from '@outbus/core/plugin'
 import { kv } from '@outbus/kv'
@@ -214,7 +213,7 @@ test('what a group writes is what each would write by itself in a transaction of
 })
 
 /** The plugin, whose source tells of each question. */
-function watched(plugin: AnyPlugin, onAsked: (question: string) => void): AnyPlugin {
+function watched<P extends AnyPlugin>(plugin: P, onAsked: (question: string) => void): P {
   const [source] = plugin.sources as [AnySource]
   const questions = ['serialize', 'orderingKey', 'keysOf', 'matches', 'content'] as const
   const members = Object.fromEntries(
@@ -226,7 +225,7 @@ function watched(plugin: AnyPlugin, onAsked: (question: string) => void): AnyPlu
       return [question, { value: ask, enumerable: true }]
     }),
   )
-  return Object.create(plugin, { sources: { value: [Object.create(source, members)], enumerable: true } }) as AnyPlugin
+  return Object.create(plugin, { sources: { value: [Object.create(source, members)], enumerable: true } }) as P
 }
 
 test.for([
@@ -239,7 +238,7 @@ test.for([
   const log = pino({ level: 'silent' })
   const bus = await createBus({ database: db.url, plugins: [plugin], app: 'shop', log })
   onTestFinished(() => bus.stop({ graceMs: 0 }))
-  const cx = bus.context() as Context<ReturnType<typeof kv>['sources'][0]>
+  const cx = bus.context()
   await cx.triggers.create({ name: 't', source: 'kv', filter: {}, target, ...options })
   await cx.kv.set('c', 'warm', 0)
   asked.length = 0

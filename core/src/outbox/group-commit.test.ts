@@ -138,17 +138,20 @@ test('a stop whose grace ends refuses what waits, pauses or is over a quota, and
     overQuota: (text) => text.startsWith('over'),
   })
   line.endWith(over.signal)
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
   const held = line.add('held')
   await line.add('free')
+  void line.add('over 1, in flight')
+  const overQuota = line.add('over 2')
+  await turn()
   void line.add('in flight')
-  await new Promise((resolve) => setImmediate(resolve))
-  void line.add('over in flight')
-  const waiting = ['waits', 'over 2', 'over 3'].map((text) => line.add(text))
-  await new Promise((resolve) => setImmediate(resolve))
+  await turn()
+  const refused = Promise.allSettled([held, overQuota, line.add('waits'), line.add('over 3')])
   const settled = line.settled()
   over.abort()
   await settled
-  for (const refused of [held, ...waiting]) await expect(refused).rejects.toMatchObject({ code: 'bus.stopped' })
+  const stopped = { status: 'rejected', reason: expect.objectContaining({ code: 'bus.stopped' }) as unknown }
+  expect(await refused).toEqual([stopped, stopped, stopped, stopped])
 })
 
 const emitter = { isOverQuota: () => false, load: () => undefined } as unknown as Emitter

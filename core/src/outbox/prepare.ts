@@ -175,10 +175,11 @@ function encodeStated(
   redaction: Redaction | undefined,
   limits: PrepareLimits,
 ): string {
-  const entries = typeof event === 'object' && event !== null ? Object.entries(event) : []
-  const stated = entries.filter(([member]) => !generated.includes(member))
-  const others = entries.filter(([member]) => generated.includes(member))
-  const whole = encodeEvent(Object.fromEntries([...stated, ...others]), redaction, limits)
+  const stated: [string, unknown][] = []
+  const others: [string, unknown][] = []
+  for (const entry of typeof event === 'object' && event !== null ? Object.entries(event) : [])
+    (generated.includes(entry[0]) ? others : stated).push(entry)
+  const whole = encodeEvent(Object.fromEntries(stated.concat(others)), redaction, limits)
   const end = encodeEvent(Object.fromEntries(others), redaction, limits)
   // The generated members are the last ones.
   if (others.length === generated.length && whole.endsWith(`,${end.slice(1)}`)) return `${whole.slice(0, -end.length)}}`

@@ -37,7 +37,9 @@ export class Spy {
       together: (write, { item, event, options }) =>
         context.transaction(async (given) => {
           const tx = this.#transaction(given)
-          const [row] = (await tx.run(write.statement.plain, write.parameters([{ app: context.app, item }]))) as [WrittenRow]
+          const [row] = (await tx.run(write.statement.plain, write.parameters([{ app: context.app, item }]))) as [
+            WrittenRow,
+          ]
           const events = [{ ...event, ...row.generated }]
           const [emitted] = (await tx.emit(events, options === undefined ? [] : [options])) as [EmitResult]
           return { emitted, generated: row.generated }
