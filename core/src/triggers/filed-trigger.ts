@@ -74,8 +74,12 @@ export class FiledTrigger implements IndexedTrigger {
   }
 
   get snapshot(): string {
+    return (this.#snapshot ??= JSON.stringify(this.#content()))
+  }
+
+  #content(): TriggerSnapshot {
     const { name, source, target, retry, timeout_ms, transactional, registrant, run_as } = this.#row
-    const content: TriggerSnapshot = {
+    return {
       app: this.#app,
       id: this.id,
       name,
@@ -88,7 +92,6 @@ export class FiledTrigger implements IndexedTrigger {
       ...(transactional ? { transactional } : {}),
       ...(this.#carriesFilter ? { filter: this.#row.filter } : {}),
     }
-    return (this.#snapshot ??= JSON.stringify(content))
   }
 }
 
