@@ -7,6 +7,7 @@ import type { TestDatabase } from '@outbus/test-kit'
 import { withClient } from '@outbus/test-kit/connections'
 import { runStep, Worker } from './child.ts'
 import type { WorkerOptions } from './child.ts'
+import { SWITCHED_OFF } from './contract.ts'
 import type { Amount, Scenario, SystemName } from './contract.ts'
 import { ServerMeter } from './server-meter.ts'
 import { loadSystem } from './systems/index.ts'
@@ -23,6 +24,8 @@ export interface Contestant {
   readonly variant: string
   /** The folder of the benchmark's sources beside the packages that are measured. */
   readonly sources: string
+  /** A switch of the bus that is off. Default none. */
+  readonly off?: string
 }
 
 /** What a slice has cost, in all. */
@@ -220,9 +223,10 @@ export class Arena {
     }
   }
 
-  #optionsFor({ scenario, variant, sources }: Contestant, measuring = false): WorkerOptions {
+  #optionsFor({ scenario, variant, sources, off }: Contestant, measuring = false): WorkerOptions {
     return {
       sources,
+      env: off === undefined ? {} : { [SWITCHED_OFF]: off },
       limitMs: this.#quick ? LIMIT_MS.quick : LIMIT_MS.full,
       signal: this.#signal,
       cache: this.#cache,

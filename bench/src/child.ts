@@ -17,6 +17,8 @@ export interface WorkerOptions {
   readonly signal: AbortSignal
   /** A folder where compiled code is kept from process to process, as it would be of a program that was built. */
   readonly cache: string
+  /** Variables of its environment. */
+  readonly env?: NodeJS.ProcessEnv
   /** Options of Node itself. Default none. */
   readonly nodeOptions?: readonly string[]
 }
@@ -40,7 +42,7 @@ export class Worker {
 
   static async start(system: string, scenario: string, task: WorkerTask, options: WorkerOptions): Promise<Worker> {
     options.signal.throwIfAborted()
-    const { sources, cache, nodeOptions = [] } = options
+    const { sources, cache, env, nodeOptions = [] } = options
     const child = spawn(
       process.execPath,
       ['--conditions=outbus-source', ...nodeOptions, 'worker.ts', system, scenario, JSON.stringify(task)],
@@ -48,7 +50,7 @@ export class Worker {
         cwd: sources,
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        env: { ...process.env, NODE_COMPILE_CACHE: cache },
+        env: { ...process.env, ...env, NODE_COMPILE_CACHE: cache },
       },
     )
     const worker = new Worker(child, options)

@@ -13,6 +13,9 @@ import type { JsonObject } from '@outbus/core/plugin'
 export const SYSTEMS = ['outbus', 'graphile-worker', 'pg-boss', 'bullmq', 'raw'] as const
 export type SystemName = (typeof SYSTEMS)[number]
 
+/** The environment variable that names the switch of the bus that a process has off. */
+export const SWITCHED_OFF = 'OUTBUS_BENCH_SWITCHED_OFF'
+
 /** What a figure counts. Less of `ms`, `MB` and `×` is better, and more of everything else. */
 export type Unit = 'rows/s' | 'events/s' | 'requests/s' | 'ms' | 'MB' | '×'
 

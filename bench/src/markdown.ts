@@ -76,7 +76,7 @@ export function replaceBetweenMarkers(document: string, place: Place, content: s
   return `${document.slice(0, from + begin.length)}\n${content}\n${document.slice(to)}`
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   const align = head.map((_, i) => (i === 0 ? '---' : '---:'))
   return [line(head), line(align), ...rows.map(line)].join('\n')

@@ -8,7 +8,7 @@
  */
 import type { Amount, Run, Slice, SystemName, Work } from './contract.ts'
 import { dispatchersCpu } from './dispatcher-process.ts'
-import { scenarios } from './scenarios/index.ts'
+import { scenarios, switchScenarios } from './scenarios/index.ts'
 import { loadSystem } from './systems/index.ts'
 
 export interface WorkerTask {
@@ -83,7 +83,7 @@ async function perform(command: Command): Promise<unknown> {
 }
 
 function scenario() {
-  const found = scenarios.find(({ name }) => name === scenarioName)
+  const found = [...scenarios, ...switchScenarios].find(({ name }) => name === scenarioName)
   if (found === undefined) throw new Error(`there is no scenario ${scenarioName}`)
   return found
 }

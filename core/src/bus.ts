@@ -33,6 +33,8 @@ import type { StartablePlugin } from './plugins/plugin-lifecycle.ts'
 import type { AnyPlugin, SourcesOf } from './contract/plugin.ts'
 import type { AnySource, SourceNamed, TriggerEvent } from './contract/source.ts'
 import type { Queryable } from './postgres/queryable.ts'
+import { ALL_ON } from './switches/switches.ts'
+import type { Switches } from './switches/switches.ts'
 import { assertNode, assertPg } from './validation/runtime.ts'
 import { assertVerbs } from './plugins/verbs.ts'
 import type { Removed } from './maintenance/upkeep.ts'
@@ -354,15 +356,23 @@ function assertHandler(name: unknown, handler: unknown): void {
  * A bus, checked: options and plugins are validated, the schema is migrated if `migrate` says so and compared with
  * what this program needs, at the first use. It emits at once; it dispatches after `start()`.
  */
-export async function createBus<const P extends readonly AnyPlugin[] = []>(
+export function createBus<const P extends readonly AnyPlugin[] = []>(
   options: BusOptions<P>,
+): Promise<Bus<SourcesOf<P[number]>>> {
+  return createBusWith(options, ALL_ON)
+}
+
+/** {@link createBus} without some optimisation, for tests and measurements. */
+export async function createBusWith<const P extends readonly AnyPlugin[] = []>(
+  options: BusOptions<P>,
+  switches: Switches,
 ): Promise<Bus<SourcesOf<P[number]>>> {
   assertNode(process.versions.node)
   const settings = parseOptions(options)
   assertPg(settings.database)
   if (settings.app !== undefined) assertAppId(settings.app)
   const lifecycle = new Lifecycle()
-  const parts = compose(settings, lifecycle)
+  const parts = compose(settings, lifecycle, switches)
   const lines = [
     { name: 'core', migrations: coreMigrations },
     ...parts.plugins.installed.flatMap(({ name, migrations }) =>

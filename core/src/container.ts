@@ -30,6 +30,7 @@ import type { InboxResolver } from './inbox/resolver.ts'
 import { OutbusError, quoted } from './errors.ts'
 import { assertSchemaName } from './migrate/schema-name.ts'
 import type { BusSettings } from './options.ts'
+import { chooserOf } from './outbox/choose-statement.ts'
 import { Emitter } from './outbox/emitter.ts'
 import type { WrittenFor } from './outbox/written.ts'
 import { EmitQueue } from './outbox/emit-queue.ts'
@@ -48,6 +49,7 @@ import { SetAsideRows } from './set-aside/set-aside.ts'
 import type { AnyPlugin, PluginHost } from './contract/plugin.ts'
 import type { AnySource, SourceHost } from './contract/source.ts'
 import { Sql } from './postgres/statement.ts'
+import type { Switches } from './switches/switches.ts'
 import { Timekeeper } from './maintenance/timekeeper.ts'
 import { Upkeep } from './maintenance/upkeep.ts'
 import { Admission } from './quotas/admission.ts'
@@ -125,7 +127,7 @@ export interface BusLifecycle {
   checkSchema(): Promise<void>
 }
 
-export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
+export function compose(settings: BusSettings, lifecycle: BusLifecycle, switches: Switches): Parts {
   const c = rootContainer.createChildContainer()
   const provide = <V>(name: InjectionToken<V>, make: (c: DependencyContainer) => V) =>
     c.register(name, { useFactory: instanceCachingFactory(make) })
@@ -149,12 +151,12 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
   provide(T.calls, (c) => {
     const { pool, isOwn } = c.resolve(T.database)
     const checkSchema = () => lifecycle.checkSchema()
-    return new DatabaseCalls({ pool, keeps: isOwn, over: lifecycle.over, checkSchema })
+    return new DatabaseCalls({ pool, keeps: isOwn && switches.keptConnection, over: lifecycle.over, checkSchema })
   })
   provide(T.callSql, (c) => new CallSql(c.resolve(T.sql), c.resolve(T.calls)))
   provide(T.indexes, (c) => {
     const unreadable = new UnreadableTriggers(c.resolve(T.aside), () => c.resolve(T.database).pool)
-    return new IndexCache(c.resolve(T.sql), c.resolve(T.plugins), settings.quotas, unreadable)
+    return new IndexCache(c.resolve(T.sql), c.resolve(T.plugins), settings.quotas, unreadable, switches.filedPatterns)
   })
   provide(T.admission, (c) => {
     const waiting = new WaitingRows({ sql: c.resolve(T.sql), calls: c.resolve(T.calls), log: c.resolve(T.log) })
@@ -172,7 +174,8 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         log: c.resolve(T.log),
         pool: c.resolve(T.database).pool,
         channel: wakeUpChannel(settings.schema),
-        localDispatcherIsIdle: () => c.resolve(T.wakeUp).isHeard,
+        localDispatcherIsIdle: switches.quietEmits ? () => c.resolve(T.wakeUp).isHeard : () => false,
+        choose: chooserOf(switches),
         admission: c.resolve(T.admission),
         roots: new RootBudgets(c.resolve(T.sql), c.resolve(T.log)),
       }),
@@ -183,7 +186,10 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       new EmitQueue({
         emitter: c.resolve(T.emitter),
         calls: c.resolve(T.calls),
-        lend: (app) => c.resolve(T.wakeUp).lend(app) ?? c.resolve(T.fairWakeUp).lend(app),
+        lend: switches.handOver
+          ? (app) => c.resolve(T.wakeUp).lend(app) ?? c.resolve(T.fairWakeUp).lend(app)
+          : () => undefined,
+        groups: switches.groups,
         onWritten: (lanes) => wakeLanes(c, lanes),
       }),
   )
@@ -195,6 +201,8 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
         calls: c.resolve(T.calls),
         emitter: c.resolve(T.emitter),
         redactionOf: (source) => c.resolve(T.plugins).redactionOf(source),
+        groups: switches.groups,
+        atOnce: switches.atOnce,
         onWritten: (lanes) => wakeLanes(c, lanes),
       }),
   )
@@ -342,6 +350,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle): Parts {
       wakeUp: c.resolve(T.wakeUp),
       log: c.resolve(T.log),
       settings: settings.dispatch,
+      switches,
       contextFor: (scope, tx) => contextFor(scope, tx),
     })
   })

@@ -6,6 +6,7 @@ import { emitBatch } from './emit-batch.ts'
 import { emitOne } from './emit-one.ts'
 import { fair } from './fair.ts'
 import { fanOut } from './fan-out.ts'
+import { kvPatterns } from './kv-patterns.ts'
 import { kvSet } from './kv-set.ts'
 import { lanes } from './lanes.ts'
 import { latencyIdle } from './latency-idle.ts'
@@ -35,3 +36,6 @@ export const scenarios: readonly Scenario[] = [
   retry,
   memory,
 ]
+
+/** Scenarios that only `npm run bench:switches` measures. */
+export const switchScenarios: readonly Scenario[] = [kvPatterns]

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createBus } from '@outbus/core'
 import { kv } from '@outbus/kv'
 import { withClient } from '@outbus/test-kit/connections'
+import { SWITCHED_OFF } from '../contract.ts'
 import type { Channel, Session, System, WorkTable } from '../contract.ts'
 import { benchSource, eventOf } from './bench-source.ts'
 
@@ -19,11 +20,19 @@ const CHANNELS: readonly Channel[] = ['main', 'other']
  * The one place where a bus is made. `--compare` runs these sources with the packages of an older commit: where its public
  * API differs from today's, the difference is bridged here.
  */
-export function openBus(url: string, { migrate = false } = {}) {
+export async function openBus(url: string, { migrate = false } = {}) {
   const store = kv()
   // A package of before plugins gives its source itself, and its bus takes sources.
   if ('events' in store) return createBus({ database: url, sources: [benchSource, store], migrate } as never) as never
-  return createBus({ database: url, plugins: [{ name: 'bench', sources: [benchSource] }, store], migrate })
+  const options = { database: url, plugins: [{ name: 'bench', sources: [benchSource] }, store], migrate } as const
+  const off = process.env[SWITCHED_OFF]
+  if (off === undefined) return createBus(options)
+  // An older commit that is compared has no switches.
+  const [{ createBusWith }, { ALL_ON }] = await Promise.all([
+    import('@outbus/core/switched'),
+    import('@outbus/core/switches'),
+  ])
+  return createBusWith(options, { ...ALL_ON, [off]: false })
 }
 
 export const outbus: System = {

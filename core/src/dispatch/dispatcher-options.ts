@@ -11,6 +11,7 @@ import type { AttemptRules } from './run/attempt.ts'
 import type { DeliverySurroundings } from './run/delivery.ts'
 import type { DispatchSettings } from './options.ts'
 import type { Plans } from './run/plan.ts'
+import type { Switches } from '../switches/switches.ts'
 import type { AnswerRules } from './leases/request-outcome.ts'
 import type { WakeUp, WakeUps } from '../wake/wake-up.ts'
 
@@ -39,4 +40,5 @@ export interface DispatcherOptions extends DeliverySurroundings {
   readonly principals: RunsAsRules
   readonly log: Logger
   readonly settings: DispatchSettings
+  readonly switches: Switches
 }

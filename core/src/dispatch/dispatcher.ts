@@ -248,7 +248,7 @@ export class Dispatcher {
   async #tick(): Promise<void> {
     const { sql, log, wakeUp, orderedWakeUp } = this.#options
     await this.#portions.refresh()
-    void this.#starts.refresh()
+    if (this.#options.switches.marks) void this.#starts.refresh()
     if (this.#portions.heedsClock)
       await moveFromFuture(sql, this.#control, log, () => {
         for (const each of [wakeUp, orderedWakeUp]) each.all()

@@ -16,6 +16,7 @@ import type { LeaseKeeper } from './run/lease-keeper.ts'
 import { leasedLoop } from './leases/leased-turn.ts'
 import { shortLeaseMs } from './options.ts'
 import { backoffMs, sleep } from '../time/pause.ts'
+import { WHOLE } from './batches/portions.ts'
 import type { Portions } from './batches/portions.ts'
 import type { RequestDispatch } from './leases/request-dispatch.ts'
 import { SINGLE_LANES, SingleLane } from './leases/single-lane.ts'
@@ -55,13 +56,15 @@ export class Lanes {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { settings } = this.#options
+    const { settings, switches } = this.#options
     const { around, isolation, portions, starts } = this.#shared
     const crowding = new Crowding()
+    const laneOptions = { ...settings, ...switches }
+    const crowds = switches.fairLane ? { crowding } : {}
     const firstTurn = promised<void>()
     const lanes = Array.from({ length: settings.lanes }, (_, i) => {
-      const rows = new UnorderedRows(() => portions.of(i), starts)
-      return { lane: new Lane(around, rows, { ...settings, crowding }), rows }
+      const rows = new UnorderedRows(switches.portions ? () => portions.of(i) : () => WHOLE, starts, switches)
+      return { lane: new Lane(around, rows, { ...laneOptions, ...crowds }), rows }
     })
     const unordered = lanes.map(({ lane, rows }) =>
       this.#keepOpen(signal, (connection, onTurn) =>
@@ -72,9 +75,9 @@ export class Lanes {
       ),
     )
     const others = new FairRows(crowding, () => portions.dispatchers, starts)
-    const fair = new Lane(around, others, settings)
+    const fair = new Lane(around, others, laneOptions)
     const lines = new OrderedRows(starts)
-    const ordered = new Lane(around, lines, settings)
+    const ordered = new Lane(around, lines, laneOptions)
     const alone = new AloneLane(around, isolation, settings.holdMs, starts)
     const singles = SINGLE_LANES.map((single) => this.#singleLane(single))
     // The busiest lanes connect first: a connection costs as much as many rows.
@@ -127,8 +130,9 @@ export class Lanes {
     signal: AbortSignal,
     onTurn: () => void,
   ): Promise<void> {
-    const { settings, wakeUp } = this.#options
+    const { settings, switches, wakeUp } = this.#options
     const { idleness } = this.#shared
+    const leastTurnMs = switches.turnPause ? LEAST_TURN_MS : 0
     const over = AbortSignal.any([signal, connection.lost])
     const lending = lane.emitted.lending(connection, () => this.#canClaim)
     await claimLoop({
@@ -143,7 +147,7 @@ export class Lanes {
       onTurn,
       onWorked: (full, tookMs) => {
         idleness.worked()
-        if (!full) return wakeUp.pause(LEAST_TURN_MS - tookMs, signal)
+        if (!full) return wakeUp.pause(leastTurnMs - tookMs, signal)
         // There are probably more rows than one lane can take.
         wakeUp.one()
       },

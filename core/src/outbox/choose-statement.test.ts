@@ -3,7 +3,7 @@ import type { AnySource } from '../contract/source.ts'
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { IN_BATCHES, LIMITED } from '../sql/emit/single.ts'
 import type { EmitStatement } from './choose-statement.ts'
-import { chooseStatement } from './choose-statement.ts'
+import { chooserOf, chooseStatement } from './choose-statement.ts'
 import type { PreparedEvent } from './prepare.ts'
 
 const source = { name: 's', version: 1 } as AnySource
@@ -63,4 +63,16 @@ test.for<
 ])('%s', ([, events, matched, emit, withWrite]) => {
   expect(chooseStatement(events, matched, false)).toBe(emit)
   expect(chooseStatement(events, matched, true)).toBe(withWrite)
+})
+
+test.for<[off: object, one: EmitStatement, uniform: EmitStatement]>([
+  [{}, 'one', 'uniform'],
+  [{ oneRow: false }, 'uniform', 'uniform'],
+  [{ uniform: false }, 'one', 'rows'],
+  [{ oneRow: false, uniform: false }, 'rows', 'rows'],
+])('with %o, another statement that can write the same rows is chosen', ([off, one, uniform]) => {
+  const choose = chooserOf({ oneRow: true, uniform: true, ...off })
+  expect(choose([plain], [[t]], false)).toBe(one)
+  expect(choose([plain, other], [[t], [t]], false)).toBe(uniform)
+  expect(choose([keyed], [[t]], false)).toBe('rows-waiting')
 })

@@ -1,5 +1,6 @@
 /** Chooses the statement that writes the rows of events. Pure. */
 import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
+import type { Switches } from '../switches/switches.ts'
 import type { PreparedEvent } from './prepare.ts'
 import { areUniform } from './uniform.ts'
 
@@ -30,4 +31,16 @@ export function chooseStatement(
       return 'rows-waiting'
   }
   return hasWrite || matched.some((triggers) => triggers.length > 0) ? 'rows' : 'epochs'
+}
+
+export type ChooseStatement = typeof chooseStatement
+
+/** The choice among the statements that are switched on. */
+export function chooserOf({ uniform, oneRow }: Pick<Switches, 'uniform' | 'oneRow'>): ChooseStatement {
+  if (uniform && oneRow) return chooseStatement
+  return (events, matched, hasWrite) => {
+    const chosen = chooseStatement(events, matched, hasWrite)
+    if (chosen === 'one' && !oneRow) return uniform ? 'uniform' : 'rows'
+    return chosen === 'uniform' && !uniform ? 'rows' : chosen
+  }
 }

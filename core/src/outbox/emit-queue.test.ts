@@ -44,6 +44,7 @@ function setUp() {
     emitter: emitter as unknown as Emitter,
     calls: calls as unknown as DatabaseCalls,
     lend: () => undefined,
+    groups: true,
     onWritten: () => undefined,
   })
   pauses.length = 0

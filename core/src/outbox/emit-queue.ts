@@ -29,6 +29,8 @@ export interface EmitQueueOptions {
   readonly calls: DatabaseCalls
   /** The connection of an idle lane of this process that takes rows of the app, if any. */
   lend(app: string): Lent | undefined
+  /** Whether emits share statements. */
+  readonly groups: boolean
   /** Rows were written, and no lane has been woken. */
   onWritten(lanes: WrittenFor): void
 }
@@ -42,8 +44,8 @@ export class EmitQueue {
   readonly #keyed: GroupCommit<Emit, EmitResult[]>
 
   constructor(options: EmitQueueOptions) {
-    this.#plain = new GroupCommit(new GroupedEmits(options), options.calls)
-    this.#keyed = new GroupCommit(new GroupedEmits(options), options.calls)
+    this.#plain = new GroupCommit(new GroupedEmits(options), options)
+    this.#keyed = new GroupCommit(new GroupedEmits(options), options)
   }
 
   emit(events: Emit): Promise<EmitResult[]> {

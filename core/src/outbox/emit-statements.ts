@@ -14,7 +14,7 @@ import type { IndexedTrigger } from '../triggers/filed-trigger.ts'
 import { NO_TRIGGERS_EPOCH } from '../triggers/index-cache.ts'
 import type { MatchingIndex } from '../triggers/matching-index.ts'
 import type { Lent } from '../wake/wake-up.ts'
-import { chooseStatement } from './choose-statement.ts'
+import type { ChooseStatement } from './choose-statement.ts'
 import type { DeliveryIds } from './delivery-ids.ts'
 import { idsByEvent, idsOfUniform } from './delivery-ids.ts'
 import type { EmitIndexes, Indexes } from './emit-indexes.ts'
@@ -57,6 +57,7 @@ export interface EmitStatementsOptions {
   readonly channel: string
   /** Whether a dispatcher of this process is idle, and is woken directly. */
   readonly localDispatcherIsIdle: () => boolean
+  readonly choose: ChooseStatement
 }
 
 type Matched = readonly (readonly IndexedTrigger[])[]
@@ -84,14 +85,14 @@ export class EmitStatements {
     on: Queryable,
     how: EmitHow,
   ): Promise<StatementWritten> {
-    const chosen = chooseStatement(events, matched, false)
+    const chosen = this.#options.choose(events, matched, false)
     switch (chosen) {
       case 'epochs':
         return { stale: await this.#indexes.staleOf(indexes, on), fresh: NONE, idsOf: NO_IDS, lanes: NO_LANES }
       case 'one':
       case 'uniform': {
         const channel = this.#channelToTell(how.transactional)
-        const idsOf = await this.sendUniform(events, matched, indexes, on, channel)
+        const idsOf = await this.#sendUniform(events, matched, indexes, on, channel, chosen === 'one')
         const stale = idsOf === undefined ? await this.#epochOf(events, on) : NOT_STALE
         return { stale, fresh: NONE, idsOf: idsOf ?? NO_IDS, lanes: NO_LANES }
       }
@@ -116,7 +117,7 @@ export class EmitStatements {
     { uniform, rows, parameters }: OwnWrite,
     on: Queryable,
   ): Promise<StatementWrittenWithWrite | undefined> {
-    switch (chooseStatement(events, matched, true)) {
+    switch (this.#options.choose(events, matched, true)) {
       case 'uniform': {
         const { app } = events[0] as PreparedEvent
         const triggers = matched[0] ?? []
@@ -140,18 +141,19 @@ export class EmitStatements {
   }
 
   /** Of uniform events. Undefined: nothing was written, since the app's epoch has changed. */
-  async sendUniform(
+  async #sendUniform(
     events: readonly PreparedEvent[],
     matched: Matched,
     indexes: Indexes,
     on: Queryable,
     channel: string | null,
+    asOne: boolean,
   ): Promise<DeliveryIds | undefined> {
     const [event] = events as readonly [PreparedEvent]
     const [triggers] = matched as readonly [readonly IndexedTrigger[]]
     const { epoch } = indexes.get(event.app) as MatchingIndex
-    const [trigger] = triggers
-    if (events.length === 1 && triggers.length === 1 && trigger !== undefined) {
+    if (asOne) {
+      const [trigger] = triggers as readonly [IndexedTrigger]
       const [row] = await this.#sql.run(on, emitOne, oneParameters(event, trigger, epoch, channel))
       return row && idsOfUniform(row.id, 1)
     }
@@ -159,7 +161,7 @@ export class EmitStatements {
     return row?.stale === null ? idsOfUniform(row.ids, triggers.length) : undefined
   }
 
-  /** Sends the statement for uniform events on the connection of a lane, before this returns, and wakes the lane. */
+  /** Sends the row of one event and one trigger on the connection of a lane, before this returns, and wakes the lane. */
   sendByLane(
     lent: Lent,
     events: readonly PreparedEvent[],
@@ -167,12 +169,7 @@ export class EmitStatements {
     indexes: Indexes,
   ): Promise<DeliveryIds | undefined> {
     const [event] = events as readonly [PreparedEvent]
-    const [[trigger, another]] = matched as readonly [readonly [IndexedTrigger, IndexedTrigger?]]
-    if (events.length > 1 || another !== undefined) {
-      const written = this.sendUniform(events, matched, indexes, lent.on, null)
-      lent.wake()
-      return written
-    }
+    const [[trigger]] = matched as readonly [readonly [IndexedTrigger]]
     const { epoch } = indexes.get(event.app) as MatchingIndex
     const sent = this.#sql.run(lent.on, emitNoted, notedParameters(event, trigger, epoch, lent.note()))
     const emitting = sent.then(([row]) => row?.id)

@@ -10,6 +10,7 @@ import type { IndexCache } from '../triggers/index-cache.ts'
 import { IN_BATCHES, LIMITED } from '../sql/emit/single.ts'
 import { Emitter } from './emitter.ts'
 import type { PreparedEvent } from './prepare.ts'
+import { chooseStatement } from './choose-statement.ts'
 import { bothLanes, NO_LANES } from './written.ts'
 
 const event = (app: string): PreparedEvent => ({
@@ -61,6 +62,7 @@ test('each write says for which lanes it wrote, whoever else writes meanwhile', 
     log: { warn: () => undefined } as unknown as Logger,
     channel: 'c',
     localDispatcherIsIdle: () => false,
+    choose: chooseStatement,
     roots: { charge: () => undefined } as unknown as RootBudgets,
     admission: { refusalOf: () => undefined, written: () => undefined } as unknown as Admission,
   })
@@ -97,6 +99,7 @@ test('an app over a quota whose filter cannot be read is not refused from memory
     log: {} as Logger,
     channel: 'c',
     localDispatcherIsIdle: () => false,
+    choose: chooseStatement,
     roots: {} as RootBudgets,
     admission: { isSure: () => true } as unknown as Admission,
   })

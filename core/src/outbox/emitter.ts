@@ -228,16 +228,15 @@ export class Emitter {
   }
 
   /**
-   * Sends the statement for uniform events, outside a transaction, before this returns. Undefined: nothing was sent,
-   * since the events are not uniform or an index is missing. Resolves to undefined if the triggers had changed, and
-   * nothing was written. Wakes the lane that lends, and notifies nobody.
+   * Sends the statement for a lone event with one trigger, outside a transaction, before this returns. Undefined:
+   * nothing was sent, since it is another event or an index is missing. Resolves to undefined if the triggers had
+   * changed, and nothing was written. Wakes the lane that lends, and notifies nobody.
    */
   send(events: readonly PreparedEvent[], lent: Lent): Promise<EmitResult[] | undefined> | undefined {
     const indexes = this.#indexes.latest(events)
     const matched = indexes && matchOrError(events, indexes)
     if (indexes === undefined || !Array.isArray(matched)) return undefined
-    const chosen = chooseStatement(events, matched, false)
-    if (chosen !== 'one' && chosen !== 'uniform') return undefined
+    if (chooseStatement(events, matched, false) !== 'one') return undefined
     // What has to ask the database first goes another way.
     if (!this.#checks.passesAtOnce(events, matched, indexes)) return undefined
     this.#cycles.warn(events, matched)

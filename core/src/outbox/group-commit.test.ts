@@ -30,11 +30,13 @@ function setUp({
   unlocked = async (text) => text,
   overQuota = () => false,
   refusedAtOnce = () => undefined,
+  grouped = true,
 }: {
   readonly write?: (group: readonly string[]) => Promise<void> | void
   readonly unlocked?: GroupedWrites<string, string>['writeOnceUnlocked']
   readonly overQuota?: (text: string) => boolean
   readonly refusedAtOnce?: (text: string) => OutbusError | undefined
+  readonly grouped?: boolean
 } = {}) {
   const groups: (readonly string[])[] = []
   const writes: GroupedWrites<string, string> = {
@@ -52,10 +54,7 @@ function setUp({
     refusedAtOnce,
     writeOnceUnlocked: unlocked,
   }
-  const line = new GroupCommit(
-    writes,
-    callsOn((work) => work({} as pg.PoolClient)),
-  )
+  const line = new GroupCommit(writes, { calls: callsOn((work) => work({} as pg.PoolClient)), groups: grouped })
   return { line, groups }
 }
 
@@ -68,6 +67,18 @@ test('what arrives while a group is in flight shares the next one', async () => 
   first.resolve()
   expect(await Promise.all([a, ...rest])).toEqual(['a', 'b', 'c'])
   expect(groups).toEqual([['a'], ['b', 'c']])
+})
+
+test('without groups, each goes by itself and waits for no other', async () => {
+  const first = Promise.withResolvers<void>()
+  const { line, groups } = setUp({ write: ([text]) => (text === 'a' ? first.promise : undefined), grouped: false })
+  const a = line.add('a')
+  expect(await Promise.all([line.add('b'), line.add('c')])).toEqual(['b', 'c'])
+  const settled = line.settled()
+  first.resolve()
+  expect(await a).toBe('a')
+  await settled
+  expect(groups).toEqual([['a'], ['b'], ['c']])
 })
 
 test('a refused group is redone one by one, and one alone fails', async () => {
@@ -162,7 +173,7 @@ test.for([
   [
     'emits',
     () => {
-      const queue = new EmitQueue({ emitter, calls, lend: () => undefined, onWritten: () => undefined })
+      const queue = new EmitQueue({ emitter, calls, lend: () => undefined, groups: true, onWritten: () => undefined })
       const event = { app: 'shop', dedupeKey: null } as unknown as PreparedEvent
       return { line: queue, add: () => queue.emit([event]) }
     },
@@ -175,6 +186,8 @@ test.for([
         emitter,
         calls,
         redactionOf: () => undefined,
+        groups: true,
+        atOnce: true,
         onWritten: () => undefined,
       })
       const statement = writeStatement('w', { ctes: 'w as (insert … where {current})', rows: 'select' })

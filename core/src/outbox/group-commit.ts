@@ -65,6 +65,7 @@ export interface GroupedWrites<Write, Result> {
 export class GroupCommit<Write, Result> {
   readonly #writes: GroupedWrites<Write, Result>
   readonly #calls: DatabaseCalls
+  readonly #groups: boolean
   #waiting: Waiting<Write, Result>[] = []
   #inFlight = false
   /** The connection of the group before, while groups follow at once. */
@@ -78,14 +79,21 @@ export class GroupCommit<Write, Result> {
   #isOver = false
   #onChange: (() => void) | undefined
 
-  constructor(writes: GroupedWrites<Write, Result>, calls: DatabaseCalls) {
+  /** Without `groups`, each write goes by itself, beside the line. */
+  constructor(
+    writes: GroupedWrites<Write, Result>,
+    { calls, groups }: { readonly calls: DatabaseCalls; readonly groups: boolean },
+  ) {
     this.#writes = writes
     this.#calls = calls
+    this.#groups = groups
   }
 
   add(write: Write): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ write, resolve, reject })
+      const call = { write, resolve, reject }
+      if (!this.#groups) return this.#goAlone(call)
+      this.#waiting.push(call)
       this.#goOn()
     })
   }
@@ -171,6 +179,11 @@ export class GroupCommit<Write, Result> {
       for (const call of group) for (const one of this.#withoutOverQuota([call])) await this.#flush([one], kept)
     } else if (another === undefined && only !== undefined && failure === 'locked') this.#goBeside(only, error)
     else for (const call of group) this.#reject(call, error)
+  }
+
+  #goAlone(call: Waiting<Write, Result>): void {
+    this.#beside.add(call)
+    void this.#flush([call])
   }
 
   /** Waits for a lock. */

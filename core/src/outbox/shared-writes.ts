@@ -47,6 +47,10 @@ export interface SharedWritesOptions {
   readonly calls: DatabaseCalls
   readonly emitter: Emitter
   redactionOf(source: string): Redaction | undefined
+  /** Whether writes share statements. */
+  readonly groups: boolean
+  /** Whether the emit may be part of the source's statement. */
+  readonly atOnce: boolean
   /** Rows were written, and no lane has been woken. */
   onWritten(lanes: WrittenFor): void
 }
@@ -73,7 +77,7 @@ export class SharedWrites {
 
   #newGroup(write: AnyWrite, source: string): GroupCommit<PreparedPart, SharedResult> {
     const parts = new GroupedParts(write, this.#options.redactionOf(source), this.#options)
-    const group = new GroupCommit(parts, this.#options.calls)
+    const group = new GroupCommit(parts, this.#options)
     if (this.#over !== undefined) group.endWith(this.#over)
     return group
   }
@@ -113,7 +117,8 @@ class GroupedParts implements GroupedWrites<PreparedPart, SharedResult> {
     this.#redaction = redaction
     this.#options = options
     // What only the statement knows cannot be redacted.
-    if (redaction?.reaches(write.generated) !== true) this.#statements = emitsWithWrite(write.statement)
+    if (options.atOnce && redaction?.reaches(write.generated) !== true)
+      this.#statements = emitsWithWrite(write.statement)
   }
 
   /** Of two writes of one key, the second goes after the first. */

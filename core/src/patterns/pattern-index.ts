@@ -50,7 +50,13 @@ export class PatternIndex<T> {
   readonly #filed = new Map<T, Filed<T>[]>()
   /** Keyed by what they ask for, as text. */
   readonly #rests = new Map<string, Rest>()
+  readonly #files: boolean
   #lookup = 0
+
+  /** Without `files`, a lookup tests each pattern. */
+  constructor(files = true) {
+    this.#files = files
+  }
 
   get size(): number {
     return this.#filed.size
@@ -99,7 +105,7 @@ export class PatternIndex<T> {
   }
 
   #file(whole: Whole, rule: readonly Leaf[], item: T): Filed<T> {
-    const leaf = this.#mostTelling(rule)
+    const leaf = this.#files ? this.#mostTelling(rule) : undefined
     if (leaf === undefined) {
       const filed: Filed<T> = { item, whole, foundBy: 0, rest: undefined, at: undefined }
       this.#always.add(filed)

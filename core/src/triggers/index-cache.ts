@@ -35,8 +35,16 @@ export class IndexCache {
   readonly #defaults: Quotas
 
   readonly #unreadable: Pick<UnreadableTriggers, 'seen'>
+  readonly #filesPatterns: boolean
 
-  constructor(sql: Sql, plugins: Plugins, defaults: Quotas, unreadable: Pick<UnreadableTriggers, 'seen'>) {
+  constructor(
+    sql: Sql,
+    plugins: Plugins,
+    defaults: Quotas,
+    unreadable: Pick<UnreadableTriggers, 'seen'>,
+    filesPatterns: boolean,
+  ) {
+    this.#filesPatterns = filesPatterns
     this.#sql = sql
     this.#plugins = plugins
     this.#defaults = defaults
@@ -74,7 +82,13 @@ export class IndexCache {
   async #loadAll(app: string, on: Queryable): Promise<MatchingIndex> {
     const rows = await this.#sql.run(on, loadTriggers, [app])
     return this.#withQuotas(
-      await MatchingIndex.load(app, rows[0]?.epoch ?? NO_TRIGGERS_EPOCH, rows, this.#plugins.sources),
+      await MatchingIndex.load(
+        app,
+        rows[0]?.epoch ?? NO_TRIGGERS_EPOCH,
+        rows,
+        this.#plugins.sources,
+        this.#filesPatterns,
+      ),
       rows,
     )
   }

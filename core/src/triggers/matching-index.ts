@@ -73,8 +73,10 @@ export class MatchingIndex {
     epoch: string,
     rows: readonly LoadedTriggerRow[],
     sources: ReadonlyMap<string, AnySource>,
+    filesPatterns = true,
   ): Promise<MatchingIndex> {
-    const index = new MatchingIndex(app, epoch, [], sources)
+    const files = { turn: 0, changes: 0, triggers: new TriggerFiles(filesPatterns) }
+    const index = new MatchingIndex(app, epoch, [], sources, { files, changes: new Map(), over: new TriggerFiles() })
     await inSlices(rows, (row) => putInto(index.#files.triggers, index.#filed(row)))
     return index
   }

@@ -18,6 +18,12 @@ export class TriggerFiles {
   readonly #bySource = new Map<string, SourceFiles>()
   readonly #broken = new Set<FiledTrigger>()
   readonly #anywhere = new Set<FiledTrigger>()
+  readonly #filesPatterns: boolean
+
+  /** Without `filesPatterns`, a lookup tests each pattern under its keys. */
+  constructor(filesPatterns = true) {
+    this.#filesPatterns = filesPatterns
+  }
 
   /** Adds or replaces the trigger. */
   put(trigger: FiledTrigger): void {
@@ -26,7 +32,7 @@ export class TriggerFiles {
     if (trigger.broken !== undefined) this.#broken.add(trigger)
     if (trigger.isAnywhere) this.#anywhere.add(trigger)
     let files = this.#bySource.get(trigger.source)
-    if (files === undefined) this.#bySource.set(trigger.source, (files = new SourceFiles()))
+    if (files === undefined) this.#bySource.set(trigger.source, (files = new SourceFiles(this.#filesPatterns)))
     for (const key of trigger.keys) files.put(key, trigger)
   }
 
@@ -66,6 +72,11 @@ class SourceFiles {
   readonly #plain = new TextShelves<FiledTrigger>()
   readonly #patterned = new TextShelves<PatternFolder>()
   readonly #folders = new Map<string, PatternFolder>()
+  readonly #filesPatterns: boolean
+
+  constructor(filesPatterns: boolean) {
+    this.#filesPatterns = filesPatterns
+  }
 
   put(key: string, trigger: FiledTrigger): void {
     if (trigger.pattern === undefined) {
@@ -74,7 +85,7 @@ class SourceFiles {
     }
     let folder = this.#folders.get(key)
     if (folder === undefined) {
-      this.#folders.set(key, (folder = new PatternIndex()))
+      this.#folders.set(key, (folder = new PatternIndex(this.#filesPatterns)))
       this.#patterned.add(key, folder)
     }
     folder.add(trigger.pattern, trigger)

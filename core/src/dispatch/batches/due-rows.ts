@@ -19,6 +19,7 @@ import type { LaneConnection } from './lane-connection.ts'
 import { OutboxRow } from '../run/outbox-row.ts'
 import type { Portion } from './portions.ts'
 import { WHOLE } from './portions.ts'
+import type { Switches } from '../../switches/switches.ts'
 import { Watermark } from './watermark.ts'
 import { WholeLooks } from '../../wake/whole-looks.ts'
 
@@ -50,13 +51,18 @@ const LANES_THAT_LOOK_SO_OFTEN = 4
 export class UnorderedRows implements DueRows {
   readonly #watermark: Watermark
   readonly #portion: () => Portion
-  #sizedClaims = 0
+  #sizedClaims: number
   #isBacklog = false
   #wholeAt = 0
 
-  constructor(portion: () => Portion, starts: LevelStarts) {
+  constructor(
+    portion: () => Portion,
+    starts: LevelStarts,
+    { watermark, unsummedSizes }: Pick<Switches, 'watermark' | 'unsummedSizes'>,
+  ) {
     this.#portion = portion
-    this.#watermark = new Watermark(() => starts.levels)
+    this.#watermark = new Watermark(() => starts.levels, watermark)
+    this.#sizedClaims = unsummedSizes ? 0 : Infinity
   }
 
   /** After an empty claim: in how many ms rows below the watermark may be looked for; 0 if that claim did. */

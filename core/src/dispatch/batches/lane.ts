@@ -38,9 +38,10 @@ import type { Run } from '../run/run.ts'
 import type { RunsAsRules } from '../run/run-as.ts'
 import { resolveRunsAs } from '../run/run-as.ts'
 import { Settlement } from '../run/settle.ts'
+import type { Switches } from '../../switches/switches.ts'
 import type { Woken } from '../../wake/wake-up.ts'
 
-export interface LaneOptions {
+export interface LaneOptions extends Pick<Switches, 'fittedBatches' | 'leftNotes'> {
   readonly batchRows: number
   /** The most stored bytes of events in a batch. One row is always taken. */
   readonly batchBytes: number
@@ -128,6 +129,7 @@ export class Lane {
 
   /** As many rows as the permits can finish in the target time. */
   #batchRows(permits: number): number {
+    if (!this.#options.fittedBatches) return this.#options.batchRows
     if (this.#meanMs === undefined) return Math.min(permits, this.#options.batchRows)
     const finishable = Math.floor((permits * TARGET_MS) / Math.max(this.#meanMs, 0.001))
     return Math.min(this.#options.batchRows, Math.max(permits, finishable))
@@ -253,7 +255,9 @@ export class Lane {
     const spilled = end.running.map((run) => ({ run, token: randomUUID() }))
     for (const { run, token } of spilled) settlement.spill(run.delivery.row, token, this.#options.leaseMs)
     try {
-      await this.#commit(connection, [settlement], { leavesNote: settlement.isFinal && end.unstarted === 0 })
+      await this.#commit(connection, [settlement], {
+        leavesNote: this.#options.leftNotes && settlement.isFinal && end.unstarted === 0,
+      })
     } catch (error) {
       for (const { run } of spilled) run.delivery.abort(error)
       throw error

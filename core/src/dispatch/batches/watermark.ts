@@ -19,9 +19,15 @@ export class Watermark {
   /** How much longer the last scan from the start took than the others. */
   #excessMs = 0
 
-  /** `start`: where a full scan of each level begins, in seconds since 1970. Default: the very start. */
-  constructor(start: () => readonly number[] = () => []) {
+  readonly #rises: boolean
+
+  /**
+   * `start`: where a full scan of each level begins, in seconds since 1970. Default: the very start. Without `rises`,
+   * all scans are full.
+   */
+  constructor(start: () => readonly number[] = () => [], rises = true) {
     this.#start = start
+    this.#rises = rises
   }
 
   /** By level, lowest first, in seconds since 1970. `full`: all levels begin at the start. */
@@ -58,6 +64,6 @@ export class Watermark {
    * microsecond until 2242.
    */
   claimed(level: number, dueAt: number): void {
-    if (dueAt > (this.#levels[level] ?? dueAt)) this.#levels[level] = dueAt
+    if (this.#rises && dueAt > (this.#levels[level] ?? dueAt)) this.#levels[level] = dueAt
   }
 }
