@@ -3,7 +3,7 @@
  * are not for the bus's statements (G21).
  */
 import pg from 'pg'
-import { isSetUp, SET_UP_SESSION } from './session.ts'
+import { markSetUp, SET_UP_SESSION } from './session.ts'
 import { OWN_TYPES } from './types.ts'
 
 export interface BusClientConfig extends pg.ClientConfig {
@@ -73,7 +73,7 @@ export class BusClient extends pg.Client {
       ;(this as unknown as Settable).connection.stream.destroy()
       throw error
     }
-    isSetUp(this)
+    markSetUp(this)
     return this
   }
 }

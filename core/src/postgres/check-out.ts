@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { performance } from '../time/clock.ts'
 import { isOutbusError } from '../errors.ts'
 import { endsConnection, refusesWrites } from './postgres-errors.ts'
-import { hasEnded } from './session.ts'
+import { markEnded } from './session.ts'
 
 /** By connection. A caller's own transaction has no holder, since the bus must not end its connection. */
 const holders = new WeakMap<object, (error: unknown) => void>()
@@ -62,7 +62,7 @@ function held(pool: pg.Pool, client: pg.PoolClient): pg.PoolClient {
   const release = client.release
   client.release = (error) => {
     holders.delete(client)
-    hasEnded(client)
+    markEnded(client)
     release.call(client, error || ended)
   }
   return client

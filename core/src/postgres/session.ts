@@ -99,7 +99,7 @@ export function sessionOf(connection: object): Session | undefined {
 }
 
 /** The session is set up, or its holder begins every transaction itself. */
-export function isSetUp(connection: object): void {
+export function markSetUp(connection: object): void {
   sessions.set(connection, { known: AS_USUAL })
 }
 
@@ -118,11 +118,11 @@ export function isBegun(connection: object): boolean {
   return begun.has(connection)
 }
 
-export function wasBegun(connection: object): void {
+export function markBegun(connection: object): void {
   begun.add(connection)
 }
 
-export function hasEnded(connection: object): void {
+export function markEnded(connection: object): void {
   begun.delete(connection)
 }
 

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { askSession } from '../../postgres/ask.ts'
 import { BusClient } from '../../postgres/bus-client.ts'
 import type { BusClientConfig } from '../../postgres/bus-client.ts'
-import { beginText, isSetUp } from '../../postgres/session.ts'
+import { beginText, markSetUp } from '../../postgres/session.ts'
 import { hold } from '../../postgres/check-out.ts'
 import { performance } from '../../time/clock.ts'
 import { answer } from '../../postgres/answer.ts'
@@ -73,7 +73,7 @@ export class LaneConnection {
   async #setUp({ sql, frozenAfterMs }: LaneConnectionOptions): Promise<void> {
     if (sql.prepare) await answer(this.#client, { text: setUpClaims(frozenAfterMs) })
     else this.#begin = { text: beginText(await askSession(this.#client), claimSettings(frozenAfterMs)) }
-    isSetUp(this.#client)
+    markSetUp(this.#client)
   }
 
   get lock(): number | undefined {

@@ -85,15 +85,15 @@ export class LaneNote {
   async clear(): Promise<void> {
     if (this.#lowest.length === 0) return
     await this.sendClear(this.#around.notesOn)
-    this.wasCleared()
+    this.markCleared()
   }
 
-  /** The caller commits this statement, then calls `wasCleared`. */
+  /** The caller commits this statement, then calls `markCleared`. */
   sendClear(on: Queryable): Promise<pg.QueryResult> {
     return this.#around.sql.send(on, clearNote, [this.#laneId, this.#lowest])
   }
 
-  wasCleared(): void {
+  markCleared(): void {
     this.#lowest = []
   }
 

@@ -287,7 +287,7 @@ export class Lane {
         ...(kept === undefined ? [] : [sql.send(on, keepLeases, [kept.ids, kept.latestS])]),
         ...(leavesNote ? [] : [this.#note.sendClear(on)]),
       ])
-      if (!leavesNote) this.#note.wasCleared()
+      if (!leavesNote) this.#note.markCleared()
     } catch (error) {
       // The rows are free again. The note says which had been started, and must not be overwritten.
       this.#note.leave()
