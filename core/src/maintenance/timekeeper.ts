@@ -12,7 +12,7 @@ import { OutbusError } from '../errors.ts'
 import { checkOut } from '../postgres/check-out.ts'
 import { closeSearchPath } from '../postgres/search-path.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
-import { answer, rowsOf } from '../postgres/answer.ts'
+import { rawQuery, rowsOf } from '../postgres/raw-query.ts'
 
 /** The longest that pg-boss takes. */
 const MAX_SCHEMA_CHARACTERS = 50
@@ -150,7 +150,7 @@ function executorOn(pool: pg.Pool, schema: string) {
     try {
       const query = { text: ownLock(text, schema) }
       const reopen = await closeSearchPath(client)
-      const result = await answer(client, values === undefined ? query : { ...query, values })
+      const result = await rawQuery(client, values === undefined ? query : { ...query, values })
       await reopen()
       failed = false
       return result

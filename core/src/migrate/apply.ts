@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
-import { rowsOf } from '../postgres/answer.ts'
+import { rowsOf } from '../postgres/raw-query.ts'
 import { closeWhatIsNew, functionsIn } from './nobodys.ts'
 import type { LoadedLine, Migration } from './line.ts'
 

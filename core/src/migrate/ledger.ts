@@ -1,7 +1,7 @@
 /** Reads from `migration_checksums` what was applied, and compares it with this program's files. */
 import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
-import { rowsOf } from '../postgres/answer.ts'
+import { rowsOf } from '../postgres/raw-query.ts'
 import type { OlderProcesses } from './directives.ts'
 import type { LoadedLine, Migration } from './line.ts'
 

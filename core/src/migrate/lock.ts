@@ -12,7 +12,7 @@ import { sleep } from '../time/pause.ts'
 import { OutbusError } from '../errors.ts'
 import { BusClient } from '../postgres/bus-client.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
-import { rowsOf } from '../postgres/answer.ts'
+import { rowsOf } from '../postgres/raw-query.ts'
 
 const POLL_MS = 100
 /** Longer than indexes of large tables take. */

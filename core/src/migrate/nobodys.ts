@@ -3,7 +3,7 @@
  * privileges may give a new table away. The migration's transaction closes both, so that there is no gap.
  */
 import type pg from 'pg'
-import { rowsOf } from '../postgres/answer.ts'
+import { rowsOf } from '../postgres/raw-query.ts'
 
 export async function functionsIn(client: pg.ClientBase, schema: string): Promise<readonly string[]> {
   const rows = await rowsOf<{ id: string }>(

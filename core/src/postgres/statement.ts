@@ -7,7 +7,7 @@ import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 import { OWN_TYPES, parameterOf, TEXTS } from './types.ts'
 import { SQL_STATE, sqlStateOf } from './postgres-errors.ts'
-import { answer } from './answer.ts'
+import { rawQuery } from './raw-query.ts'
 import { inCatalog } from './in-catalog.ts'
 import type { Statement } from '../contract/statement.ts'
 import type { Queryable } from './queryable.ts'
@@ -93,7 +93,7 @@ export class Sql {
       ...(this.prepare ? { name } : {}),
       ...(stated.raw ? { rowMode: 'array' as const, types: TEXTS } : { types: OWN_TYPES }),
     }
-    return answer(on, config)
+    return rawQuery(on, config)
   }
 
   #bind(stated: Statement<readonly unknown[], unknown>): ReturnType<typeof boundTo> {

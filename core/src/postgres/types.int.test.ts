@@ -2,7 +2,7 @@
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { answer, rowsOf } from './answer.ts'
+import { rawQuery, rowsOf } from './raw-query.ts'
 import { parameterOf } from './types.ts'
 
 const { pool } = await useTestDatabase()
@@ -39,7 +39,7 @@ test.for<[type: string, text: string]>([
   ['timestamptz[]', '{"2026-02-28 00:00:00+00",NULL}'],
 ])('a %s is read as pg reads it: %s', async ([type, text]) => {
   const query = { text: `select $1::${type} as value`, values: [text] }
-  const [asPgDoes, own] = [await pool.query(query), await answer(pool, query)]
+  const [asPgDoes, own] = [await pool.query(query), await rawQuery(pool, query)]
   expect(own.rows).toEqual(asPgDoes.rows)
 })
 

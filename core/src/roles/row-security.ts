@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { z } from 'zod'
 import { assertSchemaName } from '../migrate/schema-name.ts'
 import { parseWith } from '../validation/zod-error.ts'
-import { rowsOf } from '../postgres/answer.ts'
+import { rowsOf } from '../postgres/raw-query.ts'
 import { administer, withPool } from './administer.ts'
 import { roleNameSchema, runRoleStatements } from './role-statements.ts'
 

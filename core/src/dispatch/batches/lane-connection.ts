@@ -7,7 +7,7 @@ import type { BusClientConfig } from '../../postgres/bus-client.ts'
 import { beginText, markSetUp } from '../../postgres/session.ts'
 import { hold } from '../../postgres/check-out.ts'
 import { performance } from '../../time/clock.ts'
-import { answer } from '../../postgres/answer.ts'
+import { rawQuery } from '../../postgres/raw-query.ts'
 import { claimSettings, setUpClaims } from '../../sql/claim/begin-claim.ts'
 import type { ClaimedTexts } from '../../sql/claim/claim-batch.ts'
 import type { Sql } from '../../postgres/statement.ts'
@@ -71,7 +71,7 @@ export class LaneConnection {
 
   /** Every transaction on this connection is begun here. */
   async #setUp({ sql, frozenAfterMs }: LaneConnectionOptions): Promise<void> {
-    if (sql.prepare) await answer(this.#client, { text: setUpClaims(frozenAfterMs) })
+    if (sql.prepare) await rawQuery(this.#client, { text: setUpClaims(frozenAfterMs) })
     else this.#begin = { text: beginText(await askSession(this.#client), claimSettings(frozenAfterMs)) }
     markSetUp(this.#client)
   }
@@ -103,7 +103,7 @@ export class LaneConnection {
   async claim<P extends readonly unknown[]>(claim: Statement<P, ClaimedTexts>, parameters: P): Promise<ClaimedTexts[]> {
     this.#askedAtMs = performance.now()
     const [begun, claimed] = inOneWrite(this.#client, () => [
-      answer(this.#client, this.#begin),
+      rawQuery(this.#client, this.#begin),
       this.#sql.run(this.#client, claim, parameters),
     ])
     const [, rows] = await this.#answers.during(Promise.all([begun, claimed]))
@@ -117,7 +117,7 @@ export class LaneConnection {
   ): Promise<{ rows: ClaimedTexts[]; asked: Row[] }> {
     this.#askedAtMs = performance.now()
     const sent = inOneWrite(this.#client, () => [
-      answer(this.#client, this.#begin),
+      rawQuery(this.#client, this.#begin),
       this.#sql.run(this.#client, claim, parameters),
       this.#sql.run(this.#client, ask, askedWith),
     ])
@@ -132,14 +132,14 @@ export class LaneConnection {
   async assertHeld(forMs: number): Promise<void> {
     if (performance.now() + forMs >= this.#askedAtMs + this.#frozenAfterMs) {
       this.#askedAtMs = performance.now()
-      await this.#answers.during(answer(this.#client, STILL_THERE))
+      await this.#answers.during(rawQuery(this.#client, STILL_THERE))
     }
     this.lost.throwIfAborted()
   }
 
   /** Sends `work` and COMMIT in one round trip. Rejects unless Postgres committed. */
   async commit(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
-    const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), answer(this.#client, COMMIT)])
+    const [sent, committed] = inOneWrite(this.#client, () => [work(this.#client), rawQuery(this.#client, COMMIT)])
     // All are awaited, so that no rejection goes unheard. The first failure counts.
     for (const said of await this.#answers.during(Promise.allSettled([...sent, committed])))
       if (said.status === 'rejected') throw said.reason
@@ -150,7 +150,7 @@ export class LaneConnection {
 
   /** Runs `work` in its own transaction, in one round trip. */
   transact(work: (on: pg.Client) => Promise<unknown>[]): Promise<void> {
-    return this.commit((on) => [answer(on, this.#begin), ...work(on)])
+    return this.commit((on) => [rawQuery(on, this.#begin), ...work(on)])
   }
 
   /** Runs `work`, then `take`, in one transaction and one round trip. Postgres plans both as it plans a claim. */
@@ -162,7 +162,7 @@ export class LaneConnection {
     let worked: Promise<pg.QueryResult>[] = []
     let taken: Promise<Row[]> | undefined
     await this.commit((on) => {
-      const begun = answer(on, this.#begin)
+      const begun = rawQuery(on, this.#begin)
       worked = work(on)
       taken = this.#sql.run(on, take, parameters)
       return [begun, ...worked, taken]

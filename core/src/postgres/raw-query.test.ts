@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
-import { answer } from './answer.ts'
+import { rawQuery } from './raw-query.ts'
 import type { Queryable } from './queryable.ts'
 
 const RESULT = { rows: [{ one: 1 }] } as unknown as pg.QueryResult
@@ -10,7 +10,8 @@ test('a client that calls back and one that only knows promises are both heard',
   const callsBack = { query: (_: unknown, done: (error: null, result: unknown) => void) => done(null, RESULT) }
   const promises = { query: async () => RESULT }
   const handsOn = { query: async (...args: Parameters<typeof callsBack.query>) => callsBack.query(...args) }
-  for (const on of [callsBack, promises, handsOn]) expect(await answer(on as unknown as Queryable, QUERY)).toBe(RESULT)
+  for (const on of [callsBack, promises, handsOn])
+    expect(await rawQuery(on as unknown as Queryable, QUERY)).toBe(RESULT)
 })
 
 test('an error of either says who asked', async () => {
@@ -23,7 +24,7 @@ test('an error of either says who asked', async () => {
   }
   for (const on of [callsBack, promises]) {
     async function whoAsked(): Promise<void> {
-      await answer(on as unknown as Queryable, QUERY)
+      await rawQuery(on as unknown as Queryable, QUERY)
     }
     await expect(whoAsked()).rejects.toBe(wrong)
     expect(wrong.stack).toContain('whoAsked')

@@ -9,10 +9,10 @@ import { inCatalog } from './in-catalog.ts'
 import { sqlStateOf } from './postgres-errors.ts'
 import type { Queryable } from './queryable.ts'
 
-/** Answers a statement of the bus, however its session is set up. */
-export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {
+/** Sends a query of the bus, and gives it the settings that it needs, however the session is set up (`session.ts`). */
+export async function rawQuery(on: Queryable, query: pg.QueryConfig): Promise<pg.QueryResult> {
   try {
-    return isPool(on) ? await elsewhereIfReadOnly(() => answerOfPool(on, query)) : await answerOfClient(on, query)
+    return isPool(on) ? await elsewhereIfReadOnly(() => queryPool(on, query)) : await queryClient(on, query)
   } catch (error) {
     // The trace of the caller replaces that of the socket. An application may have removed the function.
     if (typeof error === 'object' && error !== null) Error.captureStackTrace?.(error)
@@ -22,7 +22,7 @@ export async function answer(on: Queryable, query: pg.QueryConfig): Promise<pg.Q
 
 /** For queries that are no statement of a file, mostly of the catalogue. */
 export async function rowsOf<Row>(on: Queryable, text: string, values: unknown[] = []): Promise<Row[]> {
-  const { rows } = await answer(on, { text: inCatalog(text), values })
+  const { rows } = await rawQuery(on, { text: inCatalog(text), values })
   return rows as Row[]
 }
 
@@ -30,11 +30,11 @@ export async function rowsOf<Row>(on: Queryable, text: string, values: unknown[]
  * Unlike `pool.query`, this takes a client, which tells how its results are sent. After an error the connection leaves
  * the pool: a text of several statements, such as pg-boss's, may have left a transaction open.
  */
-async function answerOfPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.QueryResult> {
+async function queryPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.QueryResult> {
   const client = await checkOut(pool)
   let failed = true
   try {
-    const result = await answerOfClient(client, query)
+    const result = await queryClient(client, query)
     failed = false
     return result
   } finally {
@@ -46,19 +46,19 @@ async function answerOfPool(pool: pg.Pool, query: pg.QueryConfig): Promise<pg.Qu
  * Goes by itself in a usual session, and in a transaction with settings otherwise (`session.ts`). Sent before this
  * returns if the session is known: a lane sends several statements at once.
  */
-function answerOfClient(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+function queryClient(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
   const session = sessionOf(client)
   if (session !== undefined && (!session.wraps || isBegun(client))) return ask(client, query)
-  return answerWhereItMatters(client, query)
+  return queryUnknownSession(client, query)
 }
 
-async function answerWhereItMatters(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
+async function queryUnknownSession(client: Client, query: pg.QueryConfig): Promise<pg.QueryResult> {
   const session = await askSession(client)
   if (session === undefined || !session.wraps || isBegun(client)) return ask(client, query)
   const status = statusOf(client)
   if (status === 'I') return inItsOwnTransaction(client, query, session)
   return status === 'T' && session.perStatement.length > 0
-    ? asMeant(client, query, session.perStatement)
+    ? withStatementSettings(client, query, session.perStatement)
     : ask(client, query)
 }
 
@@ -99,7 +99,11 @@ const turns = new WeakMap<object, Promise<unknown>>()
  * Runs within a caller's transaction and restores its settings. A failed transaction has none to restore. Queries that
  * the caller sends meanwhile, without waiting, run in between.
  */
-function asMeant(client: Client, query: pg.QueryConfig, settings: Session['perStatement']): Promise<pg.QueryResult> {
+function withStatementSettings(
+  client: Client,
+  query: pg.QueryConfig,
+  settings: Session['perStatement'],
+): Promise<pg.QueryResult> {
   const names = parameterOf(settings.map(([name]) => name))
   const set = (values: readonly string[]) =>
     ask(client, { text: SET_LOCALLY, values: [names, parameterOf(values)], types: TEXTS } as pg.QueryConfig)
