@@ -346,7 +346,7 @@ abstract class BaseContext implements CoreContext {
     const prepared = this.#prepare(source, event, undefined, { reply: { replyTo: KEPT, timeoutMs: null } })
     if (this.#scope.principal !== undefined) await this.#ask('event.request', prepared, by)
     const { calls, emitter } = this.#around
-    return calls.reading(this.#on(), (on) => emitter.answering(prepared, on))
+    return calls.inCallerOrPool(this.#on(), (on) => emitter.answering(prepared, on))
   }
 
   async explain(source: string, event: unknown): Promise<Explanation[]> {

@@ -163,7 +163,7 @@ export class DatabaseCalls {
   }
 
   /** Runs `work` in the caller's transaction, or, if `work` changes nothing, on a connection of the pool. */
-  reading<T>(on: Queryable, work: (on: Queryable) => Promise<T>): Promise<T> {
+  inCallerOrPool<T>(on: Queryable, work: (on: Queryable) => Promise<T>): Promise<T> {
     if (!isPool(on)) return this.during('within', on, () => work(on))
     return this.borrow((client) => this.during('reading', client, () => work(client)))
   }
@@ -253,7 +253,7 @@ export class CallSql extends Sql {
     parameters: Parameters,
   ): Promise<Row[]> {
     const send = (given: Queryable) => this.#sql.run(given, stated, parameters)
-    if (!isPool(on) || !mayWrite(stated.text)) return this.#calls.reading(on, send)
+    if (!isPool(on) || !mayWrite(stated.text)) return this.#calls.inCallerOrPool(on, send)
     // One statement gets a transaction too: until COMMIT was sent, it is known that nothing was written.
     const write = (tx: pg.PoolClient) => this.#calls.during('writing', tx, () => send(tx))
     return elsewhereIfReadOnly(() => this.#calls.transaction(write))
