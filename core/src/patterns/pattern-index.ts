@@ -4,7 +4,7 @@
  * Patterns with the same rest share its test, because a lookup among many waits for memory. Pure.
  */
 import type { JsonPrimitive, JsonValue } from '../contract/json.ts'
-import { Shelves, TextShelves } from './shelves.ts'
+import { MultiMap, TextMultiMap } from './multi-map.ts'
 import type { CompiledPattern, EventObject, Leaf, Needs, ObjectTest } from './pattern.ts'
 import { compileRule, isObject, needsOf, own } from './pattern.ts'
 import { takeSteps } from './steps.ts'
@@ -167,8 +167,8 @@ function emptyCost(needs: Needs): number {
 
 class Place<T> {
   readonly members = new Map<string, Place<T>>()
-  readonly exact = new Shelves<JsonPrimitive, Filed<T>>()
-  readonly foldedExact = new Shelves<string, Filed<T>>()
+  readonly exact = new MultiMap<JsonPrimitive, Filed<T>>()
+  readonly foldedExact = new MultiMap<string, Filed<T>>()
   readonly prefixes = new Affixes<Filed<T>>()
   readonly suffixes = new Affixes<Filed<T>>()
   /** Patterns that only ask for a value. */
@@ -180,23 +180,23 @@ class Place<T> {
   cost(needs: Needs): number {
     if (needs.other) return this.present.size + emptyCost(needs)
     let most = 0
-    this.#eachShelf(needs, (shelves, key) => (most = Math.max(most, shelves.countAt(key))))
+    this.#eachMap(needs, (map, key) => (most = Math.max(most, map.countAt(key))))
     return most
   }
 
   file(leaf: Leaf, filed: Filed<T>): void {
     const needs = needsOf(leaf)
     if (needs.other) this.present.add(filed)
-    else this.#eachShelf(needs, (shelves, key) => shelves.add(key, filed))
+    else this.#eachMap(needs, (map, key) => map.add(key, filed))
   }
 
   take(leaf: Leaf, filed: Filed<T>): void {
     const needs = needsOf(leaf)
     if (needs.other) this.present.delete(filed)
-    else this.#eachShelf(needs, (shelves, key) => shelves.delete(key, filed))
+    else this.#eachMap(needs, (map, key) => map.delete(key, filed))
   }
 
-  #eachShelf(needs: Needs, visit: <K extends JsonPrimitive>(shelves: ShelvesOf<K, T>, key: K) => void): void {
+  #eachMap(needs: Needs, visit: <K extends JsonPrimitive>(map: MultiMapOf<K, T>, key: K) => void): void {
     for (const value of needs.exact) visit(this.exact, value)
     for (const text of needs.foldedExact) visit(this.foldedExact, text)
     for (const text of needs.prefixes) visit(this.prefixes, text)
@@ -204,9 +204,9 @@ class Place<T> {
   }
 }
 
-type ShelvesOf<K, T> = Pick<Shelves<K, Filed<T>>, 'countAt' | 'add' | 'delete'>
+type MultiMapOf<K, T> = Pick<MultiMap<K, Filed<T>>, 'countAt' | 'add' | 'delete'>
 
-class Affixes<T extends object> extends TextShelves<T> {
+class Affixes<T extends object> extends TextMultiMap<T> {
   readonly #known = new Set<number>()
   #lengths: readonly number[] | undefined = []
 

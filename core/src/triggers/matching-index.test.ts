@@ -64,7 +64,7 @@ test('every trigger that matches is found, each once, whatever it is filed under
   )
 })
 
-test('a source without keys has one shelf, and matches decides about every trigger on it', () => {
+test('a source without keys has one key for all, and matches decides about every trigger', () => {
   const { keys: _keys, keysOf: _keysOf, ...rest } = letters
   const unfiled: AnySource = rest
   const stored = [row(0, { any: 'a' }), row(1, { any: 'bc' }), row(2, { any: 'x' })]

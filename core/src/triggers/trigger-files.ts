@@ -1,7 +1,7 @@
 /** Triggers filed by their sources' keys and, within a key, by their patterns. */
 import type { JsonValue } from '../contract/json.ts'
 import { PatternIndex } from '../patterns/pattern-index.ts'
-import { TextShelves } from '../patterns/shelves.ts'
+import { TextMultiMap } from '../patterns/multi-map.ts'
 import type { FiledTrigger } from './filed-trigger.ts'
 
 /** What a lookup asks the event's source, each at most once. */
@@ -69,8 +69,8 @@ export class TriggerFiles {
 }
 
 class SourceFiles {
-  readonly #plain = new TextShelves<FiledTrigger>()
-  readonly #patterned = new TextShelves<PatternFolder>()
+  readonly #plain = new TextMultiMap<FiledTrigger>()
+  readonly #patterned = new TextMultiMap<PatternFolder>()
   readonly #folders = new Map<string, PatternFolder>()
   readonly #filesPatterns: boolean
 

@@ -4,66 +4,66 @@ import { takeSteps } from './steps.ts'
 const CHARACTERS_A_STEP = 24
 
 /** Items under many keys. Most keys have one item, which stands in the map itself, without the memory of a set. */
-export class Shelves<K, T extends object> {
-  readonly #shelves = new Map<K, T | Set<T>>()
+export class MultiMap<K, T extends object> {
+  readonly #byKey = new Map<K, T | Set<T>>()
 
   get size(): number {
-    return this.#shelves.size
+    return this.#byKey.size
   }
 
   countAt(key: K): number {
-    const shelf = this.#shelves.get(key)
-    if (shelf === undefined) return 0
-    return shelf instanceof Set ? shelf.size : 1
+    const stored = this.#byKey.get(key)
+    if (stored === undefined) return 0
+    return stored instanceof Set ? stored.size : 1
   }
 
   add(key: K, item: T): void {
-    const shelf = this.#shelves.get(key)
-    if (shelf instanceof Set) shelf.add(item)
-    else if (shelf !== item) this.#shelves.set(key, shelf === undefined ? item : new Set([shelf, item]))
+    const stored = this.#byKey.get(key)
+    if (stored instanceof Set) stored.add(item)
+    else if (stored !== item) this.#byKey.set(key, stored === undefined ? item : new Set([stored, item]))
   }
 
   delete(key: K, item: T): void {
-    const shelf = this.#shelves.get(key)
-    if (shelf instanceof Set) shelf.delete(item)
-    if (shelf === item || (shelf instanceof Set && shelf.size === 0)) this.#shelves.delete(key)
+    const stored = this.#byKey.get(key)
+    if (stored instanceof Set) stored.delete(item)
+    if (stored === item || (stored instanceof Set && stored.size === 0)) this.#byKey.delete(key)
   }
 
   visit(key: K, visit: (item: T) => void): void {
-    const shelf = this.#shelves.get(key)
-    if (shelf === undefined) return
-    if (shelf instanceof Set) for (const item of shelf) visit(item)
-    else visit(shelf)
+    const stored = this.#byKey.get(key)
+    if (stored === undefined) return
+    if (stored instanceof Set) for (const item of stored) visit(item)
+    else visit(stored)
   }
 }
 
 /**
- * Shelves by text, for lookups that mostly find nothing. A text's length and ends, its shape, are cheap to read and
+ * A `MultiMap` by text, for lookups that mostly find nothing. A text's length and ends, its shape, are cheap to read and
  * mostly say so. A lookup has to make and hash the text, and waits for memory.
  */
-export class TextShelves<T extends object> {
-  readonly #shelves = new Shelves<string, T>()
+export class TextMultiMap<T extends object> {
+  readonly #byText = new MultiMap<string, T>()
   /** How many texts have each shape. */
   readonly #shapes = new Map<number, number>()
 
   get size(): number {
-    return this.#shelves.size
+    return this.#byText.size
   }
 
   countAt(text: string): number {
-    return this.#shelves.countAt(text)
+    return this.#byText.countAt(text)
   }
 
   add(text: string, item: T): void {
-    const before = this.#shelves.size
-    this.#shelves.add(text, item)
-    this.#countShape(text, this.#shelves.size - before)
+    const before = this.#byText.size
+    this.#byText.add(text, item)
+    this.#countShape(text, this.#byText.size - before)
   }
 
   delete(text: string, item: T): void {
-    const before = this.#shelves.size
-    this.#shelves.delete(text, item)
-    this.#countShape(text, this.#shelves.size - before)
+    const before = this.#byText.size
+    this.#byText.delete(text, item)
+    this.#countShape(text, this.#byText.size - before)
   }
 
   /** Visits what is filed under the text's part from `from` to before `to`. */
@@ -71,7 +71,7 @@ export class TextShelves<T extends object> {
     if (!this.#shapes.has(shapeOf(text, from, to))) return
     // Making and hashing texts is charged: beginnings of each length of many long texts took seconds.
     takeSteps((to - from) / CHARACTERS_A_STEP)
-    this.#shelves.visit(text.slice(from, to), visit)
+    this.#byText.visit(text.slice(from, to), visit)
   }
 
   #countShape(text: string, more: number): void {
