@@ -37,7 +37,7 @@ import { ALL_ON } from './switches/switches.ts'
 import type { Switches } from './switches/switches.ts'
 import { assertNode, assertPg } from './validation/runtime.ts'
 import { assertVerbs } from './plugins/verbs.ts'
-import type { Removed } from './maintenance/upkeep.ts'
+import type { Removed } from './maintenance/retention.ts'
 import type { TriggerInput } from './triggers/trigger.ts'
 import { assertAppId, assertName } from './validation/names.ts'
 import { parseWith } from './validation/zod-error.ts'
@@ -223,7 +223,7 @@ export class CoreBus<S extends AnySource = AnySource> {
    */
   async upkeep(): Promise<Removed> {
     this.#assertOpen()
-    return this.#parts.upkeep.run()
+    return this.#parts.retention.run()
   }
 
   /** Starts the plugins and then dispatches. Emitting needs no start. */
@@ -241,10 +241,10 @@ export class CoreBus<S extends AnySource = AnySource> {
 
   async #start(): Promise<void> {
     await this.checkSchema()
-    const { dispatcher, upkeep, log } = this.#parts
+    const { dispatcher, retention, log } = this.#parts
     await startPlugins(this.#plugins, this.#startTimeoutMs, log)
     dispatcher.start()
-    upkeep.start()
+    retention.start()
   }
 
   /**
@@ -282,12 +282,12 @@ export class CoreBus<S extends AnySource = AnySource> {
   }
 
   async #stopInOrder(grace: Grace): Promise<void> {
-    const { dispatcher, queue, writes, inbox, database, timekeeper, upkeep, log } = this.#parts
+    const { dispatcher, queue, writes, inbox, database, timekeeper, retention, log } = this.#parts
     const wasStarted = await this.#started?.then(
       () => true,
       () => false,
     )
-    await upkeep.stop(grace.over)
+    await retention.stop(grace.over)
     if (wasStarted === true) await endPlugins(this.#plugins, 'stop', grace.over, log)
     this.#lifecycle.endWith(grace.over)
     // An emit on the connection of a lane is one that the dispatcher waits for.

@@ -51,7 +51,7 @@ import type { AnySource, SourceHost } from './contract/source.ts'
 import { Sql } from './postgres/statement.ts'
 import type { Switches } from './switches/switches.ts'
 import { Timekeeper } from './maintenance/timekeeper.ts'
-import { Upkeep } from './maintenance/upkeep.ts'
+import { Retention } from './maintenance/retention.ts'
 import { Admission } from './quotas/admission.ts'
 import { RootBudgets } from './quotas/root-budgets.ts'
 import { WaitingRows } from './quotas/waiting-rows.ts'
@@ -76,7 +76,7 @@ export interface Parts {
   readonly inbox: Inbox
   readonly dispatcher: Dispatcher
   readonly timekeeper: Timekeeper
-  readonly upkeep: Upkeep
+  readonly retention: Retention
   readonly apps: Apps
   hostOf(plugin: AnyPlugin): PluginHost
   readonly contextFor: ContextFactory
@@ -372,7 +372,7 @@ export function compose(settings: BusSettings, lifecycle: BusLifecycle, switches
     contextFor: c.resolve(T.contextFor),
     dispatcher: c.resolve(T.dispatcher),
     timekeeper: c.resolve(T.timekeeper),
-    upkeep: new Upkeep(
+    retention: new Retention(
       c.resolve(T.callSql),
       c.resolve(T.database).pool,
       c.resolve(T.timekeeper),

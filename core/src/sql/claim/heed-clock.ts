@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping, after the database's clock was set back (docs/claim-protocol.md). Moves each due
+ * Caller: Dispatcher's sweeps, after the database's clock was set back (docs/claim-protocol.md). Moves each due
  * time that was set in the future, once, so that delays, leases and callers' waits keep their length. No index serves
  * this: it runs for a minute. Rows locked now are seen the next time.
  */

@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. Dispatchers silent for `silentMs` are gone. So are those heard of in the future,
+ * Caller: Dispatcher's sweeps. Dispatchers silent for `silentMs` are gone. So are those heard of in the future,
  * before the database's clock was set back; one that lives is back with its next heartbeat.
  */
 export const sweepDispatchers = statement<[silentMs: number], never>(

@@ -2,7 +2,7 @@ import { statement } from '../../postgres/statement.ts'
 import { RATE } from './trigger-limits.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. Removes starts that no rate limit counts any more, and those of the future, noted
+ * Caller: Dispatcher's sweeps. Removes starts that no rate limit counts any more, and those of the future, noted
  * before the database's clock was set back. The table is read once, whatever a pinned horizon keeps in it.
  */
 export const sweepTriggerStarts = statement<[olderThanMs: number], never>(

@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Dispatcher's housekeeping. The limit bounds how many locks it holds. */
+/** Caller: Dispatcher's sweeps. The limit bounds how many locks it holds. */
 export const sweepDedupeKeys = statement<[limit: number], never>(
   'sweep_dedupe_keys',
   `delete from {schema}.dedupe_keys d

@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. Removes rows that nobody holds. A call takes milliseconds, because emits to a key
+ * Caller: Dispatcher's sweeps. Removes rows that nobody holds. A call takes milliseconds, because emits to a key
  * being removed wait. Each goes on where the last one ended, so that a table with a pinned horizon is read once too
  * (G13).
  */

@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. A note is needed while the outbox has a row of its id and attempt. The row is
+ * Caller: Dispatcher's sweeps. A note is needed while the outbox has a row of its id and attempt. The row is
  * claimed by a delete that is not committed, or interrupted and not taken yet. A note of the future was written before
  * the database's clock was set back.
  */

@@ -13,7 +13,7 @@ select (select rows from noted)::float8 + coalesce(sum(rows), 0)::float8 as rows
 from {schema}.root_rows where app_id = $1 and root_id = $2::uuid`,
 )
 
-/** Caller: Upkeep. */
+/** Caller: Retention. */
 export const deleteOldRootRows = statement<[limit: number], { deleted: number }>(
   'delete_old_root_rows',
   `with gone as (

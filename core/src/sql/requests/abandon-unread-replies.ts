@@ -2,7 +2,7 @@ import { UNREAD_ABANDONED } from './reply-rows.ts'
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping. Abandons replies that nobody took until `slackMs` after their caller's time: the
+ * Caller: Dispatcher's sweeps. Abandons replies that nobody took until `slackMs` after their caller's time: the
  * caller was killed.
  */
 export const abandonUnreadReplies = statement<[slackMs: number, limit: number], { request_id: string }>(

@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: Dispatcher's housekeeping, as `heedClock`, for unread replies: their callers are gone when they would be, had
+ * Caller: Dispatcher's sweeps, as `heedClock`, for unread replies: their callers are gone when they would be, had
  * they asked now.
  */
 export const heedClockOfReplies = statement<[limit: number], never>(

@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: Dispatcher's housekeeping. Deletes delivered replies after `takenMs`, and kept ones after `keptMs`. */
+/** Caller: Dispatcher's sweeps. Deletes delivered replies after `takenMs`, and kept ones after `keptMs`. */
 export const sweepReplies = statement<[takenMs: number, keptMs: number, limit: number], never>(
   'sweep_replies',
   `delete from {schema}.replies r

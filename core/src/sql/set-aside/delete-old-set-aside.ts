@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: upkeep. */
+/** Caller: Retention. */
 export const deleteOldSetAside = statement<[days: number, limit: number], { deleted: number }>(
   'delete_old_set_aside',
   `with old as materialized (

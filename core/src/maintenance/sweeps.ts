@@ -88,7 +88,7 @@ export async function sweep(sql: Sql, pool: pg.Pool, log: Logger): Promise<void>
     await sweepLocks(sql, pool)
     await sql.run(pool, sweepTriggerStarts, [START_AGE_MS])
   } catch (error) {
-    log.debug({ err: error }, 'housekeeping was interrupted')
+    log.debug({ err: error }, 'a sweep was interrupted')
   }
 }
 

@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: upkeep. The age of a resolved letter counts from its resolution, of another from its death. A null keeps
+ * Caller: Retention. The age of a resolved letter counts from its resolution, of another from its death. A null keeps
  * them.
  */
 export const deleteOldDeadLetters = statement<

@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/statement.ts'
 
 /**
- * Caller: upkeep. Indexes older than what is left are loaded whole. Each app keeps its last change, so that the next
+ * Caller: Retention. Indexes older than what is left are loaded whole. Each app keeps its last change, so that the next
  * one can follow it.
  */
 export const deleteOldTriggerChanges = statement<[limit: number], { deleted: number }>(

@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: upkeep. Removes limits whose trigger and rows are gone. */
+/** Caller: Retention. Removes limits whose trigger and rows are gone. */
 export const deleteUnusedLimits = statement<[], { deleted: number }>(
   'delete_unused_limits',
   `with gone as (

@@ -7,11 +7,11 @@ import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { clearTimeout, setTimeout } from '../time/clock.ts'
 import { aborted } from '../time/pause.ts'
-import { deleteOldAbandoned } from '../sql/upkeep/delete-old-abandoned.ts'
-import { deleteOldDeadLetters } from '../sql/upkeep/delete-old-dead-letters.ts'
+import { deleteOldAbandoned } from '../sql/retention/delete-old-abandoned.ts'
+import { deleteOldDeadLetters } from '../sql/retention/delete-old-dead-letters.ts'
 import { deleteOldSetAside } from '../sql/set-aside/delete-old-set-aside.ts'
-import { deleteOldTriggerChanges } from '../sql/upkeep/delete-old-trigger-changes.ts'
-import { deleteUnusedLimits } from '../sql/upkeep/delete-unused-limits.ts'
+import { deleteOldTriggerChanges } from '../sql/retention/delete-old-trigger-changes.ts'
+import { deleteUnusedLimits } from '../sql/retention/delete-unused-limits.ts'
 import type { KeptByDay } from '../sql/history/days.ts'
 import { addDays, dropDays } from '../sql/history/days.ts'
 import { deleteOldRootRows } from '../sql/quotas/root-rows.ts'
@@ -37,6 +37,7 @@ export interface Removed {
   readonly auditDays: number
 }
 
+/** Stands in databases, under the name of `bus.upkeep()`. */
 const QUEUE = 'outbus_upkeep'
 const AT_A_TIME = 5_000
 /** A short-lived process does not install pg-boss. */
@@ -45,7 +46,7 @@ const TRY_AGAIN_MS = 60_000
 /** How soon a schedule that a restore has removed is there again. */
 const SCHEDULE_AGAIN_MS = 600_000
 
-export class Upkeep {
+export class Retention {
   readonly #sql: Sql
   readonly #pool: pg.Pool
   readonly #timekeeper: Timekeeper
@@ -127,8 +128,8 @@ export class Upkeep {
       if (!this.#works) await this.#work(boss)
       this.#beginAfter(SCHEDULE_AGAIN_MS, retention)
     } catch (error) {
-      // The bus works without upkeep, and another process may have the rights that this one lacks.
-      this.#log.warn({ err: error }, 'upkeep could not be scheduled: nothing is removed until it is')
+      // The bus works without retention, and another process may have the rights that this one lacks.
+      this.#log.warn({ err: error }, 'retention could not be scheduled: nothing is removed until it is')
       this.#beginAfter(TRY_AGAIN_MS, retention)
     }
   }

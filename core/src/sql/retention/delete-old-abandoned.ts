@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/statement.ts'
 
-/** Caller: upkeep. */
+/** Caller: Retention. */
 export const deleteOldAbandoned = statement<[days: number, limit: number], { deleted: number }>(
   'delete_old_abandoned',
   `with old as materialized (
