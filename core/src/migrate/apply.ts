@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { OutbusError } from '../errors.ts'
 import { SQL_STATE, sqlStateOf } from '../postgres/postgres-errors.ts'
 import { rowsOf } from '../postgres/raw-query.ts'
-import { closeWhatIsNew, functionsIn } from './nobodys.ts'
+import { closeNewObjects, functionsIn } from './close-new-objects.ts'
 import type { LoadedLine, Migration } from './line.ts'
 
 /** How long DDL may wait for a table's lock, since everybody after it waits as well. */
@@ -97,7 +97,7 @@ async function apply(client: pg.Client, schema: string, line: string, migration:
     await client.query('begin')
     // Sent alone, because a Postgres error points into the text that was sent.
     await client.query(text)
-    await closeWhatIsNew(client, schema, before)
+    await closeNewObjects(client, schema, before)
     await client.query(`${record}; ${mark}`)
     await client.query('commit')
     return
@@ -105,7 +105,7 @@ async function apply(client: pg.Client, schema: string, line: string, migration:
   await client.query(CONCURRENTLY_TIMEOUT)
   for (const statement of text.split(STATEMENT_END)) if (statement.trim() !== '') await client.query(statement)
   await client.query(`${LOCK_TIMEOUT}; begin`)
-  await closeWhatIsNew(client, schema, before)
+  await closeNewObjects(client, schema, before)
   await client.query(`${record}; ${mark}; commit`)
 }
 

@@ -15,7 +15,7 @@ export async function functionsIn(client: pg.ClientBase, schema: string): Promis
 }
 
 /** `before`: the functions that {@link functionsIn} found before the migration. */
-export async function closeWhatIsNew(client: pg.ClientBase, schema: string, before: readonly string[]): Promise<void> {
+export async function closeNewObjects(client: pg.ClientBase, schema: string, before: readonly string[]): Promise<void> {
   const rows = await rowsOf<{ closing: string }>(
     client,
     `with secured as (
