@@ -15,7 +15,7 @@ import { isFaultOfRow } from '../set-aside/fault.ts'
 import type { SetAsideRows } from '../set-aside/set-aside.ts'
 import type { Sql } from '../postgres/statement.ts'
 import type { ChosenPause } from '../sql/pause/sweep-pauses.ts'
-import { choosePause, moveSweep, putOffSweep, setAside } from '../sql/pause/sweep-pauses.ts'
+import { choosePause, moveSweep, putOffSweep, sweepOutbox } from '../sql/pause/sweep-pauses.ts'
 import type { Latest } from '../time/lease-clock.ts'
 
 /** Withdrawing a bite takes half a second; looking at others' rows takes a few milliseconds. */
@@ -70,7 +70,7 @@ async function sweepBite(
   const to = bite?.to ?? undefined
   let isClean = begins
   if (to !== undefined) {
-    const [aside] = await sql.run(tx, setAside, [
+    const [swept] = await sql.run(tx, sweepOutbox, [
       app,
       trigger,
       from,
@@ -80,7 +80,7 @@ async function sweepBite(
       pause.discard_replays_before,
       latestS,
     ])
-    isClean &&= aside?.left === 0
+    isClean &&= swept?.left === 0
   }
   const isEnd = to === undefined || (bite?.rows ?? 0) < BITE_ROWS
   await sql.run(tx, moveSweep, [app, trigger, isEnd ? null : to, isClean, isEnd && isClean])

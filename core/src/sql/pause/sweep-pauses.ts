@@ -38,7 +38,7 @@ const IS_DISCARDED = `($5::timestamptz is not null and o.emitted_at <= $5 and (o
  * counts by when it was written, as a decision of its own. Rows taken one by one are not parked, because takes ask for
  * pauses. `left` counts rows in somebody's hands.
  */
-export const setAside = statement<
+export const sweepOutbox = statement<
   [
     appId: string,
     triggerId: string,
@@ -51,7 +51,7 @@ export const setAside = statement<
   ],
   { left: number }
 >(
-  'set_aside',
+  'sweep_outbox',
   `with mine as materialized (
   select o.id, ${IS_DISCARDED} as discarded
   from {schema}.outbox o
