@@ -5,8 +5,10 @@
  */
 import type { JsonPrimitive, JsonValue } from '../contract/json.ts'
 import { MultiMap, TextMultiMap } from './multi-map.ts'
-import type { CompiledPattern, EventObject, Leaf, Needs, ObjectTest } from './pattern.ts'
-import { compileRule, isObject, needsOf, own } from './pattern.ts'
+import type { EventObject, Leaf, Needs } from './leaf.ts'
+import { isObject, needsOf } from './leaf.ts'
+import type { CompiledPattern, ObjectTest } from './pattern.ts'
+import { compileRule, own } from './pattern.ts'
 import { takeSteps } from './steps.ts'
 import { folded } from './value-tests.ts'
 

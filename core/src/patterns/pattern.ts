@@ -8,13 +8,12 @@
 import { z } from 'zod'
 import { hasBrand } from '../validation/brand.ts'
 import { isOutbusError, OutbusError } from '../errors.ts'
-import type { JsonPrimitive, JsonValue } from '../contract/json.ts'
+import type { JsonValue } from '../contract/json.ts'
+import type { EventObject, Leaf, LeafTest } from './leaf.ts'
+import { compileLeaf, count, isObject, MAX_PARTS, someOf } from './leaf.ts'
 import { MAX_STEPS, nested } from './nested.ts'
 import { takeSteps, withinSteps } from './steps.ts'
-import type { Interval, ValueTest } from './value-tests.ts'
-import { folded, isMany, oneOfAffixes, oneOfFolded, oneOfIntervals } from './value-tests.ts'
-import { blockOf, compileOperator, intervalOf, oneOfBlocks, refuse } from './values.ts'
-import { literalEnds } from './wildcard.ts'
+import { refuse } from './values.ts'
 
 export interface Pattern {
   /** Takes any JSON value that core takes, at most 64 deep. */
@@ -26,16 +25,8 @@ export interface PatternInput {
   readonly [member: string]: unknown
 }
 
-export interface EventObject {
-  readonly [member: string]: JsonValue
-}
 export type ObjectTest = (event: EventObject) => boolean
-/** A test of what stands at a path: one value, several, or nothing. */
-type LeafTest = (value: JsonValue | undefined) => boolean
-
 const NOTHING: EventObject = {}
-/** The most members, list entries and operands in all. */
-const MAX_PARTS = 2_000
 /** The most combinations of alternatives. */
 const MAX_RULES = 200
 /** The most leaves of all combinations, since each is filed and tested by itself. */
@@ -107,28 +98,6 @@ export function patternSchema() {
     })
 }
 
-export function isObject(value: unknown): value is EventObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-export interface Leaf {
-  readonly members: readonly string[]
-  /** The checked part of the pattern, compiled when first tested. */
-  readonly wanted: readonly unknown[]
-}
-
-/** What a match needs at a path: a value that is, begins with or ends with one of these; with `other`, any value. */
-export interface Needs {
-  readonly exact: readonly JsonPrimitive[]
-  readonly prefixes: readonly string[]
-  readonly suffixes: readonly string[]
-  readonly foldedExact: readonly string[]
-  readonly other: boolean
-  /** A value found by `exact`, `prefixes` or `suffixes` makes the leaf true without a further test. */
-  readonly enough: boolean
-  /** True also if nothing stands at the path. */
-  readonly nothing: boolean
-}
 /** By path. If a pattern and its alternative name one path, the later counts. */
 type Rule = Map<string, Leaf>
 
@@ -223,12 +192,7 @@ function compileNode(node: Node): ObjectTest {
   )
 }
 
-/** Most have one test, and skipping a step saves a fetch from memory. */
-function someOf<T>(tests: readonly ((of: T) => boolean)[]): (of: T) => boolean {
-  const [only] = tests
-  return only !== undefined && tests.length === 1 ? only : (of) => tests.some((test) => test(of))
-}
-
+/** One test stands for itself, as in `someOf`. */
 function everyOf<T>(tests: readonly ((of: T) => boolean)[]): (of: T) => boolean {
   const [only] = tests
   return only !== undefined && tests.length === 1 ? only : (of) => tests.every((test) => test(of))
@@ -255,125 +219,4 @@ function someObject(value: JsonValue | undefined, test: ObjectTest): boolean {
 function collectObjects(value: JsonValue | undefined, objects: EventObject[]): void {
   if (Array.isArray(value)) for (const member of value) collectObjects(member, objects)
   else if (isObject(value)) objects.push(value)
-}
-
-/** Operators of a leaf that are looked up together. */
-interface Alike {
-  readonly prefix: string[]
-  readonly suffix: string[]
-  readonly folded: string[]
-  readonly intervals: Interval[]
-  readonly blocks: Interval[]
-}
-
-/** Adds the operator if it is one of them. */
-function isAlike(alike: Alike, operator: string, operand: unknown, path: string): boolean {
-  const block = operator === 'cidr' ? blockOf(operand, path) : undefined
-  if (block !== undefined) return alike.blocks.push(block) > 0
-  if (operator === 'numeric') return alike.intervals.push(intervalOf(operand, path)) > 0
-  if (typeof operand !== 'string') return false
-  if (operator === 'prefix' || operator === 'suffix') return alike[operator].push(operand) > 0
-  return operator === 'equals-ignore-case' && alike.folded.push(operand) > 0
-}
-
-function testsOfAlike({ prefix, suffix, folded: texts, intervals, blocks }: Alike): ValueTest[] {
-  const tests: ValueTest[] = []
-  for (const [side, affixes] of [['prefix', prefix] as const, ['suffix', suffix] as const]) {
-    if (isMany(affixes.length)) tests.push(oneOfAffixes(affixes, side))
-    else for (const text of affixes) tests.push(compileOperator(side, text, ''))
-  }
-  if (texts.length > 0) tests.push(oneOfFolded(texts))
-  if (intervals.length > 0) tests.push(oneOfIntervals(intervals))
-  if (blocks.length > 0) tests.push(oneOfBlocks(blocks))
-  return tests
-}
-
-function somePrimitive(value: JsonValue | undefined, test: ValueTest): boolean {
-  if (Array.isArray(value)) return value.some((member) => somePrimitive(member, test))
-  return value !== undefined && !isObject(value) && test(value)
-}
-
-function hasPrimitive(value: JsonValue | undefined): boolean {
-  return somePrimitive(value, () => true)
-}
-
-function compileLeaf(wanted: readonly unknown[], path: string, parts: { left: number }): LeafTest {
-  if (wanted.length === 0) throw refuse('an empty list matches nothing', path, wanted)
-  count(parts, wanted.length, path)
-  const exact = new Set<JsonPrimitive>()
-  const alike: Alike = { prefix: [], suffix: [], folded: [], intervals: [], blocks: [] }
-  const tests: ValueTest[] = []
-  let present = false
-  let absent = false
-  for (const [i, one] of wanted.entries()) {
-    const at = `${path}[${i}]`
-    if (typeof one === 'number' && !Number.isFinite(one)) throw refuse('a number is a finite one', at, one)
-    if (one === null || ['string', 'number', 'boolean'].includes(typeof one)) exact.add(one as JsonPrimitive)
-    else if (!isObject(one)) throw refuse('a list holds values and operators, no lists', at, one)
-    else {
-      const [operator, operand] = operatorOf(one, at)
-      if (operator !== 'exists') {
-        if (Array.isArray(operand)) count(parts, operand.length, at)
-        if (!isAlike(alike, operator, operand, at)) tests.push(compileOperator(operator, operand, at))
-      } else if (typeof operand !== 'boolean') throw refuse('exists is true or false', at, operand)
-      else if (operand) present = true
-      else absent = true
-    }
-  }
-  if (present) return (value) => absent || hasPrimitive(value)
-  if (exact.size === 1) {
-    const [only] = exact
-    tests.push((value) => value === only)
-  } else if (exact.size > 1) tests.push((value) => exact.has(value))
-  tests.push(...testsOfAlike(alike))
-  const only = someOf(tests)
-  // Reaching a value costs as much as a test.
-  const cost = tests.length + 1
-  const test: ValueTest = (value) => {
-    takeSteps(cost)
-    return only(value)
-  }
-  if (absent) return (value) => somePrimitive(value, test) || !hasPrimitive(value)
-  return (value) => somePrimitive(value, test)
-}
-
-export function needsOf({ wanted }: Leaf): Needs {
-  const exact: JsonPrimitive[] = []
-  const prefixes: string[] = []
-  const suffixes: string[] = []
-  const foldedExact: string[] = []
-  let other = false
-  let enough = true
-  let nothing = false
-  for (const one of wanted) {
-    if (!isObject(one)) exact.push(one as JsonPrimitive)
-    else if (one['exists'] === false) nothing = true
-    else if (typeof one['prefix'] === 'string') prefixes.push(one['prefix'])
-    else if (typeof one['suffix'] === 'string') suffixes.push(one['suffix'])
-    else if (typeof one['equals-ignore-case'] === 'string') foldedExact.push(folded(one['equals-ignore-case']))
-    else if (Array.isArray(one['numeric']) && one['numeric'][0] === '=') exact.push(one['numeric'][1] as number)
-    else if (typeof one['wildcard'] === 'string') {
-      const { first, last, alone, between } = literalEnds(one['wildcard'])
-      if (alone) exact.push(first)
-      else {
-        if (between || (first !== '' && last !== '')) enough = false
-        if (first.length >= last.length) prefixes.push(first)
-        else suffixes.push(last)
-      }
-    } else other = true
-  }
-  return { exact, prefixes, suffixes, foldedExact, other, enough, nothing }
-}
-
-function operatorOf(one: object, path: string): [string, unknown] {
-  const entries = Object.entries(one) as [string, unknown][]
-  const [entry] = entries
-  if (entry === undefined || entries.length > 1) throw refuse('an operator is an object with one member', path, one)
-  return entry
-}
-
-function count(parts: { left: number }, more: number, path: string): void {
-  parts.left -= more
-  if (parts.left < 0)
-    throw new OutbusError('pattern.too_complex', 'the pattern has too many parts', { path, limit: MAX_PARTS })
 }
