@@ -1,4 +1,6 @@
-/** Each optimisation on and off, in turn, on one server. One process that has all of them on is beside several others. */
+/**
+ * Each optimisation on and off, in turn, on one server. One process that has all of them on is beside several others.
+ */
 import type { SwitchName } from '@outbus/core/switches'
 import type { Arena, Contestant } from './arena.ts'
 import { OWN_SOURCES } from './child.ts'

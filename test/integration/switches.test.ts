@@ -1,4 +1,6 @@
-/** An optimisation changes what work costs, and nothing else: whichever is off, the same rows are written and run once. */
+/**
+ * An optimisation changes what work costs, and nothing else: whichever is off, the same rows are written and run once.
+ */
 import { useTestDatabase } from '@outbus/test-kit/vitest'
 import { kv } from '@outbus/kv'
 import pino from 'pino'

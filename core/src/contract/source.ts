@@ -155,10 +155,10 @@ export interface SourceContext<E extends EventSchemas = EventSchemas> {
    */
   transaction<T>(work: (tx: SourceTransaction<E>) => Promise<T>): Promise<T>
   /**
-   * Writes the item and emits its event, with what else this process is asked to write by the same `write` meanwhile: one
-   * statement and one commit, after which each caller has its own answer. In the caller's transaction, where there is one, by
-   * itself. For verbs that are called often by themselves: alone, each would pay for a commit. Refuses what `check` refuses
-   * before anything is written.
+   * Writes the item and emits its event, with what else this process is asked to write by the same `write` meanwhile:
+   * one statement and one commit, after which each caller has its own answer. In the caller's transaction, where there
+   * is one, by itself. For verbs that are called often by themselves: alone, each would pay for a commit. Refuses what
+   * `check` refuses before anything is written.
    */
   together<Item>(write: SharedWrite<Item>, part: SharedPart<E, Item>): Promise<SharedResult>
   /** Largest trigger event, in bytes of JSON: the bus's `maxEventBytes`. */
@@ -253,20 +253,21 @@ export interface SourceChange {
 }
 
 /**
- * What many callers write in one statement. Made once, not for each call: callers of the same object go together. Its functions
- * are pure.
+ * What many callers write in one statement. Made once, not for each call: callers of the same object go together. Its
+ * functions are pure.
  */
 export interface SharedWrite<Item> {
   /**
-   * Made by `writeStatement`. Core puts the emit of the events into it: one round trip, which commits. In a caller's transaction
-   * the statement goes first and the emit after it. So it does where a trigger that matches is `ordered` or a lock is held.
+   * Made by `writeStatement`. Core puts the emit of the events into it: one round trip, which commits. In a caller's
+   * transaction the statement goes first and the emit after it. So it does where a trigger that matches is `ordered` or
+   * a lock is held.
    */
   readonly statement: WriteStatement
   /** Of the statement, for items sorted by app and key. */
   parameters(items: readonly { readonly app: string; readonly item: Item }[]): readonly unknown[]
   /**
-   * Members of the trigger event that only the statement knows: it answers with them for each item. What is asked of the source
-   * about the event (`keysOf`, `matches`, `content`, `orderingKey`) must not depend on them.
+   * Members of the trigger event that only the statement knows: it answers with them for each item. What is asked of
+   * the source about the event (`keysOf`, `matches`, `content`, `orderingKey`) must not depend on them.
    */
   readonly generated: readonly string[]
 }

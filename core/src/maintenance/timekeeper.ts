@@ -1,6 +1,6 @@
 /**
- * Runs pg-boss, which keeps time for schedules and retention, on the bus's pool and in a schema of its own. It starts when
- * first asked for, so that a short-lived process never pays for it.
+ * Runs pg-boss, which keeps time for schedules and retention, on the bus's pool and in a schema of its own. It starts
+ * when first asked for, so that a short-lived process never pays for it.
  */
 import { createHash } from 'node:crypto'
 import type pg from 'pg'

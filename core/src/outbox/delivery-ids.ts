@@ -13,8 +13,8 @@ const READ_AT_ONCE = 16
 const NO_IDS: readonly string[] = Object.freeze([])
 
 /**
- * For uniform events with `triggers` rows each. `ids` is the first of consecutive ids, or a Postgres array of all, event
- * by event.
+ * For uniform events with `triggers` rows each. `ids` is the first of consecutive ids, or a Postgres array of all,
+ * event by event.
  */
 export function idsOfUniform(ids: string | null, triggers: number): DeliveryIds {
   if (ids === null) return () => NO_IDS

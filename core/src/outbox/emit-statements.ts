@@ -48,7 +48,7 @@ export interface StatementWritten {
 }
 
 export interface StatementWrittenWithWrite extends StatementWritten {
-  /** By the position of the event. */
+  /** One value stands for each event, in their order. */
   readonly generated: readonly WrittenRow['generated'][]
 }
 
@@ -140,7 +140,7 @@ export class EmitStatements {
     }
   }
 
-  /** Of uniform events. Undefined: nothing was written, since the app's epoch has changed. */
+  /** Writes uniform events. Undefined: nothing was written, since the app's epoch has changed. */
   async #sendUniform(
     events: readonly PreparedEvent[],
     matched: Matched,
@@ -161,7 +161,7 @@ export class EmitStatements {
     return row?.stale === null ? idsOfUniform(row.ids, triggers.length) : undefined
   }
 
-  /** Sends the row of one event and one trigger on the connection of a lane, before this returns, and wakes the lane. */
+  /** Sends one event's row for one trigger on a lane's connection, before this returns, and wakes the lane. */
   sendByLane(
     lent: Lent,
     events: readonly PreparedEvent[],

@@ -257,12 +257,12 @@ export class Emitter {
     return this.#locks.waitingFor(held, work)
   }
 
-  /** For an emit that has waited long enough: `cause` is Postgres's error. */
+  /** Makes the error of an emit that has waited long enough. `cause` is Postgres's error. */
   lockTimeout(cause: unknown): Promise<OutbusError> {
     return this.#locks.errorOf(cause, OF_AN_EMIT)
   }
 
-  /** Of an event that is written now. */
+  /** Counts an event that was just written, and makes its result. */
   #resultOf(event: PreparedEvent, rows: number, place: number, idsOf: DeliveryIds): EmitResult {
     if (rows === 0) this.#unmatched.note(event)
     this.#checks.written(event.app, rows)

@@ -135,7 +135,7 @@ test('one that a group left out is written by itself', async () => {
   expect(groups).toEqual([['a', 'left out'], ['left out']])
 })
 
-test('a stop whose grace ends refuses what waits, pauses or is over a quota, and waits for nothing any longer', async () => {
+test('a stop whose grace ends refuses what waits, pauses or is over a quota, and awaits nothing more', async () => {
   const over = new AbortController()
   const { line } = setUp({
     write: (group) => {

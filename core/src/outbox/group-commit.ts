@@ -47,7 +47,7 @@ export interface GroupedWrites<Write, Result> {
   write(group: readonly Waiting<Write, Result>[], on: pg.PoolClient): Promise<readonly (Result | typeof LEFT_OUT)[]>
   /** Whether the app was just refused for a quota. */
   isOverQuota(write: Write): boolean
-  /** Of an app that is over a quota: a refusal that is certain without asking the database. */
+  /** Returns the refusal of an app that is over a quota, if it is certain without asking the database. */
   refusedAtOnce(write: Write): OutbusError | undefined
   /**
    * Writes what another transaction keeps from being written, as `error` says. `pause` waits, and rejects when the bus

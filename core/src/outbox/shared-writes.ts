@@ -226,7 +226,7 @@ function itemsOf(parts: readonly PreparedPart[]) {
   return parts.map(({ event: { app }, item }) => ({ app, item }))
 }
 
-/** By the position of the part. */
+/** Returns the generated members of each part, in the order of the parts. */
 function valuesOf(
   rows: readonly WrittenRow[],
   parts: readonly PreparedPart[],

@@ -8,7 +8,7 @@ export interface WrittenFor {
 }
 
 export interface Written {
-  /** By the position of the event. */
+  /** One result stands for each event, in their order. */
   readonly results: EmitResult[]
   readonly lanes: WrittenFor
 }

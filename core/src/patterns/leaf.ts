@@ -1,4 +1,6 @@
-/** A leaf of a pattern: the list of values and operators at a path, what it tests and what a match needs there. Pure. */
+/**
+ * A leaf of a pattern: the list of values and operators at a path, what it tests and what a match needs there. Pure.
+ */
 import { OutbusError } from '../errors.ts'
 import type { JsonPrimitive, JsonValue } from '../contract/json.ts'
 import { GroupedOperators } from './grouped-operators.ts'

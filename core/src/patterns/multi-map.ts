@@ -38,8 +38,8 @@ export class MultiMap<K, T extends object> {
 }
 
 /**
- * A `MultiMap` by text, for lookups that mostly find nothing. A text's length and ends, its shape, are cheap to read and
- * mostly say so. A lookup has to make and hash the text, and waits for memory.
+ * A `MultiMap` by text, for lookups that mostly find nothing. A text's length and ends, its shape, are cheap to read
+ * and mostly say so. A lookup has to make and hash the text, and waits for memory.
  */
 export class TextMultiMap<T extends object> {
   readonly #byText = new MultiMap<string, T>()

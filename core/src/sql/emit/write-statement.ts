@@ -27,8 +27,8 @@ export type WithWriteStatement<EmitParameters extends readonly unknown[]> = Stat
 
 /**
  * What a statement of `after` parameters needs for `write`, and `generated`: one row with each item's generated members
- * at its place. An array, because the planner expected a join to have one row, and chose a nested loop. A missing row fails
- * the statement (22P02).
+ * at its place. An array, because the planner expected a join to have one row, and chose a nested loop. A missing row
+ * fails the statement (22P02).
  */
 export function writtenWithin(
   { ctes, rows }: WriteTexts,
